@@ -1,0 +1,159 @@
+"""The command line: parse, call one function, turn errors into exit codes.
+
+Nothing heavy is imported before a command runs: `--help` must answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from datetime import date
+
+from pipelines.errors import CalfwatchError
+
+NOTICE = "Informational, not medical advice. In an emergency call the emergency number."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code (docs/commands.md lists them)."""
+    os.umask(0o077)  # patient data: whatever is written is for its owner alone
+    options = build_parser().parse_args(arguments)
+    try:
+        command = getattr(importlib.import_module("pipelines.commands"), options.function)
+        return int(command(options) or 0)
+    except CalfwatchError as error:
+        print(f"calfwatch: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("calfwatch: interrupted; whatever was committed is kept, the next run goes on", file=sys.stderr)
+        return 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Every command and option."""
+    parser = argparse.ArgumentParser(prog="calfwatch", description="Calf pain reports in, answers out.", epilog=NOTICE)
+    parser.add_argument("--version", action="version", version=_version_line())
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _demo(commands)
+    _run(commands)
+    _ingest(commands)
+    _report(commands)
+    _query(commands)
+    _explain(commands)
+    _rules(commands)
+    _quarantine(commands)
+    _add(commands, "status", "what is stored, what was rejected; exit code 7 where something needs attention")
+    _add(commands, "config", "every setting, its value and where it came from")
+    _serve(commands)
+    _generate(commands)
+    return parser
+
+
+def _version_line() -> str:
+    from importlib.metadata import version
+
+    return f"calfwatch {version('calfwatch')}"
+
+
+def _add(commands: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:  # type: ignore[type-arg]
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text, epilog=NOTICE)
+    parser.add_argument("--home", metavar="DIR", help="state directory (else CALFWATCH_HOME, else ./calfwatch-home)")
+    parser.set_defaults(function=name)
+    return parser
+
+
+def _writer(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--source", metavar="NAME", help="whose files these are (else by file name, else canonical)")
+    parser.add_argument("--wait", type=float, default=60, metavar="SECONDS", help="for another writer (default 60)")
+
+
+def _demo(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    parser = _add(
+        commands, "demo", "six months of synthetic reports: ingest, summarise, write the latest weekly report"
+    )
+    parser.add_argument("--reports", type=int, default=100_000, metavar="N", help="default 100000")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="default 1")
+    parser.set_defaults(wait=60)
+
+
+def _run(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    parser = _add(
+        commands, "run", "one batch as a Prefect flow: ingest what is new, publish, write reports that are due"
+    )
+    parser.add_argument(
+        "paths", nargs="*", metavar="PATH", help="files, folders or globs (else `incoming` of the settings)"
+    )
+    _writer(parser)
+
+
+def _ingest(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    parser = _add(commands, "ingest", "ingest and publish, without Prefect and without the report")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="files, folders or globs")
+    _writer(parser)
+
+
+def _report(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    parser = _add(commands, "report", "the weekly report")
+    parser.add_argument(
+        "--week", default="latest", metavar="WEEK", help="such as 2026-W47 (default: the last complete one)"
+    )
+    parser.add_argument("--as-known-now", action="store_true", help="recompute a published week; needs --out")
+    parser.add_argument("--out", metavar="DIR", help="write there instead of HOME/reports")
+
+
+def _query(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    parser = _add(commands, "query", "read-only SQL over the summaries")
+    parser.add_argument("sql", metavar="SQL", help='one statement, such as "FROM weekly_triage"')
+    parser.add_argument("--db", choices=("summaries", "public", "records"), default="summaries")
+    parser.add_argument("--format", choices=("table", "csv", "json", "parquet"), default="table")
+    parser.add_argument("--out", metavar="FILE", help="write there (parquet needs it on a terminal)")
+    parser.add_argument("--timeout", type=float, default=60, metavar="SECONDS", help="stop after (default 60)")
+
+
+def _explain(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    parser = _add(commands, "explain", "why a record is tagged so: rules, answers, what is missing, guidance")
+    parser.add_argument("report_id", metavar="REPORT_ID")
+    parser.add_argument("--source", metavar="NAME", help="needed where two senders use the same id")
+    parser.add_argument("--json", action="store_true", help="as JSON")
+
+
+def _rules(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    text = "check a rule pack"
+    parser = _add(commands, "rules", text)
+    parser.add_argument("action", choices=("check",))
+    parser.add_argument("pack", nargs="?", metavar="PACK", help="a TOML file (else the shipped pack)")
+
+
+def _quarantine(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    parser = _add(
+        commands, "quarantine", "rows that were set aside: `list` counts reasons, `export` prints every cell as CSV"
+    )
+    parser.add_argument("action", choices=("list", "export"))
+    parser.add_argument("--file", metavar="FILE_ID", help="only this file (the first characters are enough)")
+
+
+def _serve(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    parser = _add(commands, "serve", "run the schedules, as Prefect deployments, until stopped")
+    parser.add_argument("--ingest-cron", metavar="CRON", help="when to ingest (else ingest_cron of the settings)")
+    parser.add_argument("--report-cron", metavar="CRON", help="when to write the report (else report_cron)")
+
+
+def _generate(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    parser = _add(commands, "generate", "synthetic, realistic reports as CSV, with the true causes beside")
+    parser.add_argument("--out", required=True, metavar="DIR")
+    parser.add_argument("--reports", type=int, default=100_000, metavar="N", help="default 100000")
+    parser.add_argument("--weeks", type=int, default=26, metavar="W", help="default 26")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="default 1")
+    parser.add_argument("--end", type=date.fromisoformat, metavar="DATE", help="last day (default: today)")
+    parser.add_argument("--files", choices=("weekly", "daily", "single"), default="weekly", help="default weekly")
+    parser.add_argument("--outbreak", metavar="CAUSE:REGION:WEEK:WEEKS:FACTOR", help="more of a cause in a region")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

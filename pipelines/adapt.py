@@ -1,0 +1,154 @@
+"""raw rows -> canonical rows: a source's layout translated by one SELECT.
+
+An adapter is a SQL file: a comment head that lists the columns it knows, and one SELECT from `raw`. It
+runs in a DuckDB of its own, in memory, that can reach neither files nor settings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.errors import FileRejected, UsageError
+from pipelines.settings import SHIPPED_ADAPTERS, Settings, Source
+from schemas.fields import CONTEXT_NAMES, REQUIRED_NAMES
+from schemas.pack import Pack
+
+IDENTITY = "select * from raw"
+ADAPTER_ERROR = "adapter_error"
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A source's SELECT and the columns it knows. `identity` is the canonical layout itself."""
+
+    sql: str
+    requires: frozenset[str]
+    optional: frozenset[str]
+    ignores: frozenset[str]
+    digest: str
+
+    @property
+    def identity(self) -> bool:
+        return " ".join(_without_comments(self.sql).lower().split()).rstrip("; ") == IDENTITY
+
+
+def load_adapter(source: Source, home: Path) -> Adapter:
+    """The adapter that a source names: a shipped one, or a path (relative to the home)."""
+    if source.adapter in SHIPPED_ADAPTERS:
+        text = (files("sql.sources") / f"{source.adapter}.sql").read_text(encoding="utf-8")
+    else:
+        text = _read_own(source, home / source.adapter)
+    return Adapter(
+        text,
+        _listed(text, "requires"),
+        _listed(text, "optional"),
+        _listed(text, "ignores"),
+        hashlib.sha256(text.encode()).hexdigest(),
+    )
+
+
+def _read_own(source: Source, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        shipped = ", ".join(SHIPPED_ADAPTERS)
+        raise UsageError(f"source '{source.name}': adapter {path} cannot be read; shipped are {shipped}") from error
+
+
+def _listed(text: str, key: str) -> frozenset[str]:
+    match = re.search(rf"^--\s*{key}:(.*)$", text, re.MULTILINE)
+    return frozenset(name.strip() for name in match.group(1).split(",") if name.strip()) if match else frozenset()
+
+
+def _without_comments(sql: str) -> str:
+    return re.sub(r"--[^\n]*", "", sql)
+
+
+def check_header(adapter: Adapter, names: list[str], pack: Pack) -> None:
+    """Raises FileRejected where a column is unknown or a required one is missing."""
+    if adapter.identity:
+        requires, known = frozenset(REQUIRED_NAMES), frozenset(CONTEXT_NAMES) | frozenset(pack.field_names)
+    else:
+        requires, known = adapter.requires, adapter.requires | adapter.optional | adapter.ignores
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
+        raise FileRejected(f"unknown column {unknown[0][:40]!a}{more}; allowed: {_some(known)}")
+    missing = sorted(requires - set(names))
+    if missing:
+        raise FileRejected(f"required column {', '.join(missing)} is missing")
+    if adapter.identity and not set(names) & set(pack.field_names):
+        raise FileRejected(f"no symptom column in the header; at least one of {_some(frozenset(pack.field_names))}")
+
+
+def _some(names: frozenset[str]) -> str:
+    listed = sorted(names)
+    return ", ".join(listed[:8]) + (f" and {len(listed) - 8} more" if len(listed) > 8 else "")
+
+
+def scratch(settings: Settings, folder: Path) -> duckdb.DuckDBPyConnection:
+    """A DuckDB in memory for work that must leave no trace: adapters, hashes, comparisons.
+
+    It may spill into `folder` and reach no other file.
+    """
+    connection = duckdb.connect(":memory:")
+    connection.execute("SET memory_limit = ?", [settings.memory_limit])
+    connection.execute("SET temp_directory = ?", [str(folder)])
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET threads = 1")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET autoinstall_known_extensions = false")
+    connection.execute("SET autoload_known_extensions = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def canonical_rows(
+    connection: duckdb.DuckDBPyConnection,
+    adapter: Adapter,
+    source: Source,
+    raw: pa.Table,
+    file_id: str,
+    pack: Pack,
+) -> pa.Table:
+    """Canonical columns as text and `line_number`; rows the adapter filters out are not in it.
+
+    Raises FileRejected where the SELECT fails or does not return what an adapter must.
+    """
+    if adapter.identity:
+        return raw
+    for name in sorted((adapter.requires | adapter.optional) - set(raw.column_names)):
+        raw = raw.append_column(name, pa.nulls(raw.num_rows, pa.string()))
+    for name, value in (("file_id", file_id), ("unlisted", source.unlisted)):
+        raw = raw.append_column(name, pa.repeat(pa.scalar(value), raw.num_rows))
+    connection.register("raw", raw)
+    try:
+        result = connection.sql(adapter.sql).to_arrow_table()
+    except duckdb.Error as error:
+        raise FileRejected(f"the adapter of source '{source.name}' failed: {type(error).__name__}") from error
+    finally:
+        connection.unregister("raw")
+    return _checked(result, raw, source, pack)
+
+
+def _checked(result: pa.Table, raw: pa.Table, source: Source, pack: Pack) -> pa.Table:
+    known = {*CONTEXT_NAMES, *pack.field_names, "line_number", ADAPTER_ERROR}
+    odd = [name for name in result.column_names if name not in known]
+    if odd or "line_number" not in result.column_names:
+        what = f"returns column {odd[0]}, which is not canonical" if odd else "does not return line_number"
+        raise FileRejected(f"the adapter of source '{source.name}' {what}")
+    numbers = result.column("line_number").to_pandas()
+    if not numbers.is_unique or not numbers.isin(raw.column("line_number").to_pandas()).all():
+        raise FileRejected(f"the adapter of source '{source.name}' returns a line twice or one it was not given")
+    texts = [
+        column if name == "line_number" else column.cast(pa.string())
+        for name, column in zip(result.column_names, result.columns, strict=True)
+    ]
+    return pa.table(texts, names=result.column_names).sort_by("line_number")

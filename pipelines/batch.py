@@ -1,0 +1,142 @@
+"""One batch: every file in order, then the published snapshot, then the reports that are due.
+
+These are the steps that the flows and the plain commands share; they know nothing of Prefect.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines import store
+from pipelines.errors import UsageError
+from pipelines.ingest import Context, Outcome, ingest_file
+from pipelines.read import Delivery, find_deliveries
+from pipelines.query import read_only
+from pipelines.settings import Settings
+from pipelines.statements import first_row
+from pipelines.store import Home
+from schemas.pack import Pack, load_pack
+
+
+class Lines:
+    """Tells progress as one line a file on stderr."""
+
+    def start(self, deliveries: Sequence[Delivery]) -> None:
+        """Before the first file."""
+
+    def done(self, outcome: Outcome) -> None:
+        """After each file."""
+        print(describe(outcome), file=sys.stderr)
+
+
+def describe(outcome: Outcome) -> str:
+    """One line about a file; its path may hold anything, so it is shown without control characters."""
+    path = shown_path(outcome.path)
+    if outcome.status == "rejected":
+        return f"rejected  {path}: {outcome.reason}"
+    if outcome.status == "known":
+        return f"known     {path}: nothing new"
+    parts = [f"{outcome.rows_read:,} rows", f"{outcome.rows_accepted:,} accepted"]
+    for count, word in (
+        (outcome.rows_quarantined, "quarantined"),
+        (outcome.rows_duplicate, "duplicate"),
+        (outcome.rows_out_of_scope, "out of scope"),
+        (outcome.rows_superseded, "superseding"),
+    ):
+        parts += [f"{count:,} {word}"] if count else []
+    return f"accepted  {path}: {', '.join(parts)}"
+
+
+def shown_path(path: str) -> str:
+    """A path that a terminal can show: control characters and undecodable bytes are escaped."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
+def totals(done: Sequence[Outcome]) -> str:
+    """One line about a batch."""
+    new = [outcome for outcome in done if outcome.status == "accepted"]
+    known = sum(outcome.status == "known" for outcome in done)
+    rejected = sum(outcome.status == "rejected" for outcome in done)
+    rows = sum(outcome.rows_accepted for outcome in new)
+    set_aside = sum(outcome.rows_quarantined for outcome in new)
+    return (
+        f"{len(done)} files: {len(new)} accepted, {known} known already, {rejected} rejected; "
+        f"{rows:,} new records, {set_aside:,} rows quarantined"
+    )
+
+
+def read_pack() -> Pack:
+    """The rule pack in use."""
+    return load_pack()
+
+
+def ingest_batch(
+    home: Home,
+    settings: Settings,
+    paths: Sequence[str],
+    source: str | None,
+    wait_seconds: float,
+    tell: Lines,
+    publish: bool = True,
+    run_id: str = "",
+) -> list[Outcome]:
+    """Ingests files in delivery order behind the home's lock, and publishes a snapshot if anything changed.
+
+    Raises LockedError, StateError or UsageError; a rejected file raises nothing and is in the result.
+    """
+    deliveries = find_deliveries(paths, settings, source)
+    pack = read_pack()
+    context = Context(home, settings, pack, run_id) if run_id else Context(home, settings, pack)
+    tell.start(deliveries)
+    outcomes = []
+    with home.lock(wait_seconds), store.open_records(home, settings, pack) as connection:
+        for delivery in deliveries:
+            outcomes.append(ingest_file(connection, delivery, context))
+            tell.done(outcomes[-1])
+        if publish:
+            store.publish(connection, home, settings)
+    return outcomes
+
+
+def publish_snapshot(home: Home, settings: Settings, wait_seconds: float) -> None:
+    """Publishes the summaries of now."""
+    with home.lock(wait_seconds), store.open_records(home, settings, read_pack()) as connection:
+        store.publish(connection, home, settings)
+
+
+def write_week(home: Home, pack: Pack, week: str, out: Path | None, as_known_now: bool) -> Path:
+    """A week's report and its folder. A published week is frozen: it is left, or copied to `out`, as it is.
+
+    Raises UsageError for a week that is not covered.
+    """
+    from pipelines.report import write_report
+
+    name = _latest_week(home) if week == "latest" else week
+    published = home.reports / name
+    if as_known_now and out:
+        return write_report(home.summaries, pack, out, name)
+    if not (published / "internal.html").exists():
+        published = write_report(home.summaries, pack, home.reports, name)
+    return _copied(published, out) if out else published
+
+
+def _latest_week(home: Home) -> str:
+    with contextlib.closing(read_only(home.summaries)) as connection:
+        row = first_row(connection, "SELECT latest_week FROM about")
+    if row is None or row[0] is None:
+        raise UsageError("no covered week is complete yet; name one with --week")
+    return str(row[0])
+
+
+def _copied(published: Path, out: Path) -> Path:
+    target = out / published.name
+    if target.resolve() == published.resolve():
+        raise UsageError(f"--out {out} is where the published reports are; name another folder")
+    shutil.copytree(published, target, dirs_exist_ok=True)
+    return target

@@ -1,0 +1,284 @@
+"""One function a command: load, do, print, and the exit code by the error that ends it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import csv
+import json
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import FilesRejectedError, UsageError
+from pipelines.settings import Settings, home_path, load_settings, settings_rows
+
+ATTENTION = 7
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Generates, ingests, summarises and reports, in a home of its own; a second time nothing is doubled."""
+    from pipelines.batch import ingest_batch
+    from pipelines.generate import generate as write_reports
+    from pipelines.store import Home
+
+    home = Home(home_path(options.home))
+    home.make()
+    settings = load_settings(home.path)
+    incoming = home.path / "demo"
+    if not (incoming / "reports").exists():
+        print(f"writing {options.reports:,} synthetic reports over 26 weeks, no real person among them")
+        write_reports(incoming, reports=options.reports, weeks=26, seed=options.seed, end=_last_sunday(date.today()))
+    with _progress() as tell:
+        done = ingest_batch(home, settings, [str(incoming / "reports")], None, options.wait, tell)
+    _print_totals(done)
+    folder = _write_due_report(home)
+    _print_demo(home, folder)
+    return _rejected(done)
+
+
+def _last_sunday(today: date) -> date:
+    """The end of the last complete ISO week."""
+    return today - timedelta(days=today.isoweekday() % 7 or 7)
+
+
+def _print_demo(home: Any, folder: Path) -> None:
+    where = shlex.quote(str(home.path))
+    print(f"""
+records    {home.records}   (private: every record with its tags)
+summaries  {home.summaries}   (counts only: query it from any tool)
+report     {folder / "internal.html"}
+
+try next:
+  calfwatch query --home {where} "SELECT week, triage_level, reports, share FROM weekly_triage ORDER BY week DESC LIMIT 4"
+  calfwatch explain --home {where} {_some_id(home)}
+  calfwatch status --home {where}""")
+
+
+def _some_id(home: Any) -> str:
+    """A record worth explaining: the latest emergency, else any."""
+    from pipelines.query import read_only
+
+    sql = "SELECT report_id FROM reports ORDER BY triage_level = 'emergency' DESC, reported_at DESC, report_id LIMIT 1"
+    with contextlib.closing(read_only(home.records)) as connection:
+        row = connection.execute(sql).fetchone()
+    return str(row[0]) if row else "REPORT_ID"
+
+
+def run(options: argparse.Namespace) -> int:
+    """One batch as a Prefect flow; a failed file is named, and the flow run ends as failed."""
+    from pipelines.environment import prepare_prefect
+    from pipelines.store import Home
+
+    home = Home(home_path(options.home))
+    home.make()
+    settings = load_settings(home.path)
+    paths = options.paths or [str(home.path / path) for path in settings.incoming]
+    prepare_prefect(home.path)
+    from pipelines import flows
+
+    flows.run_batch(str(home.path), paths, options.source, options.wait)
+    return 0
+
+
+def ingest(options: argparse.Namespace) -> int:
+    """The same steps as `run` up to the published summaries, without Prefect's start-up cost."""
+    from pipelines.batch import ingest_batch
+    from pipelines.store import Home
+
+    home = Home(home_path(options.home))
+    home.make()
+    with _progress() as tell:
+        done = ingest_batch(home, load_settings(home.path), options.paths, options.source, options.wait, tell)
+    _print_totals(done)
+    return _rejected(done)
+
+
+def _print_totals(done: Sequence[Any]) -> None:
+    from pipelines.batch import totals
+
+    print(totals(done))
+
+
+def _rejected(done: Sequence[Any]) -> int:
+    bad = [outcome for outcome in done if outcome.status == "rejected"]
+    if bad:
+        raise FilesRejectedError(f"{len(bad)} of {len(done)} files rejected; the others are done")
+    return 0
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Any]:
+    """A bar on a terminal, plain lines elsewhere; yields what a batch tells its progress to."""
+    from pipelines.batch import Lines
+
+    if not sys.stderr.isatty():
+        yield Lines()
+        return
+    from pipelines.progress import Bar
+
+    with Bar() as bar:
+        yield bar
+
+
+def report(options: argparse.Namespace) -> int:
+    """Writes a week's report, or says where the published one is: a published week is frozen."""
+    from pipelines.batch import read_pack, write_week
+    from pipelines.store import Home
+
+    home = _existing_home(options.home)
+    if options.as_known_now and not options.out:
+        raise UsageError("--as-known-now leaves the published report alone: say where with --out DIR")
+    folder = write_week(
+        Home(home), read_pack(), options.week, Path(options.out) if options.out else None, options.as_known_now
+    )
+    print(folder / "internal.html")
+    return 0
+
+
+def _write_due_report(home: Any) -> Path:
+    from pipelines.batch import read_pack, write_week
+
+    return write_week(home, read_pack(), "latest", None, False)
+
+
+def query(options: argparse.Namespace) -> int:
+    """Read-only, sandboxed SQL."""
+    from pipelines.query import run_query, write_result
+
+    home = _existing_home(options.home)
+    result = run_query(home / f"{options.db}.duckdb", options.sql, options.timeout)
+    write_result(result, options.format, options.out)
+    return 0
+
+
+def explain(options: argparse.Namespace) -> int:
+    """Why a record is tagged so."""
+    from pipelines.batch import read_pack
+    from pipelines.explain import explain_report, explanation_text
+
+    home = _existing_home(options.home)
+    found = explain_report(home / "records.duckdb", read_pack(), options.report_id, options.source)
+    print(json.dumps(found, indent=2, default=str) if options.json else explanation_text(found))
+    return 0
+
+
+def rules(options: argparse.Namespace) -> int:
+    """Checks a rule pack; a bad one lists every problem with its line."""
+    from schemas.pack import load_pack
+
+    pack = load_pack(Path(options.pack) if options.pack else None)
+    print(
+        f"{pack.version}: {len(pack.fields)} fields, {len(pack.triage)} triage rules, {len(pack.evidence)} evidence "
+        f"rows for {len(pack.causes)} causes, {len(pack.guidance)} guidance entries; no problem found"
+    )
+    return 0
+
+
+def quarantine(options: argparse.Namespace) -> int:
+    """Counts the reasons, or exports every bad cell."""
+    from pipelines.query import read_only
+
+    home = _existing_home(options.home)
+    chosen = f"{options.file or ''}%"
+    with contextlib.closing(read_only(home / "records.duckdb")) as connection:
+        if options.action == "export":
+            _export(connection.execute(_QUARANTINE_CELLS, [chosen]))
+            return 0
+        rows = connection.execute(_QUARANTINE_REASONS, [chosen]).fetchall()
+    for path, reason, allowed, lines in rows:
+        print(f"{lines:>8,}  {reason}  (allowed: {allowed})  {path}")
+    print("nothing in the quarantine" if not rows else f"{sum(row[3] for row in rows):,} bad cells")
+    return 0
+
+
+_QUARANTINE_REASONS = """
+SELECT path, coalesce(column_name, 'line') || ': ' || check_name, any_value(allowed), count(*)
+FROM quarantine JOIN files USING (file_id) WHERE file_id LIKE ? GROUP BY ALL ORDER BY path, count(*) DESC, 2"""
+_QUARANTINE_CELLS = """
+SELECT path, quarantine.* FROM quarantine JOIN files USING (file_id) WHERE file_id LIKE ?
+ORDER BY delivery_no, line_number, column_name NULLS FIRST"""
+
+
+def _export(result: Any) -> None:
+    """CSV for a spreadsheet: a cell that would start a formula is led by an apostrophe."""
+    writer = csv.writer(sys.stdout)
+    writer.writerow([column[0] for column in result.description])
+    while rows := result.fetchmany(10_000):
+        writer.writerows([[_harmless(cell) for cell in row] for row in rows])
+
+
+def _harmless(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t")) else cell
+
+
+def status(options: argparse.Namespace) -> int:
+    """What is stored and what needs attention."""
+    from pipelines.status import status_of
+
+    lines, attention = status_of(_existing_home(options.home))
+    print("\n".join(lines))
+    return ATTENTION if attention else 0
+
+
+def config(options: argparse.Namespace) -> int:
+    """Every setting with its origin."""
+    home = home_path(options.home)
+    settings: Settings = load_settings(home)
+    print(f"home = {home}  ({_home_origin(options.home)})")
+    for name, value, origin, meaning in settings_rows(settings):
+        print(f"{name} = {value}  ({origin}: {meaning})")
+    return 0
+
+
+def _home_origin(given: str | None) -> str:
+    import os
+
+    return "--home" if given else "CALFWATCH_HOME" if os.environ.get("CALFWATCH_HOME") else "default"
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Runs both schedules until stopped."""
+    from pipelines.environment import prepare_prefect, start_server
+    from pipelines.store import Home
+
+    home = Home(home_path(options.home))
+    home.make()
+    settings = load_settings(home.path)
+    ingest_cron, report_cron = options.ingest_cron or settings.ingest_cron, options.report_cron or settings.report_cron
+    prepare_prefect(home.path)
+    start_server()
+    from pipelines import flows
+
+    flows.serve_schedules(home.path, settings, ingest_cron, report_cron)
+    return 0
+
+
+def generate(options: argparse.Namespace) -> int:
+    """Synthetic reports."""
+    from pipelines.generate import Outbreak
+    from pipelines.generate import generate as write_reports
+
+    outbreak = Outbreak.parse(options.outbreak) if options.outbreak else None
+    end = options.end or date.today()
+    paths = write_reports(
+        Path(options.out),
+        reports=options.reports,
+        weeks=options.weeks,
+        seed=options.seed,
+        end=end,
+        outbreak=outbreak,
+        files=options.files,
+    )
+    print(f"{len(paths)} files in {paths[0].parent}")
+    return 0
+
+
+def _existing_home(given: str | None) -> Path:
+    home = home_path(given)
+    if not (home / "records.duckdb").exists():
+        raise UsageError(f"{home}: nothing is stored there yet; try `calfwatch ingest PATH` or another --home")
+    return home

@@ -1,0 +1,70 @@
+"""Prefect's surroundings, set before it is imported; the user's own environment wins.
+
+Without a server configured, Prefect starts a temporary one: its home is put inside ours, and it gets the
+time that a first start needs (at the default of 20 s a fresh home often fails).
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from pipelines.errors import CalfwatchError
+
+START_SECONDS = 180
+
+
+def prepare_prefect(home: Path) -> None:
+    """Sets every variable that is not set already."""
+    folder = home / "prefect"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, value in {
+        "PREFECT_HOME": str(folder),
+        "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(START_SECONDS),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_LOGGING_LEVEL": "WARNING",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+    }.items():
+        os.environ.setdefault(name, value)
+
+
+def start_server() -> None:
+    """Serving needs a server that stays: starts one in the background unless one is configured, and waits for it.
+
+    Without one `serve` would never run anything, and hardly say so. Raises CalfwatchError if it does not answer.
+    """
+    if os.environ.get("PREFECT_API_URL"):
+        return
+    host, port = (
+        os.environ.get("PREFECT_SERVER_API_HOST", "127.0.0.1"),
+        os.environ.get("PREFECT_SERVER_API_PORT", "4200"),
+    )
+    url = f"http://{host}:{port}/api"
+    if not _healthy(url):
+        command = [sys.executable, "-m", "prefect", "server", "start", "--background", "--host", host, "--port", port]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        _wait_for(url)
+    os.environ["PREFECT_API_URL"] = url
+
+
+def _wait_for(url: str) -> None:
+    until = time.monotonic() + START_SECONDS
+    while not _healthy(url):
+        if time.monotonic() > until:
+            raise CalfwatchError(f"the Prefect server did not answer at {url} within {START_SECONDS} s")
+        time.sleep(0.5)
+
+
+def _healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=2) as answer:  # noqa: S310 - our own server's address
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

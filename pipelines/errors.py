@@ -1,0 +1,44 @@
+"""Every error a user can meet, with the exit code it ends the command with.
+
+The command line prints the message alone, without a traceback: where, what, what is allowed, what to try.
+"""
+
+from __future__ import annotations
+
+
+class CalfwatchError(Exception):
+    """Something a user can mend. The message is one or two lines."""
+
+    exit_code = 1
+
+
+class UsageError(CalfwatchError):
+    """Wrong usage, settings, SQL, rule pack or id."""
+
+    exit_code = 2
+
+
+class FilesRejectedError(CalfwatchError):
+    """The run went on to its end, but some file was rejected; nothing of that file is stored."""
+
+    exit_code = 3
+
+
+class LockedError(CalfwatchError):
+    """Another process is writing to this home."""
+
+    exit_code = 4
+
+
+class StateError(CalfwatchError):
+    """The stored state is damaged, contradicts itself or was written by another version."""
+
+    exit_code = 5
+
+
+class FileRejected(Exception):  # noqa: N818 - a verdict on one file, not a failure of the program
+    """One delivered file cannot be used; the reason goes to the ledger and never quotes the file's values."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -1,0 +1,153 @@
+"""The only module that imports prefect: thin flows and tasks over the steps of batch.py.
+
+Flows pass paths and dates, never data: Prefect stores parameters readably.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+from prefect import serve as serve_deployments
+from prefect.artifacts import create_markdown_artifact
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.runtime import flow_run
+
+from pipelines import batch
+from pipelines.errors import FilesRejectedError, LockedError, UsageError
+from pipelines.ingest import Outcome
+from pipelines.read import find_deliveries
+from pipelines.settings import Settings, load_settings
+from pipelines.store import Home
+
+CHUNKS = 16  # with publishing, reporting and the summary, at most 19 task runs a flow run
+RETRY_SECONDS = 10
+
+
+def _can_pass(_task: Any, _run: Any, state: Any) -> bool:
+    """Whether trying again can help: a lock or the disk may free up; a wrong setting stays wrong."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, LockedError | OSError)
+
+
+@task(
+    name="ingest files",
+    task_run_name="ingest {first} and {more} more",
+    retries=1,
+    retry_delay_seconds=RETRY_SECONDS,
+    retry_condition_fn=_can_pass,
+    persist_result=False,
+)
+def ingest_files(
+    home: str, paths: list[str], source: str | None, wait_seconds: float, run_id: str, first: str, more: int
+) -> list[dict[str, Any]]:
+    """Ingests a chunk of files in order; known files are no work, so a second try never doubles anything."""
+    place = Home(Path(home))
+    tell = batch.Lines()
+    done = batch.ingest_batch(
+        place, load_settings(place.path), paths, source, wait_seconds, tell, publish=False, run_id=run_id
+    )
+    return [asdict(outcome) for outcome in done]
+
+
+@task(name="publish summaries", retries=1, retry_delay_seconds=RETRY_SECONDS, retry_condition_fn=_can_pass)
+def publish_summaries(home: str, wait_seconds: float) -> None:
+    """Replaces the published snapshot."""
+    place = Home(Path(home))
+    batch.publish_snapshot(place, load_settings(place.path), wait_seconds)
+
+
+@task(name="write due report", persist_result=False)
+def write_due_report(home: str) -> str | None:
+    """Writes the report of the last complete week if it is not there; without a complete week there is none."""
+    try:
+        return str(batch.write_week(Home(Path(home)), batch.read_pack(), "latest", None, False))
+    except UsageError:
+        return None
+
+
+@flow(name="calfwatch run", flow_run_name="run {home}", persist_result=False, validate_parameters=False)
+def run_batch(home: str, paths: list[str], source: str | None = None, wait_seconds: float = 60) -> None:
+    """One batch: ingest what is new, publish, write the report that is due; ends as failed if a file is rejected."""
+    place = Home(Path(home))
+    place.make()
+    outcomes = _ingest_in_chunks(place, paths, source, wait_seconds)
+    publish_summaries(home, wait_seconds)
+    folder = write_due_report(home)
+    _summary(outcomes, folder)
+    print(batch.totals(outcomes))
+    _fail_if_rejected(outcomes)
+
+
+@flow(name="calfwatch ingest", flow_run_name="ingest {home}", persist_result=False, validate_parameters=False)
+def ingest_flow(home: str, paths: list[str], source: str | None = None, wait_seconds: float = 60) -> None:
+    """The scheduled ingest: what is new in `paths`, and the snapshot."""
+    place = Home(Path(home))
+    place.make()
+    outcomes = _ingest_in_chunks(place, paths, source, wait_seconds)
+    publish_summaries(home, wait_seconds)
+    _summary(outcomes, None)
+    _fail_if_rejected(outcomes)
+
+
+@flow(name="calfwatch report", flow_run_name="report {home}", persist_result=False, validate_parameters=False)
+def report_flow(home: str) -> None:
+    """The scheduled weekly report."""
+    write_due_report(home)
+
+
+def _ingest_in_chunks(place: Home, paths: list[str], source: str | None, wait_seconds: float) -> list[Outcome]:
+    """One task a chunk of files, one after the other: delivery order decides which record wins."""
+    names = [str(delivery.path) for delivery in find_deliveries(paths, load_settings(place.path), source)]
+    outcomes: list[Outcome] = []
+    for chunk in chunked(names, CHUNKS):
+        first, more = Path(chunk[0]).name, len(chunk) - 1
+        done = ingest_files(str(place.path), chunk, source, wait_seconds, str(flow_run.id), first, more)
+        outcomes += [Outcome(**row) for row in done]
+    return outcomes
+
+
+def chunked(names: Sequence[str], most: int) -> list[list[str]]:
+    """At most `most` chunks of nearly equal length, in order."""
+    size = max(1, -(-len(names) // most))
+    return [list(names[place : place + size]) for place in range(0, len(names), size)]
+
+
+def _summary(outcomes: Sequence[Outcome], folder: str | None) -> None:
+    """The run's summary, kept beside the run: counts and verdicts, no cell of any file."""
+    lines = ["| file | status | rows | accepted | quarantined | duplicate |", "|---|---|---|---|---|---|"]
+    for outcome in outcomes:
+        name = batch.shown_path(Path(outcome.path).name).replace("|", "/")
+        counts = (outcome.rows_read, outcome.rows_accepted, outcome.rows_quarantined, outcome.rows_duplicate)
+        lines.append(f"| {name} | {outcome.status} | {' | '.join(f'{count:,}' for count in counts)} |")
+    report = f"\n\nReport: `{folder}`" if folder else ""
+    create_markdown_artifact(
+        f"{batch.totals(outcomes)}\n\n" + "\n".join(lines) + report, key="calfwatch-run", description="what a run did"
+    )
+
+
+def _fail_if_rejected(outcomes: Sequence[Outcome]) -> None:
+    rejected = [outcome for outcome in outcomes if outcome.status == "rejected"]
+    if rejected:
+        raise FilesRejectedError(f"{len(rejected)} of {len(outcomes)} files rejected; the others are done")
+
+
+def serve_schedules(home: Path, settings: Settings, ingest_cron: str, report_cron: str) -> None:
+    """Serves both flows on their cron schedules, in the reporting time zone, until stopped."""
+    incoming = [str(home / path) for path in settings.incoming]
+    ingest_deployment = ingest_flow.to_deployment(
+        name="ingest",
+        schedule=CronSchedule(cron=ingest_cron, timezone=settings.time_zone),
+        parameters={"home": str(home), "paths": incoming},
+        concurrency_limit=1,
+    )
+    report_deployment = report_flow.to_deployment(
+        name="weekly-report",
+        schedule=CronSchedule(cron=report_cron, timezone=settings.time_zone),
+        parameters={"home": str(home)},
+        concurrency_limit=1,
+    )
+    serve_deployments(ingest_deployment, report_deployment)

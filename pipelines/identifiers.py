@@ -1,0 +1,213 @@
+"""The anonymisation gate: direct identifiers in a delivered file, by column name and by value.
+
+One e-mail address, phone number or birth date in any cell is enough. Numbers with a check digit and postal
+codes look like ordinary numbers (one random ten-digit number in ten passes a check digit), so these need
+more than half of a column. A finding names column and kind, never a value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from pipelines.errors import FileRejected
+
+NAME_WORDS = {
+    "name": "a name",
+    "firstname": "a name",
+    "lastname": "a name",
+    "surname": "a name",
+    "forename": "a name",
+    "fullname": "a name",
+    "patientname": "a name",
+    "email": "an e-mail address",
+    "mail": "an e-mail address",
+    "phone": "a phone number",
+    "telephone": "a phone number",
+    "tel": "a phone number",
+    "mobile": "a phone number",
+    "fax": "a phone number",
+    "address": "an address",
+    "street": "an address",
+    "postcode": "a postal code",
+    "postalcode": "a postal code",
+    "zip": "a postal code",
+    "zipcode": "a postal code",
+    "dob": "a date of birth",
+    "birth": "a date of birth",
+    "birthday": "a date of birth",
+    "birthdate": "a date of birth",
+    "dateofbirth": "a date of birth",
+    "ssn": "a national id",
+    "nino": "a national id",
+    "passport": "a national id",
+    "nationalid": "a national id",
+    "socialsecurity": "a national id",
+    "nhs": "a medical record number",
+    "nhsnumber": "a medical record number",
+    "mrn": "a medical record number",
+    "medicalrecord": "a medical record number",
+    "patientid": "a medical record number",
+    "insurance": "an insurance number",
+    "ip": "a network address",
+    "ipaddress": "a network address",
+}
+
+EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[A-Za-z]{2,}")
+PHONE = re.compile(
+    r"(?<![\w.+-])(?:\+\d{1,3}[ ./-]?(?:\(0?\d{1,4}\)[ ./-]?)?\d(?:[ ./-]?\d){6,12}"  # +44 20 7946 0000
+    r"|\(0?\d{2,4}\)[ ./-]?\d{3,4}[ ./-]?\d{3,5}"  # (020) 7946 0000
+    r"|0\d{2,4}[ /-]\d{3,4}(?:[ /-]?\d{3,5})?"  # 020 7946 0000
+    r"|0[1-9]\d{8,9}"  # 02079460000
+    r"|\d{3}[ .-]\d{3}[ .-]\d{4})(?![\w-])"  # 202-555-0100
+)
+_YEAR, _MONTH, _DAY = r"(?:19|20)\d\d", r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"
+BIRTH_DATE = re.compile(
+    rf"{_YEAR}([-/.]){_MONTH}\1{_DAY}|{_DAY}([-/.]){_MONTH}\2{_YEAR}|{_MONTH}([-/.]){_DAY}\3{_YEAR}"
+    r"|(?:19\d\d|20[01]\d)(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+)
+ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[T ][\d:.]+(?:Z|[+-][\d:]+)?)?")
+POSTAL = re.compile(
+    r"[A-Z]{1,2}\d[A-Z\d]?[ -]?\d[A-Z]{2}"  # United Kingdom
+    r"|[ABCEGHJ-NPRSTVXY]\d[A-Z][ -]?\d[A-Z]\d"  # Canada
+    r"|\d{5}(?:-\d{4})?"  # United States, Germany, France, Spain, Italy
+    r"|\d{4} ?[A-Z]{2}"  # Netherlands
+)
+SAMPLE_PER_BLOCK = 256  # report ids that are looked at in each block
+REMEMBERED_VALUES = 100_000
+
+
+def _weighted(digits: str, weights: Iterable[int], modulus: int) -> int:
+    return sum(int(d) * w for d, w in zip(digits, weights, strict=False)) % modulus
+
+
+def _nhs(text: str) -> bool:
+    check = 11 - _weighted(text[:9], range(10, 1, -1), 11)
+    return text[9] == str(0 if check == 11 else check)
+
+
+def _pesel(text: str) -> bool:
+    return (10 - _weighted(text[:10], (1, 3, 7, 9) * 3, 10)) % 10 == int(text[10])
+
+
+def _bsn(text: str) -> bool:
+    return _weighted(text, (9, 8, 7, 6, 5, 4, 3, 2, -1), 11) == 0
+
+
+def _luhn(text: str) -> bool:
+    doubled = (sum(divmod(2 * int(d), 10)) if place % 2 else int(d) for place, d in enumerate(reversed(text)))
+    return sum(doubled) % 10 == 0
+
+
+def _dni(text: str) -> bool:
+    number = int(text[:-1].translate(str.maketrans("XYZ", "012")))
+    return "TRWAGMYFPDXBNJZSQVHLCKE"[number % 23] == text[-1]
+
+
+def _nir(text: str) -> bool:
+    body = text[:13].replace("2A", "19").replace("2B", "18")
+    return 97 - int(body) % 97 == int(text[13:])
+
+
+# shape, check digit, name; spaces and hyphens are taken out first
+NATIONAL_IDS: tuple[tuple[re.Pattern[str], Callable[[str], bool], str], ...] = (
+    (re.compile(r"\d{10}"), _nhs, "a national id (NHS number)"),
+    (re.compile(r"\d{11}"), _pesel, "a national id (PESEL)"),
+    (re.compile(r"\d{9}"), _bsn, "a national id (BSN)"),
+    (re.compile(r"\d{9}"), _luhn, "a national id (SIN)"),
+    (re.compile(r"[XYZ\d]\d{7}[A-Z]"), _dni, "a national id (DNI)"),
+    (re.compile(r"[12]\d{4}(?:\d\d|2[AB])\d{8}"), _nir, "a national id (NIR)"),
+)
+SSN = re.compile(r"(?!000|666|9\d\d)\d{3}-(?!00)\d\d-(?!0000)\d{4}")
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Raises FileRejected for a column that by its name holds a direct identifier, or a name that is one."""
+    for place, name in enumerate(names, 1):
+        if certain_kind(name):
+            raise FileRejected(f"column {place} of the header is {certain_kind(name)}; is the header line missing?")
+        kind = _name_kind(name)
+        if kind:
+            raise FileRejected(f"column {name[:40]!a} holds {kind} by its name; remove it at the sender")
+
+
+def _name_kind(name: str) -> str | None:
+    words = re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
+    joined = "".join(words)
+    return next((NAME_WORDS[word] for word in (joined, *words) if word in NAME_WORDS), None)
+
+
+def certain_kind(cell: str) -> str | None:
+    """The kind of identifier of which one is enough, or None."""
+    if EMAIL.search(cell):
+        return "an e-mail address"
+    if PHONE.search(cell):
+        return "a phone number"
+    return "a birth date" if BIRTH_DATE.fullmatch(cell.strip()) else None
+
+
+def likely_kinds(cell: str) -> set[str]:
+    """The kinds a cell could be, of which more than half of a column is needed."""
+    kinds = {"a postal code"} if POSTAL.fullmatch(cell.upper()) else set()
+    if SSN.fullmatch(cell):
+        kinds.add("a national id (SSN)")
+    bare = cell.replace(" ", "").replace("-", "").upper()
+    return kinds | {name for shape, check, name in NATIONAL_IDS if shape.fullmatch(bare) and check(bare)}
+
+
+class Gate:
+    """Watches the cells of one file as they are read; `verdict` raises FileRejected.
+
+    `judged_whole` are the columns of which only the share counts: the report id, which may be any number.
+    """
+
+    def __init__(self, exempt: frozenset[str], judged_whole: frozenset[str]) -> None:
+        self.exempt = exempt
+        self.judged_whole = judged_whole
+        self.cells: Counter[str] = Counter()
+        self.kinds: Counter[tuple[str, str]] = Counter()
+        self.looked_at: dict[tuple[str, str], frozenset[str]] = {}
+
+    def see(self, column: str, values: Sequence[str], cells: int, counts: Callable[[], Sequence[int]]) -> None:
+        """A block's distinct values of a column and its number of filled cells; raises at once where one is enough.
+
+        `counts` gives each value's number of cells, and is asked only where it matters.
+        """
+        if column in self.exempt:
+            return
+        self.cells[column] += cells
+        kinds = [self._kinds(column, value) for value in values]
+        if any(kinds):
+            for found, count in zip(kinds, counts(), strict=True):
+                for kind in found:
+                    self.kinds[column, kind] += count
+
+    def _kinds(self, column: str, value: str) -> frozenset[str]:
+        """The kinds that a value could be, found once for each distinct value."""
+        if (column, value) not in self.looked_at:
+            if len(self.looked_at) > REMEMBERED_VALUES:
+                self.looked_at.clear()
+            self.looked_at[column, value] = self._look_at(column, value)
+        return self.looked_at[column, value]
+
+    def _look_at(self, column: str, value: str) -> frozenset[str]:
+        certain = certain_kind(value)
+        if certain and column not in self.judged_whole:
+            raise FileRejected(f"column {column[:40]!a} holds {certain}; remove it at the sender")
+        return frozenset(likely_kinds(value) | ({certain} if certain else set()))
+
+    def see_line(self, text: str, delimiter: str) -> None:
+        """A line that is no row: its cells cannot be told apart by column, and one date may be the report's."""
+        cells = [cell.strip(' "') for cell in text.split(delimiter)]
+        times = [place for place, cell in enumerate(cells) if ISO_TIME.fullmatch(cell)]
+        for place, cell in enumerate(cells):
+            kind = certain_kind(cell)
+            if kind and place not in times[:1]:
+                raise FileRejected(f"a damaged line holds {kind}; remove it at the sender")
+
+    def verdict(self) -> None:
+        """Raises FileRejected for a column of which more than half looks like one kind of identifier."""
+        for (column, kind), count in sorted(self.kinds.items()):
+            if count * 2 > self.cells[column]:
+                raise FileRejected(f"column {column[:40]!a} holds {kind} in most rows; remove it at the sender")

@@ -1,0 +1,360 @@
+"""a CSV -> blocks of raw rows with line numbers.
+
+Common CSV readers lose rows without a word (docs/promises.md has the figures), so the front end is ours and
+strict: the header is matched by name, every physical line must have the header's width under RFC 4180, a
+line break inside quotes is not allowed, and every line is accounted for. A block without quotes, stray
+carriage returns or blank lines takes a vectorised path whose row count must equal the line count; any
+other block is read line by line.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import gzip
+import hashlib
+import os
+import stat
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.csv
+
+from pipelines.errors import FileRejected, UsageError
+from pipelines.settings import Settings, Source
+
+SUFFIXES = (".csv", ".csv.gz", ".csv.zst")
+BLOCK_BYTES = 8 << 20
+LONGEST_LINE = 1 << 20
+SMALL_EXPANSION = 64 << 20  # an archive may always unpack to this much
+BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One file to ingest: where it lies and who sent it."""
+
+    path: Path
+    source: Source
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What one pass over the bytes tells: the content's sha256 and its number of physical lines."""
+
+    file_id: str
+    lines: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """Complete physical lines; `first_line` is the number of the first, the header being line 1."""
+
+    first_line: int
+    data: bytes
+    lines: int
+
+
+@dataclass(frozen=True)
+class BadLine:
+    """A line that is no row of the header's width: which check it fails and its text."""
+
+    line_number: int
+    check: str
+    allowed: str
+    text: str
+
+
+@dataclass(frozen=True)
+class RawRows:
+    """The rows of a block: every column as text, null where blank, and `line_number`."""
+
+    table: pa.Table
+    bad_lines: tuple[BadLine, ...]
+    blank_lines: int
+
+
+def find_deliveries(paths: Sequence[str], settings: Settings, source: str | None) -> list[Delivery]:
+    """The CSVs under files, folders and globs: in argument order, then by path in byte order, each once.
+
+    Raises UsageError for a path that is not there.
+    """
+    found: dict[Path, None] = {}
+    for given in paths:
+        for path in sorted(_expand(given), key=lambda p: os.fsencode(p)):
+            found.setdefault(path.absolute())
+    return [Delivery(path, _source_of(path, settings, source)) for path in found]
+
+
+def _expand(given: str) -> list[Path]:
+    path = Path(given)
+    if path.is_dir():
+        inside = (Path(folder) / name for folder, _, names in os.walk(path) for name in names)
+        return [p for p in inside if p.name.endswith(SUFFIXES) and not p.name.startswith(".")]
+    if path.exists() or path.is_symlink():
+        return [path]
+    matches = [Path(name) for name in glob.glob(given, recursive=True)]
+    if not matches and not any(sign in given for sign in "*?["):
+        raise UsageError(f"{given}: no such file or folder")
+    return [p for match in matches for p in ([match] if not match.is_dir() else _expand(str(match)))]
+
+
+def _source_of(path: Path, settings: Settings, name: str | None) -> Source:
+    if name:
+        return settings.source(name)
+    for source in settings.sources:
+        if any(fnmatch.fnmatchcase(path.name, pattern) for pattern in source.patterns):
+            return source
+    return settings.source("canonical")
+
+
+def scan(path: Path, settings: Settings) -> Scan:
+    """Hashes the content and counts its lines. Raises FileRejected where it cannot be read as a CSV at all."""
+    digest, lines, last = hashlib.sha256(), 0, b""
+    for chunk in _chunks(path, settings):
+        digest.update(chunk)
+        lines += chunk.count(b"\n")
+        last = chunk
+    if not last:
+        raise FileRejected("the file is empty; a header line is required")
+    return Scan(digest.hexdigest(), lines + (not last.endswith(b"\n")))
+
+
+def _chunks(path: Path, settings: Settings) -> Iterator[bytes]:
+    """The content in pieces, decompressed; an archive that is broken or unpacks too far rejects the file."""
+    if not stat.S_ISREG(_stat(path).st_mode):
+        raise FileRejected("is not a regular file")
+    limit = max(SMALL_EXPANSION, _stat(path).st_size * settings.max_expansion)
+    total = 0
+    try:
+        with _open(path) as stream:
+            while chunk := stream.read(BLOCK_BYTES):
+                total += len(chunk)
+                if total > limit and path.suffix in (".gz", ".zst"):
+                    raise FileRejected(f"unpacks to more than {settings.max_expansion} times its size; refused")
+                yield bytes(chunk)
+    except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
+        raise FileRejected(f"cannot be read: {_reason(error)}") from error
+
+
+def _stat(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except OSError as error:
+        raise FileRejected(f"cannot be read: {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    """The system's words for an error, without the path that it repeats."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"damaged or truncated archive ({type(error).__name__})"
+
+
+def _open(path: Path) -> BinaryIO:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rb")  # type: ignore[return-value]
+    if path.suffix == ".zst":
+        return pa.CompressedInputStream(pa.OSFile(os.fsencode(path)), "zstd")  # type: ignore[no-any-return]
+    return open(path, "rb", buffering=0)
+
+
+def blocks(path: Path, settings: Settings) -> Iterator[Block]:
+    """The file's complete physical lines, in blocks of bounded size; the header is line 1 of the first."""
+    first_line, rest = 1, b""
+    for chunk in _chunks(path, settings):
+        data = rest + chunk
+        end = data.rfind(b"\n") + 1
+        rest = data[end:]
+        if len(rest) > LONGEST_LINE:
+            raise FileRejected(f"a line after line {first_line} is longer than {LONGEST_LINE:,} bytes")
+        if end:
+            lines = data.count(b"\n", 0, end)
+            yield Block(first_line, data[:end], lines)
+            first_line += lines
+    if rest:
+        yield Block(first_line, rest + b"\n", 1)
+
+
+def split_header(block: Block) -> tuple[bytes, Block]:
+    """The header line without its line end and byte order mark, and the rest of the first block."""
+    end = block.data.index(b"\n") + 1
+    header = block.data[:end].removeprefix(BOM).rstrip(b"\r\n")
+    return header, Block(2, block.data[end:], block.lines - 1)
+
+
+def header_names(line: bytes, delimiter: str) -> list[str]:
+    """The column names. Raises FileRejected for a header that is no header.
+
+    A blank name becomes `unnamed_N` by its position, as exports with a row index have it.
+    """
+    if line.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in line:
+        raise FileRejected("is not UTF-8 text (it looks like UTF-16 or binary); export it as UTF-8")
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FileRejected("the header is not UTF-8 text; export the file as UTF-8") from error
+    cells = split_line(text, delimiter)
+    if cells is None:
+        raise FileRejected("the header is not RFC 4180 (a quote is open or stands inside a bare cell)")
+    names = [cell or f"unnamed_{place}" for place, cell in enumerate(cells, 1)]
+    if not text.strip():
+        raise FileRejected("the first line is blank; a header line is required")
+    _check_delimiter(names, delimiter)
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise FileRejected(f"column {shown(twice)} stands twice in the header")
+    return names
+
+
+def _check_delimiter(names: list[str], delimiter: str) -> None:
+    for other, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars"), (",", "commas")):
+        if other != delimiter and len(names) == 1 and other in names[0]:
+            raise FileRejected(f"cells are separated by {word}; set `delimiter` for this source, or export with commas")
+
+
+def shown(name: str) -> str:
+    """A header cell as a message may show it: cut, and with nothing a terminal would act on."""
+    return ascii(name[:40])
+
+
+def split_line(text: str, delimiter: str) -> list[str] | None:
+    """The cells of one physical line under RFC 4180, or None where its quoting is broken."""
+    if '"' not in text:
+        return text.split(delimiter)
+    cells, place = [], 0
+    while True:
+        if text.startswith('"', place):
+            end = _closing_quote(text, place + 1)
+            if end < 0:
+                return None
+            cells.append(text[place + 1 : end].replace('""', '"'))
+            place = end + 1
+        else:
+            end = text.find(delimiter, place)
+            end = len(text) if end < 0 else end
+            if '"' in text[place:end]:
+                return None
+            cells.append(text[place:end])
+            place = end
+        if place == len(text):
+            return cells
+        if text[place] != delimiter:
+            return None
+        place += 1
+
+
+def _closing_quote(text: str, place: int) -> int:
+    """Where the quoted cell ends: the next quote that is not doubled; -1 where there is none."""
+    while True:
+        place = text.find('"', place)
+        if place < 0 or not text.startswith('""', place):
+            return place
+        place += 2
+
+
+def raw_rows(block: Block, names: Sequence[str], delimiter: str, whole: frozenset[str]) -> RawRows:
+    """Splits a block's lines into cells, all as text; columns not in `whole` are dictionary encoded.
+
+    Every line becomes a row, a bad line or a blank line.
+    """
+    table = _fast_table(block, names, delimiter, whole)
+    if table is not None:
+        numbers = np.arange(block.first_line, block.first_line + block.lines)
+        return RawRows(_numbered(table, numbers), (), 0)
+    return _line_by_line(block, names, delimiter, whole)
+
+
+def _fast_table(block: Block, names: Sequence[str], delimiter: str, whole: frozenset[str]) -> pa.Table | None:
+    """The block by a vectorised reader, or None where it needs a look at each line."""
+    data = block.data
+    if b'"' in data or b"\0" in data or (b"\r" in data and data.count(b"\r\n") != data.count(b"\r")):
+        return None
+    try:
+        table = pyarrow.csv.read_csv(
+            pa.BufferReader(data),
+            read_options=pyarrow.csv.ReadOptions(column_names=list(names), use_threads=False, block_size=len(data) + 1),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=delimiter, quote_char=False, ignore_empty_lines=False, newlines_in_values=False
+            ),
+            convert_options=_as_text(names, whole),
+        )
+    except pa.ArrowInvalid:
+        return None
+    return table if table.num_rows == block.lines else None
+
+
+def _as_text(names: Sequence[str], whole: frozenset[str]) -> pyarrow.csv.ConvertOptions:
+    coded = pa.dictionary(pa.int32(), pa.string())
+    types = {name: pa.string() if name in whole else coded for name in names}
+    return pyarrow.csv.ConvertOptions(
+        column_types=types, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=True
+    )
+
+
+def _line_by_line(block: Block, names: Sequence[str], delimiter: str, whole: frozenset[str]) -> RawRows:
+    rows: list[list[str]] = []
+    numbers: list[int] = []
+    bad: list[BadLine] = []
+    blank = 0
+    for number, line in enumerate(block.data.split(b"\n")[:-1], block.first_line):
+        line = line.removesuffix(b"\r")
+        if not line:
+            blank += 1
+            continue
+        cells = _cells(number, line, len(names), delimiter)
+        if isinstance(cells, BadLine):
+            bad.append(cells)
+        else:
+            rows.append(cells)
+            numbers.append(number)
+    return RawRows(_numbered(_text_table(rows, names, whole), numbers), tuple(bad), blank)
+
+
+def _cells(number: int, line: bytes, width: int, delimiter: str) -> list[str] | BadLine:
+    text = line.decode("utf-8", errors="backslashreplace")
+    if b"\0" in line or b"\r" in line:
+        return BadLine(number, "control_character", "no NUL and no carriage return inside a line", text)
+    if "\\x" in text and text.encode() != line:
+        return BadLine(number, "encoding", "UTF-8 text", text)
+    cells = split_line(text, delimiter)
+    if cells is None:
+        return BadLine(number, "quoting", "RFC 4180 quotes that open and close on one line", text)
+    if len(cells) != width:
+        return BadLine(number, "width", f"{width} cells; this line has {len(cells)}", text)
+    return cells
+
+
+def _text_table(rows: list[list[str]], names: Sequence[str], whole: frozenset[str]) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+    arrays = []
+    for name, cells in zip(names, columns, strict=True):
+        text = pa.array([cell or None for cell in cells], pa.string())
+        arrays.append(text if name in whole else text.dictionary_encode())
+    return pa.table(arrays, names=list(names))
+
+
+def _numbered(table: pa.Table, numbers: Sequence[int] | npt.NDArray[np.int64]) -> pa.Table:
+    return table.append_column("line_number", pa.array(numbers, pa.int64()))
+
+
+def lines_at(path: Path, settings: Settings, numbers: Sequence[int]) -> Iterator[tuple[int, str]]:
+    """The text of the given physical lines (ascending), as it was delivered."""
+    wanted = list(numbers)
+    place = 0
+    for block in blocks(path, settings):
+        if place >= len(wanted):
+            return
+        if wanted[place] >= block.first_line + block.lines:
+            continue
+        lines = block.data.split(b"\n")
+        while place < len(wanted) and wanted[place] < block.first_line + block.lines:
+            line = lines[wanted[place] - block.first_line]
+            yield wanted[place], line.removesuffix(b"\r").decode("utf-8", errors="backslashreplace")
+            place += 1

@@ -1,0 +1,39 @@
+"""SQL text from its files, and answers of one row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from string import Template
+from typing import Any
+
+import duckdb
+
+from schemas.tables import quoted
+
+
+def statement(folder: str, name: str, **values: object) -> str:
+    """The text of sql/FOLDER/NAME.sql with its ${placeholders} filled in."""
+    text = (files("sql") / folder / f"{name}.sql").read_text(encoding="utf-8")
+    return Template(text).safe_substitute({key: str(value) for key, value in values.items()})
+
+
+def sql_list(values: tuple[str, ...]) -> str:
+    """A SQL list of strings."""
+    return f"[{', '.join(quoted(value) for value in values)}]"
+
+
+def first_row(
+    connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[object] | Mapping[str, object] = ()
+) -> tuple[Any, ...] | None:
+    """The first row of a result, read to its end: an unfinished one would block the connection."""
+    rows: list[tuple[Any, ...]] = connection.execute(sql, values or None).fetchall()
+    return rows[0] if rows else None
+
+
+def one_number(
+    connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[object] | Mapping[str, object] = ()
+) -> int:
+    """A statement's single number: a count, or how many rows an INSERT stored."""
+    row = first_row(connection, sql, values)
+    return int(row[0]) if row else 0

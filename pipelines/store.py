@@ -1,0 +1,367 @@
+"""The home: one writer behind a lock, one transaction a file, the ledger, and the published snapshot."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import duckdb
+
+from pipelines import summarise
+from pipelines.errors import LockedError, StateError, UsageError
+from pipelines.settings import Settings
+from pipelines.statements import first_row, one_number, sql_list, statement
+from schemas.fields import AGE_BANDS, NUMERIC_FIELDS, SEXES
+from schemas.pack import LEVELS, UNDETERMINED, Pack
+from schemas.tables import (
+    SCHEMA_VERSION,
+    Table,
+    comment_sql,
+    create_sql,
+    published_tables,
+    quoted,
+    stored_tables,
+    stored_views,
+)
+
+STORAGE_VERSION = "v1.4.0"  # readable by DuckDB 1.4 and later, which BI tools still ship
+OLDEST_DUCKDB = (1, 5, 6)  # older ones emptied a table on a full disk
+
+
+@dataclass(frozen=True)
+class Home:
+    """The state directory and the names in it."""
+
+    path: Path
+
+    @property
+    def records(self) -> Path:
+        return self.path / "records.duckdb"
+
+    @property
+    def summaries(self) -> Path:
+        return self.path / "summaries.duckdb"
+
+    @property
+    def public(self) -> Path:
+        return self.path / "public.duckdb"
+
+    @property
+    def reports(self) -> Path:
+        return self.path / "reports"
+
+    @property
+    def scratch(self) -> Path:
+        return self.path / "tmp"
+
+    def make(self) -> None:
+        """Creates the folders, for their owner alone whatever the umask."""
+        for folder in (self.path, self.scratch, self.reports):
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                if folder is not self.path or not any(folder.iterdir()):
+                    folder.chmod(0o700)
+            except OSError as error:
+                raise UsageError(f"{folder}: cannot be used as home: {error.strerror}") from error
+
+    @contextlib.contextmanager
+    def lock(self, wait_seconds: float = 60) -> Iterator[None]:
+        """The one writer's lock, freed by the system when its process ends.
+
+        Raises LockedError after `wait_seconds`, naming the process that holds it.
+        """
+        handle = os.open(self.path / "writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._take(handle, time.monotonic() + wait_seconds, wait_seconds)
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, str(os.getpid()).encode(), 0)
+            yield
+        finally:
+            os.close(handle)
+
+    def _take(self, handle: int, until: float, wait_seconds: float) -> None:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() < until:
+                    time.sleep(0.1)
+                    continue
+                holder = os.pread(handle, 32, 0).decode() or "unknown"
+                raise LockedError(
+                    f"{self.path} is being written by process {holder}; waited {wait_seconds:g} s. "
+                    "Try again later, or with a longer --wait."
+                ) from None
+            return
+
+
+@contextlib.contextmanager
+def open_records(home: Home, settings: Settings, pack: Pack) -> Iterator[duckdb.DuckDBPyConnection]:
+    """records.duckdb for writing; the caller holds the lock. Made where there is none, checked where there is.
+
+    Raises StateError for a damaged or foreign state, UsageError where it is tagged with another rule pack.
+    """
+    _check_library()
+    _clear_leftovers(home)
+    connection = duckdb.connect(":memory:")
+    try:
+        _configure(connection, home, settings)
+        _attach(connection, home)
+        if not _has_state(connection):
+            _create(connection, settings, pack)
+        home.records.chmod(0o600)
+        _check_version(connection, home)
+        _follow_settings(connection, settings, pack)
+        check_counts(connection)
+        yield connection
+    finally:
+        connection.close()
+
+
+def _check_library() -> None:
+    found = tuple(int(part) for part in duckdb.__version__.split(".")[:3] if part.isdigit())
+    if found < OLDEST_DUCKDB:
+        raise UsageError(f"duckdb {duckdb.__version__} is too old; 1.5.6 or later is needed")
+
+
+def _clear_leftovers(home: Home) -> None:
+    """Temporaries of a run that was killed."""
+    for path in [*home.path.glob("*.new"), *home.path.glob("*.new.wal"), *home.scratch.iterdir()]:
+        if path.is_file():
+            path.unlink()
+
+
+def _configure(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET temp_directory = ?", [str(home.scratch)])
+    connection.execute("SET autoinstall_known_extensions = false")
+    try:
+        connection.execute("SET memory_limit = ?", [settings.memory_limit])
+    except duckdb.Error as error:
+        raise UsageError(f"memory_limit '{settings.memory_limit}' is not a size; try 512MB") from error
+    if settings.threads:
+        connection.execute("SET threads = ?", [settings.threads])
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+    path = quoted(str(home.records))
+    try:
+        connection.execute(f"ATTACH {path} AS calfwatch (STORAGE_VERSION '{STORAGE_VERSION}')")
+        connection.execute("USE calfwatch")
+    except duckdb.Error as error:
+        if "lock" in str(error):
+            raise LockedError(f"{home.records} is open in another program; close it there") from error
+        raise StateError(
+            f"{home.records} cannot be opened ({type(error).__name__}): it is damaged or no DuckDB file. "
+            "Restore it from a backup, or move it away and ingest the CSVs again."
+        ) from error
+
+
+def _has_state(connection: duckdb.DuckDBPyConnection) -> bool:
+    sql = "SELECT 1 FROM duckdb_tables() WHERE database_name = 'calfwatch' AND table_name = 'state'"
+    return first_row(connection, sql) is not None
+
+
+def _create(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
+    with transaction(connection):
+        for table in stored_tables(pack):
+            connection.execute(create_sql(table))
+            _comment(connection, table)
+        facts = {"schema_version": SCHEMA_VERSION, "calfwatch_version": version("calfwatch")}
+        for key, value in facts.items():
+            connection.execute("INSERT INTO state VALUES (?, ?)", [key, str(value)])
+        _use_pack(connection, settings, pack)
+
+
+def _comment(connection: duckdb.DuckDBPyConnection, table: Table, kind: str = "TABLE") -> None:
+    for sql in comment_sql(table, kind):
+        connection.execute(sql)
+
+
+def _use_pack(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
+    """Makes a pack the one in use: its dimension tables, and the views that decode its bits."""
+    for table in ("rules", "causes", "fields"):
+        connection.execute(f"DELETE FROM {table}")
+    for rule in pack.triage:
+        row = [rule.id, rule.level, rule.when, rule.sentence, rule.reference, rule.basis]
+        connection.execute("INSERT INTO rules VALUES (?, ?, ?, ?, ?, ?)", row)
+    for cause in pack.causes:
+        connection.execute("INSERT INTO causes VALUES (?, ?, ?)", [cause.category, cause.name, cause.label])
+    connection.execute("INSERT INTO causes VALUES (?, ?, ?)", [UNDETERMINED, UNDETERMINED, "Undetermined"])
+    meanings = {field.name: field.meaning for field in pack.fields} | {
+        name: name.replace("_", " ") for name in NUMERIC_FIELDS
+    }
+    for name, meaning in meanings.items():
+        connection.execute("INSERT INTO fields VALUES (?, ?)", [name, meaning])
+    row = [pack.version, pack.number, pack.article]
+    connection.execute("INSERT INTO rule_packs SELECT ?, ?, ?, now()", row)
+    _set_state(connection, "rule_pack", pack.version)
+    _set_state(connection, "complaint", pack.complaint)
+    _cut_weeks(connection, settings, pack)
+
+
+def _set_state(connection: duckdb.DuckDBPyConnection, key: str, value: str) -> None:
+    connection.execute("DELETE FROM state WHERE key = ?", [key])
+    connection.execute("INSERT INTO state VALUES (?, ?)", [key, value])
+
+
+def get_state(connection: duckdb.DuckDBPyConnection, key: str) -> str:
+    """One fact of the table `state`. Raises StateError where it is missing."""
+    row = first_row(connection, "SELECT value FROM state WHERE key = ?", [key])
+    if row is None:
+        raise StateError(f"records.duckdb has no '{key}' in its table state; restore it from a backup")
+    return str(row[0])
+
+
+def _cut_weeks(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
+    """Creates the views and rebuilds every count for the time zone and week system in the settings."""
+    for view in stored_views(pack):
+        if view.name == "reports":
+            sql = reports_sql(pack, "records")
+        else:
+            sql = statement("views", view.name, **summarise.week_words(settings))
+        connection.execute(f"CREATE OR REPLACE VIEW {view.name} AS {sql}")
+        _comment(connection, view, "VIEW")
+    summarise.rebuild(connection, settings, pack)
+    _set_state(connection, "time_zone", settings.time_zone)
+    _set_state(connection, "week_system", settings.week_system)
+
+
+def reports_sql(pack: Pack, relation: str) -> str:
+    """The packed records of `relation` as the columns of `reports`."""
+    answers = ", ".join(
+        f"CASE WHEN (answered & {1 << bit}) <> 0 THEN (yes & {1 << bit}) <> 0 END AS {name}"
+        for bit, name in enumerate(pack.field_names)
+    )
+    scores = ", ".join(
+        f"{category.name}: ((scores >> {8 * i}) & 255)::UTINYINT" for i, category in enumerate(pack.categories)
+    )
+    categories = (UNDETERMINED, *(cause.category for cause in pack.causes))
+    return f"""SELECT
+  report_id, packed.reported_at, region,
+  CASE WHEN age_band > 0 THEN ({sql_list(AGE_BANDS)})[age_band] END AS age_band,
+  CASE WHEN sex > 0 THEN ({sql_list(SEXES)})[sex] END AS sex,
+  pain_score::TINYINT AS pain_score, duration_days::SMALLINT AS duration_days,
+  {answers},
+  ({sql_list(LEVELS)})[triage_level + 1] AS triage_level,
+  ({sql_list(LEVELS)})[triage_ceiling + 1] AS triage_ceiling,
+  {_names_of_bits("rules_true", tuple(rule.id for rule in pack.triage))} AS triage_rules,
+  {_names_of_bits("missing", pack.askable)} AS missing_answers,
+  ({sql_list(categories)})[likely_cause + 1] AS cause_category,
+  CASE WHEN likely_cause > 0 THEN ({sql_list(tuple(c.name for c in pack.causes))})[likely_cause] END AS likely_cause,
+  {{{scores}}} AS cause_scores,
+  files.rule_pack, files.file_id, line_number::BIGINT AS line_number, packed.source
+FROM {relation} AS packed JOIN files USING (delivery_no)"""
+
+
+def _names_of_bits(mask: str, names: tuple[str, ...]) -> str:
+    tests = ", ".join(f"CASE WHEN ({mask} & {1 << bit}) <> 0 THEN {quoted(name)} END" for bit, name in enumerate(names))
+    return f"list_filter([{tests}], lambda name: name IS NOT NULL)"
+
+
+def _check_version(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+    found = get_state(connection, "schema_version")
+    if found != str(SCHEMA_VERSION):
+        raise StateError(
+            f"{home.records} has schema version {found}, this calfwatch reads {SCHEMA_VERSION}; "
+            "use the calfwatch that wrote it, or a newer one"
+        )
+
+
+def _follow_settings(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
+    """Rebuilds the summaries where time zone or week system changed; refuses a silent change of rule pack."""
+    stored = get_state(connection, "rule_pack")
+    empty = one_number(connection, "SELECT count(*) FROM records") == 0
+    if stored != pack.version and not empty:
+        raise UsageError(
+            f"the stored history is tagged with rule pack {stored}, the pack in use is {pack.version}; "
+            "two packs are never mixed: ingest into a new --home, or go back to the first pack"
+        )
+    if stored != pack.version:
+        with transaction(connection):
+            _use_pack(connection, settings, pack)
+    weeks = (get_state(connection, "time_zone"), get_state(connection, "week_system"))
+    if weeks != (settings.time_zone, settings.week_system):
+        with transaction(connection):
+            _cut_weeks(connection, settings, pack)
+
+
+def check_counts(connection: duckdb.DuckDBPyConnection) -> None:
+    """Ledger = records = summaries, or StateError: a truncated log opens with its tail silently gone."""
+    row = first_row(
+        connection,
+        """
+        SELECT
+          (SELECT coalesce(sum(rows_accepted) - sum(rows_superseded), 0) FROM files),
+          (SELECT count(*) FROM records),
+          (SELECT coalesce(sum(reports), 0) FROM daily_summary),
+          (SELECT coalesce(sum(rows_superseded), 0) FROM files),
+          (SELECT count(*) FROM superseded)
+    """,
+    )
+    assert row is not None
+    ledger, records, summaries, replaced, superseded = (int(value) for value in row)
+    if not (ledger == records == summaries and replaced == superseded):
+        raise StateError(
+            f"records.duckdb contradicts itself: the ledger says {ledger} records and {replaced} superseded, stored are "
+            f"{records} and {superseded}, the summaries count {summaries}. Restore a backup, or ingest the CSVs into a new home."
+        )
+
+
+@contextlib.contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Commits at the end, or rolls everything back. A COMMIT after a failed statement would report success."""
+    connection.execute("BEGIN TRANSACTION")
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(duckdb.Error):
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
+    """Replaces summaries.duckdb by a snapshot of now: readers never wait, and never see half of one.
+
+    Written beside, synced, then renamed over; from an explicit list of tables, so that no record gets in.
+    """
+    new = home.path / "summaries.duckdb.new"
+    connection.execute(f"ATTACH {quoted(str(new))} AS snapshot (STORAGE_VERSION '{STORAGE_VERSION}')")
+    try:
+        with transaction(connection):
+            _make_about(connection, settings)
+        for table in published_tables():
+            connection.execute(f"CREATE TABLE snapshot.{table.name} AS FROM {table.name} ORDER BY ALL")
+        connection.execute("USE snapshot")
+        for table in published_tables():
+            _comment(connection, table)
+    finally:
+        connection.execute("USE calfwatch")
+        connection.execute("DETACH snapshot")
+    _replace(new, home.summaries)
+
+
+def _make_about(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    facts = statement("steps", "about", version=version("calfwatch"), **summarise.week_words(settings))
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE about AS {facts}")
+
+
+def _replace(new: Path, target: Path) -> None:
+    """Makes a finished file take the place of the published one, durably."""
+    with open(new, "rb") as handle:
+        os.fsync(handle.fileno())
+    new.chmod(0o400)
+    target.with_name(target.name + ".wal").unlink(missing_ok=True)
+    os.replace(new, target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,88 @@
+"""The pandera schema of a canonical report while it is still text: every check on a cell, declared once.
+
+One check a column, so that a bad cell has one reason; cells are judged as text, before any typing, so that
+a cell that cannot be converted never hides another one. A blank cell is null and means unknown.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+with warnings.catch_warnings():  # pandera's own imports warn; ours must not
+    warnings.simplefilter("ignore")
+    import pandera.pandas as pandera
+
+from schemas.fields import CONTEXT_FIELDS, ContextField
+
+if TYPE_CHECKING:
+    from schemas.pack import Pack
+
+YES_WORDS = ("yes", "y", "true", "t", "1")
+NO_WORDS = ("no", "n", "false", "f", "0")
+UNKNOWN_WORDS = ("na", "unknown")
+ANSWER_ALLOWED = "yes/no, y/n, true/false, t/f, 1/0, NA, unknown or blank"
+ANSWERS: dict[str, bool | None] = (
+    dict.fromkeys(YES_WORDS, True) | dict.fromkeys(NO_WORDS, False) | dict.fromkeys(UNKNOWN_WORDS, None)
+)
+
+
+def is_answer(cell: str) -> bool:
+    """Whether a symptom cell can be read; `ANSWERS[cell.lower()]` is then its answer."""
+    return cell.lower() in ANSWERS
+
+
+def report_schema(pack: Pack) -> pandera.DataFrameSchema:
+    """Columns: the context fields and the pack's yes/no fields, all as text, null where blank.
+
+    A column may be absent from a frame (then it is not judged); a required one may not be null.
+    """
+    columns = {field.name: _context_column(field) for field in CONTEXT_FIELDS}
+    for answer in pack.fields:
+        columns[answer.name] = _column("answer", ANSWER_ALLOWED, lambda cells: cells.map(is_answer), required=False)
+    return pandera.DataFrameSchema(columns, strict=True, unique_column_names=True)
+
+
+def allowed_text(schema: pandera.DataFrameSchema, column: str) -> str:
+    """What is allowed in a column, in words a sender understands."""
+    return str(schema.columns[column].checks[0].error)
+
+
+def check_name(schema: pandera.DataFrameSchema, column: str) -> str:
+    """The name of a column's check, as the quarantine shows it."""
+    return str(schema.columns[column].checks[0].name)
+
+
+def _context_column(field: ContextField) -> pandera.Column:
+    name, test = _context_test(field)
+    return _column(name, field.allowed, test, required=field.required)
+
+
+def _context_test(field: ContextField) -> tuple[str, Callable[[pd.Series], pd.Series]]:
+    if field.limits:
+        return "whole_number", _whole_number(*field.limits)
+    if field.values:
+        values = field.values
+        return "allowed_values", lambda cells: cells.isin(values)
+    return "pattern", _matches(str(field.pattern))
+
+
+def _column(name: str, allowed: str, test: Callable[[pd.Series], pd.Series], required: bool) -> pandera.Column:
+    check = pandera.Check(test, name=name, error=allowed)
+    return pandera.Column(None, checks=check, nullable=not required, required=False)
+
+
+def _matches(pattern: str) -> Callable[[pd.Series], pd.Series]:
+    return lambda cells: cells.str.fullmatch(pattern)
+
+
+def _whole_number(smallest: int, largest: int) -> Callable[[pd.Series], pd.Series]:
+    def test(cells: pd.Series) -> pd.Series:
+        digits = cells.str.fullmatch("[0-9]{1,9}").astype(bool)
+        number = pd.to_numeric(cells.where(digits), errors="coerce")
+        return digits & number.between(smallest, largest)
+
+    return test

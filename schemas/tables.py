@@ -1,0 +1,408 @@
+"""What is stored: every table and view, its grain and its columns, each with its meaning.
+
+From this one declaration come CREATE TABLE, every COMMENT and the data dictionary; a test holds the
+databases against it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from schemas.fields import CONTEXT_FIELDS
+from schemas.pack import Pack
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its SQL type and what it means, with its unit."""
+
+    name: str
+    type: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table or view; `grain` says what one row is."""
+
+    name: str
+    grain: str
+    columns: tuple[Column, ...]
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+
+def _columns(text: str) -> tuple[Column, ...]:
+    """Parses lines of `name TYPE meaning`."""
+    rows = (line.strip().split(maxsplit=2) for line in text.strip().splitlines())
+    return tuple(Column(name, kind, meaning) for name, kind, meaning in rows)
+
+
+FILES = Table(
+    "files",
+    "one delivered file",
+    _columns("""
+        file_id VARCHAR sha256 of the file's content, after decompression
+        path VARCHAR where the file lay when it was read
+        source VARCHAR the sender
+        status VARCHAR accepted or rejected
+        reason VARCHAR why it was rejected
+        rows_read BIGINT rows of the file, without header and blank lines
+        rows_accepted BIGINT rows that became a record
+        rows_quarantined BIGINT rows set aside for at least one bad cell
+        rows_duplicate BIGINT rows equal to a record that is stored already, or to an earlier row of the file
+        rows_out_of_scope BIGINT rows that the source's adapter leaves out
+        rows_superseded BIGINT stored records that this file replaced
+        delivery_no INTEGER place in the order of deliveries; a later delivery wins
+        first_report TIMESTAMPTZ earliest report among the accepted and duplicate rows
+        last_report TIMESTAMPTZ latest report among the accepted and duplicate rows
+        rule_pack VARCHAR version of the rule pack that tagged the file's records
+        ingested_at TIMESTAMPTZ when the file was stored or rejected
+        run_id VARCHAR the run that did it
+        tried_with VARCHAR fingerprint of settings, adapter and version; a rejected file is tried again when it changes
+    """),
+)
+
+# The stored form of `reports`: answers, rules and scores as bits, because writing thirty columns is what
+# an ingest spends its time on. The view `reports` shows them as columns.
+RECORDS = Table(
+    "records",
+    "one accepted record, packed; read the view reports instead",
+    _columns("""
+        source VARCHAR the sender
+        report_id VARCHAR the sender's number of the report
+        reported_at TIMESTAMPTZ when the report was made
+        region VARCHAR region, NULL where unknown
+        age_band UTINYINT 0 unknown, else place in the list of age bands
+        sex UTINYINT 0 blank, else place in the list of sexes
+        pain_score UTINYINT 0-10, NULL where unknown
+        duration_days USMALLINT days, NULL where unknown
+        answered UINTEGER bit i is set where field i of the pack has an answer
+        yes UINTEGER bit i is set where that answer is yes
+        triage_level UTINYINT 0 self_care, 1 unresolved, 2 contact_doctor, 3 emergency
+        triage_ceiling UTINYINT the highest level that unknown answers could still lead to, coded alike
+        rules_true UINTEGER bit i is set where triage rule i of the pack is TRUE
+        missing UINTEGER bit i is set where asking for field i could raise or settle the level
+        likely_cause UTINYINT 0 undetermined, else place in the list of causes
+        scores UINTEGER byte i is the points of category i
+        delivery_no INTEGER the delivery that brought the record
+        line_number UINTEGER physical line in that file, the header being line 1
+    """),
+)
+
+TAG_MEANINGS = _columns("""
+    triage_level VARCHAR highest level with a rule that is TRUE; self_care only where every rule is FALSE, else unresolved
+    triage_ceiling VARCHAR highest level that the unknown answers could still lead to
+    triage_rules VARCHAR[] ids of the triage rules that are TRUE
+    missing_answers VARCHAR[] unknown fields of the unknown rules above the level: what to ask to settle the record
+    cause_category VARCHAR category with the most points; undetermined without points
+    likely_cause VARCHAR cause with the most points in that category; NULL without points
+    cause_scores STRUCT points of every category, so that a close call is visible
+    rule_pack VARCHAR version of the rule pack that tagged the record
+    file_id VARCHAR the file that brought the record
+    line_number BIGINT its physical line there, the header being line 1
+    source VARCHAR the sender
+""")
+
+
+def reports_table(pack: Pack) -> Table:
+    """The view `reports`: the canonical columns, typed, and the tags."""
+    types = {"reported_at": "TIMESTAMPTZ", "pain_score": "TINYINT", "duration_days": "SMALLINT"}
+    context = tuple(
+        Column(f.name, types.get(f.name, "VARCHAR"), f"{f.meaning} Allowed: {f.allowed}.") for f in CONTEXT_FIELDS
+    )
+    answers = tuple(
+        Column(f.name, "BOOLEAN", f"{f.meaning} NULL is unknown. Article: {f.reference}.") for f in pack.fields
+    )
+    scores = f"STRUCT({', '.join(f'{c.name} UTINYINT' for c in pack.categories)})"
+    tags = tuple(Column(c.name, scores if c.type == "STRUCT" else c.type, c.meaning) for c in TAG_MEANINGS)
+    return Table("reports", "one accepted record and its tags", context + answers + tags)
+
+
+def superseded_table(pack: Pack) -> Table:
+    """Records that a later delivery replaced, as they were."""
+    more = _columns("""
+        superseded_by VARCHAR file_id of the delivery that replaced it
+        superseded_at TIMESTAMPTZ when
+    """)
+    return Table("superseded", "one record that a later delivery replaced", reports_table(pack).columns + more)
+
+
+QUARANTINE = Table(
+    "quarantine",
+    "one bad cell, or one line that is no row",
+    _columns("""
+        file_id VARCHAR the file
+        line_number BIGINT physical line, the header being line 1
+        report_id VARCHAR the row's report_id where it can be read
+        column_name VARCHAR the column; NULL where the line as a whole is bad
+        check_name VARCHAR which check failed
+        allowed VARCHAR what would have been allowed
+        value VARCHAR the cell, cut at 80 characters
+        raw_line VARCHAR the line as delivered, cut at 4096 characters
+    """),
+)
+
+DAILY_SUMMARY = Table(
+    "daily_summary",
+    "one day, source, region, age band, sex, level, ceiling, category and cause that has reports",
+    _columns("""
+        report_date DATE day in the reporting time zone
+        source VARCHAR the sender
+        region VARCHAR region, or unknown
+        age_band VARCHAR age band, or unknown
+        sex VARCHAR sex, or unknown
+        triage_level VARCHAR the level tagged
+        triage_ceiling VARCHAR the level still possible
+        cause_category VARCHAR category, or undetermined
+        likely_cause VARCHAR cause, or undetermined
+        reports BIGINT number of records
+        severe_pain BIGINT records of them with a pain score of 7 or more
+    """),
+)
+DAILY_RULES = Table(
+    "daily_rules",
+    "one day, source and triage rule that fired",
+    _columns("""
+        report_date DATE day in the reporting time zone
+        source VARCHAR the sender
+        rule_id VARCHAR the triage rule
+        reports BIGINT records in which it was TRUE
+    """),
+)
+DAILY_FIELDS = Table(
+    "daily_fields",
+    "one day, source and field",
+    _columns("""
+        report_date DATE day in the reporting time zone
+        source VARCHAR the sender
+        field VARCHAR the field
+        reports BIGINT records of the day
+        answered BIGINT records of them with an answer
+        missing BIGINT records with the field among their missing answers
+        unresolved BIGINT those of them that are unresolved
+    """),
+)
+DAILY_DELAYS = Table(
+    "daily_delays",
+    "one day, source and delay",
+    _columns("""
+        report_date DATE day in the reporting time zone
+        source VARCHAR the sender
+        delay_days INTEGER days from the report to the last report of the file that brought it
+        reports BIGINT number of records
+    """),
+)
+DAILY_TABLES = (DAILY_SUMMARY, DAILY_RULES, DAILY_FIELDS, DAILY_DELAYS)
+
+CALENDAR = Table(
+    "calendar",
+    "one day of a covered week: a week that the date range of an accepted file meets",
+    _columns("""
+        report_date DATE the day
+        week VARCHAR its week, such as 2026-W47 (ISO) or 2026-MW47 (MMWR)
+        week_start DATE first day of that week
+    """),
+)
+RULES = Table(
+    "rules",
+    "one triage rule of the rule pack in use",
+    _columns("""
+        rule_id VARCHAR stable id
+        triage_level VARCHAR the level it calls for
+        condition VARCHAR its condition
+        sentence VARCHAR the condition in words
+        reference VARCHAR where the article says it
+        basis VARCHAR stated by the article, or inferred from it
+    """),
+)
+CAUSES = Table(
+    "causes",
+    "one likely cause of the rule pack in use, and undetermined",
+    _columns("""
+        cause_category VARCHAR its category
+        likely_cause VARCHAR its name
+        label VARCHAR its name for people
+    """),
+)
+FIELDS = Table(
+    "fields",
+    "one field of which the answer can be missing",
+    _columns("""
+        field VARCHAR its name
+        meaning VARCHAR what is asked
+    """),
+)
+STATE = Table(
+    "state",
+    "one fact about the state as a whole",
+    _columns("""
+        key VARCHAR name of the fact
+        value VARCHAR its value
+    """),
+)
+RULE_PACKS = Table(
+    "rule_packs",
+    "one version of the rule pack that tagged records here",
+    _columns("""
+        rule_pack VARCHAR its version
+        number INTEGER its number
+        article VARCHAR the article it reads
+        first_used TIMESTAMPTZ when it first tagged a record here
+    """),
+)
+
+_WEEK = """
+    week VARCHAR the week, such as 2026-W47
+    week_start DATE its first day
+"""
+_COUNTS = """
+    reports BIGINT number of records
+    share DOUBLE 0-1 of the week's reports
+    previous_week BIGINT the count of the week before; NULL where that week is not covered
+"""
+
+
+def _weekly(name: str, grain: str, *parts: str) -> Table:
+    return Table(name, f"one covered week{grain}", _columns("\n".join((_WEEK.strip(), *(p.strip() for p in parts)))))
+
+
+WEEKLY_VIEWS = (
+    _weekly(
+        "weekly_triage",
+        " and triage level",
+        "triage_level VARCHAR the level tagged",
+        _COUNTS,
+        "could_be_emergency BIGINT records of them whose ceiling is emergency",
+    ),
+    _weekly(
+        "weekly_causes",
+        " and likely cause",
+        "cause_category VARCHAR category, or undetermined\nlikely_cause VARCHAR cause, or undetermined",
+        _COUNTS,
+    ),
+    _weekly(
+        "weekly_regions",
+        " and region",
+        "region VARCHAR region, or unknown",
+        _COUNTS,
+        "emergency BIGINT records of them tagged emergency",
+        "contact_doctor BIGINT records of them tagged contact_doctor",
+        "self_care BIGINT records of them tagged self_care",
+        "unresolved BIGINT records of them tagged unresolved",
+        "severe_pain BIGINT records of them with a pain score of 7 or more",
+    ),
+    _weekly(
+        "weekly_demographics",
+        ", age band and sex",
+        "age_band VARCHAR age band, or unknown\nsex VARCHAR sex, or unknown",
+        _COUNTS,
+        "emergency BIGINT records of them tagged emergency",
+    ),
+    _weekly(
+        "weekly_rules",
+        " and triage rule",
+        "rule_id VARCHAR the triage rule\ntriage_level VARCHAR the level it calls for",
+        _COUNTS.replace("number of records", "records in which it was TRUE"),
+    ),
+    _weekly(
+        "weekly_missing_answers",
+        " and field",
+        "field VARCHAR the field",
+        _COUNTS.replace("number of records", "records with the field among their missing answers"),
+        "unresolved BIGINT those of them that are unresolved",
+    ),
+    _weekly(
+        "weekly_quality",
+        ", source, measure and item; a file counts in the week of its last report, a rejected one in the week it was tried",
+        "source VARCHAR the sender",
+        "measure VARCHAR files_accepted, files_rejected, rows_*, quarantine_reason, completeness, median_delay_days, late_share",
+        "item VARCHAR the field, or column: check; NULL for the other measures",
+        "value DOUBLE count of files, rows or cells, share 0-1, or days",
+    ),
+    _weekly(
+        "weekly_signals",
+        ", series and method",
+        """
+        series VARCHAR what is counted, such as triage_level=emergency
+        observed BIGINT the week's count
+        expected DOUBLE the count that the history lets expect
+        upper DOUBLE upper bound of the expected range
+        method VARCHAR the statistical method
+        status VARCHAR alarm, none or not_evaluable
+        reason VARCHAR why it cannot be judged
+        p_value DOUBLE probability of such a count or a higher one
+        rank INTEGER order of strength among the week's alarms
+        """,
+    ),
+    _weekly(
+        "weekly_revisions",
+        " and series that changed after its report was published",
+        """
+        series VARCHAR what is counted
+        as_reported BIGINT the count in the published report
+        as_known_now BIGINT the count now
+        difference BIGINT now minus then
+        reason VARCHAR late, corrected or withdrawn records, or another rule pack
+        """,
+    ),
+)
+# `weekly_signals` and `weekly_revisions` are tables with their final columns; nothing fills them yet
+STORED_WEEKLY = ("weekly_signals", "weekly_revisions")
+
+ABOUT = Table(
+    "about",
+    "one row about the snapshot",
+    _columns("""
+        rule_pack VARCHAR version of the rule pack in use
+        complaint VARCHAR the complaint it is about
+        time_zone VARCHAR the reporting time zone, in which days are cut
+        week_system VARCHAR iso or mmwr
+        latest_week VARCHAR the last complete covered week
+        first_report TIMESTAMPTZ earliest report
+        last_report TIMESTAMPTZ latest report
+        published_at TIMESTAMPTZ when the snapshot was made
+        version VARCHAR version of calfwatch
+    """),
+)
+
+SMALL_TABLES = (FILES, QUARANTINE, *DAILY_TABLES, CALENDAR, RULES, CAUSES, FIELDS, STATE, RULE_PACKS)
+
+
+def stored_tables(pack: Pack) -> tuple[Table, ...]:
+    """Every base table of records.duckdb."""
+    weekly = tuple(view for view in WEEKLY_VIEWS if view.name in STORED_WEEKLY)
+    return (RECORDS, superseded_table(pack), *SMALL_TABLES, *weekly)
+
+
+def stored_views(pack: Pack) -> tuple[Table, ...]:
+    """Every view of records.duckdb."""
+    return (reports_table(pack), *(view for view in WEEKLY_VIEWS if view.name not in STORED_WEEKLY))
+
+
+def published_tables() -> tuple[Table, ...]:
+    """Every table of summaries.duckdb: counts only, no record, no cell of a file."""
+    return (DAILY_SUMMARY, *WEEKLY_VIEWS, RULES, CAUSES, FIELDS, ABOUT)
+
+
+def create_sql(table: Table) -> str:
+    """CREATE TABLE without keys: an index costs more than the load it guards."""
+    columns = ", ".join(f'"{column.name}" {column.type}' for column in table.columns)
+    return f'CREATE TABLE "{table.name}" ({columns})'
+
+
+def comment_sql(table: Table, kind: str = "TABLE") -> list[str]:
+    """COMMENT statements for a table (or kind VIEW) and each of its columns."""
+    whole = f'COMMENT ON {kind} "{table.name}" IS {quoted("One row: " + table.grain + ".")}'
+    return [whole] + [
+        f'COMMENT ON COLUMN "{table.name}"."{column.name}" IS {quoted(column.meaning)}' for column in table.columns
+    ]
+
+
+def quoted(text: str) -> str:
+    """A SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,21 @@
+-- The accepted rows of one delivery, tagged, without those left out (in-file duplicates and conflicts) and
+-- those equal, after typing, to a stored record of the same source.
+INSERT INTO records
+SELECT
+  $source AS source, report_id, reported_at, region, age_band, sex, pain_score, duration_days, answered, yes,
+  triage_level, triage_ceiling, rules_true, missing, likely_cause, scores,
+  $delivery_no AS delivery_no, line_number
+FROM (${tagged}) AS tagged
+WHERE line_number NOT IN (SELECT line_number FROM left_out)
+  AND NOT EXISTS (
+    FROM stored_matches AS stored
+    WHERE stored.report_id = tagged.report_id
+      AND stored.reported_at = tagged.reported_at
+      AND stored.region IS NOT DISTINCT FROM tagged.region
+      AND stored.age_band = tagged.age_band
+      AND stored.sex = tagged.sex
+      AND stored.pain_score IS NOT DISTINCT FROM tagged.pain_score
+      AND stored.duration_days IS NOT DISTINCT FROM tagged.duration_days
+      AND stored.answered = tagged.answered
+      AND stored.yes = tagged.yes
+  )

@@ -1,0 +1,62 @@
+-- One row per week, source, measure and item. A file counts in the week of its last report; a file without
+-- one (rejected, or without rows) in the week it was tried.
+WITH placed AS (
+  SELECT *, coalesce(last_report, ingested_at) AS moment FROM files
+), dated AS (
+  SELECT *, (moment AT TIME ZONE '${time_zone}')::DATE AS day FROM placed
+), filed AS (
+  SELECT *, day - ${days_into_week}(day)::INTEGER + ${first_day_number} AS week_start FROM dated
+), file_measures AS (
+  UNPIVOT (
+    SELECT
+      week_start, source,
+      count(*) FILTER (status = 'accepted')::DOUBLE AS files_accepted,
+      count(*) FILTER (status = 'rejected')::DOUBLE AS files_rejected,
+      coalesce(sum(rows_read), 0)::DOUBLE AS rows_read,
+      coalesce(sum(rows_accepted), 0)::DOUBLE AS rows_accepted,
+      coalesce(sum(rows_quarantined), 0)::DOUBLE AS rows_quarantined,
+      coalesce(sum(rows_duplicate), 0)::DOUBLE AS rows_duplicate,
+      coalesce(sum(rows_out_of_scope), 0)::DOUBLE AS rows_out_of_scope,
+      coalesce(sum(rows_superseded), 0)::DOUBLE AS rows_superseded
+    FROM filed
+    GROUP BY week_start, source
+  ) ON COLUMNS(* EXCLUDE (week_start, source)) INTO NAME measure VALUE value
+), reasons AS (
+  SELECT
+    filed.week_start, filed.source, 'quarantine_reason' AS measure,
+    coalesce(quarantine.column_name, 'line') || ': ' || quarantine.check_name AS item,
+    count(*)::DOUBLE AS value
+  FROM quarantine JOIN filed ON filed.file_id = quarantine.file_id AND filed.status = 'accepted'
+  GROUP BY ALL
+), completeness AS (
+  SELECT
+    calendar.week_start, source, 'completeness' AS measure, field AS item,
+    sum(answered) / nullif(sum(reports), 0) AS value
+  FROM daily_fields JOIN calendar USING (report_date)
+  GROUP BY ALL
+), delays AS (
+  SELECT calendar.week_start, source, delay_days, sum(reports) AS reports
+  FROM daily_delays JOIN calendar USING (report_date)
+  GROUP BY ALL
+), ranked AS (
+  SELECT
+    *,
+    sum(reports) OVER (PARTITION BY week_start, source ORDER BY delay_days) AS up_to,
+    sum(reports) OVER (PARTITION BY week_start, source) AS total
+  FROM delays
+), timeliness AS (
+  SELECT week_start, source, 'median_delay_days' AS measure, min(delay_days)::DOUBLE AS value
+  FROM ranked WHERE up_to * 2 >= total GROUP BY ALL
+  UNION ALL
+  SELECT week_start, source, 'late_share', coalesce(sum(reports) FILTER (delay_days > 7), 0) / sum(reports)
+  FROM delays GROUP BY ALL
+), measures AS (
+  SELECT week_start, source, measure, NULL::VARCHAR AS item, value FROM file_measures
+  UNION ALL BY NAME FROM reasons
+  UNION ALL BY NAME FROM completeness
+  UNION ALL BY NAME FROM timeliness
+)
+SELECT
+  year(week_start + 3) || '-${mark}' || lpad(((dayofyear(week_start + 3) - 1) // 7 + 1)::VARCHAR, 2, '0') AS week,
+  week_start, source, measure, item, value
+FROM measures

@@ -1,0 +1,917 @@
+"""The weekly report: its numbers against the tables, its wording, its files. See also test_report_page."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipelines import report
+from pipelines.errors import StateError, UsageError
+from pipelines.report import write_report
+from schemas.fields import AGE_BANDS, SEXES
+from schemas.pack import Pack, condition_fields, load_pack
+from schemas.tables import create_sql, published_tables
+
+# ------------------------------------------------------------------------------ a realistic summaries.duckdb
+
+REGIONS = (
+    *("north_valley", "harbour", "east_moor", "old_town", "lakeside", "west_hills"),
+    *("riverside", "south_plain", "high_fell", "mill_quarter", "airport", "island"),
+)
+BANDS = (*AGE_BANDS, "unknown")
+NONE, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+LEVELS = ("emergency", "contact_doctor", "unresolved", "self_care")
+CAUSE_ODDS = (7, 9, 22, 26, 8, 3, 6, 5, 4, 10)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A recipe for summaries: how many weeks, reports in the first of them, which weeks no file covers."""
+
+    weeks: int = 26
+    per_week: int = 3600
+    regions: tuple[str, ...] = REGIONS
+    skipped: tuple[int, ...] = ()
+    last: date = date(2026, 11, 9)
+    complete: bool = True
+    sources: tuple[str, ...] = ("canonical", "clinic_b")
+    rejected: int = 1
+
+
+def _records(made: Made, pack: Pack) -> pd.DataFrame:
+    """Invented reports: a summer wave, regions of different size, rules that fit the levels."""
+    rng = np.random.default_rng(8)
+
+    def pick(values: Any, odds: Any = None) -> Any:
+        chances = None if odds is None else np.array(odds, dtype=float) / sum(odds)
+        return rng.choice(np.array(values), size=total, p=chances)
+
+    kept = [i for i in range(made.weeks) if i not in made.skipped]
+    sizes = [max(1, int(made.per_week * (1 + 0.25 * np.sin(i / 4) + 0.01 * i))) for i in kept]
+    sizes = [1 for _ in kept] if made.per_week == 1 else sizes
+    total = sum(sizes)
+    first = np.datetime64(made.last - timedelta(weeks=made.weeks - 1)) + 7 * np.repeat(kept, sizes)
+    level = pick(LEVELS, (7, 46, 19, 28))
+    fired = {name: [rule.id for rule in pack.triage if rule.level == name] for name in LEVELS[:2]}
+    asked = sorted({name for rule in pack.triage for name in condition_fields(rule.when)})
+    waits = (level == "unresolved") | ((level == "contact_doctor") & (rng.random(total) < 0.4))
+    could_be = (level == "emergency") | ((level != "self_care") & (rng.random(total) < 0.55))
+    return pd.DataFrame(
+        {
+            "week_start": first,
+            "report_date": first + rng.integers(0, 7, total),
+            "source": pick(made.sources),
+            "region": pick([*made.regions, "unknown"], 1 / np.arange(1, len(made.regions) + 2)),
+            "age_band": pick(BANDS, (6, 15, 22, 24, 20, 11, 2)),
+            "sex": pick(SEXES, (50, 46, 1, 3)),
+            "triage_level": level,
+            "triage_ceiling": np.where(could_be, "emergency", level),
+            "likely_cause": pick([*(cause.name for cause in pack.causes), "undetermined"], CAUSE_ODDS),
+            "severe": rng.random(total) < 0.22,
+            "emergency_rule": np.where(level == "emergency", pick(fired["emergency"]), ""),
+            "doctor_rule": np.where(np.isin(level, LEVELS[:2]), pick(fired["contact_doctor"]), ""),
+            "open_field": np.where(waits, pick(asked, range(1, len(asked) + 1)), ""),
+            "delay": rng.integers(0, 10, total),
+        }
+    )
+
+
+def _level_count(level: str) -> str:
+    return f"count_if(triage_level = '{level}')"
+
+
+# each weekly table: its dimension, every value of it, the reports it counts, its further counts
+RULES_TRUE = """(SELECT week_start, rule_id, rules.triage_level FROM
+  (SELECT week_start, emergency_rule AS rule_id FROM r UNION ALL SELECT week_start, doctor_rule FROM r)
+  JOIN rules USING (rule_id))"""
+WEEKLY: dict[str, tuple[str, str, str, dict[str, str]]] = {
+    "weekly_triage": (
+        "triage_level",
+        "SELECT unnest($levels) AS triage_level",
+        "r",
+        {"could_be_emergency": "count_if(triage_ceiling = 'emergency')"},
+    ),
+    "weekly_causes": (
+        "cause_category, likely_cause",
+        "FROM causes",
+        "r JOIN causes USING (likely_cause)",
+        {},
+    ),
+    "weekly_regions": (
+        "region",
+        "SELECT DISTINCT region FROM r",
+        "r",
+        {name: _level_count(name) for name in ("emergency", "contact_doctor", "self_care", "unresolved")}
+        | {"severe_pain": "count_if(severe)"},
+    ),
+    "weekly_demographics": (
+        "age_band, sex",
+        "SELECT * FROM (SELECT unnest($bands) AS age_band), (SELECT unnest($sexes) AS sex)",
+        "r",
+        {"emergency": _level_count("emergency")},
+    ),
+    "weekly_rules": ("rule_id, triage_level", "SELECT rule_id, triage_level FROM rules", RULES_TRUE, {}),
+    "weekly_missing_answers": (
+        "field",
+        "SELECT unnest($fields) AS field",
+        "(SELECT *, open_field AS field FROM r)",
+        {"unresolved": _level_count("unresolved")},
+    ),
+}
+DAILY_SQL = """SELECT report_date, source, region, age_band, sex, triage_level, triage_ceiling,
+  cause_category, likely_cause, count(*), count_if(severe)
+  FROM r JOIN causes USING (likely_cause) GROUP BY ALL"""
+QUALITY_SQL = """
+WITH x AS (SELECT strftime(week_start, '%G-W%V') AS week, week_start, source, count(*) AS n,
+  n // 90 AS bad, n // 150 AS twice, n // 40 AS outside, median(delay) AS d, avg((delay > 7)::INT) AS late
+  FROM r GROUP BY ALL),
+f AS (SELECT unnest($fields) AS field, unnest(range(len($fields))) AS place)
+SELECT week, week_start, source,
+  unnest(['files_accepted', 'files_rejected', 'rows_read', 'rows_accepted', 'rows_quarantined',
+    'rows_duplicate', 'rows_out_of_scope', 'rows_superseded', 'median_delay_days', 'late_share']), NULL,
+  unnest([7, $rejected, n + bad + twice + outside, n, bad, twice, outside, n // 300, d, late]) FROM x
+UNION ALL SELECT week, week_start, source, 'quarantine_reason',
+  unnest(['pain_score: range', 'age_band: allowed', 'reported_at: format']),
+  unnest([bad - bad // 3, bad // 3, bad // 9]) FROM x
+UNION ALL SELECT week, week_start, source, 'completeness', f.field,
+  1 - 0.013 * f.place - 0.002 * length(source) FROM x, f"""
+ABOUT_SQL = """SELECT $pack, $complaint, 'Europe/Berlin', 'iso', $latest, min(report_date)::TIMESTAMPTZ,
+  max(report_date)::TIMESTAMPTZ, '2026-11-17 05:30:00+00', '0.1.0' FROM r"""
+
+
+def _weekly_sql(table: str) -> str:
+    """A row for every value in every covered week, with its share and the week before."""
+    dimension, values, reports, counts = WEEKLY[table]
+    keys = [key.strip() for key in dimension.split(",")]
+
+    def same(alias: str) -> str:
+        return " AND ".join(f"{alias}.{key} = v.{key}" for key in keys)
+
+    more = "".join(f", {sql} AS {name}" for name, sql in counts.items())
+    return f"""WITH w AS (SELECT week_start, count(*) AS total FROM r GROUP BY ALL), v AS ({values}),
+      n AS (SELECT week_start, {dimension}, count(*) AS reports{more} FROM {reports} GROUP BY ALL)
+      SELECT strftime(w.week_start, '%G-W%V'), w.week_start, {", ".join(f"v.{key}" for key in keys)},
+        coalesce(n.reports, 0), coalesce(n.reports, 0) / total,
+        CASE WHEN w.week_start - 7 IN (SELECT week_start FROM w) THEN coalesce(b.reports, 0) END
+        {"".join(f", coalesce(n.{name}, 0)" for name in counts)}
+      FROM w CROSS JOIN v LEFT JOIN n ON n.week_start = w.week_start AND {same("n")}
+      LEFT JOIN n b ON b.week_start = w.week_start - 7 AND {same("b")}"""
+
+
+def make_summaries(path: Path, made: Made | None = None, pack: Pack | None = None) -> Path:
+    """Builds a summaries.duckdb of the published tables. The same recipe gives the same numbers."""
+    made, pack = made or Made(), pack or load_pack()
+    causes = [(c.category, c.name, c.label) for c in pack.causes] + [("undetermined", "undetermined", "")]
+    latest = made.last if made.complete else made.last - timedelta(weeks=1)
+    values = {
+        "levels": list(LEVELS),
+        "bands": list(BANDS),
+        "sexes": list(SEXES),
+        "fields": list(pack.askable),
+        "rejected": made.rejected,
+        "pack": pack.version,
+        "complaint": pack.complaint,
+        "latest": f"{latest:%G-W%V}",
+    }
+    path.unlink(missing_ok=True)
+    with duckdb.connect(str(path)) as db:
+        db.register("records", _records(made, pack))
+        db.execute("CREATE TEMP TABLE r AS SELECT * REPLACE (week_start::DATE AS week_start) FROM records")
+        for table in published_tables():
+            db.execute(create_sql(table))
+        db.executemany("INSERT INTO causes VALUES (?, ?, ?)", causes)
+        db.executemany(
+            "INSERT INTO rules VALUES (?, ?, '', '', '', '')", [(r.id, r.level) for r in pack.triage]
+        )
+        statements = {table: _weekly_sql(table) for table in WEEKLY}
+        statements |= {"daily_summary": DAILY_SQL, "weekly_quality": QUALITY_SQL, "about": ABOUT_SQL}
+        for table, sql in statements.items():
+            db.execute(f"INSERT INTO {table} {sql}", {n: v for n, v in values.items() if f"${n}" in sql})
+    return path
+
+
+# ------------------------------------------------------------------------------------------ reading the page
+
+
+class Page(HTMLParser):
+    """What a reader sees, for comparing: the text, the rows of each table by key, the key numbers."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.html = html
+        self.words: list[str] = []
+        self.tables: dict[str, dict[str, list[str]]] = {}
+        self.numbers: dict[str, list[str]] = {}
+        self.figures: dict[str, list[str]] = {}
+        self.table, self.cells, self.hidden = "", None, 0  # type: str, list[str] | None, int
+        self.feed(html)
+        self.text = " ".join("".join(self.words).split())
+        for cells in self._all_cells():
+            cells[:] = [" ".join(cell.split()) for cell in cells]
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attributes}
+        self.hidden += tag in ("style", "script", "svg")
+        name = found.get("id", "")
+        if tag == "table":
+            self.table = name.removeprefix("table-")
+            self.tables[self.table] = {}
+        elif tag == "tr":
+            rows = self.tables[self.table]
+            self.cells = rows.setdefault(found.get("data-key", str(len(rows))), [])
+        elif tag == "figure" and "data-key" in found:
+            self.cells = self.figures.setdefault(found["data-key"], [])
+        elif name.startswith("key-"):
+            self.cells = self.numbers.setdefault(name.removeprefix("key-"), [])
+        if self.cells is not None and tag in ("td", "th", "dt", "dd", "b", "h3"):
+            self.cells.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self.hidden -= tag in ("style", "script", "svg")
+        if tag in ("tr", "figure", "dl"):
+            self.cells = None
+        if tag in ("p", "li", "td", "th", "dd", "dt", "span", "b", "h1", "h2", "summary"):
+            self.words.append(" ")
+
+    def handle_data(self, data: str) -> None:
+        if self.hidden:
+            return
+        self.words.append(data)
+        if self.cells:
+            self.cells[-1] += data
+
+    def _all_cells(self) -> list[list[str]]:
+        rows = [row for table in self.tables.values() for row in table.values()]
+        return [*rows, *self.numbers.values(), *self.figures.values()]
+
+
+def page_of(folder: Path) -> Page:
+    return Page((folder / "internal.html").read_text(encoding="utf-8"))
+
+
+def rows_of(database: Path, sql: str, *parameters: object, **named: object) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(database), read_only=True) as db:
+        return db.execute(sql, named or list(parameters)).fetchall()
+
+
+def shown(count: int | None) -> str:
+    """How the page writes a count; worked out apart from the code under test."""
+    return NONE if count is None else f"{count:,}"
+
+
+def signed(difference: int) -> str:
+    """How the page writes a difference."""
+    return f"{difference:+,}".replace("-", MINUS) if difference else "±0"
+
+
+WEEK, START = "2026-W46", date(2026, 11, 9)
+
+
+@pytest.fixture(scope="module")
+def pack() -> Pack:
+    return load_pack()
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_summaries(
+        tmp_path_factory.mktemp("summaries") / "summaries.duckdb", Made(skipped=(5, 14, 15))
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(database: Path, pack: Pack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(database, pack, tmp_path_factory.mktemp("home") / "reports")
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path) -> Page:
+    return page_of(folder)
+
+
+@pytest.fixture
+def made(tmp_path: Path, pack: Pack) -> Callable[[Made], Page]:
+    """Makes summaries by a recipe, then the report of the latest week."""
+
+    def make(recipe: Made, week: str = "latest") -> Page:
+        summaries = make_summaries(tmp_path / "summaries.duckdb", recipe, pack)
+        return page_of(write_report(summaries, pack, tmp_path / "reports", week))
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_summaries(tmp_path_factory.mktemp("small") / "summaries.duckdb", Made(weeks=3, per_week=300))
+
+
+@pytest.fixture
+def changed(small: Path, tmp_path: Path, pack: Pack) -> Callable[..., Page]:
+    """Changes small summaries with SQL, then makes the report."""
+
+    def change(*statements: str) -> Page:
+        summaries = Path(shutil.copy(small, tmp_path))
+        with duckdb.connect(str(summaries)) as db:
+            for statement in statements:
+                db.execute(statement)
+        return page_of(write_report(summaries, pack, tmp_path / "reports"))
+
+    return change
+
+
+# ------------------------------------------------------------------------------------- numbers equal tables
+
+
+def test_key_numbers_are_the_sums_of_the_tables(page: Page, database: Path) -> None:
+    of_week = "FROM weekly_triage WHERE week = $week"
+    of_days = "FROM daily_summary WHERE report_date >= $start"
+    for name, sql in {
+        "reports": f"SELECT sum(reports), sum(previous_week) {of_week}",
+        "emergency": f"SELECT reports, previous_week {of_week} AND triage_level = 'emergency'",
+        "contact_doctor": f"SELECT sum(reports), NULL {of_days} AND triage_level = 'contact_doctor'",
+        "unresolved": "SELECT sum(unresolved), NULL FROM weekly_regions WHERE week = $week",
+        "severe_pain": f"SELECT sum(severe_pain), NULL {of_days}",
+        "could_be_emergency": f"""SELECT sum(reports), NULL {of_days}
+            AND triage_level <> 'emergency' AND triage_ceiling = 'emergency'""",
+    }.items():
+        key, value = ("start", START) if "$start" in sql else ("week", WEEK)
+        now, before = rows_of(database, sql, **{key: value})[0]
+        assert page.numbers[name][1].split()[0] == shown(now)
+        assert before is None or page.numbers[name][2].split()[1] == signed(now - before)
+
+
+def test_key_numbers_compare_with_the_week_before(page: Page, database: Path) -> None:
+    severe = "SELECT sum(severe_pain) FROM weekly_regions WHERE week = ?"
+    now, before = (rows_of(database, severe, week)[0][0] for week in (WEEK, "2026-W45"))
+    assert page.numbers["severe_pain"][2].split()[1] == signed(now - before)
+
+
+def test_triage_table_equals_weekly_triage(page: Page, database: Path) -> None:
+    rows = rows_of(database, "SELECT triage_level, reports, share FROM weekly_triage WHERE week = ?", WEEK)
+    assert len(rows) == 4
+    for level, reports, part in rows:
+        cells = page.tables["triage"][level]
+        assert cells[1:3] == [shown(reports), report.percent(part)]
+
+
+def test_trend_table_shows_every_week_and_gaps_as_gaps(page: Page, database: Path) -> None:
+    counts = dict(
+        rows_of(
+            database, "SELECT week, reports FROM weekly_triage WHERE triage_level = 'unresolved' ORDER BY 1"
+        )
+    )
+    rows = [row for row in page.tables["trend"].values() if row[0] != "Week"]
+    assert [row[0] for row in rows if row[1] != NONE] == sorted(counts, reverse=True)
+    assert {row[0]: row[3] for row in rows if row[1] != NONE} == {w: shown(n) for w, n in counts.items()}
+    assert [row for row in rows if row[1] == NONE] == [
+        ["31 Aug 2026", NONE, NONE, NONE, NONE],
+        ["24 Aug 2026", NONE, NONE, NONE, NONE],
+        ["22 Jun 2026", NONE, NONE, NONE, NONE],
+    ]
+    assert "3 of the 26 weeks are covered by no file" in page.text
+
+
+def test_causes_equal_weekly_causes(page: Page, database: Path, pack: Pack) -> None:
+    rows = rows_of(database, "SELECT likely_cause, reports FROM weekly_causes WHERE week = ?", WEEK)
+    assert {name: cells[1].split()[0] for name, cells in page.figures.items()} == {
+        name: shown(n) for name, n in rows
+    }
+    ordered = [cause.name for category in pack.categories for cause in pack.causes_of(category.name)]
+    assert list(page.figures) == [*ordered, "undetermined"]
+
+
+def test_regions_equal_weekly_regions(page: Page, database: Path) -> None:
+    rows = rows_of(
+        database,
+        """SELECT region, reports, reports - previous_week, emergency, contact_doctor, unresolved, self_care,
+        severe_pain FROM weekly_regions WHERE week = ? ORDER BY region = 'unknown', reports DESC, region""",
+        WEEK,
+    )
+    table = {name: cells for name, cells in page.tables["regions"].items() if name != "0"}
+    assert list(table) == [row[0] for row in rows]
+    for region, reports, difference, *counts in rows:
+        cells = table[region]
+        assert [cells[2], *cells[4:]] == [shown(reports), *map(shown, counts)]
+        assert cells[3].split()[-2 if "(" in cells[3] else -1] == signed(difference)
+
+
+def test_age_and_sex_equal_weekly_demographics(page: Page, database: Path) -> None:
+    rows = rows_of(database, "SELECT age_band, sex, reports FROM weekly_demographics WHERE week = ?", WEEK)
+    counts = {(band, sex): shown(n) for band, sex, n in rows}
+    table = [row for row in page.tables["people"].values() if row[0] in BANDS]
+    assert [row[0] for row in table] == [*reversed(AGE_BANDS), "unknown"]
+    assert [row[1:] for row in table] == [[counts[row[0], sex] for sex in SEXES] for row in table]
+
+
+def test_rules_equal_weekly_rules_and_say_why(page: Page, database: Path, pack: Pack) -> None:
+    fired = dict(rows_of(database, "SELECT rule_id, reports FROM weekly_rules WHERE week = ?", WEEK))
+    for rule in pack.triage:
+        cells = page.tables["rules"][rule.id]
+        assert cells[0] == f"{rule.sentence} {rule.basis} {rule.reference}"
+        assert cells[2] == shown(fired[rule.id])
+    levels = [cells[1] for cells in page.tables["rules"].values()][1:]
+    assert levels == ["Emergency"] * 3 + ["Contact a doctor"] * 11
+
+
+def test_unanswered_equal_weekly_missing_answers(page: Page, database: Path) -> None:
+    rows = rows_of(
+        database,
+        """SELECT field, unresolved, reports FROM weekly_missing_answers WHERE week = ? AND reports > 0
+        ORDER BY unresolved DESC, reports DESC, field""",
+        WEEK,
+    )
+    table = {name: cells[2:4] for name, cells in page.tables["unanswered"].items() if name != "0"}
+    assert table == {name: [shown(unresolved), shown(n)] for name, unresolved, n in rows}
+    assert list(table) == [row[0] for row in rows]
+
+
+def test_quality_equals_weekly_quality(page: Page, database: Path) -> None:
+    values = {
+        (source, measure): value
+        for source, measure, value in rows_of(
+            database,
+            "SELECT source, measure, value FROM weekly_quality WHERE week = ? AND item IS NULL",
+            WEEK,
+        )
+    }
+    for source in ("canonical", "clinic_b"):
+        cells = page.tables["quality"][source]
+        counts = [shown(int(values[source, name])) for name in report.COUNT_MEASURES]
+        assert cells[1:9] == counts
+        assert cells[9:] == [
+            f"{values[source, 'median_delay_days']:.1f}",
+            report.percent(values[source, "late_share"]),
+        ]
+    read = sum(value for (_, name), value in values.items() if name == "rows_read")
+    assert page.tables["quality"]["3"][3] == shown(int(read))
+    assert "Every row read is accounted for" in page.text
+
+
+def test_completeness_is_weighted_by_the_reports_of_each_source(page: Page, database: Path) -> None:
+    rows = rows_of(
+        database,
+        """SELECT value, n FROM weekly_quality JOIN (SELECT source, sum(reports) AS n FROM daily_summary
+        WHERE report_date >= ? GROUP BY 1) USING (source) WHERE week = ? AND item = 'fever'""",
+        START,
+        WEEK,
+    )
+    expected = sum(value * n for value, n in rows) / sum(n for _, n in rows)
+    assert f"Fever {report.percent(expected)}" in re.sub(r"\s+", " ", page.text)
+
+
+def test_quarantine_reasons_are_summed_over_sources(page: Page, database: Path) -> None:
+    rows = rows_of(
+        database,
+        """SELECT item, sum(value)::BIGINT FROM weekly_quality
+        WHERE week = ? AND measure = 'quarantine_reason' GROUP BY 1 ORDER BY 2 DESC""",
+        WEEK,
+    )
+    table = {name: cells[2] for name, cells in page.tables["reasons"].items() if name != "0"}
+    assert table == {item: shown(cells) for item, cells in rows}
+
+
+def test_the_charts_draw_the_numbers_of_the_tables(folder: Path, database: Path) -> None:
+    """Every week's hint in the SVG carries its counts; uncovered weeks have none."""
+    chart = (folder / "charts/triage.svg").read_text(encoding="utf-8")
+    hints = re.findall(r'data-week="([^"]+)"><title>([^<]+)</title>', chart)
+    rows = rows_of(database, "SELECT week, triage_level, reports FROM weekly_triage")
+    assert [week for week, _ in hints] == sorted({week for week, _, _ in rows})
+    for week, level, reports in rows:
+        assert f"{report.LEVELS[level]}: {reports:,}" in dict(hints)[week]
+
+
+# --------------------------------------------------------------------------------------------------- files
+
+
+def test_every_csv_equals_its_table(folder: Path, database: Path) -> None:
+    first = START - timedelta(weeks=25)
+    for table in (*report.TRENDS, *report.SINGLE_WEEK):
+        with duckdb.connect(str(database), read_only=True) as db:
+            start = first if table in report.TRENDS else START
+            found = db.execute(f"SELECT * FROM {table} WHERE week_start >= ?", [start])
+            columns = [column[0] for column in found.description or ()]
+            expected = [["" if value is None else str(value) for value in row] for row in found.fetchall()]
+        with (folder / f"data/{table}.csv").open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+        assert header == columns
+        assert sorted(rows) == sorted(expected)
+        assert rows
+
+
+def test_the_key_numbers_are_a_csv_too(folder: Path, page: Page) -> None:
+    with (folder / "data/key_numbers.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows] == list(page.numbers)
+    assert [shown(int(row["reports"])) for row in rows] == [
+        cells[1].split()[0] for cells in page.numbers.values()
+    ]
+
+
+def test_svg_files_are_well_formed_and_described(folder: Path) -> None:
+    files = sorted((folder / "charts").iterdir())
+    assert len(files) == 6 + 1 + 10 + 1
+    for file in files:
+        root = ElementTree.fromstring(file.read_text(encoding="utf-8"))
+        texts = {child.tag.split("}")[1]: child.text for child in root}
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert texts["title"]
+        assert texts["desc"]
+        assert "var(" not in (texts["style"] or "")
+
+
+def test_the_page_is_one_file_without_any_address_or_script(page: Page, folder: Path) -> None:
+    assert "://" not in page.html
+    assert not re.search(r"<script|@import|url\((?!#)|\bsrc=|javascript:|\son\w+=", page.html, re.IGNORECASE)
+    links = set(re.findall(r'href="([^"]+)"', page.html))
+    assert links - {"data:,"} == {link for link in links if link.startswith(("#", "data/"))}
+    assert all((folder / link).is_file() for link in links if link.startswith("data/"))
+    ids = re.findall(r'\sid="([^"]+)"', page.html)
+    assert len(ids) == len(set(ids))
+    assert {link[1:] for link in links if link.startswith("#")} <= set(ids)
+
+
+def test_the_same_input_gives_the_same_bytes(
+    database: Path, pack: Pack, folder: Path, tmp_path: Path
+) -> None:
+    again = write_report(database, pack, tmp_path / "reports", WEEK)
+    assert _bytes(again) == _bytes(folder)
+    assert _bytes(write_report(database, pack, tmp_path / "reports", WEEK)) == _bytes(folder)
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture
+def _umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("_umask")
+@pytest.mark.parametrize("_umask", [0, 0o277], indirect=True)
+def test_files_are_private_whatever_the_umask(database: Path, pack: Pack, tmp_path: Path) -> None:
+    folder = write_report(database, pack, tmp_path / "reports")
+    for path in (folder, *folder.rglob("*")):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
+
+
+def test_a_failed_write_leaves_the_old_report(
+    database: Path, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "reports"
+    before = _bytes(write_report(database, pack, out))
+
+    def full_disk(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pipelines.report.os.fsync", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        write_report(database, pack, out)
+    monkeypatch.undo()
+    assert _bytes(out / WEEK) == before
+    assert _bytes(write_report(database, pack, out)) == before
+    assert [path.name for path in out.iterdir()] == [WEEK]
+
+
+def test_a_run_killed_between_the_two_renames_is_mended(
+    database: Path, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "reports"
+    folder = write_report(database, pack, out)
+    before = _bytes(folder)
+    folder.rename(out / f".{WEEK}.old")
+    monkeypatch.setattr(report, "_write_private", _raise_disk_error)
+    with pytest.raises(OSError, match="disk"):
+        write_report(database, pack, out)
+    assert _bytes(folder) == before
+
+
+def _raise_disk_error(*_: object) -> None:
+    raise OSError("disk")
+
+
+def test_a_new_report_replaces_the_folder_as_a_whole(database: Path, pack: Pack, tmp_path: Path) -> None:
+    folder = write_report(database, pack, tmp_path / "reports")
+    (folder / "charts" / "cause-of-an-older-pack.svg").write_text("<svg/>")
+    assert not (
+        write_report(database, pack, tmp_path / "reports") / "charts/cause-of-an-older-pack.svg"
+    ).exists()
+
+
+# ------------------------------------------------------------------------------------------ weeks and gaps
+
+
+def test_the_first_week_ever_has_nothing_to_compare_with(made: Callable[..., Page]) -> None:
+    page = made(Made(weeks=1, per_week=200))
+    assert "It is the first week with data, so there is nothing to compare it with." in page.text
+    assert "week before" not in " ".join(cell for cells in page.numbers.values() for cell in cells)
+    assert {cells[3] for cells in page.tables["triage"].values() if "%" in cells[2]} == {NONE}
+
+
+def test_after_a_gap_there_is_nothing_to_compare_with(made: Callable[..., Page]) -> None:
+    page = made(Made(weeks=4, per_week=200, skipped=(2,)))
+    assert "No file covers the week before, so there is nothing to compare it with." in page.text
+    assert "▲" not in page.html
+    assert "▼" not in page.html
+
+
+def test_a_past_week_shows_that_week_and_nothing_later(made: Callable[..., Page], tmp_path: Path) -> None:
+    page = made(Made(weeks=4, per_week=200), "2026-W44")
+    assert "week 2026-W44 26 Oct to 1 Nov 2026" in page.text
+    assert "2026-W45" not in page.html
+    (expected,) = rows_of(
+        tmp_path / "summaries.duckdb", "SELECT sum(reports) FROM weekly_triage WHERE week = '2026-W44'"
+    )
+    assert page.numbers["reports"][1] == shown(expected[0])
+
+
+def test_latest_is_the_last_complete_week_and_a_running_one_says_so(made: Callable[..., Page]) -> None:
+    running = Made(weeks=3, per_week=100, complete=False)
+    notice = "This week is not complete yet"
+    assert "week 2026-W45" in made(running).text
+    assert notice not in made(running).text
+    assert notice in made(running, "2026-W46").text
+
+
+def test_a_week_covered_with_no_report_at_all_is_zero_and_no_gap(changed: Callable[..., Page]) -> None:
+    page = changed(
+        "UPDATE weekly_triage SET reports = 0, share = 0, could_be_emergency = 0 WHERE week = '2026-W46'",
+        "DELETE FROM daily_summary WHERE report_date >= DATE '2026-11-09'",
+    )
+    assert page.numbers["reports"][1] == "0"
+    assert "No report met an emergency criterion." in page.text
+    assert "No other report could still turn out to be an emergency." in page.text
+    assert "No report is unresolved." in page.text
+
+
+def test_empty_tables_do_not_break_the_page(changed: Callable[..., Page]) -> None:
+    tables = [*report.SINGLE_WEEK, "weekly_causes", "daily_summary"]
+    page = changed(*(f"DELETE FROM {table}" for table in tables))
+    for words in ("No regions are", "No rules are", "No causes are", "No open answer", "Nothing is recorded"):
+        assert words in page.text
+    assert page.numbers["severe_pain"][1] == "0 0%"
+
+
+# --------------------------------------------------------------------------------------- sizes and hostility
+
+
+def test_one_report_makes_no_percentages(made: Callable[..., Page]) -> None:
+    page = made(Made(weeks=1, per_week=1, sources=("canonical",), rejected=0))
+    assert page.numbers["reports"][1] == "1"
+    before_quality = page.text.split("Data quality Files count")[0]
+    assert "%" not in before_quality
+    assert "1 report this week." in page.text
+    assert "Data: no file rejected, no row quarantined, nothing late." in page.text
+
+
+def test_of_400_regions_the_largest_are_shown_and_the_rest_counted(
+    made: Callable[..., Page], tmp_path: Path
+) -> None:
+    names = tuple(f"district_{i:03}" for i in range(400))
+    page = made(Made(weeks=2, per_week=4000, regions=names))
+    rows = rows_of(
+        tmp_path / "summaries.duckdb",
+        """SELECT region, reports FROM weekly_regions WHERE week = '2026-W46' AND region <> 'unknown'
+        ORDER BY reports DESC, region""",
+    )
+    table = [name for name in page.tables["regions"] if name not in ("0", "unknown")]
+    assert table == [region for region, _ in rows[:20]]
+    more = sum(n for _, n in rows[20:])
+    assert f"{len(rows) - 20} more regions with {more:,} reports together are in the CSV." in page.text
+    with (tmp_path / "reports/2026-W46/data/weekly_regions.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) >= len(rows)
+
+
+EVIL = "<script>alert(1)</script>&\"'"
+
+
+def test_values_with_markup_are_text(tmp_path: Path, pack: Pack) -> None:
+    evil = replace(
+        pack,
+        disclaimer=f"{EVIL}d",
+        notes=(f"{EVIL}n",),
+        causes=tuple(replace(cause, label=f"{EVIL}{cause.name}") for cause in pack.causes),
+        triage=tuple(replace(rule, sentence=f"{EVIL}{rule.id}") for rule in pack.triage),
+        fields=tuple(replace(field, label=f"{EVIL}{field.name}") for field in pack.fields),
+    )
+    recipe = Made(weeks=2, per_week=300, regions=(EVIL, "x" * 300), sources=(EVIL,))
+    summaries = make_summaries(tmp_path / "summaries.duckdb", recipe, evil)
+    folder = write_report(summaries, evil, tmp_path / "reports")
+    page = page_of(folder)
+    assert "<script" not in page.html
+    assert EVIL in page.tables["regions"]
+    assert EVIL in page.tables["quality"]
+    assert page.text.count("alert(1)") > 30
+    for file in (folder / "charts").iterdir():
+        root = ElementTree.fromstring(file.read_text(encoding="utf-8"))
+        assert not [node for node in root.iter() if node.tag.endswith("script")]
+
+
+def test_a_rule_and_a_cause_of_another_pack_are_shown_by_name(changed: Callable[..., Page]) -> None:
+    page = changed(
+        "UPDATE weekly_rules SET rule_id = 'doctor_of_old' WHERE rule_id = 'doctor_severe_pain'",
+        "UPDATE weekly_rules SET rule_id = 'doctor_of_old' WHERE rule_id LIKE 'doctor%' AND reports = "
+        "(SELECT max(reports) FROM weekly_rules)",
+        "UPDATE weekly_causes SET likely_cause = 'old_cause' WHERE likely_cause = 'cellulitis'",
+        "UPDATE about SET rule_pack = 'calf_pain-0-00000000'",
+        "UPDATE weekly_missing_answers SET field = 'old_field' WHERE field = 'fever'",
+    )
+    assert "doctor_of_old is not in this rule pack" in page.text
+    assert "Old cause" in page.text
+    assert "Old field" in page.text
+    assert "The records were tagged with rule pack calf_pain-0-00000000" in page.text
+
+
+def test_rows_that_do_not_add_up_are_said(changed: Callable[..., Page]) -> None:
+    page = changed("UPDATE weekly_quality SET value = value + 1 WHERE measure = 'rows_read'")
+    assert "The rows do not add up" in page.text
+    assert "Every row read is accounted for" not in page.text
+
+
+def test_many_quarantine_reasons_are_cut_and_counted(changed: Callable[..., Page]) -> None:
+    page = changed(
+        "INSERT INTO weekly_quality SELECT '2026-W46', DATE '2026-11-09', 'canonical', 'quarantine_reason', "
+        "'column_' || i || ': check', i FROM range(1, 21) t(i)"
+    )
+    assert len(page.tables["reasons"]) == 1 + report.REASONS_SHOWN
+    assert re.search(r"\d+ more reasons in the CSV", page.text)
+
+
+# -------------------------------------------------------------------------------------------- what is said
+
+
+def test_guidance_is_shown_for_the_causes_seen_and_no_other(changed: Callable[..., Page], pack: Pack) -> None:
+    page = changed("UPDATE weekly_causes SET reports = 0 WHERE likely_cause = 'muscle_cramp'")
+    guidance = page.text.split("Guidance for the causes seen this week")[1]
+    for entry in pack.guidance:
+        alone = not any(entry.text == other.text for other in pack.guidance if other.cause != entry.cause)
+        if alone:
+            assert (entry.text in guidance) is (entry.cause != "muscle_cramp")
+
+
+def test_the_notes_the_disclaimer_and_the_versions_are_on_the_page(page: Page, pack: Pack) -> None:
+    assert page.text.count(pack.disclaimer) == 3
+    assert all(note in page.text for note in pack.notes)
+    for words in (
+        pack.version,
+        pack.article,
+        "calfwatch 0.1.0",
+        "2026-11-17 06:30 (Europe/Berlin)",
+        "ISO weeks",
+    ):
+        assert words in page.text
+
+
+def test_messages_follow_from_the_numbers(page: Page, database: Path) -> None:
+    counts = {
+        level: (now, before, could)
+        for level, now, before, could in rows_of(
+            database,
+            "SELECT * EXCLUDE (week, week_start, share) FROM weekly_triage WHERE week = ?",
+            WEEK,
+        )
+    }
+    now, before, _ = counts["emergency"]
+    word = "more" if now > before else "fewer"
+    assert f"{now} reports" in page.text
+    assert now != before
+    assert f"met an emergency criterion, {abs(now - before):,} {word} than the week before" in page.text
+    parts = f"{counts['contact_doctor'][2]:,} contact a doctor, {counts['unresolved'][2]:,} unresolved."
+    assert f"could still be emergencies, as answers are missing: {parts}" in page.text
+    region, fell, rose = rows_of(
+        database,
+        """SELECT region, previous_week, reports FROM weekly_regions WHERE week = ? AND region <> 'unknown'
+        ORDER BY reports - previous_week DESC LIMIT 1""",
+        WEEK,
+    )[0]
+    assert f"Largest increase in reports: region {region}, from {fell:,} to {rose:,}." in page.text
+    assert "Data: 2 files rejected;" in page.text
+
+
+def test_the_cause_that_leads_and_rises_is_said_once(changed: Callable[..., Page]) -> None:
+    page = changed(
+        "UPDATE weekly_causes SET reports = 99, previous_week = 50 WHERE likely_cause = 'cellulitis'",
+        "UPDATE weekly_causes SET reports = 60, previous_week = 60 WHERE likely_cause <> 'cellulitis'",
+    )
+    assert (
+        "Most frequent likely cause: cellulitis, 99 reports. It also rose most, from 50 to 99." in page.text
+    )
+
+
+def test_nothing_rose_is_not_said(changed: Callable[..., Page]) -> None:
+    page = changed(
+        "UPDATE weekly_causes SET previous_week = reports",
+        "UPDATE weekly_regions SET previous_week = reports + 1, emergency = 0",
+    )
+    assert "rose most" not in page.text
+    assert "Largest increase" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "words"),
+    [
+        (7, 100, "7.0%"),
+        (0, 100, "0%"),
+        (100, 100, "100%"),
+        (999, 1000, ">99%"),
+        (1, 10_000, "<0.1%"),
+        (99, 1000, "9.9%"),
+        (9949, 100_000, "9.9%"),
+        (9951, 100_000, "10%"),
+        (1, 3, ""),
+        (49, 49, ""),
+        (0, 0, ""),
+        (None, 100, ""),
+    ],
+)
+def test_shares_are_as_precise_as_they_deserve(part: int | None, whole: int, words: str) -> None:
+    assert report.share(part, whole) == words
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "words"),
+    [
+        (1200, 1000, "+200 (+20%)"),
+        (900, 1000, f"{MINUS}100 ({MINUS}10%)"),
+        (6, 3, "+3"),
+        (0, 49, f"{MINUS}49"),
+        (0, 50, f"{MINUS}50 ({MINUS}100%)"),
+        (5000, 50, "+4,950 (+9,900%)"),
+        (1001, 1000, "+1"),
+        (5, 5, "±0"),
+        (5, 0, "+5"),
+        (5, None, NONE),
+    ],
+)
+def test_changes(now: int, before: int | None, words: str) -> None:
+    assert report.change(now, before) == words
+
+
+@pytest.mark.parametrize(
+    ("first", "words"),
+    [
+        (date(2026, 11, 9), "9 to 15 Nov 2026"),
+        (date(2026, 9, 28), "28 Sep to 4 Oct 2026"),
+        (date(2026, 12, 28), "28 Dec 2026 to 3 Jan 2027"),
+    ],
+)
+def test_spans_of_dates(first: date, words: str) -> None:
+    assert report._span(first, first + timedelta(days=6)) == words
+
+
+# ------------------------------------------------------------------------------------------------- mistakes
+
+
+def test_an_unknown_week_names_the_covered_ones(database: Path, pack: Pack, tmp_path: Path) -> None:
+    for week in ("2027-W01", "../../etc", "2026-W26", ""):
+        with pytest.raises(UsageError, match=r"23 covered weeks, 2026-W21 to 2026-W46.*--week 2026-W46"):
+            write_report(database, pack, tmp_path / "reports", week)
+    assert not (tmp_path / "reports").exists()
+
+
+def test_without_summaries_it_says_how_to_make_them(pack: Pack, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no summaries yet.*calfwatch run"):
+        write_report(tmp_path / "none.duckdb", pack, tmp_path / "reports")
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("DELETE FROM about", "summaries are empty"),
+        ("DELETE FROM weekly_triage", "hold no week yet"),
+        ("UPDATE about SET latest_week = NULL", "no week is complete yet.*--week 2026-W46"),
+    ],
+)
+def test_summaries_without_a_week(changed: Callable[..., Page], statement: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        changed(statement)
+
+
+def test_a_damaged_file_is_no_traceback(pack: Pack, tmp_path: Path) -> None:
+    damaged = tmp_path / "summaries.duckdb"
+    damaged.write_bytes(b"not a database" * 1000)
+    with pytest.raises(StateError, match="cannot be read"):
+        write_report(damaged, pack, tmp_path / "reports")
+
+
+def test_reading_changes_nothing(database: Path, pack: Pack, tmp_path: Path) -> None:
+    before = database.read_bytes()
+    write_report(database, pack, tmp_path / "reports")
+    assert database.read_bytes() == before
