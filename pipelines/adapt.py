@@ -20,7 +20,7 @@ from pipelines.settings import SHIPPED_ADAPTERS, Settings, Source
 from schemas.fields import CONTEXT_NAMES, REQUIRED_NAMES
 from schemas.pack import Pack
 
-IDENTITY = "select * from raw"
+IDENTITY = "select * exclude (file_id, unlisted) from raw"  # what canonical.sql says: nothing to run
 ADAPTER_ERROR = "adapter_error"
 
 

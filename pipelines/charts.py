@@ -73,9 +73,7 @@ def _variables(scheme: str) -> str:
 
 
 # for the page: on paper the light colors hold whatever the screen's scheme is
-STYLE = (
-    f"{_variables('light')}\n@media screen and (prefers-color-scheme:dark){{{_variables('dark')}}}{_RULES}"
-)
+STYLE = f"{_variables('light')}\n@media screen and (prefers-color-scheme:dark){{{_variables('dark')}}}{_RULES}"
 
 
 def _literal_style() -> str:
@@ -193,11 +191,11 @@ def as_file(svg: str) -> str:
 
 
 def nice_peak(highest: int) -> int:
-    """The top of an axis: the smallest even 1, 1.2, 1.6, 2, 3, 4, 6, 8 times a power of ten, 2 at least."""
+    """The top of an axis: the smallest even one of a few round numbers times a power of ten, 2 at least."""
     if highest <= 2:
         return 2
     power = 10 ** (len(str(highest)) - 1)
-    steps = (power * tenths / 10 for tenths in (10, 12, 16, 20, 30, 40, 60, 80, 100))
+    steps = (power * tenths / 10 for tenths in (10, 12, 16, 20, 25, 30, 40, 50, 60, 80, 100))
     return next(int(step) for step in steps if step >= highest and step % 2 == 0)
 
 
@@ -249,15 +247,11 @@ def _drawing(name: str, title: str, description: str, size: tuple[int, int]) -> 
     )
 
 
-def _column(
-    name: str, frame: _Frame, weeks: Sequence[Week], series: Sequence[Series], i: int
-) -> ElementTree.Element:
+def _column(name: str, frame: _Frame, weeks: Sequence[Week], series: Sequence[Series], i: int) -> ElementTree.Element:
     """One week's stack; pointing at it shows the numbers."""
     week = weeks[i]
     values = [(s, s.counts[i] or 0) for s in series]
-    hint = "\n".join(
-        [f"{week.label} (from {_day(week.start)})", *(f"{s.label}: {count:,}" for s, count in values)]
-    )
+    hint = "\n".join([f"{week.label} (from {_day(week.start)})", *(f"{s.label}: {count:,}" for s, count in values)])
     group = _node("g", _node("title", hint), class_="week", data_week=week.label)
     base = 0
     for s, count in values:
@@ -351,9 +345,7 @@ def _hatching(name: str) -> ElementTree.Element:
     )
 
 
-def _pyramid_row(
-    row: Pair, y: float, scale: float, sides: tuple[str, str], marked: str
-) -> ElementTree.Element:
+def _pyramid_row(row: Pair, y: float, scale: float, sides: tuple[str, str], marked: str) -> ElementTree.Element:
     hint = _pyramid_sentence(sides, [row], marked)
     middle = _node("text", row.label, x=280, y=y + 15, text_anchor="middle", class_="strong")
     group = _node("g", _node("title", hint), middle)

@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     prepare_prefect(home.path)
     from pipelines import flows
 
-    flows.run_batch(str(home.path), paths, options.source, options.wait)
+    flows.run_once(home.path, paths, options.source, options.wait)
     return 0
 
 

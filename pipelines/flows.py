@@ -15,6 +15,7 @@ from prefect import serve as serve_deployments
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.runtime import flow_run
+from prefect.states import Failed, State
 
 from pipelines import batch
 from pipelines.errors import FilesRejectedError, LockedError, UsageError
@@ -70,7 +71,7 @@ def write_due_report(home: str) -> str | None:
 
 
 @flow(name="calfwatch run", flow_run_name="run {home}", persist_result=False, validate_parameters=False)
-def run_batch(home: str, paths: list[str], source: str | None = None, wait_seconds: float = 60) -> None:
+def run_batch(home: str, paths: list[str], source: str | None = None, wait_seconds: float = 60) -> State | None:
     """One batch: ingest what is new, publish, write the report that is due; ends as failed if a file is rejected."""
     place = Home(Path(home))
     place.make()
@@ -79,18 +80,18 @@ def run_batch(home: str, paths: list[str], source: str | None = None, wait_secon
     folder = write_due_report(home)
     _summary(outcomes, folder)
     print(batch.totals(outcomes))
-    _fail_if_rejected(outcomes)
+    return _verdict(outcomes)
 
 
 @flow(name="calfwatch ingest", flow_run_name="ingest {home}", persist_result=False, validate_parameters=False)
-def ingest_flow(home: str, paths: list[str], source: str | None = None, wait_seconds: float = 60) -> None:
+def ingest_flow(home: str, paths: list[str], source: str | None = None, wait_seconds: float = 60) -> State | None:
     """The scheduled ingest: what is new in `paths`, and the snapshot."""
     place = Home(Path(home))
     place.make()
     outcomes = _ingest_in_chunks(place, paths, source, wait_seconds)
     publish_summaries(home, wait_seconds)
     _summary(outcomes, None)
-    _fail_if_rejected(outcomes)
+    return _verdict(outcomes)
 
 
 @flow(name="calfwatch report", flow_run_name="report {home}", persist_result=False, validate_parameters=False)
@@ -129,10 +130,20 @@ def _summary(outcomes: Sequence[Outcome], folder: str | None) -> None:
     )
 
 
-def _fail_if_rejected(outcomes: Sequence[Outcome]) -> None:
-    rejected = [outcome for outcome in outcomes if outcome.status == "rejected"]
-    if rejected:
-        raise FilesRejectedError(f"{len(rejected)} of {len(outcomes)} files rejected; the others are done")
+def _verdict(outcomes: Sequence[Outcome]) -> State | None:
+    """A failed state where a file was rejected: a verdict on the data, not an exception with a traceback."""
+    rejected = sum(outcome.status == "rejected" for outcome in outcomes)
+    if not rejected:
+        return None
+    return Failed(message=f"{rejected} of {len(outcomes)} files rejected; the others are done")
+
+
+def run_once(home: Path, paths: list[str], source: str | None, wait_seconds: float) -> None:
+    """Runs the batch flow here and now. Raises FilesRejectedError, or whatever error ended the flow."""
+    state = run_batch(str(home), paths, source, wait_seconds, return_state=True)
+    if state.is_failed() and "files rejected" in (state.message or ""):
+        raise FilesRejectedError(state.message)
+    state.result()
 
 
 def serve_schedules(home: Path, settings: Settings, ingest_cron: str, report_cron: str) -> None:

@@ -358,9 +358,7 @@ def _reports_per_day(
     """Season, week-day, outbreak and chance decide each day's part; the parts add up to `reports`."""
     usual = [_all_causes(day) * WEEKDAYS[day.weekday()] * (1 + _excess(day, outbreak)) for day in days]
     mean_of = reports / sum(usual)
-    parts = [
-        round(1000 * _with_noise(part * mean_of, day, seed)) for part, day in zip(usual, days, strict=True)
-    ]
+    parts = [round(1000 * _with_noise(part * mean_of, day, seed)) for part, day in zip(usual, days, strict=True)]
     return list(zip(days, _split(reports, parts), strict=True))
 
 
@@ -460,8 +458,7 @@ def _age_band() -> str:
     """SQL: the age band by true cause."""
     cuts = list(zip(*(_cuts(cause.ages) for cause in CAUSES), strict=True))
     whens = (
-        f"WHEN age_draw < ({_list(cut)})[cause_number] THEN '{band}'"
-        for cut, band in zip(cuts, AGE_BANDS, strict=True)
+        f"WHEN age_draw < ({_list(cut)})[cause_number] THEN '{band}'" for cut, band in zip(cuts, AGE_BANDS, strict=True)
     )
     return f"CASE {' '.join(whens)} END"
 
@@ -605,9 +602,7 @@ def _private_folder(folder: Path) -> None:
 def _refuse_files_in(out: Path) -> None:
     for folder in (out / "reports", out / "labels"):
         if folder.exists() and any(folder.iterdir()):
-            raise UsageError(
-                f"--out {out}: {folder} holds files already; name another folder or empty that one"
-            )
+            raise UsageError(f"--out {out}: {folder} holds files already; name another folder or empty that one")
 
 
 @contextmanager
@@ -626,16 +621,13 @@ def _databases(
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
     }
+    count = min(threads or os.cpu_count() or 1, blocks[-1].part_number + 1)
     with ExitStack() as stack:
-        yield [
-            _filled(stack.enter_context(duckdb.connect(config=settings)), statements, blocks)
-            for _ in range(threads or os.cpu_count() or 1)
-        ]
+        databases = [stack.enter_context(duckdb.connect(config=settings)) for _ in range(count)]
+        yield [_filled(database, statements, blocks) for database in databases]
 
 
-def _filled(
-    database: duckdb.DuckDBPyConnection, statements: str, blocks: Sequence[Block]
-) -> duckdb.DuckDBPyConnection:
+def _filled(database: duckdb.DuckDBPyConnection, statements: str, blocks: Sequence[Block]) -> duckdb.DuckDBPyConnection:
     database.execute(statements)
     columns = [list(column) for column in zip(*map(astuple, blocks), strict=True)]
     database.execute(f"INSERT INTO blocks SELECT {', '.join(['unnest(?)'] * len(columns))}", columns)
@@ -671,26 +663,24 @@ def _write_files(
     return list(dict.fromkeys(name for _, name in parts))
 
 
-def _write_part(
-    database: duckdb.DuckDBPyConnection, staging: Path, number: int, name: str
-) -> list[tuple[Path, Path]]:
+def _write_part(database: duckdb.DuckDBPyConnection, staging: Path, number: int, name: str) -> list[tuple[Path, Path]]:
     """Write one part's reports and labels aside; return where they are, and which file they belong in."""
+    database.execute(f"CREATE OR REPLACE TABLE cases AS FROM synthetic_cases({number})")
     written = []
     for folder, ending, delimiter in (("reports", "csv", ","), ("labels", "tsv", "\t")):
         path = staging / "spill" / f"{number}.{ending}"
-        _copy(database, f"synthetic_{folder}({number})", path, delimiter)
+        _copy(database, folder, path, delimiter)
         written.append((path, staging / folder / f"{name}.{ending}"))
     return written
 
 
-def _copy(database: duckdb.DuckDBPyConnection, rows: str, path: Path, delimiter: str) -> None:
+def _copy(database: duckdb.DuckDBPyConnection, table: str, path: Path, delimiter: str) -> None:
     # the file exists, private, before DuckDB fills it: DuckDB would make one that the umask decides about
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     path.chmod(0o600)
     quoted = str(path).replace("'", "''")
     database.execute(
-        f"COPY (SELECT * FROM {rows}) TO '{quoted}' "
-        f"(FORMAT csv, HEADER, DELIMITER '{delimiter}', USE_TMP_FILE false)"
+        f"COPY (FROM {table}) TO '{quoted}' (FORMAT csv, HEADER, DELIMITER '{delimiter}', USE_TMP_FILE false)"
     )
 
 

@@ -13,7 +13,7 @@ import io
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache, cached_property
 from importlib.resources import files
@@ -28,6 +28,7 @@ from pipelines import charts
 from pipelines.errors import StateError, UsageError
 from schemas.fields import AGE_BANDS, SEVERE_PAIN, SEXES
 from schemas.pack import GUIDANCE_KINDS, UNDETERMINED, Guidance, Pack
+from schemas.tables import quoted
 
 WEEKS_SHOWN = 26
 REGIONS_SHOWN = 20
@@ -132,12 +133,15 @@ class KeyNumber:
     paint: str
     base: int
     counts: Sequence[int | None]
-    now: int = field(init=False)
-    before: int | None = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "now", self.counts[-1] or 0)
-        object.__setattr__(self, "before", self.counts[-2])
+    @property
+    def now(self) -> int:
+        return self.counts[-1] or 0
+
+    @property
+    def before(self) -> int | None:
+        """The week before; None where it is not covered."""
+        return self.counts[-2]
 
 
 @dataclass(frozen=True)
@@ -171,9 +175,7 @@ def write_report(summaries: Path, pack: Pack, out: Path, week: str = "latest") -
 def read_week(summaries: Path, week: str = "latest") -> WeekTables:
     """Reads what the report of one week needs. Errors as in `write_report`."""
     if not summaries.is_file():
-        raise UsageError(
-            f"there are no summaries yet at {summaries}; make them first with: calfwatch run PATH..."
-        )
+        raise UsageError(f"there are no summaries yet at {summaries}; make them first with: calfwatch run PATH...")
     try:
         with duckdb.connect(str(summaries), read_only=True) as connection:
             return _read(connection, week)
@@ -195,9 +197,7 @@ def _read(connection: duckdb.DuckDBPyConnection, week: str) -> WeekTables:
         about=about,
         covered=covered,
         tables={table: _weekly(connection, table, *span) for table, span in spans.items()},
-        severe_by_week={
-            r["week_start"]: r["reports"] for r in _select(connection, SEVERE, first, start).rows
-        },
+        severe_by_week={r["week_start"]: r["reports"] for r in _select(connection, SEVERE, first, start).rows},
         reports_by_source={row["source"]: row["reports"] for row in by_source.rows},
     )
 
@@ -207,7 +207,7 @@ def _about(connection: duckdb.DuckDBPyConnection) -> Row:
     zone = connection.execute("SELECT time_zone FROM about").fetchone()
     if zone is None:
         raise UsageError("the summaries are empty; bring in reports first with: calfwatch run PATH...")
-    connection.execute("SET TimeZone = ?", zone)
+    connection.execute(f"SET TimeZone = {quoted(zone[0])}")
     return _select(connection, ABOUT).rows[0]
 
 
@@ -226,9 +226,7 @@ def _choose(week: str, latest: str | None, covered: dict[date, str]) -> tuple[st
 
 
 def _weekly(connection: duckdb.DuckDBPyConnection, table: str, first: date, last: date) -> Table:
-    return _select(
-        connection, f"SELECT * FROM {table} WHERE week_start BETWEEN ? AND ? ORDER BY ALL", first, last
-    )
+    return _select(connection, f"SELECT * FROM {table} WHERE week_start BETWEEN ? AND ? ORDER BY ALL", first, last)
 
 
 def _select(connection: duckdb.DuckDBPyConnection, statement: str, *parameters: object) -> Table:
@@ -242,24 +240,22 @@ def _select(connection: duckdb.DuckDBPyConnection, statement: str, *parameters: 
 
 def _key_numbers(tables: WeekTables) -> list[KeyNumber]:
     reports = tables.trend("weekly_triage", lambda row: True)
-    total = reports[-1] or 0
-    levels = {level: tables.trend("weekly_triage", _is_level(level)) for level in LEVELS}
     open_ended = tables.trend("weekly_triage", _is_below_emergency, "could_be_emergency")
     severe = [tables.severe_by_week.get(day, 0) if day in tables.covered else None for day in tables.starts]
-    severe_meaning = f"pain {SEVERE_PAIN} to 10 on the scale of 10"
-    doctor, unresolved = LEVEL_MEANINGS["contact_doctor"], LEVEL_MEANINGS["unresolved"]
+    total = reports[-1] or 0
+
+    def level(name: str, label: str) -> KeyNumber:
+        counts = tables.trend("weekly_triage", _is_level(name))
+        return KeyNumber(name, label, LEVEL_MEANINGS[name], name, total, counts)
+
     still = "a lower level now; open answers could raise it"
     return [
         KeyNumber("reports", "Reports", "accepted records", "plain", 0, reports),
-        KeyNumber(
-            "emergency", "Emergencies", LEVEL_MEANINGS["emergency"], "emergency", total, levels["emergency"]
-        ),
+        level("emergency", "Emergencies"),
         KeyNumber("could_be_emergency", "Could be emergencies", still, "emergency", total, open_ended),
-        KeyNumber(
-            "contact_doctor", "Contact a doctor", doctor, "contact_doctor", total, levels["contact_doctor"]
-        ),
-        KeyNumber("unresolved", "Unresolved", unresolved, "unresolved", total, levels["unresolved"]),
-        KeyNumber("severe_pain", "Severe pain", severe_meaning, "plain", total, severe),
+        level("contact_doctor", LEVELS["contact_doctor"]),
+        level("unresolved", LEVELS["unresolved"]),
+        KeyNumber("severe_pain", "Severe pain", f"pain {SEVERE_PAIN} to 10 of 10", "plain", total, severe),
     ]
 
 
@@ -273,9 +269,7 @@ def _is_below_emergency(row: Row) -> bool:
 
 def _key_number_table(key_numbers: Iterable[KeyNumber]) -> Table:
     columns = ("name", "label", "reports", "previous_week")
-    return Table(
-        columns, [dict(zip(columns, (k.name, k.label, k.now, k.before), strict=True)) for k in key_numbers]
-    )
+    return Table(columns, [dict(zip(columns, (k.name, k.label, k.now, k.before), strict=True)) for k in key_numbers])
 
 
 # --------------------------------------------------------------------------------------------- drawings
@@ -285,8 +279,7 @@ def _drawings(tables: WeekTables, pack: Pack, key_numbers: Iterable[KeyNumber]) 
     """Every chart of the page by name."""
     drawn = {f"trend-{k.name}": _spark(k) for k in key_numbers}
     levels = [
-        charts.Series(label, name, tables.trend("weekly_triage", _is_level(name)))
-        for name, label in LEVELS.items()
+        charts.Series(label, name, tables.trend("weekly_triage", _is_level(name))) for name, label in LEVELS.items()
     ]
     drawn["triage"] = charts.weekly_columns("triage", "Reports a week by triage level", tables.axis, levels)
     for cause in _causes(tables, pack):
@@ -321,9 +314,7 @@ def _pyramid(tables: WeekTables) -> str:
 # ------------------------------------------------------------------------------------------------- page
 
 
-def _page(
-    tables: WeekTables, pack: Pack, key_numbers: list[KeyNumber], drawings: dict[str, str]
-) -> dict[str, object]:
+def _page(tables: WeekTables, pack: Pack, key_numbers: list[KeyNumber], drawings: dict[str, str]) -> dict[str, object]:
     """Everything the template shows, as plain values."""
     return {
         "week": tables.week,
@@ -374,9 +365,7 @@ def _notices(tables: WeekTables, pack: Pack) -> list[str]:
 def _levels(tables: WeekTables) -> list[Row]:
     rows = {row["triage_level"]: row for row in tables.now("weekly_triage")}
     return [
-        rows[name] | {"label": label, "meaning": LEVEL_MEANINGS[name]}
-        for name, label in LEVELS.items()
-        if name in rows
+        rows[name] | {"label": label, "meaning": LEVEL_MEANINGS[name]} for name, label in LEVELS.items() if name in rows
     ]
 
 
@@ -428,7 +417,7 @@ def _age_bands(tables: WeekTables) -> list[str]:
 
 
 def _people_part(tables: WeekTables) -> Row:
-    """Age bands by sex as a table; a cell without a row in the database is None."""
+    """Age bands by sex as a table."""
     rows = tables.now("weekly_demographics")
     cells = {(row["age_band"], row["sex"]): row["reports"] for row in rows}
     sexes = [*SEXES, *sorted({row["sex"] for row in rows} - set(SEXES))]
@@ -519,17 +508,16 @@ def _completeness(tables: WeekTables, pack: Pack, rows: Iterable[Row]) -> list[t
             by_field.setdefault(row["item"], []).append(row)
     labels = _field_labels(pack)
     shares = [(labels.get(name, _plain(name)), _weighted(tables, found)) for name, found in by_field.items()]
-    return sorted(
-        ((label, share) for label, share in shares if share is not None), key=lambda p: (p[1], p[0])
-    )
+    known = [(label, value) for label, value in shares if value is not None]
+    return sorted(known, key=lambda pair: (pair[1], pair[0]))
 
 
 def _weighted(tables: WeekTables, rows: Iterable[Row]) -> float | None:
     """A share over all sources: each source's share weighs as many reports as it has this week."""
     known = [(row["value"], tables.reports_by_source.get(row["source"], 0)) for row in rows]
-    known = [(share, weight) for share, weight in known if share is not None]
+    known = [(value, weight) for value, weight in known if value is not None]
     weights = sum(weight for _, weight in known)
-    return sum(share * weight for share, weight in known) / weights if weights else None
+    return sum(value * weight for value, weight in known) / weights if weights else None
 
 
 def _sum(values: Iterable[int | None]) -> int | None:
@@ -583,7 +571,7 @@ def _say_open_ended(tables: WeekTables, open_ended: KeyNumber) -> str:
     if not open_ended.now:
         return "No other report could still turn out to be an emergency."
     parts = [
-        f"{row['could_be_emergency']:,} {LEVELS[row['triage_level']].lower()}"
+        f"{row['could_be_emergency']:,} now {LEVELS[row['triage_level']].lower()}"
         for row in _levels(tables)
         if row["could_be_emergency"] and row["triage_level"] != "emergency"
     ]
@@ -626,15 +614,16 @@ def _say_regions(tables: WeekTables) -> str:
     of_reports = f"{top['emergency']:,} of {_many(top['reports'], 'report')}"
     told = f"Most emergencies: region {top['region']} ({of_reports})." if top["emergency"] else ""
     risen = _most_risen(named)
-    more = (
-        "" if risen is None else f"Largest increase in reports: region {risen['region']}, {_from_to(risen)}."
-    )
-    return f"{told} {more}".strip()
+    if risen is None:
+        return told
+    return f"{told} Largest increase in reports: region {risen['region']}, {_from_to(risen)}.".strip()
 
 
 def _say_quality(tables: WeekTables, pack: Pack) -> str:
     quality = _quality(tables, pack)
     total = quality["total"]
+    if not quality["sources"]:
+        return "Data: nothing is recorded about this week's deliveries."
     parts = []
     if total["files_rejected"]:
         parts.append(f"{_many(total['files_rejected'], 'file')} rejected")
@@ -644,17 +633,14 @@ def _say_quality(tables: WeekTables, pack: Pack) -> str:
     if quality["late_share"]:
         late = percent(quality["late_share"])
         parts.append(f"{late} of the reports came in files that end over {LATE_DAYS} days later")
-    return (
-        f"Data: {'; '.join(parts)}." if parts else "Data: no file rejected, no row quarantined, nothing late."
-    )
+    return f"Data: {'; '.join(parts) or 'no file rejected, no row quarantined, nothing late'}."
 
 
 def _most_risen(rows: Iterable[Row]) -> Row | None:
     """The row with the largest rise since the week before, when there is one."""
-    risen = [
-        row for row in rows if row["previous_week"] is not None and row["reports"] > row["previous_week"]
-    ]
-    return max(risen, key=lambda row: row["reports"] - row["previous_week"], default=None)
+    compared = (row for row in rows if row["previous_week"] is not None)
+    most = max(compared, key=lambda row: row["reports"] - row["previous_week"], default=None)
+    return most if most and most["reports"] > most["previous_week"] else None
 
 
 def _from_to(row: Row) -> str:
@@ -667,8 +653,8 @@ def _compared(number: KeyNumber) -> str:
     if number.now == before:
         return "as many as the week before"
     word = "more" if number.now > before else "fewer"
-    percent = percent_change(number.now, before)
-    return f"{abs(number.now - before):,} {word} than the week before" + (f" ({percent})" if percent else "")
+    relative = percent_change(number.now, before)
+    return f"{abs(number.now - before):,} {word} than the week before" + (f" ({relative})" if relative else "")
 
 
 def _of(number: KeyNumber) -> str:
@@ -748,10 +734,10 @@ def _span(first: date, last: date) -> str:
     month = charts.MONTHS[first.month - 1]
     year = "" if first.year == last.year else f" {first.year}"
     opening = f"{first.day}" if first.month == last.month else f"{first.day} {month}{year}"
-    return f"{opening} to {day(last)}"
+    return f"{opening} to {in_words(last)}"
 
 
-def day(value: date) -> str:
+def in_words(value: date) -> str:
     """A date in words: 15 Nov 2026."""
     return f"{value.day} {charts.MONTHS[value.month - 1]} {value.year}"
 
@@ -762,10 +748,8 @@ def day(value: date) -> str:
 @cache
 def _template() -> Template:
     # StrictUndefined: a name that the page lacks is an error here and not a hole in what a clinician reads
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"count": count, "share": share, "percent": percent, "change": change, "day": day}
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"count": count, "share": share, "percent": percent, "change": change, "day": in_words}
     return environment.from_string((files("pipelines") / "report.html.jinja").read_text(encoding="utf-8"))
 
 

@@ -195,9 +195,7 @@ def make_summaries(path: Path, made: Made | None = None, pack: Pack | None = Non
         for table in published_tables():
             db.execute(create_sql(table))
         db.executemany("INSERT INTO causes VALUES (?, ?, ?)", causes)
-        db.executemany(
-            "INSERT INTO rules VALUES (?, ?, '', '', '', '')", [(r.id, r.level) for r in pack.triage]
-        )
+        db.executemany("INSERT INTO rules VALUES (?, ?, '', '', '', '')", [(r.id, r.level) for r in pack.triage])
         statements = {table: _weekly_sql(table) for table in WEEKLY}
         statements |= {"daily_summary": DAILY_SQL, "weekly_quality": QUALITY_SQL, "about": ABOUT_SQL}
         for table, sql in statements.items():
@@ -283,15 +281,8 @@ WEEK, START = "2026-W46", date(2026, 11, 9)
 
 
 @pytest.fixture(scope="module")
-def pack() -> Pack:
-    return load_pack()
-
-
-@pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_summaries(
-        tmp_path_factory.mktemp("summaries") / "summaries.duckdb", Made(skipped=(5, 14, 15))
-    )
+    return make_summaries(tmp_path_factory.mktemp("summaries") / "summaries.duckdb", Made(skipped=(5, 14, 15)))
 
 
 @pytest.fixture(scope="module")
@@ -371,9 +362,7 @@ def test_triage_table_equals_weekly_triage(page: Page, database: Path) -> None:
 
 def test_trend_table_shows_every_week_and_gaps_as_gaps(page: Page, database: Path) -> None:
     counts = dict(
-        rows_of(
-            database, "SELECT week, reports FROM weekly_triage WHERE triage_level = 'unresolved' ORDER BY 1"
-        )
+        rows_of(database, "SELECT week, reports FROM weekly_triage WHERE triage_level = 'unresolved' ORDER BY 1")
     )
     rows = [row for row in page.tables["trend"].values() if row[0] != "Week"]
     assert [row[0] for row in rows if row[1] != NONE] == sorted(counts, reverse=True)
@@ -388,9 +377,7 @@ def test_trend_table_shows_every_week_and_gaps_as_gaps(page: Page, database: Pat
 
 def test_causes_equal_weekly_causes(page: Page, database: Path, pack: Pack) -> None:
     rows = rows_of(database, "SELECT likely_cause, reports FROM weekly_causes WHERE week = ?", WEEK)
-    assert {name: cells[1].split()[0] for name, cells in page.figures.items()} == {
-        name: shown(n) for name, n in rows
-    }
+    assert {name: cells[1].split()[0] for name, cells in page.figures.items()} == {name: shown(n) for name, n in rows}
     ordered = [cause.name for category in pack.categories for cause in pack.causes_of(category.name)]
     assert list(page.figures) == [*ordered, "undetermined"]
 
@@ -517,9 +504,7 @@ def test_the_key_numbers_are_a_csv_too(folder: Path, page: Page) -> None:
     with (folder / "data/key_numbers.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["name"] for row in rows] == list(page.numbers)
-    assert [shown(int(row["reports"])) for row in rows] == [
-        cells[1].split()[0] for cells in page.numbers.values()
-    ]
+    assert [shown(int(row["reports"])) for row in rows] == [cells[1].split()[0] for cells in page.numbers.values()]
 
 
 def test_svg_files_are_well_formed_and_described(folder: Path) -> None:
@@ -545,9 +530,7 @@ def test_the_page_is_one_file_without_any_address_or_script(page: Page, folder: 
     assert {link[1:] for link in links if link.startswith("#")} <= set(ids)
 
 
-def test_the_same_input_gives_the_same_bytes(
-    database: Path, pack: Pack, folder: Path, tmp_path: Path
-) -> None:
+def test_the_same_input_gives_the_same_bytes(database: Path, pack: Pack, folder: Path, tmp_path: Path) -> None:
     again = write_report(database, pack, tmp_path / "reports", WEEK)
     assert _bytes(again) == _bytes(folder)
     assert _bytes(write_report(database, pack, tmp_path / "reports", WEEK)) == _bytes(folder)
@@ -610,9 +593,7 @@ def _raise_disk_error(*_: object) -> None:
 def test_a_new_report_replaces_the_folder_as_a_whole(database: Path, pack: Pack, tmp_path: Path) -> None:
     folder = write_report(database, pack, tmp_path / "reports")
     (folder / "charts" / "cause-of-an-older-pack.svg").write_text("<svg/>")
-    assert not (
-        write_report(database, pack, tmp_path / "reports") / "charts/cause-of-an-older-pack.svg"
-    ).exists()
+    assert not (write_report(database, pack, tmp_path / "reports") / "charts/cause-of-an-older-pack.svg").exists()
 
 
 # ------------------------------------------------------------------------------------------ weeks and gaps
@@ -681,9 +662,7 @@ def test_one_report_makes_no_percentages(made: Callable[..., Page]) -> None:
     assert "Data: no file rejected, no row quarantined, nothing late." in page.text
 
 
-def test_of_400_regions_the_largest_are_shown_and_the_rest_counted(
-    made: Callable[..., Page], tmp_path: Path
-) -> None:
+def test_of_400_regions_the_largest_are_shown_and_the_rest_counted(made: Callable[..., Page], tmp_path: Path) -> None:
     names = tuple(f"district_{i:03}" for i in range(400))
     page = made(Made(weeks=2, per_week=4000, regions=names))
     rows = rows_of(
@@ -793,7 +772,7 @@ def test_messages_follow_from_the_numbers(page: Page, database: Path) -> None:
     assert f"{now} reports" in page.text
     assert now != before
     assert f"met an emergency criterion, {abs(now - before):,} {word} than the week before" in page.text
-    parts = f"{counts['contact_doctor'][2]:,} contact a doctor, {counts['unresolved'][2]:,} unresolved."
+    parts = f"{counts['contact_doctor'][2]:,} now contact a doctor, {counts['unresolved'][2]:,} now unresolved."
     assert f"could still be emergencies, as answers are missing: {parts}" in page.text
     region, fell, rose = rows_of(
         database,
@@ -810,9 +789,7 @@ def test_the_cause_that_leads_and_rises_is_said_once(changed: Callable[..., Page
         "UPDATE weekly_causes SET reports = 99, previous_week = 50 WHERE likely_cause = 'cellulitis'",
         "UPDATE weekly_causes SET reports = 60, previous_week = 60 WHERE likely_cause <> 'cellulitis'",
     )
-    assert (
-        "Most frequent likely cause: cellulitis, 99 reports. It also rose most, from 50 to 99." in page.text
-    )
+    assert "Most frequent likely cause: cellulitis, 99 reports. It also rose most, from 50 to 99." in page.text
 
 
 def test_nothing_rose_is_not_said(changed: Callable[..., Page]) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
-from test_report import Made, make_summaries
 
 from pipelines.report import write_report
 from schemas.pack import load_pack
+from tests.test_report import Made, make_summaries
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -60,18 +60,14 @@ def opened(browser: Browser, reports: dict[str, Path], request: pytest.FixtureRe
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on(
-        "request", lambda asked: complaints.append(asked.url) if "internal.html" not in asked.url else None
-    )
+    page.on("request", lambda asked: complaints.append(asked.url) if "internal.html" not in asked.url else None)
     page.goto(reports[name].as_uri())
     yield page
     context.close()
     assert [c for c in complaints if not c.startswith("data:")] == []
 
 
-def views(
-    *widths: int, names: tuple[str, ...] = tuple(RECIPES), scheme: str = "light"
-) -> pytest.MarkDecorator:
+def views(*widths: int, names: tuple[str, ...] = tuple(RECIPES), scheme: str = "light") -> pytest.MarkDecorator:
     chosen = [(name, width, scheme) for name in names for width in widths]
     return pytest.mark.parametrize("opened", chosen, indirect=True, ids=lambda v: f"{v[0]}-{v[1]}-{v[2]}")
 

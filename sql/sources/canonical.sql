@@ -1,1 +1,33 @@
-SELECT * FROM raw
+-- One row per report of a file that already has the canonical columns: nothing is translated
+-- requires: report_id, reported_at
+-- optional: region, age_band, sex, pain_score, duration_days, cannot_bear_weight, redness, calf_swelling, leg_swelling, warmth, fever, shortness_of_breath, tenderness, streaks, lump, cooler_leg, paler_leg, pain_after_exertion, sensation_loss, pain_after_sitting, pop_at_onset, worse_despite_self_care, not_improving, cramping, dehydration, skin_break, direct_blow, overuse, visible_veins
+--
+-- This very SELECT is known to the reader: it takes whatever symptom fields the rule pack in force declares (the ones above
+-- are those of the calf pain pack) and wants at least one of them in the header.
+--
+-- To read another layout, copy this file to a name of its own, name it as the `adapter` of a source in the settings, and
+-- change the two parts:
+--
+-- 1. The head. The first line says what the SELECT makes. Then one line each, names as in the file's header, separated by
+--    commas, a line left out where there is nothing to list:
+--      requires   columns that the file must have, else it is rejected
+--      optional   columns that may be missing; they are then there, blank
+--      ignores    columns that are known and dropped
+--    Any other column rejects the file, so that nobody's extra data comes in by accident.
+--
+-- 2. The SELECT, one statement, WITH included. It reads the table `raw`: every column of the file as text, a blank cell as
+--    NULL, a column without a name as unnamed_1 (its position), and three more: line_number, file_id (the file's sha256) and
+--    unlisted (the source's setting). A long file comes in blocks of rows, so do not compare rows with one another.
+--    It returns line_number and canonical columns as text:
+--      report_id, reported_at (2026-11-16 or a timestamp), region, age_band, sex, pain_score, duration_days,
+--      and the symptom fields as yes, no, or NULL for unknown
+--    A column that it does not return is unknown in every row.
+--    - Return each line_number once. A row that is left out (WHERE) counts as out of scope, never as lost.
+--    - What cannot be translated is passed on as it is: validation then quarantines the row, and says why.
+--      CASE sex WHEN 'M' THEN 'male' WHEN 'F' THEN 'female' ELSE sex END     -- not: without ELSE, X would become unknown
+--    - Unknown is never no: a blank cell stays NULL.
+--    - What fits no column can be told in a column adapter_error: text that quarantines the row, NULL where all is well.
+--    It runs without access to files or the network. Look at the result first: calfwatch ingest FILE --source NAME
+--    --home /tmp/try, then calfwatch quarantine list --home /tmp/try.
+SELECT * EXCLUDE (file_id, unlisted)
+FROM raw

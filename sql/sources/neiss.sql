@@ -5,7 +5,8 @@
 --
 -- What the rules below decide, and why
 --   scope       Body_Part is the lower leg (as text or as code 36); every other row is left out, counted as out of scope.
---   id          the case number; in a file without case numbers the first 12 hex digits of its hash and the line number.
+--   id          the case number; in a file (of a long one: in a block of rows) without any case number the first 12 hex
+--               digits of the file's hash and the line number.
 --               A blank case number in a file that has them is passed on blank: an invented id would count the case twice.
 --   age         years; 201-223 are 1-23 months; 0 is NEISS's code for not recorded. Anything else is passed on as it is.
 --   date        month/day/year; the two-digit years 69-99 are 1969-1999. What is no such date is passed on as it is.
@@ -13,7 +14,7 @@
 --   yes         a mention that is not surely denied. A denial that these rules cannot follow counts as a mention.
 --   no          a denial cue right before the word, or before a list that holds it: NO SWELLING OR REDNESS; DENIES FEVER,
 --               SOB. A denial ends at the first other word, at . ; : ( ) and at DX, BUT, HOWEVER; at a comma too, unless
---               an OR closes the list or it is a bare list after DENIES. What NO ... AND ... says of the second word is
+--               an OR closes the list or it is a bare list of signs after DENIES. What NO ... AND ... says of the second word is
 --               unclear, so it stays unknown. -SOB denies only where nothing but punctuation follows: in the real
 --               "HAND -PAIN/NUMBNESS IN THE AREA" the dash is a dash.
 --   both        yes wins: a text that contradicts itself must never lower an answer.
@@ -246,6 +247,7 @@ tagged AS (
     .regexp_replace('\bBLUNT TRAUMA\b', ' #at_hit ', 'g')
     .regexp_replace('\b(?:ATRAUMATIC|NON ?TRAUMATIC)\b', ' NO #at_trauma ', 'g')
     .regexp_replace('\bTRAUMA\b', ' #at_trauma ', 'g')
+    .regexp_replace('\b(?:INJURY|INJURIES|INJ)\b', ' #injury ', 'g')
     .regexp_replace('\b(?:HIT|HITS|HITTING|STRUCK|STRIKING|STRIKES|KICKED|BUMPED|BANGED|SLAMMED) (HIM\w*|HER\w*|HIS|SELF|PTS?|PATIENT|THE (?:PT|PATIENT)'
       '|BY|IN|INTO (?:HIS |HER |THE )?@\w+|ON|TO|WITH|AGAINST|(?:THE |POSTERIOR |ANTERIOR |INNER |OUTER )*@\w+)\b', ' #at_hit \1', 'g')
     .regexp_replace('[A-Z]*SHOT (HIM\w*|HER\w*|SELF|PT|PATIENT|(?:RIGHT |STRAIGHT |BACK )*INTO (?:HIS |HER |PTS |THE )*@\w+)\b', ' #at_hit \1', 'g')
@@ -255,7 +257,7 @@ tagged AS (
     .regexp_replace('(@(?:calf|legs?)) (?:WAS |GOT )?(?:RAN|RUN) OVER\b', '\1 #at_hit ', 'g')
     -- words of no field that stand beside the others in lists of denials
     .regexp_replace('\b(?:LOC|LOSS OF CONSCIOUSNESS|CHILLS|PAIN|PN|CP|NAUSEA|VOMITING|HA|HEADACHE|DIZZINESS|SYNCOPE|WEAKNESS|TINGLING|DEFORMITY|DRAINAGE'
-      '|PUS|BLEEDING|INJURY|INJURIES|INJ|FX|FRACTURE|FB|FOREIGN BODY|RASH|CLOTS?|DVT|COUGH|INFECTION|BURNS?|ABRASIONS?)\b', ' #other ', 'g')
+      '|PUS|BLEEDING|FX|FRACTURE|FB|FOREIGN BODY|RASH|CLOTS?|DVT|COUGH|INFECTION|BURNS?|ABRASIONS?)\b', ' #other ', 'g')
     .regexp_replace('\s+', ' ', 'g')
     .regexp_replace('@leg #at_swelling|#at_swelling (?:TO|OF|IN) (?:BOTH |HER |HIS |THE |EITHER )*@legs', '#at_leg_swelling', 'g')
   AS words) FROM cleared
@@ -301,6 +303,8 @@ cued AS (
     .regexp_replace('\b(?:DENIES|DENIED)(?: [A-Z]+){1,3} #\w+', ' ', 'g')
     .regexp_replace('\b(OR|NOR)(?: ANY| SIGNS?| OF| @\w+)+ #', '\1 #', 'g')
     .regexp_replace('(!no #\w+(?: (?:OR|NOR|/) #\w+)*)(?: AND #\w+)+ ([.,])', '\1 \2', 'g')
+    -- DENIES INJURY, SWELLING: a cause is denied, then a sign is told
+    .regexp_replace('(!(?:no|deny) #(?:injury|at_trauma)(?: (?:OR|/) #(?:injury|at_trauma))*) ,', '\1 .', 'g')
     .regexp_replace('\s+', ' ', 'g')
     -- what is denied stands between < and >: a bare list after DENIES; a list closed by OR; a chain of OR and /; -SOB
     .regexp_replace('!deny #\w+(?:(?: (?:, AND|, OR|, NOR|AND|OR|NOR|,|/))? #\w+)* \.'

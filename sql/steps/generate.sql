@@ -1,7 +1,7 @@
 -- Macros of the synthetic report generator; pipelines/generate.py fills in what is in braces, and the blocks.
 --
--- Every choice is integer arithmetic on the report's number and the run's keys (seed, size, weeks). random() and hash() are not used:
--- their values depend on threads and on the DuckDB version, these do not.
+-- Every choice is integer arithmetic on the report's number and the run's keys (seed, size, weeks). random()
+-- and hash() are not used: their values depend on threads and on the DuckDB version, these do not.
 
 -- The 32-bit mixer "lowbias32" of C. Wellons' hash-prospector: two multiplications, three folds. It is a
 -- bijection, so that different numbers keep different keys. Below 2^32 no product leaves 64 bits.
@@ -98,15 +98,23 @@ CREATE MACRO synthetic_cases(wanted_part) AS TABLE (
         SELECT *, 3 * (cause_number - 1) + severity_number AS profile FROM graded
     )
 
-    SELECT *, report_name(key_1, key_2) AS report_id FROM profiled
+    SELECT
+        report_name(key_1, key_2) AS report_id,
+        key_1, key_2,
+        DATE '1970-01-01' + day_number + to_seconds(second_of_day::BIGINT) AS reported_at,
+        cause_number, severity_number, profile, is_outbreak, region_number, form_number,
+        age_draw, sex_draw, pain_draw, duration_draw, duration_slot
+    FROM profiled
 );
 
--- One row per report: the columns of the canonical CSV, in their order.
-CREATE MACRO synthetic_reports(wanted_part) AS TABLE (
+-- The cases of the part in hand.
+CREATE TABLE cases AS FROM synthetic_cases(-1);
+
+-- One row per case: the columns of the canonical CSV, in their order.
+CREATE VIEW reports AS (
     SELECT
         report_id,
-        strftime(DATE '1970-01-01' + day_number + to_seconds(second_of_day::BIGINT), '%Y-%m-%dT%H:%M:%SZ')
-            AS reported_at,
+        strftime(reported_at, '%Y-%m-%dT%H:%M:%SZ') AS reported_at,
         CASE WHEN draw(key_1, key_2, {s_no_region}) >= {no_region} THEN ({region_names})[region_number] END AS region,
         CASE WHEN draw(key_1, key_2, {s_no_age}) >= ({no_person})[form_number] THEN {age_band} END AS age_band,
         CASE WHEN draw(key_1, key_2, {s_no_sex}) >= ({no_person})[form_number] THEN {sex} END AS sex,
@@ -121,16 +129,16 @@ CREATE MACRO synthetic_reports(wanted_part) AS TABLE (
             )) // 10000)
         END AS duration_days,
         {answers}
-    FROM synthetic_cases(wanted_part)
+    FROM cases
 );
 
--- One row per report, in the same order: what it really was. Never part of what is ingested.
-CREATE MACRO synthetic_labels(wanted_part) AS TABLE (
+-- One row per case, in the same order: what it really was. Never part of what is ingested.
+CREATE VIEW labels AS (
     SELECT
         report_id,
         ({cause_names})[cause_number] AS true_cause,
         ({severity_names})[severity_number] AS severity,
         CASE WHEN is_outbreak THEN 'yes' ELSE 'no' END AS outbreak,
         ({form_names})[form_number] AS form
-    FROM synthetic_cases(wanted_part)
+    FROM cases
 );

@@ -1,0 +1,99 @@
+"""Fixtures that every test module shares: a fresh home, small files, one call to ingest and one to ask."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from pipelines import store
+from pipelines.ingest import Context, Outcome, ingest_file
+from pipelines.read import find_deliveries
+from pipelines.settings import Settings, load_settings
+from pipelines.store import Home
+from schemas.pack import Pack, load_pack
+
+CONTEXT = ("report_id", "reported_at", "region", "age_band", "sex", "pain_score", "duration_days")
+
+
+@pytest.fixture(scope="session")
+def pack() -> Pack:
+    return load_pack()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    made = Home(tmp_path / "home")
+    made.make()
+    return made
+
+
+@pytest.fixture
+def settings(home: Home) -> Settings:
+    return load_settings(home.path)
+
+
+@pytest.fixture
+def columns(pack: Pack) -> tuple[str, ...]:
+    """The canonical header."""
+    return (*CONTEXT, *pack.field_names)
+
+
+@pytest.fixture
+def write_csv(tmp_path: Path, columns: tuple[str, ...]) -> Callable[..., Path]:
+    """Writes rows (dicts of cells; what is not given is no, or blank for context) as a canonical CSV."""
+
+    def write(rows: Sequence[Mapping[str, str]], name: str = "reports.csv", header: Sequence[str] = ()) -> Path:
+        names = tuple(header) or columns
+        lines = [",".join(names), *(",".join(_cells(row, names)) for row in rows)]
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return path
+
+    return write
+
+
+def _cells(row: Mapping[str, str], names: Sequence[str]) -> list[str]:
+    defaults = {"reported_at": "2026-11-16T10:00:00Z"} | {name: "" for name in CONTEXT if name != "reported_at"}
+    return [str(row.get(name, defaults.get(name, "no"))) for name in names]
+
+
+@pytest.fixture
+def ingest(home: Home, pack: Pack) -> Callable[..., list[Outcome]]:
+    """Ingests paths in one batch and publishes; returns one outcome a file. Keyword arguments are settings."""
+
+    def call(*paths: Path | str, source: str | None = None, settings: Settings | None = None) -> list[Outcome]:
+        used = settings or load_settings(home.path)
+        with home.lock(5), store.open_records(home, used, pack) as connection:
+            deliveries = find_deliveries([str(path) for path in paths], used, source)
+            done = [ingest_file(connection, delivery, Context(home, used, pack)) for delivery in deliveries]
+            store.publish(connection, home, used)
+        return done
+
+    return call
+
+
+@pytest.fixture
+def ask(home: Home) -> Callable[..., list[tuple[Any, ...]]]:
+    """Rows of a query on records.duckdb."""
+
+    def call(sql: str, *values: Any, path: Path | None = None) -> list[tuple[Any, ...]]:
+        with opened(path or home.records) as connection:
+            return connection.execute(sql, list(values) or None).fetchall()
+
+    return call
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    connection = duckdb.connect(str(path), read_only=True)
+    try:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+    finally:
+        connection.close()
