@@ -18,34 +18,45 @@ ANSWERS = {True: "yes", False: "no", None: "unknown"}
 
 
 def explain_report(records: Path, pack: Pack, report_id: str, source: str | None) -> dict[str, Any]:
-    """Everything behind a record's tags. Raises UsageError for an id that is not stored, or not of one source."""
+    """Everything behind a record's tags. Raises UsageError for an id that is not stored, that several sources use
+    (without `source`), or that another pack than `pack` tagged."""
     with contextlib.closing(read_only(records)) as connection:
-        record, place = _find(connection, report_id, source)
+        rows, place = _find(connection, report_id, source)
         if place == "quarantined":
-            return {"report_id": report_id, "place": place, "reasons": record}
+            return {"report_id": report_id, "source": rows[0]["source"], "place": place, "reasons": rows}
+        record = rows[-1]
+        if record["rule_pack"] != pack.version:
+            raise UsageError(
+                f"'{report_id}' is tagged with rule pack {record['rule_pack']}, the pack in use is {pack.version}; "
+                "only the pack that tagged a record can explain it"
+            )
         return _explanation(connection, pack, record, place)
 
 
-def _find(connection: duckdb.DuckDBPyConnection, report_id: str, source: str | None) -> tuple[Any, str]:
-    for table, place in (("reports", "stored"), ("superseded", "superseded")):
-        rows = _rows(
-            connection, f"FROM {table} WHERE report_id = ? AND source = coalesce(?, source)", report_id, source
-        )
-        if len({row["source"] for row in rows}) > 1:
-            senders = ", ".join(sorted(row["source"] for row in rows))
-            raise UsageError(f"'{report_id}' is sent by several sources ({senders}); say which with --source")
+_PLACES = {
+    "stored": "FROM reports WHERE report_id = ? AND source = coalesce(?, source)",
+    "superseded": """FROM superseded WHERE report_id = ? AND source = coalesce(?, source)
+        ORDER BY superseded_at, file_id, line_number""",
+    "quarantined": """SELECT DISTINCT source, path, line_number, column_name, check_name, allowed, value
+        FROM quarantine JOIN files USING (file_id) WHERE report_id = ? AND source = coalesce(?, source)
+        ORDER BY path, line_number, column_name""",
+}
+
+
+def _find(
+    connection: duckdb.DuckDBPyConnection, report_id: str, source: str | None
+) -> tuple[list[dict[str, Any]], str]:
+    """The rows of the first place that knows the id: of a superseded record every version, the latest last."""
+    for place, sql in _PLACES.items():
+        rows = _rows(connection, sql, report_id, source)
+        senders = sorted({row["source"] for row in rows})
+        if len(senders) > 1:
+            raise UsageError(
+                f"'{report_id}' is sent by several sources ({', '.join(senders)}); say which with --source"
+            )
         if rows:
-            return rows[-1], place
-    cells = _rows(
-        connection,
-        """SELECT path, line_number, column_name, check_name, allowed, value FROM quarantine JOIN files USING (file_id)
-           WHERE report_id = ? AND source = coalesce(?, source)""",
-        report_id,
-        source,
-    )
-    if not cells:
-        raise UsageError(f"no record '{report_id}'" + (f" of source '{source}'" if source else "") + " is stored")
-    return cells, "quarantined"
+            return rows, place
+    raise UsageError(f"no record '{report_id}'" + (f" of source '{source}'" if source else "") + " is stored")
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str, *values: Any) -> list[dict[str, Any]]:
@@ -84,9 +95,9 @@ def _rule(connection: duckdb.DuckDBPyConnection, pack: Pack, record: dict[str, A
     """A rule's state on this record, evaluated by the SQL that tags, and the answers that it read."""
     names = condition_fields(rule.when)
     types = {name: "BOOLEAN" if name in pack.field_names else "INTEGER" for name in names}
-    values = ", ".join(f"${name}::{types[name]} AS {name}" for name in names)
+    values = ", ".join(f'?::{types[name]} AS "{name}"' for name in names)
     row = connection.execute(
-        f"SELECT {condition_sql(rule.when)} FROM (SELECT {values})", {name: record[name] for name in names}
+        f"SELECT {condition_sql(rule.when)} FROM (SELECT {values})", [record[name] for name in names]
     ).fetchall()[0]
     answers = {name: ANSWERS.get(record[name]) if types[name] == "BOOLEAN" else record[name] for name in names}
     return {

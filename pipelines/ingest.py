@@ -343,7 +343,8 @@ class _Reader:
         parts = 1 + one_number(self.work, "SELECT count(*) FROM seen") // RESOLVE_ROWS
         self.work.execute("CREATE TABLE contested (id UBIGINT)")
         for part in range(parts):
-            found = self.work.execute("SELECT id FROM seen WHERE id % ? = ?", [parts, part]).fetchnumpy()
+            # written out: as parameters the numbers would make this a slow division of wide integers
+            found = self.work.execute(f"SELECT id FROM seen WHERE id % {parts}::UBIGINT = {part}").fetchnumpy()
             ids = np.sort(np.asarray(found["id"], dtype=np.uint64))
             twice = pa.table({"id": np.unique(ids[1:][ids[1:] == ids[:-1]])})
             self.work.register("twice", twice)

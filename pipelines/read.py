@@ -283,18 +283,18 @@ def _fast_table(block: Block, names: Sequence[str], delimiter: str, whole: froze
             parse_options=pyarrow.csv.ParseOptions(
                 delimiter=delimiter, quote_char=False, ignore_empty_lines=False, newlines_in_values=False
             ),
-            convert_options=_as_text(names, whole),
+            convert_options=_as_text(names, whole, check_utf8=not data.isascii()),
         )
     except pa.ArrowInvalid:
         return None
     return table if table.num_rows == block.lines else None
 
 
-def _as_text(names: Sequence[str], whole: frozenset[str]) -> pyarrow.csv.ConvertOptions:
+def _as_text(names: Sequence[str], whole: frozenset[str], check_utf8: bool) -> pyarrow.csv.ConvertOptions:
     coded = pa.dictionary(pa.int32(), pa.string())
     types = {name: pa.string() if name in whole else coded for name in names}
     return pyarrow.csv.ConvertOptions(
-        column_types=types, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=True
+        column_types=types, null_values=[""], strings_can_be_null=True, check_utf8=check_utf8
     )
 
 

@@ -20,6 +20,7 @@ from pipelines.statements import first_row, one_number, sql_list, statement
 from schemas.fields import AGE_BANDS, NUMERIC_FIELDS, SEXES
 from schemas.pack import LEVELS, UNDETERMINED, Pack
 from schemas.tables import (
+    DAILY_SUMMARY,
     SCHEMA_VERSION,
     Table,
     comment_sql,
@@ -338,7 +339,8 @@ def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Setting
         with transaction(connection):
             _make_about(connection, settings)
         for table in published_tables():
-            connection.execute(f"CREATE TABLE snapshot.{table.name} AS FROM {table.name} ORDER BY ALL")
+            order = "" if table is DAILY_SUMMARY else "ORDER BY ALL"  # its many rows lie by day already
+            connection.execute(f"CREATE TABLE snapshot.{table.name} AS FROM {table.name} {order}")
         connection.execute("USE snapshot")
         for table in published_tables():
             _comment(connection, table)

@@ -112,35 +112,31 @@ def _words(pack: Pack) -> dict[str, str]:
     }
 
 
-def _bit_sum(mask: str, bit: int, also: str = "TRUE") -> str:
-    return f"coalesce(sum(sign) FILTER (({mask} & {1 << bit}) <> 0 AND {also}), 0)"
-
-
 def _rules_delta(pack: Pack) -> str:
     """One pass with a sum per rule, then a row per rule that fired."""
     ids = sql_list(tuple(rule.id for rule in pack.triage))
-    sums = ", ".join(_bit_sum("rules_true", bit) for bit in range(len(pack.triage)))
     return f"""SELECT report_date, source, rule_id, reports FROM (
         SELECT report_date, source, unnest({ids}) AS rule_id, unnest(sums) AS reports
-        FROM (SELECT report_date, source, [{sums}] AS sums FROM changes GROUP BY ALL)
+        FROM (SELECT report_date, source, [{_bit_sums("rules_true", len(pack.triage))}] AS sums FROM changes GROUP BY ALL)
     ) WHERE reports <> 0"""
 
 
 def _fields_delta(pack: Pack) -> str:
     """One pass with three sums per field, then a row per field."""
-    missing = ", ".join(_bit_sum("missing", bit) for bit in range(len(pack.askable)))
-    open_level = f"triage_level = {LEVELS.index('unresolved')}"
-    unresolved = ", ".join(_bit_sum("missing", bit, open_level) for bit in range(len(pack.askable)))
+    numeric = pack.askable[len(pack.field_names) :]
+    answered = [_bit_sums("answered", len(pack.field_names)), *(f"sum(sign * ({n} IS NOT NULL)::TINYINT)" for n in numeric)]
+    unresolved = f"CASE WHEN triage_level = {LEVELS.index('unresolved')} THEN missing ELSE 0 END"
     return f"""SELECT report_date, source, unnest({sql_list(pack.askable)}) AS field, reports,
         unnest(answered) AS answered, unnest(missing) AS missing, unnest(unresolved) AS unresolved
     FROM (
-        SELECT report_date, source, sum(sign) AS reports,
-            [{_answered_sums(pack)}] AS answered, [{missing}] AS missing, [{unresolved}] AS unresolved
-        FROM changes GROUP BY ALL
+        SELECT report_date, source, sum(sign) AS reports, [{", ".join(answered)}] AS answered,
+            [{_bit_sums("missing", len(pack.askable))}] AS missing,
+            [{_bit_sums("missing_unresolved", len(pack.askable))}] AS unresolved
+        FROM (SELECT *, {unresolved} AS missing_unresolved FROM changes)
+        GROUP BY ALL
     )"""
 
 
-def _answered_sums(pack: Pack) -> str:
-    bits = [_bit_sum("answered", bit) for bit in range(len(pack.field_names))]
-    numeric = pack.askable[len(pack.field_names) :]
-    return ", ".join(bits + [f"coalesce(sum(sign) FILTER ({name} IS NOT NULL), 0)" for name in numeric])
+def _bit_sums(mask: str, bits: int) -> str:
+    """For each bit of a mask, in how many changed records it is set. Shifting is cheaper than a filter a bit."""
+    return ", ".join(f"sum(sign * (({mask} >> {bit}) & 1)::TINYINT)" for bit in range(bits))

@@ -10,7 +10,9 @@ import hashlib
 import json
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from datetime import date
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -28,10 +30,24 @@ RULE_LEVELS = ("contact_doctor", "emergency")
 BASES = ("stated", "inferred")
 GUIDANCE_KINDS = ("self_care", "treatment", "complication", "prevention", "question")
 UNDETERMINED = "undetermined"
+ANY_CAUSE = "any"  # guidance that is not for one cause alone
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 COMPARISONS = (exp.GT, exp.GTE, exp.LT, exp.LTE, exp.EQ, exp.NEQ)
+ALLOWED_IN_CONDITIONS = "fields, AND, OR, NOT, parentheses, a numeric field compared with a whole number"
+FORBIDDEN_SIGN = re.compile(r"[^A-Za-z0-9_\s()<>=!]", re.ASCII)
+MAX_CONDITION_SIGNS = 2000  # deeper nesting than fits in here is beyond what the parsers take
 MAX_MASK_BITS = 32  # answers and rules are stored as bits of one UINTEGER each
 MAX_CATEGORIES = 4  # scores are stored as bytes of one UINTEGER
+MAX_POINTS = 255  # of all rows of a category together: a byte
+MAX_CAUSES = 255  # a record's likely cause is stored as a byte
+
+# A field becomes a column beside these ones, which the product needs itself.
+RESERVED_NAMES = frozenset(CONTEXT_NAMES) | {
+    *("source", "file_id", "line_number", "delivery_no", "rule_pack", "answered", "yes", "unlisted", "adapter_error"),
+    *("triage_level", "triage_ceiling", "triage_rules", "rules_true", "missing", "missing_answers"),
+    *("cause_category", "likely_cause", "cause_scores", "scores", "superseded_by", "superseded_at"),
+}
+RESERVED_PATTERN = re.compile(r"(rule|points|score)_[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -139,40 +155,62 @@ class Pack:
 def parse_condition(text: str) -> exp.Expression:
     """The condition as a syntax tree. Raises ValueError on SQL that cannot be parsed as one expression."""
     try:
-        tree = sqlglot.parse_one(text, dialect="duckdb")
+        return sqlglot.parse_one(text, dialect="duckdb")
     except sqlglot.errors.SqlglotError as error:
-        raise ValueError("is not a SQL expression") from error
-    if tree is None:
-        raise ValueError("is empty")
-    return tree
+        raise ValueError(f"is not a SQL condition; allowed: {ALLOWED_IN_CONDITIONS}") from error
+    except RecursionError as error:
+        raise ValueError("is nested too deeply; take parentheses or NOTs away") from error
 
 
 def condition_fields(text: str) -> tuple[str, ...]:
     """The fields a condition reads, each once, in the order they appear."""
-    return tuple(dict.fromkeys(column.name for column in parse_condition(text).find_all(exp.Column)))
+    return tuple(dict.fromkeys(column.name for column in parse_condition(text).find_all(exp.Column, bfs=False)))
 
 
-def condition_problem(tree: exp.Expression, yes_no: frozenset[str]) -> str | None:
+def condition_problem(text: str, yes_no: tuple[str, ...]) -> str | None:
     """Why a condition is not allowed, or None. Allowed: fields, AND, OR, NOT, parentheses, and a numeric
     field compared with a whole number."""
+    if len(text) > MAX_CONDITION_SIGNS:
+        return f"has {len(text)} characters; at most {MAX_CONDITION_SIGNS} are allowed"
+    try:
+        problem = _tree_problem(parse_condition(text), yes_no)
+    except ValueError as error:
+        return str(error)
+    # what leaves no trace in the tree: comments, semicolons, quotes around a name
+    forbidden = FORBIDDEN_SIGN.search(text)
+    if problem is None and forbidden:
+        return f"the character {forbidden.group()!r} is not allowed; allowed: {ALLOWED_IN_CONDITIONS}"
+    return problem
+
+
+def _tree_problem(tree: exp.Expression, yes_no: tuple[str, ...]) -> str | None:
     if isinstance(tree, exp.And | exp.Or):
-        return condition_problem(tree.left, yes_no) or condition_problem(tree.right, yes_no)
+        return _tree_problem(tree.left, yes_no) or _tree_problem(tree.right, yes_no)
     if isinstance(tree, exp.Not | exp.Paren):
-        return condition_problem(tree.this, yes_no)
+        return _tree_problem(tree.this, yes_no)
     if isinstance(tree, COMPARISONS):
         return _comparison_problem(tree)
+    if isinstance(tree, exp.Column) and not tree.table and tree.name not in yes_no:
+        return f"'{tree.name}' is not a yes/no field of the pack; allowed: {', '.join(yes_no)}"
     if isinstance(tree, exp.Column) and not tree.table:
-        return None if tree.name in yes_no else f"'{tree.name}' is not a yes/no field of the pack"
-    return f"'{tree.sql(dialect='duckdb')}' is not allowed (fields, AND, OR, NOT, comparisons with whole numbers)"
+        return None
+    return f"'{_shown(tree)}' is not allowed; allowed: {ALLOWED_IN_CONDITIONS}"
 
 
 def _comparison_problem(tree: exp.Expression) -> str | None:
     column, number = tree.this, tree.expression
     if not (isinstance(column, exp.Column) and not column.table and column.name in NUMERIC_FIELDS):
-        return f"'{column.sql(dialect='duckdb')}' is not a numeric field ({', '.join(NUMERIC_FIELDS)})"
+        return f"'{_shown(column)}' is not a numeric field; allowed: {', '.join(NUMERIC_FIELDS)}, on the left"
+    smallest, largest = NUMERIC_FIELDS[column.name]
     if not (isinstance(number, exp.Literal) and not number.is_string and number.name.isdigit()):
-        return f"'{number.sql(dialect='duckdb')}' is not a whole number"
+        return f"'{_shown(number)}' is not a whole number; allowed: {smallest}-{largest}"
+    if not smallest <= int(number.name) <= largest:
+        return f"{_shown(number)} is outside of {column.name}; allowed: {smallest}-{largest}"
     return None
+
+
+def _shown(tree: exp.Expression) -> str:
+    return str(tree.sql(dialect="duckdb"))[:80]
 
 
 def default_pack_path() -> Path:
@@ -199,24 +237,44 @@ def parse_pack(text: str, origin: str = "rule pack") -> Pack:
     problems = _Problems(text)
     pack = _build(raw, problems)
     if pack is not None:
-        _check_names(pack, problems)
-        _check_conditions(pack, problems)
         _check_sizes(pack, problems)
+    if pack is not None and not problems.found:
+        _check_names(pack, problems)
+        _check_values(pack, problems)
+        _check_conditions(pack, problems)
     if problems.found or pack is None:
         raise UsageError("\n".join(f"{origin}{problem}" for problem in problems.found))
     return pack
+
+
+_HEADER = re.compile(r"\s*\[\[?\s*([A-Za-z0-9_-]+)\s*\]")
+_KEY = re.compile(r"\s*[\"']?([A-Za-z0-9_-]+)[\"']?\s*=")
 
 
 class _Problems:
     """Collects what is wrong, each with the line of the TOML it is on."""
 
     def __init__(self, text: str) -> None:
-        self.lines = text.splitlines()
+        self.lines = dict(_places(text))
         self.found: list[str] = []
 
-    def add(self, where: str, what: str) -> None:
-        number = next((n for n, line in enumerate(self.lines, 1) if where and where in line), None)
+    def add(self, what: str, table: str = "", place: int = 0, key: str = "") -> None:
+        """A problem of the n-th (`place`, from 0) table of a name; on the line of its key, else of its header."""
+        number = self.lines.get((table, place, key)) or self.lines.get((table, place, ""))
         self.found.append(f":{number}: {what}" if number else f": {what}")
+
+
+def _places(text: str) -> Iterator[tuple[tuple[str, int, str], int]]:
+    """(table, how many of that name came before, key or '') and its line, for every header and key."""
+    seen: dict[str, int] = {}
+    table = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := _HEADER.match(line):
+            table = header.group(1)
+            seen[table] = seen.get(table, -1) + 1
+            yield (table, seen[table], ""), number
+        elif key := _KEY.match(line):
+            yield (table, seen.get(table, 0), key.group(1)), number
 
 
 _TABLES: dict[str, type[Any]] = {
@@ -227,115 +285,164 @@ _TABLES: dict[str, type[Any]] = {
     "evidence": Evidence,
     "guidance": Guidance,
 }
-_HEAD = ("name", "number", "complaint", "article", "reviewed", "notes", "disclaimer")
+_HEAD: dict[str, type] = {
+    "name": str,
+    "number": int,
+    "complaint": str,
+    "article": str,
+    "reviewed": date,
+    "notes": list,
+    "disclaimer": str,
+}
+_TYPE_WORDS = {str: "text", int: "a whole number", date: "a date such as 2022-09-06", list: "a list of texts"}
 
 
 def _build(raw: dict[str, Any], problems: _Problems) -> Pack | None:
     for key in sorted(set(raw) - set(_TABLES) - {"pack"}):
-        problems.add(key, f"unknown table [{key}]; allowed: pack, {', '.join(_TABLES)}")
-    head = raw.get("pack", {})
-    _check_keys("[pack]", head, _HEAD, problems)
-    rows = {name: _rows(name, raw.get(name, []), problems) for name in _TABLES}
+        problems.add(f"unknown table or key '{key}'; allowed: pack, {', '.join(_TABLES)}", key)
+    head = _head(raw.get("pack"), problems)
+    rows: dict[str, Any] = {name: _rows(name, raw.get(name, []), problems) for name in _TABLES}
     if problems.found:
         return None
     digest = hashlib.sha256(json.dumps(raw, sort_keys=True, default=str).encode()).hexdigest()
-    known = {key: head[key] for key in _HEAD} | {
-        "reviewed": str(head["reviewed"]),
-        "notes": tuple(head["notes"]),
-    }
-    return Pack(**known, **rows, digest=digest)
+    return Pack(**head, **rows, digest=digest)
 
 
-def _rows(name: str, tables: list[dict[str, Any]], problems: _Problems) -> tuple[Any, ...]:
-    model = _TABLES[name]
-    wanted = tuple(field.name for field in fields(model))
-    good = [t for t in tables if _check_keys(f"[[{name}]]", t, wanted, problems, _types(model))]
+def _head(head: object, problems: _Problems) -> dict[str, Any]:
+    if not isinstance(head, dict):
+        problems.add(f"there is no table [pack]; it holds {', '.join(_HEAD)}", "pack")
+        return {}
+    if not _check_keys("pack", 0, head, _HEAD, problems):
+        return {}
+    if not NAME.fullmatch(head["name"]):
+        problems.add(f"[pack]: name '{head['name']}' {_NAME_WORDS}", "pack", 0, "name")
+    if head["number"] < 1:
+        problems.add("[pack]: number must be 1 or more", "pack", 0, "number")
+    return head | {"reviewed": str(head["reviewed"]), "notes": tuple(head["notes"])}
+
+
+_NAME_WORDS = "must be lower-case letters, digits and _, a letter first, at most 63"
+
+
+def _rows(name: str, tables: object, problems: _Problems) -> tuple[Any, ...]:
+    if not (isinstance(tables, list) and all(isinstance(table, dict) for table in tables)):
+        problems.add(f"'{name}' must be written as [[{name}]] tables", name)
+        return ()
     if not tables:
-        problems.add("", f"no [[{name}]] in the pack")
+        problems.add(f"there is no [[{name}]] in the pack; at least one is needed")
+    model = _TABLES[name]
+    types: dict[str, type] = {field.name: int if field.name == "points" else str for field in fields(model)}
+    good = [t for place, t in enumerate(tables) if _check_keys(name, place, t, types, problems)]
     return tuple(model(**table) for table in good)
 
 
-def _types(model: type[Any]) -> dict[str, type]:
-    return {field.name: int if field.name == "points" else str for field in fields(model)}
-
-
-def _check_keys(
-    where: str,
-    table: dict[str, Any],
-    wanted: tuple[str, ...],
-    problems: _Problems,
-    types: dict[str, type] | None = None,
-) -> bool:
+def _check_keys(name: str, place: int, table: dict[str, Any], types: dict[str, type], problems: _Problems) -> bool:
     before = len(problems.found)
-    label = str(table.get("id") or table.get("name") or table.get("text") or "")
-    title = f"{where} {label[:60]}".strip()
-    for key in sorted(set(table) - set(wanted)):
-        problems.add(key, f"{title}: unknown key '{key}'; allowed: {', '.join(wanted)}")
-    for key in wanted:
+    title = f"[[{name}]] {_label(table)}".strip() if name in _TABLES else f"[{name}]"
+    for key in sorted(set(table) - set(types)):
+        problems.add(f"{title}: unknown key '{key}'; allowed: {', '.join(types)}", name, place, key)
+    for key, kind in types.items():
         if key not in table:
-            problems.add(label, f"{title}: '{key}' is missing")
-        elif types and type(table[key]) is not types[key]:
-            problems.add(label, f"{title}: '{key}' must be {types[key].__name__}")
-        elif types and table[key] == "":
-            problems.add(label, f"{title}: '{key}' is empty")
+            problems.add(f"{title}: '{key}' is missing; needed: {', '.join(types)}", name, place)
+        elif not _is_of(table[key], kind):
+            problems.add(f"{title}: '{key}' must be {_TYPE_WORDS[kind]}", name, place, key)
+        elif table[key] == "":
+            problems.add(f"{title}: '{key}' is empty; it must be {_TYPE_WORDS[kind]}", name, place, key)
     return len(problems.found) == before
 
 
-def _check_names(pack: Pack, problems: _Problems) -> None:
-    _unique([field.name for field in pack.fields], "field", problems)
-    _unique([rule.id for rule in (*pack.triage, *pack.evidence)], "rule id", problems)
-    _unique([c.name for c in pack.categories], "category", problems)
-    _unique([c.name for c in pack.causes], "cause", problems)
-    for field in pack.fields:
-        if field.name in CONTEXT_NAMES:
-            problems.add(field.name, f"field '{field.name}' is a context field already")
-        _one_of(field.type, ("yes_no",), f"field '{field.name}': type", field.name, problems)
-    for rule in pack.triage:
-        _one_of(rule.level, RULE_LEVELS, f"rule '{rule.id}': level", rule.id, problems)
-    for rated in (*pack.triage, *pack.evidence):
-        _one_of(rated.basis, BASES, f"rule '{rated.id}': basis", rated.id, problems)
-    categories = tuple(category.name for category in pack.categories)
-    causes = tuple(cause.name for cause in pack.causes)
-    for cause in pack.causes:
-        _one_of(cause.category, categories, f"cause '{cause.name}': category", cause.name, problems)
-    for row in pack.evidence:
-        _one_of(row.cause, causes, f"evidence '{row.id}': cause", row.id, problems)
-        if not 1 <= row.points <= 9:
-            problems.add(row.id, f"evidence '{row.id}': points must be 1-9")
-    for entry in pack.guidance:
-        _one_of(entry.cause, (*causes, "any"), "guidance: cause", entry.text, problems)
-        _one_of(entry.kind, GUIDANCE_KINDS, "guidance: kind", entry.text, problems)
+def _label(table: dict[str, Any]) -> str:
+    return str(table.get("id") or table.get("name") or table.get("text") or "")[:60]
 
 
-def _unique(names: list[str], what: str, problems: _Problems) -> None:
-    for name in dict.fromkeys(names):
-        if names.count(name) > 1:
-            problems.add(f'"{name}"', f"{what} '{name}' stands twice")
-        if not NAME.fullmatch(name):
-            problems.add(f'"{name}"', f"{what} '{name}' must be lower-case letters, digits and _")
-
-
-def _one_of(value: str, allowed: tuple[str, ...], what: str, where: str, problems: _Problems) -> None:
-    if value not in allowed:
-        problems.add(where, f"{what} '{value}' is not one of {', '.join(allowed)}")
-
-
-def _check_conditions(pack: Pack, problems: _Problems) -> None:
-    yes_no = frozenset(pack.field_names)
-    for rule in (*pack.triage, *pack.evidence):
-        try:
-            problem = condition_problem(parse_condition(rule.when), yes_no)
-        except ValueError as error:
-            problem = str(error)
-        if problem:
-            problems.add(f'"{rule.id}"', f"rule '{rule.id}': when: {problem}")
+def _is_of(value: object, kind: type) -> bool:
+    """Exactly of the type: true is no number, a timestamp no date."""
+    return type(value) is kind and (not isinstance(value, list) or all(isinstance(item, str) for item in value))
 
 
 def _check_sizes(pack: Pack, problems: _Problems) -> None:
-    for count, limit, what in (
-        (len(pack.askable), MAX_MASK_BITS, "fields, the numeric ones included"),
-        (len(pack.triage), MAX_MASK_BITS, "triage rules"),
-        (len(pack.categories), MAX_CATEGORIES, "categories"),
+    for count, limit, what, table in (
+        (len(pack.askable), MAX_MASK_BITS, "fields, the numeric ones included", "fields"),
+        (len(pack.triage), MAX_MASK_BITS, "triage rules", "triage"),
+        (len(pack.categories), MAX_CATEGORIES, "categories", "categories"),
+        (len(pack.causes), MAX_CAUSES, "causes", "causes"),
     ):
         if count > limit:
-            problems.add("", f"{count} {what}; at most {limit} can be stored")
+            problems.add(f"{count} {what}; at most {limit} can be stored", table, len(_of(pack, table)) - 1)
+    for place, category in enumerate(pack.categories):
+        causes = {cause.name for cause in pack.causes_of(category.name)}
+        points = sum(row.points for row in pack.evidence if row.cause in causes)
+        if points > MAX_POINTS:
+            what = f"the evidence for '{category.name}' adds up to {points} points; at most {MAX_POINTS} can be stored"
+            problems.add(what, "categories", place)
+
+
+def _of(pack: Pack, table: str) -> tuple[Any, ...]:
+    return tuple(getattr(pack, table))
+
+
+def _check_names(pack: Pack, problems: _Problems) -> None:
+    for tables, key in (
+        (("fields",), "name"),
+        (("triage", "evidence"), "id"),
+        (("categories",), "name"),
+        (("causes",), "name"),
+    ):
+        rows = [(table, place, getattr(row, key)) for table in tables for place, row in enumerate(_of(pack, table))]
+        _unique(rows, key, problems)
+    for place, field in enumerate(pack.fields):
+        if problem := _field_name_problem(field.name):
+            problems.add(f"[[fields]] {field.name}: {problem}; choose another name", "fields", place, "name")
+    for table in ("categories", "causes"):
+        for place, row in enumerate(_of(pack, table)):
+            if row.name in (UNDETERMINED, ANY_CAUSE):
+                what = f"[[{table}]]: the name '{row.name}' has a meaning of its own; choose another name"
+                problems.add(what, table, place, "name")
+
+
+def _unique(rows: list[tuple[str, int, str]], key: str, problems: _Problems) -> None:
+    seen: set[str] = set()
+    for table, place, name in rows:
+        if name in seen:
+            problems.add(f"[[{table}]]: {key} '{name}' stands twice; each must be its own", table, place, key)
+        if not NAME.fullmatch(name):
+            problems.add(f"[[{table}]]: {key} '{name}' {_NAME_WORDS}", table, place, key)
+        seen.add(name)
+
+
+def _field_name_problem(name: str) -> str | None:
+    """Why a field of this name could not be a column, or not be read in a condition."""
+    if name in RESERVED_NAMES or RESERVED_PATTERN.fullmatch(name):
+        return "is a column of calfwatch already"
+    try:
+        tree = parse_condition(name)
+    except ValueError:
+        return "is a word of SQL"
+    return None if isinstance(tree, exp.Column) else "is a word of SQL"
+
+
+def _check_values(pack: Pack, problems: _Problems) -> None:
+    categories = tuple(category.name for category in pack.categories)
+    causes = tuple(cause.name for cause in pack.causes)
+    for table, key, allowed in (
+        ("fields", "type", ("yes_no",)),
+        ("triage", "level", RULE_LEVELS),
+        ("triage", "basis", BASES),
+        ("causes", "category", categories),
+        ("evidence", "cause", causes),
+        ("evidence", "points", range(1, 10)),
+        ("evidence", "basis", BASES),
+        ("guidance", "cause", (*causes, ANY_CAUSE)),
+        ("guidance", "kind", GUIDANCE_KINDS),
+    ):
+        for place, row in enumerate(_of(pack, table)):
+            if (value := getattr(row, key)) not in allowed:
+                what = f"{key} '{value}' is not one of {', '.join(map(str, allowed))}"
+                problems.add(f"[[{table}]] {_label(vars(row))}: {what}", table, place, key)
+
+
+def _check_conditions(pack: Pack, problems: _Problems) -> None:
+    for table in ("triage", "evidence"):
+        for place, rule in enumerate(_of(pack, table)):
+            if problem := condition_problem(rule.when, pack.field_names):
+                problems.add(f"[[{table}]] {rule.id}: when: {problem}", table, place, "when")
