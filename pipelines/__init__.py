@@ -1,0 +1,10 @@
+"""Calf pain symptom reports in, answers out. The story, in the order it happens:
+
+read       a CSV -> raw rows with line numbers, strictly; adapt -> canonical rows, through its source's SELECT
+validate   canonical rows -> accepted rows and bad cells (pandera); identifiers keeps direct identifiers out
+tag        accepted rows + rule pack -> triage level, ceiling, missing answers, likely cause
+store      one file, one transaction; the ledger; the lock; the published snapshot (ingest ties these together)
+summarise  records -> daily counts, on which the weekly views in sql/views stand
+report     one week's counts -> the page a clinical lead reads on Monday
+flows      the same steps as Prefect flows; batch is what flows and plain commands share
+"""

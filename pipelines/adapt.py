@@ -26,12 +26,16 @@ ADAPTER_ERROR = "adapter_error"
 
 @dataclass(frozen=True)
 class Adapter:
-    """A source's SELECT and the columns it knows. `identity` is the canonical layout itself."""
+    """A source's SELECT and the columns it knows. `identity` is the canonical layout itself.
+
+    `dates` are the columns that hold the date of the report, which is no birth date.
+    """
 
     sql: str
     requires: frozenset[str]
     optional: frozenset[str]
     ignores: frozenset[str]
+    dates: frozenset[str]
     digest: str
 
     @property
@@ -50,6 +54,7 @@ def load_adapter(source: Source, home: Path) -> Adapter:
         _listed(text, "requires"),
         _listed(text, "optional"),
         _listed(text, "ignores"),
+        _listed(text, "dates"),
         hashlib.sha256(text.encode()).hexdigest(),
     )
 

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import csv
 import json
+import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -46,16 +47,18 @@ def _last_sunday(today: date) -> date:
 
 
 def _print_demo(home: Any, folder: Path) -> None:
-    where = shlex.quote(str(home.path))
+    where = f"--home {shlex.quote(os.path.relpath(home.path))}"
+    command = shlex.quote(sys.argv[0]) if "/" in sys.argv[0] else "calfwatch"
+    sql = "SELECT week, triage_level, reports, share FROM weekly_triage ORDER BY week DESC LIMIT 4"
     print(f"""
 records    {home.records}   (private: every record with its tags)
 summaries  {home.summaries}   (counts only: query it from any tool)
 report     {folder / "internal.html"}
 
 try next:
-  calfwatch query --home {where} "SELECT week, triage_level, reports, share FROM weekly_triage ORDER BY week DESC LIMIT 4"
-  calfwatch explain --home {where} {_some_id(home)}
-  calfwatch status --home {where}""")
+  {command} query {where} "{sql}"
+  {command} explain {where} {_some_id(home)}
+  {command} status {where}""")
 
 
 def _some_id(home: Any) -> str:
@@ -235,8 +238,6 @@ def config(options: argparse.Namespace) -> int:
 
 
 def _home_origin(given: str | None) -> str:
-    import os
-
     return "--home" if given else "CALFWATCH_HOME" if os.environ.get("CALFWATCH_HOME") else "default"
 
 

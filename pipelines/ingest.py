@@ -170,7 +170,7 @@ class _Reader:
         self.delimiter = delivery.source.delimiter
         self.names: list[str] = []
         self.gate_lock = threading.Lock()
-        exempt = frozenset({"reported_at"}) | adapter.ignores
+        exempt = frozenset({"reported_at"}) | adapter.ignores | adapter.dates
         self.gate = Gate(exempt, frozenset({"report_id"}))
         self.threads = context.settings.threads or os.cpu_count() or 1
         self.parse_time = _parse_time(delivery.source)

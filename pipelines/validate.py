@@ -119,19 +119,20 @@ class Validator:
 
     def _judge(self, values: Mapping[str, list[str]]) -> None:
         """Lets pandera judge the values not seen before, all columns in one frame padded with blanks."""
-        new = {}
-        for name, distinct in values.items():
-            if len(self.judged[name]) > REMEMBERED_VALUES:
-                self.judged[name] = {}
-            new[name] = [value for value in distinct if value not in self.judged[name]]
-        rows = max(map(len, new.values()), default=0)
-        if not rows:
+        new = {name: cells for name, distinct in values.items() if (cells := self._unjudged(name, distinct))}
+        if not new:
             return
+        rows = max(map(len, new.values()))
         frame = pd.DataFrame({name: pd.Series(cells, dtype="str") for name, cells in new.items()}, index=range(rows))
         failed = self._failures(frame)
         for name, cells in new.items():
             bad = failed[name]
             self.judged[name].update((value, not bad[place]) for place, value in enumerate(cells))
+
+    def _unjudged(self, name: str, distinct: list[str]) -> list[str]:
+        if len(self.judged[name]) > REMEMBERED_VALUES:
+            self.judged[name] = {}
+        return [value for value in distinct if value not in self.judged[name]]
 
     def _failures(self, frame: pd.DataFrame) -> dict[str, Mask]:
         """For each column, which rows pandera refuses. The frame has a fresh index, or rows would be mixed up."""

@@ -13,6 +13,7 @@
 --      requires   columns that the file must have, else it is rejected
 --      optional   columns that may be missing; they are then there, blank
 --      ignores    columns that are known and dropped
+--      dates      columns that hold the date of the report: full dates elsewhere look like birth dates and reject the file
 --    Any other column rejects the file, so that nobody's extra data comes in by accident.
 --
 -- 2. The SELECT, one statement, WITH included. It reads the table `raw`: every column of the file as text, a blank cell as

@@ -1,0 +1,55 @@
+"""`make docs`: the data dictionary, printed as Markdown from the declarations in this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from schemas.fields import CONTEXT_FIELDS
+from schemas.pack import Pack, load_pack
+from schemas.reports import ANSWER_ALLOWED
+from schemas.tables import SCHEMA_VERSION, Table, published_tables, stored_tables, stored_views
+
+
+def dictionary(pack: Pack) -> str:
+    """The whole page."""
+    return "\n".join(_lines(pack)) + "\n"
+
+
+def _lines(pack: Pack) -> Iterator[str]:
+    yield "# Data dictionary"
+    yield ""
+    yield "Made from `schemas/` by `make docs`; a test fails where page and code differ. The same texts are COMMENTs in"
+    yield f"the databases. Schema version {SCHEMA_VERSION}, rule pack {pack.name} number {pack.number}."
+    yield from _input(pack)
+    yield from ("", "## records.duckdb (private)")
+    for table in (*stored_views(pack), *stored_tables(pack)):
+        yield from _table(table)
+    yield from ("", "## summaries.duckdb (counts only, no record)")
+    names = ", ".join(f"`{table.name}`" for table in published_tables())
+    yield from ("", f"Tables: {names}. Where a name stands above too, the columns are the same.")
+    stored = {table.name for table in (*stored_views(pack), *stored_tables(pack))}
+    for table in published_tables():
+        if table.name not in stored:
+            yield from _table(table)
+
+
+def _input(pack: Pack) -> Iterator[str]:
+    yield from ("", "## Input: canonical CSV", "", "| column | allowed | required | meaning |", "|---|---|---|---|")
+    for field in CONTEXT_FIELDS:
+        yield f"| {field.name} | {field.allowed} | {'yes' if field.required else 'no'} | {_cell(field.meaning)} |"
+    for answer in pack.fields:
+        yield f"| {answer.name} | {ANSWER_ALLOWED} | no | {_cell(answer.meaning)} ({_cell(answer.reference)}) |"
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield from ("", f"### {table.name}", "", f"One row: {table.grain}.", "", "| column | type | meaning |", "|---|---|---|")
+    for column in table.columns:
+        yield f"| {column.name} | {column.type} | {_cell(column.meaning)} |"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    print(dictionary(load_pack()), end="")

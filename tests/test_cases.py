@@ -1,0 +1,213 @@
+"""The clinical cases of tests/cases, each a sentence: tagged by the compiled pack, shown by the view, ingested as CSV."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from pipelines.store import reports_sql
+from pipelines.tag import tag_sql
+from schemas.fields import NUMERIC_FIELDS
+from schemas.pack import Pack, load_pack
+from tests import kleene
+from tests.kleene import Tags
+from tests.test_tag import decoded, fetch_tags, pack_records
+
+WORDS = {"yes": True, "no": False, "unknown": None}
+EXPECTED = tuple(Tags.__dataclass_fields__)
+KEYS = {"says", "others", *WORDS, *NUMERIC_FIELDS, *EXPECTED}
+TAGGED_FIELDS = ("triage_level", "triage_ceiling", "triage_rules", "missing_answers", "cause_category", "likely_cause")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A sentence, the answers of a record, and the tags that are written down for it."""
+
+    file: str
+    says: str
+    answers: dict[str, bool | int | None]
+    expected: dict[str, Any]
+
+
+def read_cases(pack: Pack) -> list[Case]:
+    folder = Path(__file__).parent / "cases"
+    return [
+        _case(pack, path.name, raw)
+        for path in sorted(folder.glob("*.toml"))
+        for raw in tomllib.loads(path.read_text(encoding="utf-8"))["case"]
+    ]
+
+
+def _case(pack: Pack, file: str, raw: dict[str, Any]) -> Case:
+    assert set(raw) <= KEYS, f"{raw['says']}: unknown {set(raw) - KEYS}"
+    listed = [name for word in WORDS for name in raw.get(word, [])]
+    assert set(listed) <= set(pack.field_names), f"{raw['says']}: unknown field in {listed}"
+    assert len(listed) == len(set(listed)), f"{raw['says']}: a field stands twice in {listed}"
+    answers: dict[str, bool | int | None] = dict.fromkeys(pack.field_names, WORDS[raw["others"]])
+    for word, value in WORDS.items():
+        answers |= dict.fromkeys(raw.get(word, []), value)
+    answers |= {name: raw.get(name) for name in NUMERIC_FIELDS}
+    return Case(file, raw["says"], answers, {key: raw[key] for key in EXPECTED if key in raw})
+
+
+def wrong(case: Case, found: Tags) -> dict[str, tuple[Any, Any]]:
+    """What the case expects and what came out, for every tag that differs."""
+    got = asdict(found)
+    return {key: (value, got[key]) for key, value in case.expected.items() if _differs(value, got[key])}
+
+
+def _differs(expected: Any, got: Any) -> bool:
+    if isinstance(expected, dict):  # scores: only those written down
+        return {key: got.get(key) for key in expected} != expected
+    return bool(got != expected)
+
+
+CASES = read_cases(load_pack())
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as opened:
+        opened.register("packed", pack_records(load_pack(), [case.answers for case in CASES]))
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def tagged(connection: duckdb.DuckDBPyConnection) -> dict[str, Tags]:
+    """Every case through the compiled pack, in one query."""
+    found = fetch_tags(connection, load_pack())
+    return {case.says: tags for case, tags in zip(CASES, found, strict=True)}
+
+
+@pytest.fixture(scope="module")
+def shown(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
+    """Every case as the view `reports` shows it, in one query."""
+    records = f"""SELECT 'clinic' AS source, place::VARCHAR AS report_id, now() AS reported_at, NULL AS region,
+        0 AS age_band, 0 AS sex, 1 AS delivery_no, place + 2 AS line_number, *
+        FROM ({tag_sql(load_pack(), "packed")})"""
+    connection.execute("CREATE TABLE files AS SELECT 1 AS delivery_no, 'file' AS file_id, 'pack' AS rule_pack")
+    view = connection.execute(f"FROM ({reports_sql(load_pack(), f'({records})')}) ORDER BY line_number")
+    return {case.says: row for case, row in zip(CASES, _dicts(view), strict=True)}
+
+
+def _dicts(result: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    names = [column[0] for column in result.description or []]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def as_tags(row: dict[str, Any]) -> Tags:
+    """The tags of a row of the view `reports`."""
+    values = {key: row[key] for key in EXPECTED}
+    return Tags(**values | {"likely_cause": row["likely_cause"] or ""})
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.says)
+def test_case(case: Case, tagged: dict[str, Tags], shown: dict[str, dict[str, Any]]) -> None:
+    assert wrong(case, tagged[case.says]) == {}
+    row = shown[case.says]
+    assert wrong(case, as_tags(row)) == {}
+    assert {name: row[name] for name in case.answers} == case.answers
+    assert list(row["cause_scores"]) == [category.name for category in load_pack().categories]
+
+
+def test_the_slow_evaluator_agrees_on_every_case_and_on_what_the_case_leaves_open(
+    pack: Pack, tagged: dict[str, Tags]
+) -> None:
+    assert {case.says: kleene.tags(pack, case.answers) for case in CASES} == tagged
+
+
+def test_every_sentence_stands_once_and_no_two_cases_have_the_same_answers() -> None:
+    assert [says for says, count in Counter(case.says for case in CASES).items() if count > 1] == []
+    assert len(CASES) >= 257
+
+
+def test_every_case_expects_something() -> None:
+    assert [case.says for case in CASES if not case.expected] == []
+
+
+def test_the_cases_meet_every_rule_and_evidence_row_true_false_and_unknown(pack: Pack) -> None:
+    states = {
+        row.id: {kleene.state(row.when, case.answers) for case in CASES} for row in (*pack.triage, *pack.evidence)
+    }
+    assert {name: found for name, found in states.items() if found != {True, False, None}} == {}
+
+
+def test_every_rule_has_a_case_in_which_each_of_its_signs_alone_is_unknown(pack: Pack) -> None:
+    """The rule is unknown and exactly one of its fields is."""
+    for rule in pack.triage:
+        unknown = {_only_unknown(rule.when, case) for case in CASES if kleene.state(rule.when, case.answers) is None}
+        names = {name for name in case_fields(rule.when)}
+        assert names <= unknown, f"{rule.id}: {names - unknown}"
+
+
+def case_fields(when: str) -> tuple[str, ...]:
+    from schemas.pack import condition_fields
+
+    return condition_fields(when)
+
+
+def _only_unknown(when: str, case: Case) -> str | None:
+    names = [name for name in case_fields(when) if case.answers[name] is None]
+    return names[0] if len(names) == 1 else None
+
+
+@pytest.fixture
+def case_rows() -> list[dict[str, str]]:
+    """Every case as a row of a canonical CSV."""
+    words = {True: "yes", False: "no", None: ""}
+    return [
+        {"report_id": f"case-{place}"}
+        | {name: words[value] if name not in NUMERIC_FIELDS else _digits(value) for name, value in case.answers.items()}
+        for place, case in enumerate(CASES)
+    ]
+
+
+def _digits(value: bool | int | None) -> str:
+    return "" if value is None else str(value)
+
+
+def test_the_cases_come_out_the_same_when_they_are_ingested_as_a_csv(write_csv, ingest, ask, case_rows) -> None:
+    (outcome,) = ingest(write_csv(case_rows))
+    assert (outcome.status, outcome.rows_accepted) == ("accepted", len(CASES))
+    rows = ask(f"SELECT {', '.join(EXPECTED)} FROM reports ORDER BY line_number")
+    found = [as_tags(dict(zip(EXPECTED, row, strict=True))) for row in rows]
+    assert {case.says: wrong(case, tags) for case, tags in zip(CASES, found, strict=True) if wrong(case, tags)} == {}
+
+
+@pytest.fixture
+def tag_one(write_csv, ingest, ask):
+    """Ingests one row of a CSV, and returns its level and ceiling."""
+
+    def call(**cells: str) -> tuple[str, str]:
+        ingest(write_csv([{"report_id": "one", **cells}]))
+        ((level, ceiling),) = ask("SELECT triage_level, triage_ceiling FROM reports")
+        return level, ceiling
+
+    return call
+
+
+def test_a_record_without_any_answer_is_unresolved_and_could_be_an_emergency(tag_one, pack: Pack) -> None:
+    assert tag_one(**dict.fromkeys(pack.field_names, "")) == ("unresolved", "emergency")
+
+
+def test_a_record_of_all_no_with_mild_recent_pain_is_self_care(tag_one) -> None:
+    assert tag_one(pain_score="3", duration_days="2") == ("self_care", "self_care")
+
+
+def test_a_record_of_all_no_with_the_pain_score_blank_is_unresolved(tag_one) -> None:
+    assert tag_one(duration_days="2") == ("unresolved", "contact_doctor")
+
+
+def test_a_record_of_all_no_with_both_numbers_blank_is_unresolved(tag_one) -> None:
+    assert tag_one() == ("unresolved", "contact_doctor")
+
+
+def test_the_edges_of_self_care_are_6_points_and_13_days(tag_one) -> None:
+    assert tag_one(pain_score="6", duration_days="13") == ("self_care", "self_care")
