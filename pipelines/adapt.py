@@ -22,6 +22,7 @@ from schemas.pack import Pack
 
 IDENTITY = "select * exclude (file_id, unlisted) from raw"  # what canonical.sql says: nothing to run
 ADAPTER_ERROR = "adapter_error"
+ADDED_COLUMNS = ("line_number", "file_id", "unlisted")  # what `raw` has beside the columns of the file
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,15 @@ def check_header(adapter: Adapter, names: list[str], pack: Pack) -> None:
     else:
         requires, known = adapter.requires, adapter.requires | adapter.optional | adapter.ignores
     unknown = [name for name in names if name not in known]
+    if len(unknown) == len(names):  # then these may be values, and are not repeated
+        hint = "is the header line missing, or is it another source's file?"
+        raise FileRejected(f"no name in the first line is a known column ({hint}); allowed: {_some(known)}")
     if unknown:
         more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
         raise FileRejected(f"unknown column {unknown[0][:40]!a}{more}; allowed: {_some(known)}")
+    taken = next((name for name in names if name.lower() in ADDED_COLUMNS), None)
+    if taken is not None:
+        raise FileRejected(f"column {taken!a} has a name that the reader gives to a column of its own; rename it")
     missing = sorted(requires - set(names))
     if missing:
         raise FileRejected(f"required column {', '.join(missing)} is missing")
@@ -111,6 +118,7 @@ def scratch(settings: Settings, folder: Path) -> duckdb.DuckDBPyConnection:
     connection.execute("SET enable_external_access = false")
     connection.execute("SET autoinstall_known_extensions = false")
     connection.execute("SET autoload_known_extensions = false")
+    connection.execute("SET python_enable_replacements = false")  # a table's name never means a Python variable
     connection.execute("SET lock_configuration = true")
     return connection
 
@@ -129,31 +137,54 @@ def canonical_rows(
     """
     if adapter.identity:
         return raw
+    raw = raw.drop_columns(sorted(adapter.ignores & set(raw.column_names)))
     for name in sorted((adapter.requires | adapter.optional) - set(raw.column_names)):
         raw = raw.append_column(name, pa.nulls(raw.num_rows, pa.string()))
     for name, value in (("file_id", file_id), ("unlisted", source.unlisted)):
         raw = raw.append_column(name, pa.repeat(pa.scalar(value), raw.num_rows))
+    return _checked(_selected(connection, adapter, source, raw), raw, source, pack)
+
+
+def _selected(connection: duckdb.DuckDBPyConnection, adapter: Adapter, source: Source, raw: pa.Table) -> pa.Table:
+    """The SELECT's result, in a transaction that can change nothing: WITH may hold a DELETE."""
     connection.register("raw", raw)
+    connection.execute("BEGIN TRANSACTION READ ONLY")
     try:
-        result = connection.sql(adapter.sql).to_arrow_table()
+        statements = connection.extract_statements(adapter.sql)
+        if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
+            raise FileRejected(f"the adapter of source '{source.name}' is not one SELECT statement")
+        return connection.sql(adapter.sql).to_arrow_table()
     except duckdb.Error as error:
-        raise FileRejected(f"the adapter of source '{source.name}' failed: {type(error).__name__}") from error
+        raise FileRejected(f"the adapter of source '{source.name}' failed: {_explained(error)}") from error
     finally:
+        connection.execute("ROLLBACK")
         connection.unregister("raw")
-    return _checked(result, raw, source, pack)
+
+
+def _explained(error: duckdb.Error) -> str:
+    """The error's kind, and its text where that is about the SQL: any other text may quote a value."""
+    about_sql = isinstance(error, duckdb.ParserException | duckdb.BinderException | duckdb.CatalogException)
+    return str(error).splitlines()[0][:200] if about_sql else type(error).__name__
 
 
 def _checked(result: pa.Table, raw: pa.Table, source: Source, pack: Pack) -> pa.Table:
+    names = result.column_names
     known = {*CONTEXT_NAMES, *pack.field_names, "line_number", ADAPTER_ERROR}
-    odd = [name for name in result.column_names if name not in known]
-    if odd or "line_number" not in result.column_names:
-        what = f"returns column {odd[0]}, which is not canonical" if odd else "does not return line_number"
+    odd = next((name for name in names if name not in known or names.count(name) > 1), None)
+    if odd is not None or "line_number" not in names:
+        what = "does not return line_number"
+        if odd is not None:
+            what = f"returns column {odd[:40]!a}, which is not canonical or stands there twice"
         raise FileRejected(f"the adapter of source '{source.name}' {what}")
-    numbers = result.column("line_number").to_pandas()
+    try:
+        columns = [
+            column.cast(pa.int64() if name == "line_number" else pa.string())
+            for name, column in zip(names, result.columns, strict=True)
+        ]
+    except pa.ArrowException as error:
+        raise FileRejected(f"the adapter of source '{source.name}' returns a column that is no text") from error
+    rows = pa.table(columns, names=names)
+    numbers = rows.column("line_number").to_pandas()
     if not numbers.is_unique or not numbers.isin(raw.column("line_number").to_pandas()).all():
         raise FileRejected(f"the adapter of source '{source.name}' returns a line twice or one it was not given")
-    texts = [
-        column if name == "line_number" else column.cast(pa.string())
-        for name, column in zip(result.column_names, result.columns, strict=True)
-    ]
-    return pa.table(texts, names=result.column_names).sort_by("line_number")
+    return rows.sort_by("line_number")

@@ -243,7 +243,7 @@ def _home_origin(given: str | None) -> str:
 
 def serve(options: argparse.Namespace) -> int:
     """Runs both schedules until stopped."""
-    from pipelines.environment import prepare_prefect, start_server
+    from pipelines.environment import prepare_prefect, running_server
     from pipelines.store import Home
 
     home = Home(home_path(options.home))
@@ -251,10 +251,10 @@ def serve(options: argparse.Namespace) -> int:
     settings = load_settings(home.path)
     ingest_cron, report_cron = options.ingest_cron or settings.ingest_cron, options.report_cron or settings.report_cron
     prepare_prefect(home.path)
-    start_server()
-    from pipelines import flows
+    with running_server():
+        from pipelines import flows
 
-    flows.serve_schedules(home.path, settings, ingest_cron, report_cron)
+        flows.serve_schedules(home.path, settings, ingest_cron, report_cron)
     return 0
 
 

@@ -6,12 +6,14 @@ time that a first start needs (at the default of 20 s a fresh home often fails).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 from pipelines.errors import CalfwatchError
@@ -36,23 +38,35 @@ def prepare_prefect(home: Path) -> None:
         os.environ.setdefault(name, value)
 
 
-def start_server() -> None:
-    """Serving needs a server that stays: starts one in the background unless one is configured, and waits for it.
+@contextlib.contextmanager
+def running_server() -> Iterator[None]:
+    """Serving needs a server that stays: one is started in the background unless one is configured or running.
 
-    Without one `serve` would never run anything, and hardly say so. Raises CalfwatchError if it does not answer.
+    Without one `serve` would never run anything, and hardly say so. What was started here is stopped at the end.
+    Raises CalfwatchError if it does not answer.
     """
     if os.environ.get("PREFECT_API_URL"):
+        yield
         return
     host, port = (
         os.environ.get("PREFECT_SERVER_API_HOST", "127.0.0.1"),
         os.environ.get("PREFECT_SERVER_API_PORT", "4200"),
     )
     url = f"http://{host}:{port}/api"
-    if not _healthy(url):
-        command = [sys.executable, "-m", "prefect", "server", "start", "--background", "--host", host, "--port", port]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    ours = not _healthy(url)
+    if ours:
+        _prefect_server("start", "--background", "--host", host, "--port", port)
         _wait_for(url)
     os.environ["PREFECT_API_URL"] = url
+    try:
+        yield
+    finally:
+        if ours:
+            _prefect_server("stop")
+
+
+def _prefect_server(*words: str) -> None:
+    subprocess.run([sys.executable, "-m", "prefect", "server", *words], check=True, stdout=subprocess.DEVNULL)
 
 
 def _wait_for(url: str) -> None:

@@ -54,7 +54,7 @@ NAME_WORDS = {
     "ipaddress": "a network address",
 }
 
-EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[A-Za-z]{2,}")
+EMAIL = re.compile(r"[^@\s,;<>]{1,64}@[^@\s,;<>]{1,255}\.[A-Za-z]{2,}")  # bounded: a cell may be a megabyte
 PHONE = re.compile(
     r"(?<![\w.+-])(?:\+\d{1,3}[ ./-]?(?:\(0?\d{1,4}\)[ ./-]?)?\d(?:[ ./-]?\d){6,12}"  # +44 20 7946 0000
     r"|\(0?\d{2,4}\)[ ./-]?\d{3,4}[ ./-]?\d{3,5}"  # (020) 7946 0000
@@ -63,9 +63,16 @@ PHONE = re.compile(
     r"|\d{3}[ .-]\d{3}[ .-]\d{4})(?![\w-])"  # 202-555-0100
 )
 _YEAR, _MONTH, _DAY = r"(?:19|20)\d\d", r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"
-BIRTH_DATE = re.compile(
-    rf"{_YEAR}([-/.]){_MONTH}\1{_DAY}|{_DAY}([-/.]){_MONTH}\2{_YEAR}|{_MONTH}([-/.]){_DAY}\3{_YEAR}"
-    r"|(?:19\d\d|20[01]\d)(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+_MONTH_NAME = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_DATES = (
+    rf"(?:{_YEAR}[-/.]{_MONTH}[-/.]{_DAY}|{_DAY}[-/.]{_MONTH}[-/.]{_YEAR}|{_MONTH}[-/.]{_DAY}[-/.]{_YEAR}"
+    rf"|{_DAY}(?:st|nd|rd|th)?[-/. ]{{1,2}}{_MONTH_NAME}[-/., ]{{1,2}}{_YEAR}"  # 17 May 1980
+    rf"|{_MONTH_NAME}[-/. ]{{1,2}}{_DAY}(?:st|nd|rd|th)?[-/, ]{{1,2}}{_YEAR}"  # May 17, 1980
+    r"|(?:19\d\d|20[01]\d)(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))"
+)
+BIRTH_DATE = re.compile(rf"{_DATES}(?:[T ]00:00(?::00(?:\.0+)?)?Z?)?", re.IGNORECASE)  # exports add midnight
+BIRTH_IN_TEXT = re.compile(
+    rf"\b(?:dob|d\.o\.b\.?|born|date of birth|birth ?da(?:te|y))(?: on)?\W{{0,3}}{_DATES}", re.IGNORECASE
 )
 ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[T ][\d:.]+(?:Z|[+-][\d:]+)?)?")
 POSTAL = re.compile(
@@ -133,9 +140,9 @@ def check_names(names: Iterable[str]) -> None:
 
 
 def _name_kind(name: str) -> str | None:
-    words = re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
-    joined = "".join(words)
-    return next((NAME_WORDS[word] for word in (joined, *words) if word in NAME_WORDS), None)
+    words = re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name[:200]).lower())
+    runs = ("".join(words[start:end]) for start in range(len(words)) for end in range(start + 1, len(words) + 1))
+    return next((NAME_WORDS[run] for run in runs if run in NAME_WORDS), None)
 
 
 def certain_kind(cell: str) -> str | None:
@@ -144,7 +151,7 @@ def certain_kind(cell: str) -> str | None:
         return "an e-mail address"
     if PHONE.search(cell):
         return "a phone number"
-    return "a birth date" if BIRTH_DATE.fullmatch(cell.strip()) else None
+    return "a birth date" if BIRTH_DATE.fullmatch(cell.strip()) or BIRTH_IN_TEXT.search(cell) else None
 
 
 def likely_kinds(cell: str) -> set[str]:
@@ -198,12 +205,12 @@ class Gate:
         return frozenset(likely_kinds(value) | ({certain} if certain else set()))
 
     def see_line(self, text: str, delimiter: str) -> None:
-        """A line that is no row: its cells cannot be told apart by column, and one date may be the report's."""
+        """A line that is no row: its cells cannot be told apart by column, and its first dates may be exempt ones."""
         cells = [cell.strip(' "') for cell in text.split(delimiter)]
-        times = [place for place, cell in enumerate(cells) if ISO_TIME.fullmatch(cell)]
+        dates = [place for place, cell in enumerate(cells) if ISO_TIME.fullmatch(cell) or BIRTH_DATE.fullmatch(cell)]
         for place, cell in enumerate(cells):
             kind = certain_kind(cell)
-            if kind and place not in times[:1]:
+            if kind and place not in dates[: len(self.exempt)]:
                 raise FileRejected(f"a damaged line holds {kind}; remove it at the sender")
 
     def verdict(self) -> None:

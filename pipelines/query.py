@@ -89,7 +89,7 @@ def run_query(path: Path, sql: str, timeout_seconds: float = 60) -> pa.Table:
         if timer.finished.is_set():
             text = f"the query took longer than {timeout_seconds:g} s; narrow it, or raise --timeout"
             raise UsageError(text) from error
-        raise UsageError(f"SQL: {_first_lines(error)}") from error
+        raise UsageError(_refusal(error)) from error
     finally:
         timer.cancel()
         connection.close()
@@ -133,9 +133,11 @@ def _data_bytes() -> int:
     return 0
 
 
-def _first_lines(error: BaseException) -> str:
+def _refusal(error: BaseException) -> str:
+    if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
+        return f"the query needs more than {MEMORY_LIMIT} of memory; narrow it, or take it in parts"
     lines = [line for line in str(error).splitlines() if line.strip()]
-    return "\n".join(lines[:4]) or "out of memory"
+    return "SQL: " + "\n".join(lines[:4])
 
 
 def _plain(table: pa.Table) -> pa.Table:

@@ -16,6 +16,7 @@ import hashlib
 import os
 import stat
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,16 +94,31 @@ def find_deliveries(paths: Sequence[str], settings: Settings, source: str | None
 
 
 def _expand(given: str) -> list[Path]:
+    """What an argument names; a folder that cannot be listed is an error, for its files would be lost silently."""
+    if not given:
+        raise UsageError("a path is empty; name a file, a folder or a glob")
+    try:
+        return _found(given)
+    except OSError as error:
+        raise UsageError(f"{error.filename or given}: cannot be looked into: {error.strerror}") from error
+
+
+def _found(given: str) -> list[Path]:
     path = Path(given)
     if path.is_dir():
-        inside = (Path(folder) / name for folder, _, names in os.walk(path) for name in names)
-        return [p for p in inside if p.name.endswith(SUFFIXES) and not p.name.startswith(".")]
+        inside = (Path(folder) / name for folder, _, names in os.walk(path, onerror=_raise) for name in names)
+        return [p for p in inside if p.name.lower().endswith(SUFFIXES) and not p.name.startswith(".")]
     if path.exists() or path.is_symlink():
         return [path]
-    matches = [Path(name) for name in glob.glob(given, recursive=True)]
-    if not matches and not any(sign in given for sign in "*?["):
+    is_pattern = any(sign in given for sign in "*?[")
+    matches = [Path(name) for name in glob.glob(given, recursive=True)] if is_pattern else []
+    if not matches and not is_pattern:
         raise UsageError(f"{given}: no such file or folder")
-    return [p for match in matches for p in ([match] if not match.is_dir() else _expand(str(match)))]
+    return [p for match in matches for p in ([match] if not match.is_dir() else _found(str(match)))]
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _source_of(path: Path, settings: Settings, name: str | None) -> Source:
@@ -136,7 +152,7 @@ def _chunks(path: Path, settings: Settings) -> Iterator[bytes]:
         with _open(path) as stream:
             while chunk := stream.read(BLOCK_BYTES):
                 total += len(chunk)
-                if total > limit and path.suffix in (".gz", ".zst"):
+                if total > limit and path.suffix.lower() in (".gz", ".zst"):
                     raise FileRejected(f"unpacks to more than {settings.max_expansion} times its size; refused")
                 yield bytes(chunk)
     except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
@@ -158,9 +174,9 @@ def _reason(error: BaseException) -> str:
 
 
 def _open(path: Path) -> BinaryIO:
-    if path.suffix == ".gz":
+    if path.suffix.lower() == ".gz":
         return gzip.open(path, "rb")  # type: ignore[return-value]
-    if path.suffix == ".zst":
+    if path.suffix.lower() == ".zst":
         return pa.CompressedInputStream(pa.OSFile(os.fsencode(path)), "zstd")  # type: ignore[no-any-return]
     return open(path, "rb", buffering=0)
 
@@ -170,16 +186,24 @@ def blocks(path: Path, settings: Settings) -> Iterator[Block]:
     first_line, rest = 1, b""
     for chunk in _chunks(path, settings):
         data = rest + chunk
+        _refuse_long_lines(data)
         end = data.rfind(b"\n") + 1
         rest = data[end:]
-        if len(rest) > LONGEST_LINE:
-            raise FileRejected(f"a line after line {first_line} is longer than {LONGEST_LINE:,} bytes")
         if end:
             lines = data.count(b"\n", 0, end)
             yield Block(first_line, data[:end], lines)
             first_line += lines
     if rest:
         yield Block(first_line, rest + b"\n", 1)
+
+
+def _refuse_long_lines(data: bytes) -> None:
+    """Wherever blocks are cut, a line beyond the bound rejects the file; from line end to last line end in reach."""
+    start = 0
+    while len(data) - start > LONGEST_LINE:
+        start = data.rfind(b"\n", start, start + LONGEST_LINE + 1) + 1
+        if not start:
+            raise FileRejected(f"a line is longer than {LONGEST_LINE:,} bytes; is a quote or a line end missing?")
 
 
 def split_header(block: Block) -> tuple[bytes, Block]:
@@ -200,6 +224,8 @@ def header_names(line: bytes, delimiter: str) -> list[str]:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
         raise FileRejected("the header is not UTF-8 text; export the file as UTF-8") from error
+    if "\r" in text:
+        raise FileRejected("lines end in a lone carriage return; export the file with LF or CRLF line ends")
     cells = split_line(text, delimiter)
     if cells is None:
         raise FileRejected("the header is not RFC 4180 (a quote is open or stands inside a bare cell)")
@@ -207,7 +233,8 @@ def header_names(line: bytes, delimiter: str) -> list[str]:
     if not text.strip():
         raise FileRejected("the first line is blank; a header line is required")
     _check_delimiter(names, delimiter)
-    twice = next((name for name in names if names.count(name) > 1), None)
+    counts = Counter(name.lower() for name in names)  # SQL does not tell names apart by case
+    twice = next((name for name in names if counts[name.lower()] > 1), None)
     if twice is not None:
         raise FileRejected(f"column {shown(twice)} stands twice in the header")
     return names
@@ -276,6 +303,8 @@ def _fast_table(block: Block, names: Sequence[str], delimiter: str, whole: froze
     data = block.data
     if b'"' in data or b"\0" in data or (b"\r" in data and data.count(b"\r\n") != data.count(b"\r")):
         return None
+    if len(names) == 1 or data.startswith(BOM) or not delimiter.isascii():
+        return None  # that reader takes a blank line for a row of one cell, and drops a byte order mark
     try:
         table = pyarrow.csv.read_csv(
             pa.BufferReader(data),
@@ -358,3 +387,5 @@ def lines_at(path: Path, settings: Settings, numbers: Sequence[int]) -> Iterator
             line = lines[wanted[place] - block.first_line]
             yield wanted[place], line.removesuffix(b"\r").decode("utf-8", errors="backslashreplace")
             place += 1
+    if place < len(wanted):
+        raise FileRejected("changed while it was read; it is tried again in the next run")

@@ -30,7 +30,7 @@ class Truth(NamedTuple):
 
 def condition_sql(when: str) -> str:
     """A pack's condition as plain DuckDB SQL over nullable columns, rebuilt from its syntax tree."""
-    return str(parse_condition(when).sql(dialect="duckdb"))
+    return str(parse_condition(when).sql(dialect="duckdb", comments=False, identify=True))
 
 
 def condition_tests(pack: Pack, when: str) -> Truth:
@@ -183,6 +183,8 @@ def _likely_cause(pack: Pack) -> str:
     """The strongest cause of the strongest category; ties go to the earlier one in the pack."""
     branches = []
     for i, category in enumerate(pack.categories):
+        if not pack.causes_of(category.name):
+            continue
         others = [f"score_{i} >= score_{j}" for j in range(len(pack.categories)) if j != i]
         test = " AND ".join([f"score_{i} > 0", *others])
         branches.append(f"WHEN {test} THEN {_strongest(pack, category.name)}")

@@ -47,7 +47,6 @@ RESERVED_NAMES = frozenset(CONTEXT_NAMES) | {
     *("triage_level", "triage_ceiling", "triage_rules", "rules_true", "missing", "missing_answers"),
     *("cause_category", "likely_cause", "cause_scores", "scores", "superseded_by", "superseded_at"),
 }
-RESERVED_PATTERN = re.compile(r"(rule|points|score)_[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -412,7 +411,7 @@ def _unique(rows: list[tuple[str, int, str]], key: str, problems: _Problems) -> 
 
 def _field_name_problem(name: str) -> str | None:
     """Why a field of this name could not be a column, or not be read in a condition."""
-    if name in RESERVED_NAMES or RESERVED_PATTERN.fullmatch(name):
+    if name in RESERVED_NAMES:
         return "is a column of calfwatch already"
     try:
         tree = parse_condition(name)

@@ -45,8 +45,11 @@ WITH placed AS (
     sum(reports) OVER (PARTITION BY week_start, source) AS total
   FROM delays
 ), timeliness AS (
-  SELECT week_start, source, 'median_delay_days' AS measure, min(delay_days)::DOUBLE AS value
-  FROM ranked WHERE up_to * 2 >= total GROUP BY ALL
+  -- the median of an even number of reports lies halfway between the middle two
+  SELECT
+    week_start, source, 'median_delay_days' AS measure,
+    (min(delay_days) FILTER (up_to * 2 >= total) + min(delay_days) FILTER (up_to * 2 > total)) / 2 AS value
+  FROM ranked GROUP BY ALL
   UNION ALL
   SELECT week_start, source, 'late_share', coalesce(sum(reports) FILTER (delay_days > 7), 0) / sum(reports)
   FROM delays GROUP BY ALL
