@@ -53,20 +53,21 @@ def running_server() -> Iterator[None]:
         os.environ.get("PREFECT_SERVER_API_PORT", "4200"),
     )
     url = f"http://{host}:{port}/api"
-    ours = not _healthy(url)
-    if ours:
-        _prefect_server("start", "--background", "--host", host, "--port", port)
-        _wait_for(url)
-    os.environ["PREFECT_API_URL"] = url
+    server = None if _healthy(url) else _start(host, port)
     try:
+        _wait_for(url)
+        os.environ["PREFECT_API_URL"] = url
         yield
     finally:
-        if ours:
-            _prefect_server("stop")
+        if server:
+            server.terminate()
+            server.wait(timeout=30)
 
 
-def _prefect_server(*words: str) -> None:
-    subprocess.run([sys.executable, "-m", "prefect", "server", *words], check=True, stdout=subprocess.DEVNULL)
+def _start(host: str, port: str) -> subprocess.Popen[bytes]:
+    """A server of our own, in a session of its own: an interrupt at the terminal reaches it only through us."""
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", port]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 
 
 def _wait_for(url: str) -> None:

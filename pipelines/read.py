@@ -301,10 +301,8 @@ def raw_rows(block: Block, names: Sequence[str], delimiter: str, whole: frozense
 def _fast_table(block: Block, names: Sequence[str], delimiter: str, whole: frozenset[str]) -> pa.Table | None:
     """The block by a vectorised reader, or None where it needs a look at each line."""
     data = block.data
-    if b'"' in data or b"\0" in data or (b"\r" in data and data.count(b"\r\n") != data.count(b"\r")):
+    if _needs_a_look(data) or not delimiter.isascii():
         return None
-    if len(names) == 1 or data.startswith(BOM) or not delimiter.isascii():
-        return None  # that reader takes a blank line for a row of one cell, and drops a byte order mark
     try:
         table = pyarrow.csv.read_csv(
             pa.BufferReader(data),
@@ -317,6 +315,16 @@ def _fast_table(block: Block, names: Sequence[str], delimiter: str, whole: froze
     except pa.ArrowInvalid:
         return None
     return table if table.num_rows == block.lines else None
+
+
+def _needs_a_look(data: bytes) -> bool:
+    """Whether a block has what the vectorised reader would get wrong.
+
+    Quotes, NULs and lone carriage returns; blank lines, of which it makes rows; a byte order mark, which it drops.
+    """
+    lone_returns = b"\r" in data and data.count(b"\r\n") != data.count(b"\r")
+    blank_lines = data.startswith((b"\n", b"\r\n")) or b"\n\n" in data or b"\n\r\n" in data
+    return b'"' in data or b"\0" in data or lone_returns or blank_lines or data.startswith(BOM)
 
 
 def _as_text(names: Sequence[str], whole: frozenset[str], check_utf8: bool) -> pyarrow.csv.ConvertOptions:

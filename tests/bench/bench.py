@@ -38,7 +38,9 @@ class Cost:
 def main() -> int:
     options = parse()
     folder = Path(tempfile.mkdtemp(prefix="calfwatch-bench-"))
-    print(f"{'reports':>10} {'MB':>6}  {'way':10} {'wall s':>8} {'ratio':>6} {'cpu s':>8} {'peak MiB':>9}   (median of {options.runs})")
+    print(
+        f"{'reports':>10} {'MB':>6}  {'way':10} {'wall s':>8} {'ratio':>6} {'cpu s':>8} {'peak MiB':>9}   (median of {options.runs})"
+    )
     try:
         for reports in options.reports:
             measure(folder, reports, options.runs, reports <= options.pandas_limit)

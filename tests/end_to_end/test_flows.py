@@ -1,0 +1,114 @@
+"""The real Prefect: one test server for the module, real flows over real files."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.filterwarnings("default")  # Prefect's own; ours are checked everywhere else
+
+
+@pytest.fixture(scope="module")
+def prefect_server() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+        from prefect.testing.utilities import prefect_test_harness
+
+        with (
+            prefect_test_harness(server_startup_timeout=180),
+            temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+        ):
+            yield
+
+
+def _runs() -> tuple[list[Any], list[Any], list[Any]]:
+    """Flow runs, task runs and artifacts that the server knows."""
+    from prefect import get_client
+
+    async def read() -> tuple[list[Any], list[Any], list[Any]]:
+        async with get_client() as client:
+            return await client.read_flow_runs(), await client.read_task_runs(), await client.read_artifacts()
+
+    return asyncio.run(read())
+
+
+def test_a_run_ingests_publishes_reports_and_keeps_a_summary(prefect_server, home, write_csv, ask) -> None:
+    from pipelines import flows
+
+    write_csv([{"report_id": f"r{i}"} for i in range(3)], "in/one.csv")
+    folder = write_csv([{"report_id": f"s{i}"} for i in range(4)], "in/two.csv").parent
+    flows.run_once(home.path, [str(folder)], None, 5)
+    assert ask("SELECT count(*) FROM reports") == [(7,)]
+    assert home.summaries.exists()
+    assert (home.reports / "2026-W47" / "internal.html").exists()
+    runs, tasks, artifacts = _runs()
+    assert {run.name for run in runs} >= {f"run {home.path}"}
+    assert any(task.name.startswith("ingest one.csv") for task in tasks)
+    assert "7 new records" in artifacts[0].data
+
+
+def test_a_rejected_file_fails_the_run_and_stops_no_other(prefect_server, home, write_csv, ask) -> None:
+    from pipelines import flows
+    from pipelines.errors import FilesRejectedError
+
+    good = write_csv([{"report_id": "r1"}], "good.csv")
+    bad = write_csv([{"report_id": "r2"}], "bad.csv", header=("report_id", "reported_at", "surprise", "fever"))
+    with pytest.raises(FilesRejectedError, match="1 of 2 files rejected"):
+        flows.run_once(home.path, [str(bad), str(good)], None, 5)
+    assert ask("SELECT count(*) FROM reports") == [(1,)]
+    runs, _, _ = _runs()
+    assert any(run.state_name == "Failed" and "rejected" in run.state.message for run in runs)
+
+
+def test_many_files_are_at_most_about_twenty_tasks_in_delivery_order(prefect_server, home, write_csv, ask) -> None:
+    from pipelines import flows
+
+    for day in range(1, 41):
+        write_csv(
+            [{"report_id": "same", "reported_at": f"2026-10-{day % 28 + 1:02d}", "pain_score": str(day % 11)}],
+            f"many/{day:03d}.csv",
+        )
+    before = len(_runs()[1])
+    flows.run_once(home.path, [str(write_csv([], "many/000.csv").parent)], None, 5)
+    assert len(_runs()[1]) - before <= 20
+    assert ask("SELECT pain_score FROM reports") == [(40 % 11,)]
+    assert ask("SELECT count(*) FROM superseded") == [(39,)]
+
+
+def test_a_wrong_setting_is_not_tried_again(prefect_server, home, write_csv) -> None:
+    from pipelines import flows
+    from pipelines.errors import UsageError
+
+    path = write_csv([{"report_id": "r1"}])
+    (home.path / "calfwatch.toml").write_text("nonsense = 1\n")
+    with pytest.raises(UsageError, match="nonsense"):
+        flows.run_once(home.path, [str(path)], None, 5)
+
+
+def test_chunks_keep_order_and_number() -> None:
+    from pipelines.flows import CHUNKS, chunked
+
+    for count in (0, 1, 15, 16, 17, 1000):
+        names = [str(i) for i in range(count)]
+        chunks = chunked(names, CHUNKS)
+        assert [name for chunk in chunks for name in chunk] == names
+        assert len(chunks) <= CHUNKS
+
+
+@pytest.mark.slow
+def test_the_run_command_needs_no_server_and_no_home_made_before(tmp_path: Path, write_csv) -> None:
+    path = write_csv([{"report_id": "r1"}])
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("CALFWATCH", "PREFECT"))}
+    command = [sys.executable, "-m", "pipelines", "run", "--home", str(tmp_path / "new" / "home"), str(path)]
+    done = subprocess.run(command, env=clean, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "1 new records" in done.stdout
