@@ -15,8 +15,8 @@ from pathlib import Path
 from pipelines import store
 from pipelines.errors import UsageError
 from pipelines.ingest import Context, Outcome, ingest_file
-from pipelines.read import Delivery, find_deliveries
 from pipelines.query import read_only
+from pipelines.read import Delivery, find_deliveries
 from pipelines.settings import Settings
 from pipelines.statements import first_row
 from pipelines.store import Home

@@ -37,7 +37,6 @@ def _can_pass(_task: Any, _run: Any, state: Any) -> bool:
 @task(
     name="ingest files",
     task_run_name="ingest {first} and {more} more",
-    retries=1,
     retry_delay_seconds=RETRY_SECONDS,
     retry_condition_fn=_can_pass,
     persist_result=False,
@@ -102,11 +101,13 @@ def report_flow(home: str) -> None:
 
 def _ingest_in_chunks(place: Home, paths: list[str], source: str | None, wait_seconds: float) -> list[Outcome]:
     """One task a chunk of files, one after the other: delivery order decides which record wins."""
-    names = [str(delivery.path) for delivery in find_deliveries(paths, load_settings(place.path), source)]
+    settings = load_settings(place.path)
+    names = [str(delivery.path) for delivery in find_deliveries(paths, settings, source)]
+    ingest_chunk = ingest_files.with_options(retries=settings.retries)
     outcomes: list[Outcome] = []
     for chunk in chunked(names, CHUNKS):
         first, more = Path(chunk[0]).name, len(chunk) - 1
-        done = ingest_files(str(place.path), chunk, source, wait_seconds, str(flow_run.id), first, more)
+        done = ingest_chunk(str(place.path), chunk, source, wait_seconds, str(flow_run.id), first, more)
         outcomes += [Outcome(**row) for row in done]
     return outcomes
 

@@ -1,6 +1,6 @@
 """a CSV -> blocks of raw rows with line numbers.
 
-Common CSV readers lose rows without a word (docs/promises.md has the figures), so the front end is ours and
+Common CSV readers lose rows without a word (docs/input.md says how), so the front end is ours and
 strict: the header is matched by name, every physical line must have the header's width under RFC 4180, a
 line break inside quotes is not allowed, and every line is accounted for. A block without quotes, stray
 carriage returns or blank lines takes a vectorised path whose row count must equal the line count; any

@@ -21,7 +21,8 @@ def status_of(home: Path) -> tuple[list[str], bool]:
         row = first_row(
             connection,
             """SELECT count(*) FILTER (status = 'accepted'), count(*) FILTER (status = 'rejected'),
-                 coalesce(sum(rows_quarantined), 0), max(ingested_at), min(first_report), max(last_report) FROM files""",
+                 coalesce(sum(rows_quarantined), 0), max(ingested_at), min(first_report), max(last_report)
+               FROM files""",
         )
         assert row is not None
         rejected = connection.execute(

@@ -200,8 +200,8 @@ def _use_pack(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: P
     }
     for name, meaning in meanings.items():
         connection.execute("INSERT INTO fields VALUES (?, ?)", [name, meaning])
-    row = [pack.version, pack.number, pack.article]
-    connection.execute("INSERT INTO rule_packs SELECT ?, ?, ?, now()", row)
+    version_row = [pack.version, pack.number, pack.article]
+    connection.execute("INSERT INTO rule_packs SELECT ?, ?, ?, now()", version_row)
     _set_state(connection, "rule_pack", pack.version)
     _set_state(connection, "complaint", pack.complaint)
     _cut_weeks(connection, settings, pack)
@@ -310,8 +310,9 @@ def check_counts(connection: duckdb.DuckDBPyConnection) -> None:
     ledger, records, summaries, replaced, superseded = (int(value) for value in row)
     if not (ledger == records == summaries and replaced == superseded):
         raise StateError(
-            f"records.duckdb contradicts itself: the ledger says {ledger} records and {replaced} superseded, stored are "
-            f"{records} and {superseded}, the summaries count {summaries}. Restore a backup, or ingest the CSVs into a new home."
+            f"records.duckdb contradicts itself: the ledger says {ledger} records and {replaced} superseded, stored "
+            f"are {records} and {superseded}, the summaries count {summaries}. "
+            "Restore a backup, or ingest the CSVs into a new home."
         )
 
 

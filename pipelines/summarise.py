@@ -115,16 +115,18 @@ def _words(pack: Pack) -> dict[str, str]:
 def _rules_delta(pack: Pack) -> str:
     """One pass with a sum per rule, then a row per rule that fired."""
     ids = sql_list(tuple(rule.id for rule in pack.triage))
+    sums = _bit_sums("rules_true", len(pack.triage))
     return f"""SELECT report_date, source, rule_id, reports FROM (
         SELECT report_date, source, unnest({ids}) AS rule_id, unnest(sums) AS reports
-        FROM (SELECT report_date, source, [{_bit_sums("rules_true", len(pack.triage))}] AS sums FROM changes GROUP BY ALL)
+        FROM (SELECT report_date, source, [{sums}] AS sums FROM changes GROUP BY ALL)
     ) WHERE reports <> 0"""
 
 
 def _fields_delta(pack: Pack) -> str:
     """One pass with three sums per field, then a row per field."""
     numeric = pack.askable[len(pack.field_names) :]
-    answered = [_bit_sums("answered", len(pack.field_names)), *(f"sum(sign * ({n} IS NOT NULL)::TINYINT)" for n in numeric)]
+    answered = [_bit_sums("answered", len(pack.field_names))]
+    answered += [f"sum(sign * ({name} IS NOT NULL)::TINYINT)" for name in numeric]
     unresolved = f"CASE WHEN triage_level = {LEVELS.index('unresolved')} THEN missing ELSE 0 END"
     return f"""SELECT report_date, source, unnest({sql_list(pack.askable)}) AS field, reports,
         unnest(answered) AS answered, unnest(missing) AS missing, unnest(unresolved) AS unresolved

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -71,7 +72,8 @@ class _Coded:
     values: list[str]
     places: npt.NDArray[np.int64]
 
-    def taken(self, table: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    def taken(self, table: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Each row's entry of a table that has one for every distinct value, and a last one for blank."""
         return table[self.places]
 
 

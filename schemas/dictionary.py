@@ -42,7 +42,8 @@ def _input(pack: Pack) -> Iterator[str]:
 
 
 def _table(table: Table) -> Iterator[str]:
-    yield from ("", f"### {table.name}", "", f"One row: {table.grain}.", "", "| column | type | meaning |", "|---|---|---|")
+    yield from ("", f"### {table.name}", "", f"One row: {table.grain}.")
+    yield from ("", "| column | type | meaning |", "|---|---|---|")
     for column in table.columns:
         yield f"| {column.name} | {column.type} | {_cell(column.meaning)} |"
 

@@ -39,7 +39,7 @@ MAX_CONDITION_SIGNS = 2000  # deeper nesting than fits in here is beyond what th
 MAX_MASK_BITS = 32  # answers and rules are stored as bits of one UINTEGER each
 MAX_CATEGORIES = 4  # scores are stored as bytes of one UINTEGER
 MAX_POINTS = 255  # of all rows of a category together: a byte
-MAX_CAUSES = 255  # a record's likely cause is stored as a byte
+MAX_CAUSES = 64  # the statement that finds the likely one grows with their square
 
 # A field becomes a column beside these ones, which the product needs itself.
 RESERVED_NAMES = frozenset(CONTEXT_NAMES) | {

@@ -95,7 +95,7 @@ RECORDS = Table(
 )
 
 TAG_MEANINGS = _columns("""
-    triage_level VARCHAR highest level with a rule that is TRUE; self_care only where every rule is FALSE, else unresolved
+    triage_level VARCHAR highest level with a TRUE rule; self_care only where every rule is FALSE, else unresolved
     triage_ceiling VARCHAR highest level that the unknown answers could still lead to
     triage_rules VARCHAR[] ids of the triage rules that are TRUE
     missing_answers VARCHAR[] unknown fields of the unknown rules above the level: what to ask to settle the record
@@ -318,9 +318,9 @@ WEEKLY_VIEWS = (
     ),
     _weekly(
         "weekly_quality",
-        ", source, measure and item; a file counts in the week of its last report, a rejected one in the week it was tried",
+        ", source, measure and item; a file counts in the week of its last report, a rejected one when it was tried",
         "source VARCHAR the sender",
-        "measure VARCHAR files_accepted, files_rejected, rows_*, quarantine_reason, completeness, median_delay_days, late_share",
+        "measure VARCHAR files_*, rows_*, quarantine_reason, completeness, median_delay_days or late_share",
         "item VARCHAR the field, or column: check; NULL for the other measures",
         "value DOUBLE count of files, rows or cells, share 0-1, or days",
     ),

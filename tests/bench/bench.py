@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import duckdb
+
 HERE = Path(__file__).parent
 END = date(2026, 11, 22)
 
@@ -38,9 +40,8 @@ class Cost:
 def main() -> int:
     options = parse()
     folder = Path(tempfile.mkdtemp(prefix="calfwatch-bench-"))
-    print(
-        f"{'reports':>10} {'MB':>6}  {'way':10} {'wall s':>8} {'ratio':>6} {'cpu s':>8} {'peak MiB':>9}   (median of {options.runs})"
-    )
+    print(f"{'reports':>10} {'MB':>6}  {'way':10} {'wall s':>8} {'ratio':>6} {'cpu s':>8} {'peak MiB':>9}")
+    print(f"medians of {options.runs} runs; duckdb {duckdb.__version__}, {os.cpu_count()} cores")
     try:
         for reports in options.reports:
             measure(folder, reports, options.runs, reports <= options.pandas_limit)

@@ -20,9 +20,7 @@ with open(path, encoding="utf-8") as stream:
 columns = {name: TYPES.get(name, "BOOLEAN") for name in names}
 connection = duckdb.connect(database)
 connection.execute(
-    "CREATE TABLE reports AS FROM read_csv(?, header = true, auto_detect = false, delim = ',', columns = $columns)".replace(
-        "$columns", str(columns)
-    ),
+    f"CREATE TABLE reports AS FROM read_csv(?, header = true, auto_detect = false, delim = ',', columns = {columns})",
     [path],
 )
 connection.close()
