@@ -38,7 +38,7 @@ _PLACES = {
     "superseded": """FROM superseded WHERE report_id = ? AND source = coalesce(?, source)
         ORDER BY superseded_at, file_id, line_number""",
     "quarantined": """SELECT DISTINCT source, path, line_number, column_name, check_name, allowed, value
-        FROM quarantine JOIN files USING (file_id) WHERE report_id = ? AND source = coalesce(?, source)
+        FROM quarantine JOIN files USING (delivery_no) WHERE report_id = ? AND source = coalesce(?, source)
         ORDER BY path, line_number, column_name""",
 }
 

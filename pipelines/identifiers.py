@@ -53,14 +53,9 @@ NAME_WORDS = {
     "ip": "a network address",
     "ipaddress": "a network address",
 }
-UNMISTAKABLE = tuple(
-    "email phone surname firstname lastname fullname postcode postalcode zipcode birthday birthdate dateofbirth passport "
-    "socialsecurity medicalrecord nationalid ipaddress".split()
-)
-THINGS = frozenset(
-    "region site clinic hospital facility practice centre center ward unit department county district city town area state "
-    "country drug product file form study".split()
-)
+UNMISTAKABLE = ("email", "phone", *(word for word in NAME_WORDS if len(word) > 6))  # also glued to another word
+THINGS = {"region", "site", "clinic", "hospital", "facility", "practice", "centre", "center", "ward", "unit", "county"}
+THINGS |= {"department", "district", "city", "town", "area", "state", "country", "drug", "product", "file", "form"}
 
 EMAIL = re.compile(r"[^@\s,;<>]{1,64}@[^@\s,;<>]{1,255}\.[A-Za-z]{2,}")  # bounded: a cell may be a megabyte
 PHONE = re.compile(

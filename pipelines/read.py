@@ -45,12 +45,28 @@ class Delivery:
     source: Source
 
 
-@dataclass(frozen=True)
-class Scan:
-    """What one pass over the bytes tells: the content's sha256 and its number of physical lines."""
+class Meter:
+    """Watches the bytes of a file as they pass: the content's sha256 and its number of physical lines."""
 
-    file_id: str
-    lines: int
+    def __init__(self) -> None:
+        self.digest = hashlib.sha256()
+        self.line_ends = 0
+        self.last = b""
+
+    def see(self, chunk: bytes) -> None:
+        """The next bytes."""
+        self.digest.update(chunk)
+        self.line_ends += chunk.count(b"\n")
+        self.last = chunk[-1:]
+
+    @property
+    def file_id(self) -> str:
+        return self.digest.hexdigest()
+
+    @property
+    def lines(self) -> int:
+        """A last line without an end counts."""
+        return self.line_ends + (self.last not in (b"", b"\n"))
 
 
 @dataclass(frozen=True)
@@ -130,16 +146,12 @@ def _source_of(path: Path, settings: Settings, name: str | None) -> Source:
     return settings.source("canonical")
 
 
-def scan(path: Path, settings: Settings) -> Scan:
-    """Hashes the content and counts its lines. Raises FileRejected where it cannot be read as a CSV at all."""
-    digest, lines, last = hashlib.sha256(), 0, b""
+def content_id(path: Path, settings: Settings) -> str:
+    """The sha256 of the content, after decompression. Raises FileRejected where it cannot be read."""
+    meter = Meter()
     for chunk in _chunks(path, settings):
-        digest.update(chunk)
-        lines += chunk.count(b"\n")
-        last = chunk
-    if not last:
-        raise FileRejected("the file is empty; a header line is required")
-    return Scan(digest.hexdigest(), lines + (not last.endswith(b"\n")))
+        meter.see(chunk)
+    return meter.file_id
 
 
 def _chunks(path: Path, settings: Settings) -> Iterator[bytes]:
@@ -181,10 +193,12 @@ def _open(path: Path) -> BinaryIO:
     return open(path, "rb", buffering=0)
 
 
-def blocks(path: Path, settings: Settings) -> Iterator[Block]:
+def blocks(path: Path, settings: Settings, meter: Meter | None = None) -> Iterator[Block]:
     """The file's complete physical lines, in blocks of bounded size; the header is line 1 of the first."""
     first_line, rest = 1, b""
     for chunk in _chunks(path, settings):
+        if meter:
+            meter.see(chunk)
         data = rest + chunk
         _refuse_long_lines(data)
         end = data.rfind(b"\n") + 1

@@ -181,8 +181,7 @@ def _create(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pac
 
 
 def _comment(connection: duckdb.DuckDBPyConnection, table: Table, kind: str = "TABLE") -> None:
-    for sql in comment_sql(table, kind):
-        connection.execute(sql)
+    connection.execute(";".join(comment_sql(table, kind)))
 
 
 def _use_pack(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:

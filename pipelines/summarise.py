@@ -12,7 +12,7 @@ from pipelines.settings import Settings
 from pipelines.statements import first_row, sql_list, statement
 from schemas.fields import AGE_BANDS, SEVERE_PAIN, SEXES
 from schemas.pack import LEVELS, UNDETERMINED, Pack
-from schemas.tables import DAILY_TABLES, Table, quoted
+from schemas.tables import DAILY_DELAYS, DAILY_FIELDS, DAILY_RULES, DAILY_SUMMARY, Table, quoted
 
 COUNTS = {
     "daily_summary": ("reports", "severe_pain"),
@@ -39,18 +39,16 @@ def add_changes(
     """Brings the daily tables and the calendar up to date with one delivery, inside its transaction."""
     minus = "UNION ALL SELECT *, -1 AS sign FROM replaced" if replaced else ""
     source = f"SELECT *, 1 AS sign FROM records WHERE delivery_no = {delivery_no} {minus}"
-    _changes(connection, settings, source)
-    for table in DAILY_TABLES:
-        _merge(connection, table, _delta(table, settings, pack))
+    for table, delta in _deltas(connection, settings, pack, source):
+        _merge(connection, table, delta)
     update_calendar(connection, settings)
 
 
 def rebuild(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
     """All daily tables and the calendar from all records: after a change of time zone or week system."""
-    _changes(connection, settings, "SELECT *, 1 AS sign FROM records")
-    for table in DAILY_TABLES:
+    for table, delta in _deltas(connection, settings, pack, "SELECT *, 1 AS sign FROM records"):
         connection.execute(f"DELETE FROM {table.name}")
-        connection.execute(f"INSERT INTO {table.name} BY NAME {_delta(table, settings, pack)}")
+        connection.execute(f"INSERT INTO {table.name} BY NAME {delta}")
     update_calendar(connection, settings)
 
 
@@ -60,13 +58,26 @@ def update_calendar(connection: duckdb.DuckDBPyConnection, settings: Settings) -
     connection.execute(f"INSERT INTO calendar BY NAME {statement('steps', 'calendar', **week_words(settings))}")
 
 
-def _changes(connection: duckdb.DuckDBPyConnection, settings: Settings, source: str) -> None:
-    """A view of the changed records with their day. UTC days are whole numbers of microseconds: no calendar."""
+def _deltas(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack, source: str
+) -> list[tuple[Table, str]]:
+    """For each daily table, the SELECT of what changes in it. `source` are the changed records with their sign."""
+    changes = f"CREATE OR REPLACE TEMP VIEW changes AS SELECT *, {_day(settings)} AS report_date FROM ({source})"
+    connection.execute(changes)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE day_sums AS {_day_sums(pack)}")
+    return [
+        (DAILY_SUMMARY, statement("steps", "daily_summary", severe=SEVERE_PAIN, **_words(pack))),
+        (DAILY_RULES, statement("steps", "daily_rules", rules=sql_list(tuple(rule.id for rule in pack.triage)))),
+        (DAILY_FIELDS, statement("steps", "daily_fields", fields=sql_list(pack.askable))),
+        (DAILY_DELAYS, statement("steps", "daily_delays", time_zone=settings.time_zone)),
+    ]
+
+
+def _day(settings: Settings) -> str:
+    """SQL for a record's day. UTC days are whole numbers of microseconds: no calendar."""
     if settings.time_zone == "UTC":
-        day = "(DATE '1970-01-01' + (epoch_us(reported_at) // 86400000000)::INTEGER)"
-    else:
-        day = f"(reported_at AT TIME ZONE {quoted(settings.time_zone)})::DATE"
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW changes AS SELECT *, {day} AS report_date FROM ({source})")
+        return "(DATE '1970-01-01' + (epoch_us(reported_at) // 86400000000)::INTEGER)"
+    return f"(reported_at AT TIME ZONE {quoted(settings.time_zone)})::DATE"
 
 
 def _merge(connection: duckdb.DuckDBPyConnection, table: Table, delta: str) -> None:
@@ -88,18 +99,6 @@ def _merge(connection: duckdb.DuckDBPyConnection, table: Table, delta: str) -> N
     connection.execute("DROP TABLE merged")
 
 
-def _delta(table: Table, settings: Settings, pack: Pack) -> str:
-    match table.name:
-        case "daily_summary":
-            return statement("steps", "daily_summary", severe=SEVERE_PAIN, **_words(pack))
-        case "daily_delays":
-            return statement("steps", "daily_delays", time_zone=settings.time_zone)
-        case "daily_rules":
-            return _rules_delta(pack)
-        case _:
-            return _fields_delta(pack)
-
-
 def _words(pack: Pack) -> dict[str, str]:
     causes = (UNDETERMINED, *(cause.name for cause in pack.causes))
     categories = (UNDETERMINED, *(cause.category for cause in pack.causes))
@@ -112,33 +111,23 @@ def _words(pack: Pack) -> dict[str, str]:
     }
 
 
-def _rules_delta(pack: Pack) -> str:
-    """One pass with a sum per rule, then a row per rule that fired."""
-    ids = sql_list(tuple(rule.id for rule in pack.triage))
-    sums = _bit_sums("rules_true", len(pack.triage))
-    return f"""SELECT report_date, source, rule_id, reports FROM (
-        SELECT report_date, source, unnest({ids}) AS rule_id, unnest(sums) AS reports
-        FROM (SELECT report_date, source, [{sums}] AS sums FROM changes GROUP BY ALL)
-    ) WHERE reports <> 0"""
+def _day_sums(pack: Pack) -> str:
+    """Per day, source, delivery and sign: how often each rule fired and each field was answered or missing.
 
-
-def _fields_delta(pack: Pack) -> str:
-    """One pass with three sums per field, then a row per field."""
-    numeric = pack.askable[len(pack.field_names) :]
-    answered = [_bit_sums("answered", len(pack.field_names))]
-    answered += [f"sum(sign * ({name} IS NOT NULL)::TINYINT)" for name in numeric]
+    One pass over the records for three tables; the sign is applied to the few sums, not to every record.
+    """
+    numeric = [f"sum(({name} IS NOT NULL)::UTINYINT)" for name in pack.askable[len(pack.field_names) :]]
+    answered = ", ".join([_bit_sums("answered", len(pack.field_names)), *numeric])
     unresolved = f"CASE WHEN triage_level = {LEVELS.index('unresolved')} THEN missing ELSE 0 END"
-    return f"""SELECT report_date, source, unnest({sql_list(pack.askable)}) AS field, reports,
-        unnest(answered) AS answered, unnest(missing) AS missing, unnest(unresolved) AS unresolved
-    FROM (
-        SELECT report_date, source, sum(sign) AS reports, [{", ".join(answered)}] AS answered,
-            [{_bit_sums("missing", len(pack.askable))}] AS missing,
-            [{_bit_sums("missing_unresolved", len(pack.askable))}] AS unresolved
-        FROM (SELECT *, {unresolved} AS missing_unresolved FROM changes)
-        GROUP BY ALL
-    )"""
+    return f"""SELECT report_date, source, delivery_no, sign, count(*) AS reports,
+        [{_bit_sums("rules_true", len(pack.triage))}] AS rules,
+        [{answered}] AS answered,
+        [{_bit_sums("missing", len(pack.askable))}] AS missing,
+        [{_bit_sums("missing_unresolved", len(pack.askable))}] AS unresolved
+    FROM (SELECT *, {unresolved} AS missing_unresolved FROM changes)
+    GROUP BY report_date, source, delivery_no, sign"""
 
 
 def _bit_sums(mask: str, bits: int) -> str:
-    """For each bit of a mask, in how many changed records it is set. Shifting is cheaper than a filter a bit."""
-    return ", ".join(f"sum(sign * (({mask} >> {bit}) & 1)::TINYINT)" for bit in range(bits))
+    """For each bit of a mask, in how many records it is set. Shifting is cheaper than a filter a bit."""
+    return ", ".join(f"sum(({mask} >> {bit}) & 1)" for bit in range(bits))

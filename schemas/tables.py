@@ -144,6 +144,7 @@ QUARANTINE = Table(
         allowed VARCHAR what would have been allowed
         value VARCHAR the cell, cut at 80 characters
         raw_line VARCHAR the line as delivered, cut at 4096 characters
+        delivery_no INTEGER the delivery, as in files: two senders may deliver the same content
     """),
 )
 

@@ -1,10 +1,10 @@
-"""The clinical cases of tests/cases, each a sentence: tagged by the compiled pack, shown by the view, ingested as CSV."""
+"""The clinical cases of tests/cases, each a sentence: through the compiled pack, the view, and a CSV."""
 
 from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,10 @@ import pytest
 from pipelines.store import reports_sql
 from pipelines.tag import tag_sql
 from schemas.fields import NUMERIC_FIELDS
-from schemas.pack import Pack, condition_fields, load_pack
+from schemas.pack import LEVELS, Pack, condition_fields
 from tests import kleene
 from tests.kleene import Tags
-from tests.test_tag import fetch_tags, pack_records
+from tests.test_tag import SHIPPED, fetch_tags, pack_records
 
 WORDS = {"yes": True, "no": False, "unknown": None}
 EXPECTED = tuple(Tags.__dataclass_fields__)
@@ -69,20 +69,20 @@ def _differs(expected: Any, got: Any) -> bool:
     return bool(got != expected)
 
 
-CASES = read_cases(load_pack())
+CASES = read_cases(SHIPPED)
 
 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as opened:
-        opened.register("packed", pack_records(load_pack(), [case.answers for case in CASES]))
+        opened.register("packed", pack_records(SHIPPED, [case.answers for case in CASES]))
         yield opened
 
 
 @pytest.fixture(scope="module")
 def tagged(connection: duckdb.DuckDBPyConnection) -> dict[str, Tags]:
     """Every case through the compiled pack, in one query."""
-    found = fetch_tags(connection, load_pack())
+    found = fetch_tags(connection, SHIPPED)
     return {case.says: tags for case, tags in zip(CASES, found, strict=True)}
 
 
@@ -91,9 +91,9 @@ def shown(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
     """Every case as the view `reports` shows it, in one query."""
     records = f"""SELECT 'clinic' AS source, place::VARCHAR AS report_id, now() AS reported_at, NULL AS region,
         0 AS age_band, 0 AS sex, 1 AS delivery_no, place + 2 AS line_number, *
-        FROM ({tag_sql(load_pack(), "packed")})"""
+        FROM ({tag_sql(SHIPPED, "packed")})"""
     connection.execute("CREATE TABLE files AS SELECT 1 AS delivery_no, 'file' AS file_id, 'pack' AS rule_pack")
-    view = connection.execute(f"FROM ({reports_sql(load_pack(), f'({records})')}) ORDER BY line_number")
+    view = connection.execute(f"FROM ({reports_sql(SHIPPED, f'({records})')}) ORDER BY line_number")
     return {case.says: row for case, row in zip(CASES, _dicts(view), strict=True)}
 
 
@@ -114,13 +114,44 @@ def test_case(case: Case, tagged: dict[str, Tags], shown: dict[str, dict[str, An
     row = shown[case.says]
     assert wrong(case, as_tags(row)) == {}
     assert {name: row[name] for name in case.answers} == case.answers
-    assert list(row["cause_scores"]) == [category.name for category in load_pack().categories]
+    assert list(row["cause_scores"]) == [category.name for category in SHIPPED.categories]
 
 
 def test_the_slow_evaluator_agrees_on_every_case_and_on_what_the_case_leaves_open(
     pack: Pack, tagged: dict[str, Tags]
 ) -> None:
     assert {case.says: kleene.tags(pack, case.answers) for case in CASES} == tagged
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if None in case.answers.values()], ids=lambda case: case.says)
+def test_the_ceiling_is_reached_by_some_answers_to_what_is_missing_and_all_of_them_settle_the_record(
+    case: Case, tagged: dict[str, Tags], connection: duckdb.DuckDBPyConnection
+) -> None:
+    """Tries every combination of answers, a million for a blank record; of a number the least and the most."""
+    before = tagged[case.says]
+    tried = tag_sql(SHIPPED, f"({every_answer(SHIPPED, case.answers, before.missing_answers)})")
+    sql = f"SELECT max(triage_level), count(*) FILTER (triage_level <> triage_ceiling OR missing <> 0) FROM ({tried})"
+    ((reached, unsettled),) = connection.execute(sql).fetchall()
+    assert LEVELS[reached] == before.triage_ceiling
+    assert unsettled == 0
+
+
+def every_answer(pack: Pack, answers: Mapping[str, bool | int | None], names: Sequence[str]) -> str:
+    """A SELECT of packed records: the given one with every combination of two answers to each of the named fields."""
+    packed = pack_records(pack, [answers]).to_pylist()[0]
+    numbers = [f"{_number(name, packed[name], names)} AS {name}" for name in NUMERIC_FIELDS]
+    asked = [(1 << place, 1 << pack.field_names.index(n)) for place, n in enumerate(names) if n in pack.field_names]
+    yes = "".join(f" | CASE WHEN n & {bit} <> 0 THEN {mask} ELSE 0 END" for bit, mask in asked)
+    answered = packed["answered"] | sum(mask for _, mask in asked)
+    return f"""SELECT {", ".join(numbers)}, {answered}::UINTEGER AS answered,
+        ({packed["yes"]}{yes})::UINTEGER AS yes FROM range({1 << len(names)}) AS every(n)"""
+
+
+def _number(name: str, known: int | None, names: Sequence[str]) -> str:
+    if name not in names:
+        return "NULL::INTEGER" if known is None else str(known)
+    least, most = NUMERIC_FIELDS[name]
+    return f"CASE WHEN n & {1 << names.index(name)} <> 0 THEN {most} ELSE {least} END"
 
 
 def test_every_sentence_stands_once() -> None:
@@ -175,33 +206,25 @@ def test_the_cases_come_out_the_same_when_they_are_ingested_as_a_csv(write_csv, 
     assert {case.says: wrong(case, tags) for case, tags in zip(CASES, found, strict=True) if wrong(case, tags)} == {}
 
 
-@pytest.fixture
-def tag_one(write_csv, ingest, ask):
-    """Ingests one row of a CSV, and returns its level and ceiling."""
-
-    def call(**cells: str) -> tuple[str, str]:
-        ingest(write_csv([{"report_id": "one", **cells}]))
-        ((level, ceiling),) = ask("SELECT triage_level, triage_ceiling FROM reports")
-        return level, ceiling
-
-    return call
-
-
-def test_a_record_without_any_answer_is_unresolved_and_could_be_an_emergency(tag_one, pack: Pack) -> None:
-    assert tag_one(**dict.fromkeys(pack.field_names, "")) == ("unresolved", "emergency")
+PROMISED = {
+    "no answer at all": ({"others": "", "pain_score": "", "duration_days": ""}, ("unresolved", "emergency")),
+    "all no, mild recent pain": ({"pain_score": "3", "duration_days": "2"}, ("self_care", "self_care")),
+    "all no, just below both numbers": ({"pain_score": "6", "duration_days": "13"}, ("self_care", "self_care")),
+    "all no, pain not given": ({"pain_score": "", "duration_days": "2"}, ("unresolved", "contact_doctor")),
+    "all no, duration not given": ({"pain_score": "3", "duration_days": ""}, ("unresolved", "contact_doctor")),
+    "all no, neither given": ({"pain_score": "", "duration_days": ""}, ("unresolved", "contact_doctor")),
+    "all no, severe": ({"pain_score": "7", "duration_days": "2"}, ("contact_doctor", "contact_doctor")),
+    "all no, persistent": ({"pain_score": "3", "duration_days": "14"}, ("contact_doctor", "contact_doctor")),
+}
 
 
-def test_a_record_of_all_no_with_mild_recent_pain_is_self_care(tag_one) -> None:
-    assert tag_one(pain_score="3", duration_days="2") == ("self_care", "self_care")
-
-
-def test_a_record_of_all_no_with_the_pain_score_blank_is_unresolved(tag_one) -> None:
-    assert tag_one(duration_days="2") == ("unresolved", "contact_doctor")
-
-
-def test_a_record_of_all_no_with_both_numbers_blank_is_unresolved(tag_one) -> None:
-    assert tag_one() == ("unresolved", "contact_doctor")
-
-
-def test_the_edges_of_self_care_are_6_points_and_13_days(tag_one) -> None:
-    assert tag_one(pain_score="6", duration_days="13") == ("self_care", "self_care")
+def test_a_blank_record_is_unresolved_and_all_no_with_mild_recent_pain_is_self_care(
+    write_csv, ingest, ask, pack: Pack
+) -> None:
+    rows = [
+        {"report_id": str(place)} | dict.fromkeys(pack.field_names, cells.get("others", "no")) | cells
+        for place, (cells, _) in enumerate(PROMISED.values())
+    ]
+    ingest(write_csv(rows))
+    found = ask("SELECT triage_level, triage_ceiling FROM reports ORDER BY line_number")
+    assert dict(zip(PROMISED, found, strict=True)) == {name: levels for name, (_, levels) in PROMISED.items()}

@@ -18,7 +18,8 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from pipelines import validate
-from pipelines.ingest import Outcome, _parse_time
+from pipelines.ingest import Outcome
+from pipelines.judge import _parse_time
 from pipelines.read import BadLine
 from pipelines.settings import Settings, Source
 from pipelines.validate import ACCEPTED, BAD_CELLS, Validated, Validator

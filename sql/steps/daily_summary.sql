@@ -1,20 +1,24 @@
 -- Counts per day and every dimension of the changed records; sign is -1 for a record that was taken out.
-SELECT
-  report_date, source, coalesce(region, 'unknown') AS region,
-  CASE WHEN age_band = 0 THEN 'unknown' ELSE (${age_bands})[age_band] END AS age_band,
-  CASE WHEN sex = 0 THEN 'unknown' ELSE (${sexes})[sex] END AS sex,
-  (${levels})[triage_level + 1] AS triage_level,
-  (${levels})[triage_ceiling + 1] AS triage_ceiling,
-  (${categories})[likely_cause + 1] AS cause_category,
-  (${causes})[likely_cause + 1] AS likely_cause,
-  sum(reports) AS reports,
-  sum(severe_pain) AS severe_pain
-FROM (
-  -- grouped by codes first: words are made for the few groups, not for every record
+-- Grouped by the codes packed into one number first: comparing words is for the few groups, not for every record.
+WITH packed AS (
   SELECT
-    report_date, source, region, age_band, sex, triage_level, triage_ceiling, likely_cause,
-    sum(sign) AS reports, coalesce(sum(sign) FILTER (pain_score >= ${severe}), 0) AS severe_pain
+    report_date, source, region,
+    age_band::UINTEGER | (sex::UINTEGER << 4) | (triage_level::UINTEGER << 8) | (triage_ceiling::UINTEGER << 12)
+      | (likely_cause::UINTEGER << 16) AS codes,
+    sum(sign) AS reports,
+    sum(CASE WHEN pain_score >= ${severe} THEN sign ELSE 0 END) AS severe_pain
   FROM changes
   GROUP BY ALL
 )
+SELECT
+  report_date, source, coalesce(region, 'unknown') AS region,
+  coalesce((${age_bands})[codes & 15], 'unknown') AS age_band,
+  coalesce((${sexes})[(codes >> 4) & 15], 'unknown') AS sex,
+  (${levels})[((codes >> 8) & 15) + 1] AS triage_level,
+  (${levels})[((codes >> 12) & 15) + 1] AS triage_ceiling,
+  (${categories})[(codes >> 16) + 1] AS cause_category,
+  (${causes})[(codes >> 16) + 1] AS likely_cause,
+  sum(reports) AS reports,
+  sum(severe_pain) AS severe_pain
+FROM packed
 GROUP BY ALL

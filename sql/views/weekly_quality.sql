@@ -26,7 +26,7 @@ WITH placed AS (
     filed.week_start, filed.source, 'quarantine_reason' AS measure,
     coalesce(quarantine.column_name, 'line') || ': ' || quarantine.check_name AS item,
     count(*)::DOUBLE AS value
-  FROM quarantine JOIN filed ON filed.file_id = quarantine.file_id AND filed.status = 'accepted'
+  FROM quarantine JOIN filed USING (delivery_no)
   GROUP BY ALL
 ), completeness AS (
   SELECT

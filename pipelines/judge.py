@@ -1,0 +1,361 @@
+"""A file read to its end and judged, before anything of it is stored.
+
+A file with a direct identifier, or with too many bad rows, must leave no trace: so everything is read, checked
+and typed first, while nothing is written. What was judged is held in memory, compressed, up to a bound; the rows
+of a larger file beyond it are read a second time.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+
+from pipelines.adapt import Adapter, canonical_rows, check_header
+from pipelines.errors import FileRejected
+from pipelines.identifiers import SAMPLE_PER_BLOCK, Gate, check_names
+from pipelines.read import Block, Delivery, Meter, RawRows, blocks, header_names, lines_at, raw_rows, split_header
+from pipelines.settings import Settings, Source
+from pipelines.statements import one_number, statement
+from pipelines.validate import ACCEPTED, WHOLE_COLUMNS, Validated, Validator, distinct
+from schemas.pack import Pack
+from schemas.tables import quoted
+
+HELD_BYTES = 320 << 20  # judged rows kept in memory, compressed, so that most files are read once
+RESOLVE_ROWS = 4_000_000  # rows whose hashes are compared at a time
+
+# The typed accepted rows: reported_at as an instant, everything else as validate.py packed it.
+INCOMING = ACCEPTED.set(ACCEPTED.get_field_index("reported_at"), pa.field("reported_at", pa.timestamp("us", "UTC")))
+
+
+@dataclass(frozen=True)
+class _Processed:
+    """One block: its judged rows and what became of its lines."""
+
+    validated: Validated
+    rows: int
+    blank: int
+    out_of_scope: int
+    bad_rows: int
+    first: datetime | None
+    last: datetime | None
+
+
+@dataclass
+class _Counts:
+    """The blocks of a file, added up."""
+
+    rows: int = 0
+    blank: int = 0
+    out_of_scope: int = 0
+    bad_rows: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+
+    def add(self, block: _Processed) -> None:
+        self.rows += block.rows
+        self.blank += block.blank
+        self.out_of_scope += block.out_of_scope
+        self.bad_rows += block.bad_rows
+        self.first = min(filter(None, (self.first, block.first)), default=None)
+        self.last = max(filter(None, (self.last, block.last)), default=None)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A file that may be stored.
+
+    left_out: rows that share a report_id with another of the file (line_number, report_id, accepted, kind:
+    duplicate or conflict). batches: calling it yields every judged batch, accepted rows typed as INCOMING.
+    """
+
+    file_id: str
+    counts: _Counts
+    left_out: pa.Table
+    batches: Callable[[], Iterator[Validated]]
+
+
+class Reader:
+    """Reads one file block by block, on several threads, in order; `work` is a DuckDB that leaves no trace."""
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        adapter: Adapter,
+        settings: Settings,
+        pack: Pack,
+        work: duckdb.DuckDBPyConnection,
+        file_id: str | None = None,
+    ) -> None:
+        self.delivery, self.adapter, self.settings, self.pack, self.work = delivery, adapter, settings, pack, work
+        self.file_id = file_id
+        self.validator = Validator(pack)
+        self.delimiter = delivery.source.delimiter
+        self.names: list[str] = []
+        self.gate_lock = threading.Lock()
+        exempt = frozenset({"reported_at"}) | adapter.ignores | adapter.dates
+        self.gate = Gate(exempt, frozenset({"report_id"}))
+        self.threads = settings.threads or os.cpu_count() or 1
+        self.parse_time = _parse_time(delivery.source)
+
+    def judge(self) -> Judged:
+        """Reads the whole file; raises FileRejected where it must not be stored."""
+        self.work.execute("CREATE TABLE seen (id UBIGINT)")
+        meter = Meter()
+        held = _Held()
+        counts = _Counts()
+        for block in self._processed(self._gated, meter):
+            held.add(block.validated)
+            counts.add(block)
+        self.gate.verdict()
+        self._check_read(counts, meter)
+        batches = self._batches(held)
+        left_out = self._left_out(batches)
+        conflicts = left_out.column("kind").to_pylist().count("conflict")
+        self._check_share(counts.rows, counts.bad_rows, conflicts)
+        if conflicts:
+            counts.first, counts.last = _range_without(left_out, batches())
+        return Judged(meter.file_id, counts, left_out, batches)
+
+    def _check_read(self, counts: _Counts, meter: Meter) -> None:
+        """Every line is a header, a row, a bad line or blank; and the bytes are those of the first look."""
+        if 1 + counts.blank + counts.rows != meter.lines:
+            raise FileRejected(f"{meter.lines} lines, but {counts.rows} rows and {counts.blank} blank lines")
+        if self.file_id not in (None, meter.file_id):
+            raise FileRejected("changed while it was read; it is tried again in the next run")
+
+    def _check_share(self, rows: int, bad: int, conflicts: int) -> None:
+        limit = self.settings.max_quarantined_share
+        wrong = min(rows, bad + conflicts)
+        if rows and wrong > limit * rows:
+            reasons = ", ".join(f"{reason} ({count})" for reason, count in self._common_reasons(conflicts))
+            raise FileRejected(
+                f"{wrong} of {rows} rows are bad ({wrong / rows:.0%}; at most {limit:.0%} are allowed): {reasons}"
+            )
+
+    def _common_reasons(self, conflicts: int) -> list[tuple[str, int]]:
+        counts: dict[str, int] = {"report_id: conflict": conflicts} if conflicts else {}
+        for block in self._processed(self._plain):
+            for column, check in zip(
+                block.validated.bad_cells.column("column_name").to_pylist(),
+                block.validated.bad_cells.column("check_name").to_pylist(),
+                strict=True,
+            ):
+                counts[f"{column or 'line'}: {check}"] = counts.get(f"{column or 'line'}: {check}", 0) + 1
+        return sorted(counts.items(), key=lambda item: -item[1])[:3]
+
+    def _batches(self, held: _Held) -> Callable[[], Iterator[Validated]]:
+        """Every judged batch again: the held ones from memory, the rest read anew."""
+
+        def again() -> Iterator[Validated]:
+            yield from held.batches()
+            if held.full:
+                yield from (block.validated for block in self._processed(self._plain, skip=len(held.parts)))
+
+        return again
+
+    def _processed(
+        self, work: Callable[[Block], _Processed], meter: Meter | None = None, skip: int = 0
+    ) -> Iterator[_Processed]:
+        """The file's blocks through `work`, in order, a few ahead."""
+        ahead: deque[Future[_Processed]] = deque()
+        with ThreadPoolExecutor(self.threads) as pool:
+            try:
+                for place, block in enumerate(self._blocks(meter)):
+                    if place >= skip:
+                        ahead.append(pool.submit(work, block))
+                    if len(ahead) > self.threads:
+                        yield ahead.popleft().result()
+                while ahead:
+                    yield ahead.popleft().result()
+            finally:
+                for future in ahead:
+                    future.cancel()
+
+    def _blocks(self, meter: Meter | None) -> Iterator[Block]:
+        """The blocks of rows; the header is checked on the way."""
+        stream = blocks(self.delivery.path, self.settings, meter)
+        first = next(stream, None)
+        if first is None:
+            raise FileRejected("the file is empty; a header line is required")
+        line, rest = split_header(first)
+        if not self.names:
+            names = header_names(line, self.delimiter)
+            check_names(names)
+            check_header(self.adapter, names, self.pack)
+            self.names = names
+        if rest.lines:
+            yield rest
+        yield from stream
+
+    def _gated(self, block: Block) -> _Processed:
+        """A block for the first time: its identifiers are looked for, its ids are noted."""
+        raw = raw_rows(block, self.names, self.delimiter, WHOLE_COLUMNS)
+        with self.gate_lock:
+            self._look_for_identifiers(raw)
+        return self._judged(block, raw, note=True)
+
+    def _plain(self, block: Block) -> _Processed:
+        raw = raw_rows(block, self.names, self.delimiter, WHOLE_COLUMNS)
+        return self._judged(block, raw, note=False)
+
+    def _look_for_identifiers(self, raw: RawRows) -> None:
+        for name in self.names:
+            if name in self.gate.exempt:
+                continue
+            column = raw.table.column(name)
+            if name in WHOLE_COLUMNS:
+                step = max(1, len(column) // SAMPLE_PER_BLOCK)
+                column = column.take(pa.array(range(0, len(column), step), pa.int64()))
+            values, counts = distinct(column)
+            self.gate.see(name, values, len(column) - column.null_count, counts)
+        for line in raw.bad_lines:
+            self.gate.see_line(line.text, self.delimiter)
+
+    def _judged(self, block: Block, raw: RawRows, note: bool) -> _Processed:
+        cursor = self.work.cursor()
+        try:
+            rows = canonical_rows(cursor, self.adapter, self.delivery.source, raw.table, self.file_id or "", self.pack)
+            if note and "report_id" in rows.column_names:
+                self._note_ids(cursor, rows)
+            validated = self.validator.validate(rows, raw.bad_lines)
+            accepted, first, last = self._with_instants(cursor, validated.accepted)
+        finally:
+            cursor.close()
+        bad_rows = rows.num_rows - accepted.num_rows + len(raw.bad_lines)
+        return _Processed(
+            Validated(accepted, validated.bad_cells),
+            rows=raw.table.num_rows + len(raw.bad_lines),
+            blank=raw.blank_lines,
+            out_of_scope=raw.table.num_rows - rows.num_rows,
+            bad_rows=bad_rows,
+            first=first,
+            last=last,
+        )
+
+    def _note_ids(self, cursor: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
+        cursor.register("ids", rows.select(["report_id"]))
+        cursor.execute("INSERT INTO seen SELECT hash(report_id) FROM ids WHERE report_id IS NOT NULL")
+        cursor.unregister("ids")
+
+    def _with_instants(
+        self, cursor: duckdb.DuckDBPyConnection, accepted: pa.Table
+    ) -> tuple[pa.Table, datetime | None, datetime | None]:
+        """Types reported_at: text without an offset is in the source's time zone."""
+        place = INCOMING.get_field_index("reported_at")
+        cursor.register("accepted", accepted.select(["reported_at"]))
+        instants = cursor.sql(f"SELECT {self.parse_time} AS reported_at FROM accepted").to_arrow_table()
+        cursor.unregister("accepted")
+        column = instants.column(0).cast(INCOMING.field(place).type)
+        if column.null_count:
+            raise AssertionError("a time that the schema accepts could not be converted")
+        ends = pa.compute.min_max(column).as_py()
+        return accepted.set_column(place, INCOMING.field(place), column), ends["min"], ends["max"]
+
+    def _left_out(self, batches: Callable[[], Iterator[Validated]]) -> pa.Table:
+        """Rows that share a report_id with another row of the file: (line_number, report_id, accepted, kind)."""
+        contested = self._contested()
+        work = self.work
+        work.execute(
+            "CREATE TABLE candidates (line_number BIGINT, report_id VARCHAR, fingerprint UBIGINT, accepted BOOLEAN)"
+        )
+        if contested:
+            for batch in batches():
+                self._add_candidates(batch)
+        return work.sql(statement("steps", "left_out")).to_arrow_table()
+
+    def _contested(self) -> int:
+        """Fills the table `contested` with hashes of ids that stand twice; sorts a part of all hashes at a time."""
+        parts = 1 + one_number(self.work, "SELECT count(*) FROM seen") // RESOLVE_ROWS
+        self.work.execute("CREATE TABLE contested (id UBIGINT)")
+        for part in range(parts):
+            # written out: as parameters the numbers would make this a slow division of wide integers
+            found = self.work.execute(f"SELECT id FROM seen WHERE id % {parts}::UBIGINT = {part}").fetchnumpy()
+            ids = np.sort(np.asarray(found["id"], dtype=np.uint64))
+            twice = pa.table({"id": np.unique(ids[1:][ids[1:] == ids[:-1]])})
+            self.work.register("twice", twice)
+            self.work.execute("INSERT INTO contested FROM twice")
+            self.work.unregister("twice")
+        self.work.execute("DROP TABLE seen")
+        return one_number(self.work, "SELECT count(*) FROM contested")
+
+    def _add_candidates(self, batch: Validated) -> None:
+        """Accepted rows are compared as typed; bad rows as the text they came in."""
+        content = ", ".join(name for name in INCOMING.names if name not in ("line_number", "report_id"))
+        self.work.register("batch", batch.accepted)
+        self.work.execute(f"""INSERT INTO candidates
+            SELECT line_number, report_id, hash({content}), TRUE FROM batch
+            WHERE hash(report_id) IN (FROM contested)""")
+        self.work.unregister("batch")
+        self.work.register("bad", batch.bad_cells)
+        rows = self.work.execute("""SELECT DISTINCT line_number, report_id FROM bad
+            WHERE hash(report_id) IN (FROM contested) ORDER BY line_number""").fetchall()
+        self.work.unregister("bad")
+        texts = dict(lines_at(self.delivery.path, self.settings, [number for number, _ in rows]))
+        for number, report_id in rows:
+            self.work.execute(
+                "INSERT INTO candidates VALUES (?, ?, hash(?), FALSE)", [number, report_id, texts[number]]
+            )
+
+
+def _range_without(left_out: pa.Table, batches: Iterator[Validated]) -> tuple[datetime | None, datetime | None]:
+    """First and last report of the accepted rows that are in no conflict."""
+    lines = left_out.filter(pa.compute.equal(left_out.column("kind"), "conflict")).column("line_number")
+    conflicting = lines.combine_chunks().cast(pa.uint32())
+    ends: list[datetime] = []
+    for batch in batches:
+        kept = pa.compute.invert(pa.compute.is_in(batch.accepted.column("line_number"), conflicting))
+        found = pa.compute.min_max(batch.accepted.column("reported_at").filter(kept)).as_py()
+        ends += [moment for moment in found.values() if moment is not None]
+    return min(ends, default=None), max(ends, default=None)
+
+
+class _Held:
+    """Judged batches in memory, compressed, up to a bound; never on disk, where a rejected file would leave traces."""
+
+    def __init__(self) -> None:
+        self.parts: list[tuple[pa.Buffer, pa.Buffer]] = []
+        self.bytes = 0
+        self.full = False
+
+    def add(self, batch: Validated) -> None:
+        if self.full:
+            return
+        pair = (_packed(batch.accepted), _packed(batch.bad_cells))
+        self.bytes += sum(part.size for part in pair)
+        self.parts.append(pair)
+        self.full = self.bytes > HELD_BYTES
+
+    def batches(self) -> Iterator[Validated]:
+        for accepted, bad in self.parts:
+            yield Validated(_unpacked(accepted), _unpacked(bad))
+
+
+def _packed(table: pa.Table) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def _unpacked(buffer: pa.Buffer) -> pa.Table:
+    with pa.ipc.open_stream(buffer) as reader:
+        return reader.read_all()
+
+
+def _parse_time(source: Source) -> str:
+    """SQL that types `reported_at`. In UTC (the session's zone) a time without offset needs no calendar."""
+    if source.time_zone == "UTC":
+        return "TRY_CAST(reported_at AS TIMESTAMPTZ)"
+    offset = "length(reported_at) > 10 AND regexp_matches(reported_at, '(Z|[+-][0-9]{2}(:?[0-9]{2})?)$')"
+    local = f"timezone({quoted(source.time_zone)}, TRY_CAST(reported_at AS TIMESTAMP))"
+    return f"CASE WHEN {offset} THEN TRY_CAST(reported_at AS TIMESTAMPTZ) ELSE {local} END"

@@ -1,0 +1,164 @@
+"""`calfwatch status`: what it counts, what it calls to attention, and its exit codes."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.__main__ import main
+from pipelines.store import Home
+
+Looked = Callable[[], tuple[int, str, str]]
+HEADER = "report_id,reported_at,pain_score,fever\n"
+
+
+@pytest.fixture(scope="module")
+def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("status")
+    rows = [f"r{i},2026-11-{10 + i}T12:30:00Z,{'x' if i == 9 else 5},no\n" for i in range(10)]
+    (folder / "first.csv").write_text(HEADER + "".join(rows))
+    (folder / "second.csv").write_text(HEADER + "r0,2026-11-01,5,no\nr1,2026-11-11T12:30:00Z,5,no\n")
+    paths = [str(folder / name) for name in ("first.csv", "second.csv")]
+    assert main(["ingest", "--home", str(folder / "home"), *paths]) == 0
+    return folder / "home"
+
+
+@pytest.fixture
+def fed(ingested: Path, tmp_path: Path) -> Home:
+    import shutil
+
+    return Home(Path(shutil.copytree(ingested, tmp_path / "home")))
+
+
+@pytest.fixture
+def looked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Looked:
+    def call() -> tuple[int, str, str]:
+        code = main(["status", "--home", str(tmp_path / "home")])
+        return (code, *capsys.readouterr())
+
+    return call
+
+
+def test_a_quiet_home_is_counted_and_ends_with_0(fed: Home, looked: Looked) -> None:
+    code, out, err = looked()
+    lines = re.sub(r"the last at 20\d\d-\d\d-\d\d \d\d:\d\d UTC", "the last at NOW", out).splitlines()
+    assert lines == [
+        f"home          {fed.path}",
+        lines[1],
+        "files         2 accepted, 0 rejected; the last at NOW",
+        "records       9 from 2026-11-01 00:00 UTC to 2026-11-18 12:30 UTC",
+        "quarantined   1 rows",
+        "state         ledger, records and summaries agree",
+    ]
+    assert re.fullmatch(r"rule pack     calf_pain-1-[0-9a-f]{8}", lines[1])
+    assert (code, err) == (0, "")
+
+
+def test_a_rejected_file_wants_attention_until_it_is_accepted(
+    fed: Home, looked: Looked, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "bad\n\x1b[31m.csv"
+    bad.write_text("report_id,reported_at,fever,shoe_size\n")
+    assert main(["ingest", "--home", str(fed.path), str(bad)]) == 3
+    capsys.readouterr()
+    code, out, _ = looked()
+    assert code == 7
+    assert "files         2 accepted, 1 rejected" in out
+    (line,) = [line for line in out.splitlines() if line.startswith("ATTENTION")]
+    assert line.startswith(f"ATTENTION     rejected {tmp_path}/bad\\n\\x1b[31m.csv: unknown column 'shoe_size'")
+    assert "\x1b" not in out
+
+
+def test_a_missing_snapshot_wants_attention(fed: Home, looked: Looked) -> None:
+    fed.summaries.unlink()
+    code, out, _ = looked()
+    assert code == 7
+    assert out.splitlines()[-1] == "ATTENTION     no summaries.duckdb has been published; run `calfwatch run`"
+
+
+def test_a_snapshot_that_a_killed_run_left_behind_wants_attention(fed: Home, looked: Looked, tmp_path: Path) -> None:
+    old = fed.summaries.read_bytes()
+    (tmp_path / "more.csv").write_text(HEADER + "z,2026-11-20,5,no\n")
+    assert main(["ingest", "--home", str(fed.path), str(tmp_path / "more.csv")]) == 0
+    assert looked()[0] == 0
+    fed.summaries.unlink()
+    fed.summaries.write_bytes(old)
+    code, out, _ = looked()
+    assert code == 7
+    assert re.search(r"ATTENTION     summaries.duckdb is older than the last file \(.*\); run `calfwatch run`$", out)
+    assert main(["ingest", "--home", str(fed.path), str(tmp_path / "more.csv")]) == 0
+    assert looked()[0] == 0
+
+
+def test_an_empty_home_is_no_cause_for_attention(home, ingest, looked: Looked) -> None:
+    ingest()
+    code, out, _ = looked()
+    assert (code, "ATTENTION" in out) == (0, False)
+    assert "files         0 accepted, 0 rejected; the last at -" in out
+    assert "records       0 from - to -" in out
+
+
+def test_a_home_that_is_not_there_ends_with_2(looked: Looked) -> None:
+    code, out, err = looked()
+    assert (code, out) == (2, "")
+    assert "nothing is stored there yet; try `calfwatch ingest PATH` or another --home" in err
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM records WHERE report_id = 'r3'",
+        "INSERT INTO records FROM records LIMIT 1",
+        "DELETE FROM superseded",
+        "DELETE FROM daily_summary WHERE report_date = '2026-11-12'",
+        "DELETE FROM files WHERE rows_superseded = 1",
+        "DELETE FROM state WHERE key = 'rule_pack'",
+    ],
+)
+def test_a_state_that_contradicts_itself_ends_with_5(damage: str, fed: Home, looked: Looked) -> None:
+    with duckdb.connect(str(fed.records)) as connection:
+        connection.execute(damage)
+    code, _, err = looked()
+    assert code == 5
+    assert err.startswith("calfwatch: ")
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("name", ["records.duckdb", "summaries.duckdb"])
+def test_a_damaged_file_ends_with_5_and_is_named(name: str, fed: Home, looked: Looked) -> None:
+    path = fed.path / name
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(b"\0" * 5000 + content[5000:])
+    code, _, err = looked()
+    assert code == 5
+    assert err.startswith(f"calfwatch: {path} cannot be opened")
+
+
+HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+
+
+def test_while_a_run_writes_status_ends_with_4(fed: Home, looked: Looked) -> None:
+    command = [sys.executable, "-c", HOLD, str(fed.records)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"open\n"
+        code, _, err = looked()
+        holder.communicate()
+    assert code == 4
+    assert "records.duckdb is being written by a run" in err
+
+
+def test_looking_changes_nothing(fed: Home, looked: Looked) -> None:
+    before = {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in fed.path.rglob("*") if path.is_file()}
+    assert looked()[0] == 0
+    assert {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in before} == before
+    assert set(before) == {path for path in fed.path.rglob("*") if path.is_file()}
+    assert not os.path.exists(f"{fed.records}.wal")
