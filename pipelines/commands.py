@@ -200,9 +200,11 @@ def quarantine(options: argparse.Namespace) -> int:
 
 _QUARANTINE_REASONS = """
 SELECT path, coalesce(column_name, 'line') || ': ' || check_name, any_value(allowed), count(*)
-FROM quarantine JOIN files USING (delivery_no) WHERE quarantine.file_id LIKE ? GROUP BY ALL ORDER BY path, count(*) DESC, 2"""
+FROM quarantine JOIN files USING (delivery_no) WHERE quarantine.file_id LIKE ?
+GROUP BY ALL ORDER BY path, count(*) DESC, 2"""
 _QUARANTINE_CELLS = """
-SELECT path, quarantine.* FROM quarantine JOIN files USING (delivery_no) WHERE quarantine.file_id LIKE ?
+SELECT path, quarantine.*
+FROM quarantine JOIN files USING (delivery_no) WHERE quarantine.file_id LIKE ?
 ORDER BY delivery_no, line_number, column_name NULLS FIRST"""
 
 

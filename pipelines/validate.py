@@ -203,20 +203,32 @@ class Validator:
 
 def distinct(column: pa.ChunkedArray) -> tuple[list[str], Callable[[], list[int]]]:
     """A column's distinct values, blanks left out, and a function that counts the cells of each."""
-    coded = _coded(column)
-    return coded.values, lambda: np.bincount(coded.places, minlength=len(coded.values) + 1)[:-1].tolist()
+    array = _dictionary(column)
+
+    def counts() -> list[int]:
+        coded = _coded(column)
+        return np.bincount(coded.places, minlength=len(coded.values) + 1)[:-1].tolist()  # type: ignore[no-any-return]
+
+    return ([] if array is None else array.dictionary.to_pylist()), counts
 
 
 def _coded(column: pa.ChunkedArray) -> _Coded:
-    if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
-    array = column.combine_chunks()
-    array = array.chunk(0) if isinstance(array, pa.ChunkedArray) and array.num_chunks else array
-    if isinstance(array, pa.ChunkedArray):
+    array = _dictionary(column)
+    if array is None:
         return _Coded([], np.zeros(0, dtype=np.int64))
     values = array.dictionary.to_pylist()
     places = array.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)
     return _Coded(values, places)
+
+
+def _dictionary(column: pa.ChunkedArray) -> pa.DictionaryArray | None:
+    """A column as one dictionary-encoded array; None where it has no rows."""
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    array = column.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        return array.chunk(0) if array.num_chunks else None
+    return array
 
 
 def _adapter_errors(rows: pa.Table) -> dict[str, Mask]:

@@ -32,7 +32,7 @@ ANSWERS: dict[str, bool | None] = (
 
 def is_answer(cell: str) -> bool:
     """Whether a symptom cell can be read; `ANSWERS[cell.lower()]` is then its answer."""
-    return cell.lower() in ANSWERS
+    return cell.isascii() and cell.lower() in ANSWERS  # some foreign letters have plain ones as lower case
 
 
 def report_schema(pack: Pack) -> pandera.DataFrameSchema:

@@ -392,8 +392,13 @@ def published_tables() -> tuple[Table, ...]:
 
 def create_sql(table: Table) -> str:
     """CREATE TABLE without keys: an index costs more than the load it guards."""
-    columns = ", ".join(f'"{column.name}" {column.type}' for column in table.columns)
+    columns = ", ".join(f'"{column.name}" {column.type}{_storage(table, column)}' for column in table.columns)
     return f'CREATE TABLE "{table.name}" ({columns})'
+
+
+def _storage(table: Table, column: Column) -> str:
+    """Ids are all different: looking for a dictionary among them took a sixth of an ingest, and saved 8 bytes each."""
+    return " USING COMPRESSION uncompressed" if (table.name, column.name) == ("records", "report_id") else ""
 
 
 def comment_sql(table: Table, kind: str = "TABLE") -> list[str]:

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from pipelines import read
 from pipelines.adapt import check_header, load_adapter
 from pipelines.errors import FileRejected, UsageError
+from pipelines.ingest import Outcome
 from pipelines.read import (
     BOM,
     BadLine,
@@ -379,7 +380,7 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("suffix", PACKED)
 def test_a_compressed_file_has_the_identity_and_the_rows_of_its_content(folder: Path, suffix: str) -> None:
     plain, packed = written(folder, BODY), written(folder, PACKED[suffix](BODY), "b" + suffix)
-    assert scan(packed, SETTINGS) == scan(plain)
+    assert scan(packed) == scan(plain)
     assert read_file(packed) == read_file(plain)
 
 
@@ -559,3 +560,44 @@ def test_zstandard_files_of_the_command_line_tool_are_read(folder: Path) -> None
         pytest.skip("no zstd command here")
     packed = subprocess.run(["zstd", "-q", "-c", "--long=27"], input=BODY, capture_output=True, check=True).stdout
     assert scan(written(folder, packed, "z.csv.zst"))[1] == 501
+
+
+# --- what an ingest makes of them -------------------------------------------------------------------------------------
+
+GOOD_FILE = b"report_id,reported_at,redness\n1,2026-11-16,yes\n"
+REJECTED = {
+    "empty.csv": (b"", "empty"),
+    "empty.csv.gz": (b"", "empty"),
+    "empty.csv.zst": (b"", "empty"),
+    "page.csv": (b"<!DOCTYPE html>\n<html><body>Please log in</body></html>\n", "is the header line missing"),
+    "excel.csv": (b"PK\x03\x04\x14\0\x06\0" + bytes(range(256)), "binary"),
+    "utf16.csv": (GOOD_FILE.decode().encode("utf-16"), "UTF-16"),
+    "returns.csv": (GOOD_FILE.replace(b"\n", b"\r"), "lone carriage return"),
+    "cut.csv.gz": (gzip.compress(GOOD_FILE)[:-3], "truncated archive"),
+    "no_header.csv": (GOOD_FILE.partition(b"\n")[2], "is the header line missing"),
+    "semicolons.csv": (GOOD_FILE.replace(b",", b";"), "semicolons"),
+}
+
+
+def test_a_bad_file_is_rejected_with_its_reason_and_the_others_go_on(
+    tmp_path: Path, ingest: Callable[..., list[Outcome]], ask: Callable[..., list[tuple[Any, ...]]]
+) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    for name, (data, _) in REJECTED.items():
+        written(inbox, data, name)
+    os.mkfifo(inbox / "pipe.csv")
+    (inbox / "dangling.csv").symlink_to("nowhere")
+    (inbox / "folder.csv").mkdir()
+    for place, name in enumerate(NAMES):
+        written(inbox, GOOD_FILE.replace(b"1,", b"%d," % place), "z" + name)
+    written(inbox, b"report_id,reported_at,redness\n", "zz_header_only.csv")
+    outcomes = {Path(outcome.path).name: outcome for outcome in ingest(inbox)}
+    expected = {name: reason for name, (_, reason) in REJECTED.items()}
+    expected |= {"pipe.csv": "not a regular file", "dangling.csv": "No such file"}
+    told = {name: outcome.reason or "" for name, outcome in outcomes.items() if outcome.status == "rejected"}
+    assert {name: expected[name] for name in told if expected[name] not in told[name]} == {}
+    assert told.keys() == expected.keys()
+    assert len(outcomes) == len(expected) + len(NAMES) + 1
+    assert ask("SELECT count(*) FROM reports") == [(len(NAMES),)]
+    assert ask("SELECT path FROM files WHERE path LIKE '%caf%'") == [(str(inbox / "zcaf\\xe9.csv"),)]

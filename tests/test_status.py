@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -32,8 +33,6 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def fed(ingested: Path, tmp_path: Path) -> Home:
-    import shutil
-
     return Home(Path(shutil.copytree(ingested, tmp_path / "home")))
 
 
