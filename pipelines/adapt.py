@@ -6,6 +6,7 @@ runs in a DuckDB of its own, in memory, that can reach neither files nor setting
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from dataclasses import dataclass
@@ -16,12 +17,14 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.errors import FileRejected, UsageError
-from pipelines.settings import SHIPPED_ADAPTERS, Settings, Source
+from pipelines.settings import SHIPPED_ADAPTERS, Source
 from schemas.fields import CONTEXT_NAMES, REQUIRED_NAMES
 from schemas.pack import Pack
 
 IDENTITY = "select * exclude (file_id, unlisted) from raw"  # what canonical.sql says: nothing to run
 ADAPTER_ERROR = "adapter_error"
+SCRATCH_MEMORY = "128MB"  # the hashes of very long files go to disk
+SANDBOX_MEMORY = "512MB"
 ADDED_COLUMNS = ("line_number", "file_id", "unlisted")  # what `raw` has beside the columns of the file
 
 
@@ -105,14 +108,25 @@ def _some(names: frozenset[str]) -> str:
     return ", ".join(listed[:8]) + (f" and {len(listed) - 8} more" if len(listed) > 8 else "")
 
 
-def scratch(settings: Settings, folder: Path) -> duckdb.DuckDBPyConnection:
-    """A DuckDB in memory for work that must leave no trace: adapters, hashes, comparisons.
-
-    It may spill into `folder` and reach no other file.
-    """
+def scratch(folder: Path) -> duckdb.DuckDBPyConnection:
+    """A DuckDB in memory for our own work that must leave no trace: hashes, comparisons. It may spill into `folder`."""
     connection = duckdb.connect(":memory:")
-    connection.execute("SET memory_limit = ?", [settings.memory_limit])
+    connection.execute(f"SET memory_limit = '{SCRATCH_MEMORY}'")
     connection.execute("SET temp_directory = ?", [str(folder)])
+    return _shut_off(connection)
+
+
+def sandbox() -> duckdb.DuckDBPyConnection:
+    """A DuckDB in memory for an adapter's SELECT: no file at all, not even for spilling, and no setting to change."""
+    connection = duckdb.connect(":memory:")
+    connection.execute(f"SET memory_limit = '{SANDBOX_MEMORY}'")
+    connection.execute("SET temp_directory = ''")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
+    return _shut_off(connection)
+
+
+def _shut_off(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET threads = 1")
     connection.execute("SET enable_external_access = false")
@@ -123,14 +137,7 @@ def scratch(settings: Settings, folder: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def canonical_rows(
-    connection: duckdb.DuckDBPyConnection,
-    adapter: Adapter,
-    source: Source,
-    raw: pa.Table,
-    file_id: str,
-    pack: Pack,
-) -> pa.Table:
+def canonical_rows(adapter: Adapter, source: Source, raw: pa.Table, file_id: str, pack: Pack) -> pa.Table:
     """Canonical columns as text and `line_number`; rows the adapter filters out are not in it.
 
     Raises FileRejected where the SELECT fails or does not return what an adapter must.
@@ -142,13 +149,14 @@ def canonical_rows(
         raw = raw.append_column(name, pa.nulls(raw.num_rows, pa.string()))
     for name, value in (("file_id", file_id), ("unlisted", source.unlisted)):
         raw = raw.append_column(name, pa.repeat(pa.scalar(value), raw.num_rows))
-    return _checked(_selected(connection, adapter, source, raw), raw, source, pack)
+    with contextlib.closing(sandbox()) as connection:
+        result = _selected(connection, adapter, source, raw)
+    return _checked(result, raw, source, pack)
 
 
 def _selected(connection: duckdb.DuckDBPyConnection, adapter: Adapter, source: Source, raw: pa.Table) -> pa.Table:
-    """The SELECT's result, in a transaction that can change nothing: WITH may hold a DELETE."""
+    """The SELECT's result."""
     connection.register("raw", raw)
-    connection.execute("BEGIN TRANSACTION READ ONLY")
     try:
         statements = connection.extract_statements(adapter.sql)
         if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
@@ -156,9 +164,6 @@ def _selected(connection: duckdb.DuckDBPyConnection, adapter: Adapter, source: S
         return connection.sql(adapter.sql).to_arrow_table()
     except duckdb.Error as error:
         raise FileRejected(f"the adapter of source '{source.name}' failed: {_explained(error)}") from error
-    finally:
-        connection.execute("ROLLBACK")
-        connection.unregister("raw")
 
 
 def _explained(error: duckdb.Error) -> str:

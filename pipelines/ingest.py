@@ -69,7 +69,7 @@ def ingest_file(connection: duckdb.DuckDBPyConnection, delivery: Delivery, conte
             known = _known(connection, delivery, file_id, tried_with)
             if known:
                 return known
-        with contextlib.closing(scratch(context.settings, context.home.scratch)) as work:
+        with contextlib.closing(scratch(context.home.scratch)) as work:
             judged = Reader(delivery, adapter, context.settings, context.pack, work, file_id).judge()
             file_id = judged.file_id
             known = _known(connection, delivery, file_id, tried_with)

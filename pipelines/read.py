@@ -31,7 +31,7 @@ from pipelines.errors import FileRejected, UsageError
 from pipelines.settings import Settings, Source
 
 SUFFIXES = (".csv", ".csv.gz", ".csv.zst")
-BLOCK_BYTES = 16 << 20
+BLOCK_BYTES = 8 << 20
 LONGEST_LINE = 1 << 20
 SMALL_EXPANSION = 64 << 20  # an archive may always unpack to this much
 BOM = b"\xef\xbb\xbf"

@@ -38,7 +38,7 @@ class Settings:
     week_system: str = "iso"
     max_quarantined_share: float = 0.2
     max_expansion: int = 250
-    memory_limit: str = "384MB"
+    memory_limit: str = "320MB"
     threads: int = 0
     incoming: tuple[str, ...] = ("incoming",)
     retries: int = 1
@@ -149,6 +149,8 @@ def _check_source(source: Source, names: list[str], path: Path) -> None:
 
 def _zone(name: str, path: Path) -> None:
     try:
+        if name == "localtime":  # the machine's own, which DuckDB does not know and the next machine has not
+            raise ValueError(name)
         ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
         raise UsageError(f"{path}: time_zone '{name}' is not a time zone; try Europe/Berlin or UTC") from error

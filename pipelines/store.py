@@ -341,6 +341,7 @@ def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Setting
         for table in published_tables():
             order = "" if table is DAILY_SUMMARY else "ORDER BY ALL"  # its many rows lie by day already
             connection.execute(f"CREATE TABLE snapshot.{table.name} AS FROM {table.name} {order}")
+        connection.execute("DROP TABLE temp.about")  # or the comments would go to it
         connection.execute("USE snapshot")
         for table in published_tables():
             _comment(connection, table)

@@ -357,7 +357,7 @@ STORED_WEEKLY = ("weekly_signals", "weekly_revisions")
 
 ABOUT = Table(
     "about",
-    "one row about the snapshot",
+    "the snapshot as a whole",
     _columns("""
         rule_pack VARCHAR version of the rule pack in use
         complaint VARCHAR the complaint it is about

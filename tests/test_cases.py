@@ -183,26 +183,20 @@ def _only_unknown(when: str, case: Case) -> str | None:
     return names[0] if len(names) == 1 else None
 
 
-@pytest.fixture
-def case_rows() -> list[dict[str, str]]:
-    """Every case as a row of a canonical CSV."""
+def as_row(case: Case) -> dict[str, str]:
+    """The case's answers as cells of a canonical CSV."""
     words = {True: "yes", False: "no", None: ""}
-    return [
-        {"report_id": f"case-{place}"}
-        | {name: words[value] if name not in NUMERIC_FIELDS else _digits(value) for name, value in case.answers.items()}
-        for place, case in enumerate(CASES)
-    ]
+    numbers = {name: case.answers[name] for name in NUMERIC_FIELDS}
+    cells = {name: words[value] for name, value in case.answers.items() if name not in NUMERIC_FIELDS}
+    return cells | {name: "" if value is None else str(value) for name, value in numbers.items()}
 
 
-def _digits(value: bool | int | None) -> str:
-    return "" if value is None else str(value)
-
-
-def test_the_cases_come_out_the_same_when_they_are_ingested_as_a_csv(write_csv, ingest, ask, case_rows) -> None:
-    (outcome,) = ingest(write_csv(case_rows))
+def test_the_cases_come_out_the_same_when_they_are_ingested_as_a_csv(write_csv, ingest, ask) -> None:
+    rows = [{"report_id": f"case-{place}"} | as_row(case) for place, case in enumerate(CASES)]
+    (outcome,) = ingest(write_csv(rows))
     assert (outcome.status, outcome.rows_accepted) == ("accepted", len(CASES))
-    rows = ask(f"SELECT {', '.join(EXPECTED)} FROM reports ORDER BY line_number")
-    found = [as_tags(dict(zip(EXPECTED, row, strict=True))) for row in rows]
+    stored = ask(f"SELECT {', '.join(EXPECTED)} FROM reports ORDER BY line_number")
+    found = [as_tags(dict(zip(EXPECTED, row, strict=True))) for row in stored]
     assert {case.says: wrong(case, tags) for case, tags in zip(CASES, found, strict=True) if wrong(case, tags)} == {}
 
 

@@ -129,14 +129,14 @@ def test_a_number_that_was_never_issued_is_none(cell: str) -> None:
 def test_about_one_number_in_ten_passes_a_check_digit_by_chance() -> None:
     draw = random.Random(11)
     for digits, low, high in ((10, 0.08, 0.10), (11, 0.09, 0.11), (9, 0.16, 0.21)):
-        passed = sum(bool(likely_kinds(f"{draw.randrange(10**digits):0{digits}}")) for _ in range(20_000))
-        assert low < passed / 20_000 < high
+        passed = sum(bool(likely_kinds(f"{draw.randrange(10**digits):0{digits}}")) for _ in range(10_000))
+        assert low < passed / 10_000 < high
 
 
 def test_a_very_long_cell_is_judged_at_once() -> None:
     start = time.monotonic()
     for piece in ("x", "1", "a@", "1-", "born ", "@", "a.", "+1 "):
-        cell = piece * (300_000 // len(piece))
+        cell = piece * (100_000 // len(piece))
         certain_kind(cell)
         likely_kinds(cell)
     assert time.monotonic() - start < 10

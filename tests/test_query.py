@@ -161,13 +161,13 @@ SET temp_directory = '{folder}'
 SET python_enable_replacements = true
 SET TimeZone = 'Asia/Kolkata'
 PRAGMA memory_limit = '100GB'
-PRAGMA enable_profiling
 INSTALL httpfs
 LOAD httpfs
 LOAD '{folder}/secret.csv'
 INSTALL httpfs FROM 'https://example.invalid'
 SELECT 1; DROP TABLE weekly_triage
 SELECT 1; SELECT 2
+SELECT 1; PIVOT weekly_triage ON triage_level USING sum(reports)
 BEGIN; DELETE FROM weekly_triage; COMMIT
 """.strip().splitlines()
 

@@ -96,16 +96,18 @@ def comparisons(operators: Sequence[str]) -> st.SearchStrategy[str]:
     )
 
 
+SHAPES = ("{} AND {}", "{} OR {}", "({}) AND {}", "{} AND ({})", "({}) OR {}", "{} OR ({})", "({}) and ({})")
+NEGATED = ("NOT {}", "NOT ({})", "NOT {} AND {}", "{} OR NOT ({})", "{} AND NOT ({})", "NOT ({}) OR ({})")
+
+
 def conditions(negated: bool, operators: Sequence[str]) -> st.SearchStrategy[str]:
     """Conditions as a person types them: parentheses here and there, precedence elsewhere."""
-    leaf = st.one_of(st.sampled_from(NAMES), st.sampled_from(NAMES), comparisons(operators))
-
-    def grown(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-        joined = st.builds("{} {} {}".format, inner, st.sampled_from(("AND", "OR", "and")), inner)
-        wrapped = st.builds("({})".format, inner)
-        return st.one_of(joined, joined, wrapped, st.builds("NOT {}".format, inner)) if negated else joined | wrapped
-
-    return st.recursive(leaf, grown, max_leaves=6)
+    sign = st.sampled_from(NAMES)
+    leaf = st.one_of(sign, sign, sign, comparisons(operators))
+    shape = st.sampled_from(SHAPES + NEGATED if negated else SHAPES)
+    pair = st.builds(str.format, shape, leaf, leaf)
+    nested = st.builds(str.format, shape, pair, st.one_of(leaf, pair))
+    return st.one_of(leaf, pair, nested, st.builds(str.format, shape, nested, pair))
 
 
 ALL_COMPARISONS = (">", ">=", "<", "<=", "=", "<>", "!=")
@@ -151,28 +153,55 @@ def test_the_compiled_sql_equals_the_slow_evaluator(pack: Pack, records: list[An
 
 
 @thoroughly
-@given(st.lists(conditions(True, ALL_COMPARISONS), min_size=1, max_size=20), answers)
+@given(st.lists(conditions(True, ALL_COMPARISONS), min_size=1, max_size=20), record_lists)
 def test_a_condition_means_the_same_as_typed_as_rebuilt_as_tests_on_bits_and_to_the_slow_evaluator(
-    texts: list[str], record: Answers
+    texts: list[str], records: list[Answers]
 ) -> None:
-    """The text is run as it stands, so that the parsers must agree on what binds more strongly."""
-    expected = [kleene.state(text, record) for text in texts]
-    assert _run(record, texts) == expected
-    assert _run(record, [condition_sql(text) for text in texts]) == expected
+    assert_one_meaning(texts, records)
+
+
+def test_every_condition_of_three_signs_means_the_same_for_every_combination_of_answers() -> None:
+    texts = sorted(set(three_signs()))
+    assert len(texts) == 160
+    combinations = itertools.product((True, False, None), repeat=3)
+    answered = [dict(zip(NAMES, values, strict=False)) for values in combinations]
+    assert_one_meaning(texts, [dict.fromkeys(NAMES) | BLANK_NUMBERS | some for some in answered])
+
+
+def assert_one_meaning(texts: list[str], records: list[Answers]) -> None:
+    """Each text is run as it stands too, so that the parsers must agree on what binds more strongly."""
+    expected = [[kleene.state(text, record) for text in texts] for record in records]
+    assert _run(records, texts) == expected
+    assert _run(records, [condition_sql(text) for text in texts]) == expected
     tests = [condition_tests(_named_pack(NAMES), text) for text in texts]
-    assert _run(record, [test.true for test in tests]) == [state is True for state in expected]
-    assert _run(record, [test.false for test in tests]) == [state is False for state in expected]
+    assert _run(records, [test.true for test in tests]) == [[state is True for state in row] for row in expected]
+    assert _run(records, [test.false for test in tests]) == [[state is False for state in row] for row in expected]
 
 
-def _run(record: Answers, expressions: list[str]) -> list[bool | None]:
-    """Each expression on one record, whose answers are there as columns and as the masks `yes` and `no`."""
-    columns = {name: f"{_literal(record[name])}::BOOLEAN" for name in NAMES}
+def three_signs() -> Iterator[str]:
+    """Every way to join three signs by AND, OR, parentheses and NOT, at most one NOT before each."""
+    operators, nots = ("AND", "OR"), ("", "NOT ")
+    for first, second in itertools.product(operators, repeat=2):
+        for a, b, c, outer in itertools.product(nots, repeat=4):
+            yield f"{a}zinc {first} {b}amber {second} {c}moss"
+            yield f"{outer}({a}zinc {first} {b}amber) {second} {c}moss"
+            yield f"{a}zinc {first} {outer}({b}amber {second} {c}moss)"
+
+
+def _run(records: list[Answers], expressions: list[str]) -> list[list[bool | None]]:
+    """Each expression on each record, whose answers are there as columns and as the masks `yes` and `no`."""
+    relation = " UNION ALL ".join(_as_select(place, record) for place, record in enumerate(records))
+    columns = ", ".join(f"({expression}) AS value_{i}" for i, expression in enumerate(expressions))
+    rows = _database().execute(f"SELECT {columns} FROM ({relation}) ORDER BY place").fetchall()
+    return [list(row) for row in rows]
+
+
+def _as_select(place: int, record: Answers) -> str:
+    masks = {word: _mask(_named_pack(NAMES), record, (value,)) for word, value in (("yes", True), ("no", False))}
+    columns = {"place": str(place)} | {word: str(mask) for word, mask in masks.items()}
+    columns |= {name: f"{_literal(record[name])}::BOOLEAN" for name in NAMES}
     columns |= {name: f"{_literal(record[name])}::INTEGER" for name in NUMBERS}
-    columns |= {"yes": str(_mask(_named_pack(NAMES), record, (True,)))}
-    columns |= {"no": str(_mask(_named_pack(NAMES), record, (False,)))}
-    relation = "SELECT " + ", ".join(f"{value} AS {name}" for name, value in columns.items())
-    (row,) = _database().execute(f"SELECT {', '.join(expressions)} FROM ({relation})").fetchall()
-    return list(row)
+    return "SELECT " + ", ".join(f"{value} AS {name}" for name, value in columns.items())
 
 
 def _literal(value: bool | int | None) -> str:
