@@ -39,6 +39,7 @@ class StateError(CalfwatchError):
 class FileRejected(Exception):  # noqa: N818 - a verdict on one file, not a failure of the program
     """One delivered file cannot be used; the reason goes to the ledger and never quotes the file's values."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, passing: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.passing = passing  # it may fare otherwise the next time, with the same settings

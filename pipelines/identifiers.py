@@ -133,9 +133,14 @@ NATIONAL_IDS: tuple[tuple[re.Pattern[str], Callable[[str], bool], str], ...] = (
 SSN = re.compile(r"(?!000|666|9\d\d)\d{3}-(?!00)\d\d-(?!0000)\d{4}")
 
 
-def check_names(names: Iterable[str]) -> None:
-    """Raises FileRejected for a column that by its name holds a direct identifier, or a name that is one."""
+def check_names(names: Iterable[str], known: frozenset[str] = frozenset()) -> None:
+    """Raises FileRejected for a column that by its name holds a direct identifier, or a name that is one.
+
+    `known` are the fields themselves, which may be called as they like.
+    """
     for place, name in enumerate(names, 1):
+        if name in known:
+            continue
         if certain_kind(name):
             raise FileRejected(f"column {place} of the header is {certain_kind(name)}; is the header line missing?")
         kind = _name_kind(name)

@@ -77,7 +77,13 @@ def ingest_file(connection: duckdb.DuckDBPyConnection, delivery: Delivery, conte
                 return known
             return _store(connection, delivery, context, judged, tried_with, before)
     except FileRejected as rejection:
-        return _reject(connection, delivery, context, file_id, rejection.reason, tried_with)
+        file_id = file_id or _id_of_rejected(delivery.path, context.settings)
+        known = _known(connection, delivery, file_id, tried_with)
+        if known and known.status == "known":  # accepted once, it stays accepted
+            return known
+        return _reject(
+            connection, delivery, context, file_id, rejection.reason, "" if rejection.passing else tried_with
+        )
 
 
 def _path_known(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
@@ -102,7 +108,7 @@ def _identity(path: Path) -> tuple[int, int, int]:
     try:
         found = path.stat()
     except OSError as error:
-        raise FileRejected(f"cannot be read: {error.strerror}") from error
+        raise FileRejected(f"cannot be read: {error.strerror}", passing=True) from error
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
@@ -151,7 +157,7 @@ def _store(
         _write_ledger(connection, outcome, context, delivery_no, tried_with, judged.counts.first, judged.counts.last)
         summarise.add_changes(connection, context.settings, context.pack, delivery_no, replaced > 0)
         if _identity(delivery.path) != before:
-            raise FileRejected("changed while it was read; it is tried again in the next run")
+            raise FileRejected("changed while it was read; it is tried again in the next run", passing=True)
     return outcome
 
 
@@ -317,12 +323,11 @@ def _reject(
     connection: duckdb.DuckDBPyConnection,
     delivery: Delivery,
     context: Context,
-    file_id: str | None,
+    file_id: str,
     reason: str,
     tried_with: str,
 ) -> Outcome:
     """Keeps the verdict alone."""
-    file_id = file_id or _id_of_rejected(delivery.path, context.settings)
     outcome = Outcome(
         _path_text(delivery.path),
         delivery.source.name,

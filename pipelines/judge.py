@@ -27,6 +27,7 @@ from pipelines.read import Block, Delivery, Meter, RawRows, blocks, header_names
 from pipelines.settings import Settings, Source
 from pipelines.statements import one_number, statement
 from pipelines.validate import ACCEPTED, WHOLE_COLUMNS, Validated, Validator, distinct
+from schemas.fields import CONTEXT_NAMES
 from schemas.pack import Pack
 from schemas.tables import quoted
 
@@ -104,7 +105,7 @@ class Reader:
         self.delimiter = delivery.source.delimiter
         self.names: list[str] = []
         self.gate_lock = threading.Lock()
-        exempt = frozenset({"reported_at"}) | adapter.ignores | adapter.dates
+        exempt = frozenset({"reported_at"}) | adapter.dates
         self.gate = Gate(exempt, frozenset({"report_id"}))
         self.threads = settings.threads or os.cpu_count() or 1
         self.parse_time = _parse_time(delivery.source)
@@ -123,7 +124,8 @@ class Reader:
         batches = self._batches(held)
         left_out = self._left_out(batches)
         conflicts = left_out.column("kind").to_pylist().count("conflict")
-        self._check_share(counts.rows, counts.bad_rows, conflicts)
+        otherwise_good = left_out.filter(left_out["accepted"])["kind"].to_pylist().count("conflict")
+        self._check_share(counts.rows, counts.bad_rows, otherwise_good)
         if conflicts:
             counts.first, counts.last = _range_without(left_out, batches())
         return Judged(meter.file_id, counts, left_out, batches)
@@ -133,12 +135,12 @@ class Reader:
         if 1 + counts.blank + counts.rows != meter.lines:
             raise FileRejected(f"{meter.lines} lines, but {counts.rows} rows and {counts.blank} blank lines")
         if self.file_id not in (None, meter.file_id):
-            raise FileRejected("changed while it was read; it is tried again in the next run")
+            raise FileRejected("changed while it was read; it is tried again in the next run", passing=True)
 
     def _check_share(self, rows: int, bad: int, conflicts: int) -> None:
         limit = self.settings.max_quarantined_share
         wrong = min(rows, bad + conflicts)
-        if rows and wrong > limit * rows:
+        if rows and wrong / rows > limit:
             reasons = ", ".join(f"{reason} ({count})" for reason, count in self._common_reasons(conflicts))
             raise FileRejected(
                 f"{wrong} of {rows} rows are bad ({wrong / rows:.0%}; at most {limit:.0%} are allowed): {reasons}"
@@ -192,7 +194,7 @@ class Reader:
         line, rest = split_header(first)
         if not self.names:
             names = header_names(line, self.delimiter)
-            check_names(names)
+            check_names(names, frozenset((*CONTEXT_NAMES, *self.pack.field_names)))
             check_header(self.adapter, names, self.pack)
             self.names = names
         if rest.lines:

@@ -65,7 +65,7 @@ def _missing(path: Path) -> str:
 
 
 def _open_error(path: Path, error: duckdb.Error) -> CalfwatchError:
-    if "lock" in str(error).lower():
+    if "Could not set lock" in str(error):
         return LockedError(f"{path.name} is being written by a run; query --db summaries meanwhile, or try again")
     return StateError(f"{path} cannot be opened ({type(error).__name__}): it is damaged or no DuckDB file")
 

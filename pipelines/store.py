@@ -77,7 +77,10 @@ class Home:
 
         Raises LockedError after `wait_seconds`, naming the process that holds it.
         """
-        handle = os.open(self.path / "writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            handle = os.open(self.path / "writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise UsageError(f"{self.path}: cannot be written: {error.strerror}; try another --home") from error
         try:
             self._take(handle, time.monotonic() + wait_seconds, wait_seconds)
             os.ftruncate(handle, 0)
@@ -109,20 +112,53 @@ def open_records(home: Home, settings: Settings, pack: Pack) -> Iterator[duckdb.
     Raises StateError for a damaged or foreign state, UsageError where it is tagged with another rule pack.
     """
     _check_library()
-    _clear_leftovers(home)
+    _check_writable(home)
+    before = os.umask(0o077)  # DuckDB's log and overflow too are for their owner alone
     connection = duckdb.connect(":memory:")
     try:
+        _clear_leftovers(home)
         _configure(connection, home, settings)
         _attach(connection, home)
-        if not _has_state(connection):
-            _create(connection, settings, pack)
-        home.records.chmod(0o600)
-        _check_version(connection, home)
-        _follow_settings(connection, settings, pack)
-        check_counts(connection)
+        with _damage_told(home):
+            _prepare(connection, home, settings, pack)
         yield connection
     finally:
         connection.close()
+        os.umask(before)
+
+
+def _check_writable(home: Home) -> None:
+    for path in (home.path, home.scratch, home.records, home.records.with_name("records.duckdb.wal")):
+        if path.exists() and not os.access(path, os.W_OK, effective_ids=True):
+            raise UsageError(f"{path}: may not be written; try another --home, or mend its mode")
+
+
+@contextlib.contextmanager
+def _damage_told(home: Home) -> Iterator[None]:
+    """What DuckDB meets in a damaged file, told as what it is."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise StateError(
+            f"{home.records} cannot be read ({type(error).__name__}): it is damaged. "
+            "Restore it from a backup, or move it away and ingest the CSVs again."
+        ) from error
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings, pack: Pack) -> None:
+    """Makes the tables where there are none, else checks that they are ours and agree."""
+    if not _has_state(connection):
+        _refuse_foreign(connection, home)
+        _create(connection, settings, pack)
+    home.records.chmod(0o600)
+    _check_version(connection, home)
+    check_counts(connection)
+    _follow_settings(connection, settings, pack)
+
+
+def _refuse_foreign(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+    if one_number(connection, "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'calfwatch'"):
+        raise StateError(f"{home.records} is a DuckDB file of something else; name another --home")
 
 
 def _check_library() -> None:
@@ -156,7 +192,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
         connection.execute(f"ATTACH {path} AS calfwatch (STORAGE_VERSION '{STORAGE_VERSION}')")
         connection.execute("USE calfwatch")
     except duckdb.Error as error:
-        if "lock" in str(error):
+        if "Could not set lock" in str(error):
             raise LockedError(f"{home.records} is open in another program; close it there") from error
         raise StateError(
             f"{home.records} cannot be opened ({type(error).__name__}): it is damaged or no DuckDB file. "
@@ -240,7 +276,7 @@ def reports_sql(pack: Pack, relation: str) -> str:
         for bit, name in enumerate(pack.field_names)
     )
     scores = ", ".join(
-        f"{category.name}: ((scores >> {8 * i}) & 255)::UTINYINT" for i, category in enumerate(pack.categories)
+        f"'{category.name}': ((scores >> {8 * i}) & 255)::UTINYINT" for i, category in enumerate(pack.categories)
     )
     categories = (UNDETERMINED, *(cause.category for cause in pack.causes))
     return f"""SELECT
@@ -293,26 +329,16 @@ def _follow_settings(connection: duckdb.DuckDBPyConnection, settings: Settings, 
 
 
 def check_counts(connection: duckdb.DuckDBPyConnection) -> None:
-    """Ledger = records = summaries, or StateError: a truncated log opens with its tail silently gone."""
-    row = first_row(
-        connection,
-        """
-        SELECT
-          (SELECT coalesce(sum(rows_accepted) - sum(rows_superseded), 0) FROM files),
-          (SELECT count(*) FROM records),
-          (SELECT coalesce(sum(reports), 0) FROM daily_summary),
-          (SELECT coalesce(sum(rows_superseded), 0) FROM files),
-          (SELECT count(*) FROM superseded)
-    """,
-    )
-    assert row is not None
-    ledger, records, summaries, replaced, superseded = (int(value) for value in row)
-    if not (ledger == records == summaries and replaced == superseded):
-        raise StateError(
-            f"records.duckdb contradicts itself: the ledger says {ledger} records and {replaced} superseded, stored "
-            f"are {records} and {superseded}, the summaries count {summaries}. "
-            "Restore a backup, or ingest the CSVs into a new home."
-        )
+    """Ledger = records = summaries, or StateError: a truncated log opens with its tail silently gone.
+
+    Cheap enough for every start; it counts, and does not look into every row.
+    """
+    for name, wanted, found in connection.execute(statement("steps", "check_counts")).fetchall():
+        if wanted != found:
+            raise StateError(
+                f"records.duckdb contradicts itself: {name}: {wanted} by the ledger or the records, {found} found. "
+                "Restore a backup, or ingest the CSVs into a new home."
+            )
 
 
 @contextlib.contextmanager

@@ -118,7 +118,8 @@ def reports_table(pack: Pack) -> Table:
     answers = tuple(
         Column(f.name, "BOOLEAN", f"{f.meaning} NULL is unknown. Article: {f.reference}.") for f in pack.fields
     )
-    scores = f"STRUCT({', '.join(f'{c.name} UTINYINT' for c in pack.categories)})"
+    points = ", ".join(f'"{category.name}" UTINYINT' for category in pack.categories)
+    scores = f"STRUCT({points})"
     tags = tuple(Column(c.name, scores if c.type == "STRUCT" else c.type, c.meaning) for c in TAG_MEANINGS)
     return Table("reports", "one accepted record and its tags", context + answers + tags)
 

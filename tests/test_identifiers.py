@@ -412,9 +412,6 @@ def test_the_search_finds_what_is_there(
     assert "records.duckdb: quarantine" in planted_anywhere(home, PLANTED)
 
 
-@pytest.mark.xfail(
-    reason="the gate does not look at columns that an adapter ignores, and raw_line keeps them", strict=True
-)
 def test_an_ignored_column_is_looked_at_too_for_quarantined_lines_keep_their_text(
     tmp_path: Path, ingest: Callable[..., list[Outcome]], home: Home
 ) -> None:
