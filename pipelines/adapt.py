@@ -32,7 +32,8 @@ ADDED_COLUMNS = ("line_number", "file_id", "unlisted")  # what `raw` has beside 
 class Adapter:
     """A source's SELECT and the columns it knows. `identity` is the canonical layout itself.
 
-    `dates` are the columns that hold the date of the report, which is no birth date.
+    `dates` are the columns that hold the date of the report, which is no birth date; `ids` those that hold its
+    number, which may look like anything.
     """
 
     sql: str
@@ -40,6 +41,7 @@ class Adapter:
     optional: frozenset[str]
     ignores: frozenset[str]
     dates: frozenset[str]
+    ids: frozenset[str]
     digest: str
 
     @property
@@ -59,6 +61,7 @@ def load_adapter(source: Source, home: Path) -> Adapter:
         _listed(text, "optional"),
         _listed(text, "ignores"),
         _listed(text, "dates"),
+        _listed(text, "ids"),
         hashlib.sha256(text.encode()).hexdigest(),
     )
 

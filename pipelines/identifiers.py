@@ -180,11 +180,15 @@ class Gate:
     """Watches the cells of one file as they are read; `verdict` raises FileRejected.
 
     `judged_whole` are the columns of which only the share counts: the report id, which may be any number.
+    `certain_only` are those in which one value may still be enough, but numbers mean nothing: ignored columns.
     """
 
-    def __init__(self, exempt: frozenset[str], judged_whole: frozenset[str]) -> None:
+    def __init__(
+        self, exempt: frozenset[str], judged_whole: frozenset[str], certain_only: frozenset[str] = frozenset()
+    ) -> None:
         self.exempt = exempt
         self.judged_whole = judged_whole
+        self.certain_only = certain_only
         self.cells: Counter[str] = Counter()
         self.kinds: Counter[tuple[str, str]] = Counter()
         self.looked_at: dict[tuple[str, str], frozenset[str]] = {}
@@ -215,7 +219,7 @@ class Gate:
         certain = certain_kind(value)
         if certain and column not in self.judged_whole:
             raise FileRejected(f"column {column[:40]!a} holds {certain}; remove it at the sender")
-        likely = likely_kinds(value)
+        likely = set() if column in self.certain_only else likely_kinds(value)
         if column in self.judged_whole:
             likely.discard(POSTAL_CODE)  # reports that are counted from 1 have five digits for a long time
         return frozenset(likely | ({certain} if certain else set()))

@@ -282,6 +282,15 @@ def test_reports_counted_from_one_are_no_postal_codes_when_they_have_five_digits
     assert "postal code" in verdict("region", [str(number) for number in range(20_000, 20_100)])
 
 
+def test_of_an_ignored_column_only_a_certain_value_counts() -> None:
+    def gate() -> Gate:
+        return Gate(frozenset(), frozenset(), certain_only=frozenset({"row"}))
+
+    assert verdict("row", [str(number) for number in range(20_000, 20_100)], gate()) == "ok"
+    assert verdict("row", ["9434765919"] * 10, gate()) == "ok"
+    assert verdict("row", ["1", "jane@example.org"], gate()).startswith("column 'row' holds an e-mail address")
+
+
 @pytest.mark.parametrize(
     ("line", "kind"),
     [
