@@ -26,12 +26,14 @@ bench: $(READY)
 docs: $(READY)
 	$(BIN)/python -m schemas.dictionary > docs/data-dictionary.md
 
-# the virtual environment is made once per lock file; a second call finds it ready
+# The virtual environment is made once per lock file; a second call finds it ready. The lock is complete, hence
+# --no-deps: asked to resolve as well, pip takes a newer SQLAlchemy into account and then refuses it for its missing hash.
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("calfwatch needs Python 3.11 or later; try: make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip check --disable-pip-version-check
 	$(BIN)/python -m compileall -q $(VENV)/lib || true
 	touch $@
 
@@ -44,7 +46,7 @@ browser:
 # the oldest DuckDB that is supported must pass as well
 test-oldest-duckdb:
 	$(PYTHON) -m venv --clear $(VENV)-oldest
-	$(VENV)-oldest/bin/python -m pip install --quiet -r requirements.lock
+	$(VENV)-oldest/bin/python -m pip install --quiet --no-deps -r requirements.lock
 	$(VENV)-oldest/bin/python -m pip install --quiet duckdb==1.5.6
 	$(VENV)-oldest/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	$(VENV)-oldest/bin/python -m pytest -m "not slow"

@@ -131,7 +131,7 @@ REFUSED = {
     "COPY raw TO '{folder}/stolen.csv'": "not one SELECT",
     "ATTACH '{folder}/stolen.duckdb'": "not one SELECT",
     "SET memory_limit = '8GB'": "not one SELECT",
-    "PRAGMA enable_external_access": "not one SELECT",
+    "CALL range(3)": "not one SELECT",
     "INSTALL httpfs": "not one SELECT",
     # a SELECT that fails, or reaches out
     "SELEC 1": "Parser Error",
