@@ -25,6 +25,7 @@ from pipelines.settings import Settings, Source
 from pipelines.statements import first_row, one_number, statement
 from pipelines.store import Home, reports_sql, transaction
 from pipelines.tag import tag_sql
+from pipelines.validate import BAD_CELLS
 from schemas.pack import Pack
 
 RAW_LINE_CUT = 4096
@@ -228,9 +229,9 @@ def _quarantine(
     """Stores every bad cell, and every row of a conflict, with its raw line; returns the number of rows."""
     if not judged.counts.bad_rows and not judged.left_out.num_rows:
         return 0
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE cells AS SELECT *, NULL::VARCHAR AS raw_line FROM quarantine LIMIT 0"
-    )
+    # named columns: DuckDB 2.0.0 loses sight of many rows inserted into a table made by a SELECT without rows
+    columns = ", ".join(f"{name} VARCHAR" for name in BAD_CELLS.names if name != "line_number")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE cells (line_number BIGINT, {columns})")
     for batch in judged.batches():
         if batch.bad_cells.num_rows:
             connection.register("bad", batch.bad_cells)

@@ -410,4 +410,4 @@ def lines_at(path: Path, settings: Settings, numbers: Sequence[int]) -> Iterator
             yield wanted[place], line.removesuffix(b"\r").decode("utf-8", errors="backslashreplace")
             place += 1
     if place < len(wanted):
-        raise FileRejected("changed while it was read; it is tried again in the next run")
+        raise FileRejected("changed while it was read; it is tried again in the next run", passing=True)

@@ -121,7 +121,12 @@ def open_records(home: Home, settings: Settings, pack: Pack) -> Iterator[duckdb.
         _attach(connection, home)
         with _damage_told(home):
             _prepare(connection, home, settings, pack)
-        yield connection
+        try:
+            yield connection
+        except duckdb.Error as error:  # a damaged block that only the run's own work touched
+            if "orrupt" not in str(error):
+                raise
+            raise _damaged(home, error) from error
     finally:
         connection.close()
         os.umask(before)
@@ -139,10 +144,14 @@ def _damage_told(home: Home) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        raise StateError(
-            f"{home.records} cannot be read ({type(error).__name__}): it is damaged. "
-            "Restore it from a backup, or move it away and ingest the CSVs again."
-        ) from error
+        raise _damaged(home, error) from error
+
+
+def _damaged(home: Home, error: duckdb.Error) -> StateError:
+    return StateError(
+        f"{home.records} cannot be read ({type(error).__name__}): it is damaged. "
+        "Restore it from a backup, or move it away and ingest the CSVs again."
+    )
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings, pack: Pack) -> None:

@@ -275,7 +275,6 @@ def test_a_clinic_with_its_own_layout_is_taken_in_by_one_select(
     ]
 
 
-@pytest.mark.xfail(reason="the gate is not told of `ids` and `ignores`", strict=True)
 def test_the_numbers_of_reports_and_of_rows_may_look_like_anything(home: Home, tmp_path: Path, ingest: Ingest) -> None:
     head = "-- requires: no, seen, red\n-- ignores: row\n-- dates: seen\n-- ids: no\n"
     sql = "SELECT line_number, no AS report_id, seen AS reported_at, red AS redness FROM raw"

@@ -312,7 +312,6 @@ def test_blocks_and_what_is_held_in_memory_change_nothing(
     assert parts(found[0][0]) == (150, 136, 13, 1, 0)
 
 
-@pytest.mark.xfail(reason="CREATE TABLE AS without rows, then a long INSERT: DuckDB 2.0.0 reads nothing", strict=True)
 def test_a_file_may_have_more_bad_lines_than_fit_a_row_group(tmp_path: Path, ingest: Ingest, ask: Ask) -> None:
     path = tmp_path / "long.csv"
     path.write_text("report_id,reported_at,redness\n" + "x\n" * 122_880)
@@ -659,7 +658,6 @@ def test_a_damaged_database_is_a_damaged_state(
         ingest(write_csv(mild(1), name="more.csv"))
 
 
-@pytest.mark.xfail(reason="a bad block that only an ingest reads ends in a duckdb.Error", strict=True)
 def test_a_bad_block_is_either_not_met_or_told_as_damage(home: Home, write_csv: Write, ingest: Ingest) -> None:
     ingest(write_csv(mild(2000)))
     later = write_csv(mild(1, sex="male"), name="later.csv")

@@ -13,6 +13,7 @@
 --      requires   columns that the file must have, else it is rejected
 --      optional   columns that may be missing; they are then there, blank
 --      ignores    columns that are known and dropped
+--      ids        columns that number the reports: like report_id, judged as identifiers by the share of the column alone
 --      dates      columns that hold the date of the report: full dates elsewhere look like birth dates and reject the file
 --    Any other column rejects the file, so that nobody's extra data comes in by accident.
 --

@@ -3,6 +3,7 @@
 -- optional: CPSC_Case_Number, Diagnosis
 -- ignores: unnamed_1, Alcohol, Drug, Incident Locale, Location, Disposition, Fire_Involvement, Race, Other_Race, Hispanic, Other_Diagnosis, Body_Part_2, Diagnosis_2, Other_Diagnosis_2, Product_1, Product_2, Product_3, Stratum, PSU, Weight
 -- dates: Treatment_Date
+-- ids: CPSC_Case_Number
 --
 -- What the rules below decide, and why
 --   scope       Body_Part is the lower leg (as text or as code 36); every other row is left out, counted as out of scope.
