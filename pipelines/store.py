@@ -244,8 +244,8 @@ def _use_pack(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: P
     }
     for name, meaning in meanings.items():
         connection.execute("INSERT INTO fields VALUES (?, ?)", [name, meaning])
-    version_row = [pack.version, pack.number, pack.article]
-    connection.execute("INSERT INTO rule_packs SELECT ?, ?, ?, now()", version_row)
+    version_row = [pack.version, pack.number, pack.article, pack.text]
+    connection.execute("INSERT INTO rule_packs SELECT ?, ?, ?, now(), ?", version_row)
     _set_state(connection, "rule_pack", pack.version)
     _set_state(connection, "complaint", pack.complaint)
     _cut_weeks(connection, settings, pack)

@@ -130,6 +130,7 @@ class Pack:
     evidence: tuple[Evidence, ...]
     guidance: tuple[Guidance, ...]
     digest: str
+    text: str  # the TOML it was read from
 
     @property
     def version(self) -> str:
@@ -234,7 +235,7 @@ def parse_pack(text: str, origin: str = "rule pack") -> Pack:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{origin}: is not TOML: {error}") from error
     problems = _Problems(text)
-    pack = _build(raw, problems)
+    pack = _build(raw, text, problems)
     if pack is not None:
         _check_sizes(pack, problems)
     if pack is not None and not problems.found:
@@ -296,7 +297,7 @@ _HEAD: dict[str, type] = {
 _TYPE_WORDS = {str: "text", int: "a whole number", date: "a date such as 2022-09-06", list: "a list of texts"}
 
 
-def _build(raw: dict[str, Any], problems: _Problems) -> Pack | None:
+def _build(raw: dict[str, Any], text: str, problems: _Problems) -> Pack | None:
     for key in sorted(set(raw) - set(_TABLES) - {"pack"}):
         problems.add(f"unknown table or key '{key}'; allowed: pack, {', '.join(_TABLES)}", key)
     head = _head(raw.get("pack"), problems)
@@ -304,7 +305,7 @@ def _build(raw: dict[str, Any], problems: _Problems) -> Pack | None:
     if problems.found:
         return None
     digest = hashlib.sha256(json.dumps(raw, sort_keys=True, default=str).encode()).hexdigest()
-    return Pack(**head, **rows, digest=digest)
+    return Pack(**head, **rows, digest=digest, text=text)
 
 
 def _head(head: object, problems: _Problems) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from schemas.fields import CONTEXT_FIELDS
 from schemas.pack import Pack
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -255,6 +255,41 @@ RULE_PACKS = Table(
         number INTEGER its number
         article VARCHAR the article it reads
         first_used TIMESTAMPTZ when it first tagged a record here
+        content VARCHAR the pack as TOML text
+    """),
+)
+AUDIT = Table(
+    "audit",
+    "one deed that changed what was stored before: a withdrawn file, a retagged history, a migration",
+    _columns("""
+        happened_at TIMESTAMPTZ when
+        action VARCHAR withdraw, retag, restore or migrate
+        subject VARCHAR what it was done to: a file_id, a rule pack, a schema version
+        detail VARCHAR what changed, in words and counts
+        who VARCHAR the user account that ran the command
+        version VARCHAR version of calfwatch
+    """),
+)
+REPORTED_WEEKS = Table(
+    "reported_weeks",
+    "one week whose report has been published; its numbers are frozen",
+    _columns("""
+        week VARCHAR the week, such as 2026-W47
+        week_start DATE its first day
+        reported_at TIMESTAMPTZ when the report was written
+        rule_pack VARCHAR version of the rule pack that had tagged the records
+        last_delivery INTEGER the latest delivery that the report knew
+        version VARCHAR version of calfwatch
+    """),
+)
+REPORTED_COUNTS = Table(
+    "reported_counts",
+    "one published week and series",
+    _columns("""
+        week VARCHAR the week, such as 2026-W47
+        week_start DATE its first day
+        series VARCHAR what is counted, such as triage_level=emergency
+        reports BIGINT the count as it was reported
     """),
 )
 
@@ -372,7 +407,10 @@ ABOUT = Table(
     """),
 )
 
-SMALL_TABLES = (FILES, QUARANTINE, *DAILY_TABLES, CALENDAR, RULES, CAUSES, FIELDS, STATE, RULE_PACKS)
+SMALL_TABLES = (
+    *(FILES, QUARANTINE, *DAILY_TABLES, CALENDAR, RULES, CAUSES, FIELDS, STATE),
+    *(RULE_PACKS, AUDIT, REPORTED_WEEKS, REPORTED_COUNTS),
+)
 
 
 def stored_tables(pack: Pack) -> tuple[Table, ...]:
