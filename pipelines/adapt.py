@@ -85,8 +85,9 @@ def _without_comments(sql: str) -> str:
 
 def check_header(adapter: Adapter, names: list[str], pack: Pack) -> None:
     """Raises FileRejected where a column is unknown or a required one is missing."""
+    own = frozenset(field.name for field in pack.fields)
     if adapter.identity:
-        requires, known = frozenset(REQUIRED_NAMES), frozenset(CONTEXT_NAMES) | frozenset(pack.field_names)
+        requires, known = frozenset(REQUIRED_NAMES), frozenset(CONTEXT_NAMES) | own
     else:
         requires, known = adapter.requires, adapter.requires | adapter.optional | adapter.ignores
     unknown = [name for name in names if name not in known]
@@ -102,8 +103,8 @@ def check_header(adapter: Adapter, names: list[str], pack: Pack) -> None:
     missing = sorted(requires - set(names))
     if missing:
         raise FileRejected(f"required column {', '.join(missing)} is missing")
-    if adapter.identity and not set(names) & set(pack.field_names):
-        raise FileRejected(f"no symptom column in the header; at least one of {_some(frozenset(pack.field_names))}")
+    if adapter.identity and not own & set(names):
+        raise FileRejected(f"no symptom column in the header; at least one of {_some(own)}")
 
 
 def _some(names: frozenset[str]) -> str:
@@ -177,7 +178,7 @@ def _explained(error: duckdb.Error) -> str:
 
 def _checked(result: pa.Table, raw: pa.Table, source: Source, pack: Pack) -> pa.Table:
     names = result.column_names
-    known = {*CONTEXT_NAMES, *pack.field_names, "line_number", ADAPTER_ERROR}
+    known = {*CONTEXT_NAMES, *(field.name for field in pack.fields), "line_number", ADAPTER_ERROR}
     odd = next((name for name in names if name not in known or names.count(name) > 1), None)
     if odd is not None or "line_number" not in names:
         what = "does not return line_number"

@@ -12,15 +12,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import duckdb
+
 from pipelines import store
-from pipelines.errors import UsageError
+from pipelines.errors import StateError, UsageError
 from pipelines.ingest import Context, Outcome, ingest_file
 from pipelines.query import read_only
 from pipelines.read import Delivery, find_deliveries
 from pipelines.settings import Settings
 from pipelines.statements import first_row
 from pipelines.store import Home
-from schemas.pack import Pack, load_pack
+from schemas.pack import Pack, load_pack, parse_pack
 
 
 class Lines:
@@ -71,9 +73,21 @@ def totals(done: Sequence[Outcome]) -> str:
     )
 
 
-def read_pack() -> Pack:
-    """The rule pack in use."""
-    return load_pack()
+def configured_pack(home: Home, settings: Settings) -> Pack:
+    """The pack that the settings name, else the shipped one; a home with a history keeps the pack that tagged it."""
+    return load_pack(home.path / settings.rule_pack if settings.rule_pack else None)
+
+
+def published_pack(home: Home) -> Pack:
+    """The pack that tagged what summaries.duckdb counts, from the snapshot itself."""
+    with contextlib.closing(read_only(home.summaries)) as connection:
+        try:
+            row = first_row(connection, "SELECT rule_pack_content FROM about")
+        except duckdb.BinderException as error:
+            text = f"{home.summaries} was published by an older calfwatch; `calfwatch run` publishes it anew"
+            raise StateError(text) from error
+    assert row is not None
+    return parse_pack(row[0], str(home.summaries))
 
 
 def ingest_batch(
@@ -91,11 +105,12 @@ def ingest_batch(
     Raises LockedError, StateError or UsageError; a rejected file raises nothing and is in the result.
     """
     deliveries = find_deliveries(paths, settings, source)
-    pack = read_pack()
-    context = Context(home, settings, pack, run_id) if run_id else Context(home, settings, pack)
+    configured = configured_pack(home, settings)
     tell.start(deliveries)
     outcomes = []
-    with home.lock(wait_seconds), store.open_records(home, settings, pack) as connection:
+    with home.lock(wait_seconds), store.open_records(home, settings, configured) as connection:
+        pack = store.pack_in_use(connection, configured)
+        context = Context(home, settings, pack, run_id) if run_id else Context(home, settings, pack)
         for delivery in deliveries:
             outcomes.append(ingest_file(connection, delivery, context))
             tell.done(outcomes[-1])
@@ -106,11 +121,12 @@ def ingest_batch(
 
 def publish_snapshot(home: Home, settings: Settings, wait_seconds: float) -> None:
     """Publishes the summaries of now."""
-    with home.lock(wait_seconds), store.open_records(home, settings, read_pack()) as connection:
+    pack = configured_pack(home, settings)
+    with home.lock(wait_seconds), store.open_records(home, settings, pack) as connection:
         store.publish(connection, home, settings)
 
 
-def write_week(home: Home, pack: Pack, week: str, out: Path | None, as_known_now: bool) -> Path:
+def write_week(home: Home, week: str, out: Path | None, as_known_now: bool) -> Path:
     """A week's report and its folder. A published week is frozen: it is left, or copied to `out`, as it is.
 
     Raises UsageError for a week that is not covered.
@@ -120,9 +136,9 @@ def write_week(home: Home, pack: Pack, week: str, out: Path | None, as_known_now
     name = _latest_week(home) if week == "latest" else week
     published = home.reports / name
     if as_known_now and out:
-        return write_report(home.summaries, pack, out, name)
+        return write_report(home.summaries, published_pack(home), out, name)
     if not (published / "internal.html").exists():
-        published = write_report(home.summaries, pack, home.reports, name)
+        published = write_report(home.summaries, published_pack(home), home.reports, name)
     return _copied(published, out) if out else published
 
 

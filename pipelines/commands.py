@@ -129,23 +129,22 @@ def _progress() -> Iterator[Any]:
 
 def report(options: argparse.Namespace) -> int:
     """Writes a week's report, or says where the published one is: a published week is frozen."""
-    from pipelines.batch import read_pack, write_week
+    from pipelines.batch import write_week
     from pipelines.store import Home
 
     home = _existing_home(options.home)
     if options.as_known_now and not options.out:
         raise UsageError("--as-known-now leaves the published report alone: say where with --out DIR")
-    folder = write_week(
-        Home(home), read_pack(), options.week, Path(options.out) if options.out else None, options.as_known_now
-    )
+    out = Path(options.out) if options.out else None
+    folder = write_week(Home(home), options.week, out, options.as_known_now)
     print(folder / "internal.html")
     return 0
 
 
 def _write_due_report(home: Any) -> Path:
-    from pipelines.batch import read_pack, write_week
+    from pipelines.batch import write_week
 
-    return write_week(home, read_pack(), "latest", None, False)
+    return write_week(home, "latest", None, False)
 
 
 def query(options: argparse.Namespace) -> int:
@@ -160,11 +159,10 @@ def query(options: argparse.Namespace) -> int:
 
 def explain(options: argparse.Namespace) -> int:
     """Why a record is tagged so."""
-    from pipelines.batch import read_pack
     from pipelines.explain import explain_report, explanation_text
 
     home = _existing_home(options.home)
-    found = explain_report(home / "records.duckdb", read_pack(), options.report_id, options.source)
+    found = explain_report(home / "records.duckdb", options.report_id, options.source)
     print(json.dumps(found, indent=2, default=str) if options.json else explanation_text(found))
     return 0
 

@@ -10,6 +10,7 @@ import duckdb
 
 from pipelines.errors import UsageError
 from pipelines.query import read_only
+from pipelines.store import stored_pack
 from pipelines.tag import condition_sql
 from schemas.pack import LEVELS, Pack, condition_fields
 
@@ -17,20 +18,15 @@ STATES = {True: "TRUE", False: "FALSE", None: "UNKNOWN"}
 ANSWERS = {True: "yes", False: "no", None: "unknown"}
 
 
-def explain_report(records: Path, pack: Pack, report_id: str, source: str | None) -> dict[str, Any]:
-    """Everything behind a record's tags. Raises UsageError for an id that is not stored, that several sources use
-    (without `source`), or that another pack than `pack` tagged."""
+def explain_report(records: Path, report_id: str, source: str | None) -> dict[str, Any]:
+    """Everything behind a record's tags, by the pack that tagged it. Raises UsageError for an id that is not stored,
+    or that several sources use (without `source`)."""
     with contextlib.closing(read_only(records)) as connection:
         rows, place = _find(connection, report_id, source)
         if place == "quarantined":
             return {"report_id": report_id, "source": rows[0]["source"], "place": place, "reasons": rows}
         record = rows[-1]
-        if record["rule_pack"] != pack.version:
-            raise UsageError(
-                f"'{report_id}' is tagged with rule pack {record['rule_pack']}, the pack in use is {pack.version}; "
-                "only the pack that tagged a record can explain it"
-            )
-        return _explanation(connection, pack, record, place)
+        return _explanation(connection, stored_pack(connection, record["rule_pack"]), record, place)
 
 
 _PLACES = {
@@ -94,7 +90,7 @@ def _explanation(
 def _rule(connection: duckdb.DuckDBPyConnection, pack: Pack, record: dict[str, Any], rule: Any) -> dict[str, Any]:
     """A rule's state on this record, evaluated by the SQL that tags, and the answers that it read."""
     names = condition_fields(rule.when)
-    types = {name: "BOOLEAN" if name in pack.field_names else "INTEGER" for name in names}
+    types = {name: pack.sql_type(name) for name in names}
     values = ", ".join(f'?::{types[name]} AS "{name}"' for name in names)
     row = connection.execute(
         f"SELECT {condition_sql(rule.when)} FROM (SELECT {values})", [record[name] for name in names]

@@ -64,7 +64,7 @@ def publish_summaries(home: str, wait_seconds: float) -> None:
 def write_due_report(home: str) -> str | None:
     """Writes the report of the last complete week if it is not there; without a complete week there is none."""
     try:
-        return str(batch.write_week(Home(Path(home)), batch.read_pack(), "latest", None, False))
+        return str(batch.write_week(Home(Path(home)), "latest", None, False))
     except UsageError:
         return None
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 from pipelines import summarise
 from pipelines.adapt import Adapter, load_adapter, scratch
 from pipelines.errors import FileRejected
-from pipelines.judge import INCOMING, Judged, Reader
+from pipelines.judge import Judged, Reader, incoming_schema
 from pipelines.read import Delivery, content_id, lines_at
 from pipelines.settings import Settings, Source
 from pipelines.statements import first_row, one_number, statement
@@ -179,27 +179,38 @@ def _insert(
     words = {"source": source.name}
     already = 0
     if first_row(connection, "SELECT 1 FROM records WHERE source = ? LIMIT 1", [source.name]):
-        with _incoming(connection, judged):
+        with _incoming(connection, judged, pack):
             connection.execute(statement("steps", "stored_matches"), words)
-        with _incoming(connection, judged):
-            already = one_number(connection, statement("steps", "stored_already"))
+        with _incoming(connection, judged, pack):
+            already = one_number(connection, _for_pack("stored_already", pack))
     else:
         connection.execute("CREATE OR REPLACE TEMP TABLE stored_matches AS FROM records LIMIT 0")
-    sql = statement("steps", "insert_records", tagged=tag_sql(pack, "incoming"))
+    sql = _for_pack("insert_records", pack, tagged=tag_sql(pack, "incoming"))
     connection.execute("SET preserve_insertion_order = false")  # rows know their line; order costs a fifth
     try:
-        with _incoming(connection, judged):
+        with _incoming(connection, judged, pack):
             inserted = one_number(connection, sql, words | {"delivery_no": delivery_no})
     finally:
         connection.execute("SET preserve_insertion_order = true")
     return inserted, already
 
 
+def _for_pack(step: str, pack: Pack, **values: object) -> str:
+    """A step's SQL, with the columns that the pack's own numbers and choices have."""
+    words = {
+        "own": "".join(f", {name}" for name in pack.columns),
+        "own_stored": "".join(f", stored.{name}" for name in pack.columns),
+        "own_incoming": "".join(f", incoming.{name}" for name in pack.columns),
+        "own_same": "".join(f" AND stored.{name} IS NOT DISTINCT FROM tagged.{name}" for name in pack.columns),
+    }
+    return statement("steps", step, **words, **values)
+
+
 @contextlib.contextmanager
-def _incoming(connection: duckdb.DuckDBPyConnection, judged: Judged) -> Iterator[None]:
+def _incoming(connection: duckdb.DuckDBPyConnection, judged: Judged, pack: Pack) -> Iterator[None]:
     """The accepted rows as a relation that is read once, batch by batch."""
     stream = (part for batch in judged.batches() for part in batch.accepted.to_batches())
-    connection.register("incoming", pa.RecordBatchReader.from_batches(INCOMING, stream))
+    connection.register("incoming", pa.RecordBatchReader.from_batches(incoming_schema(pack), stream))
     try:
         yield
     finally:

@@ -26,7 +26,7 @@ from pipelines.identifiers import SAMPLE_PER_BLOCK, Gate, check_names
 from pipelines.read import Block, Delivery, Meter, RawRows, blocks, header_names, lines_at, raw_rows, split_header
 from pipelines.settings import Settings, Source
 from pipelines.statements import one_number, statement
-from pipelines.validate import ACCEPTED, WHOLE_COLUMNS, Validated, Validator, distinct
+from pipelines.validate import WHOLE_COLUMNS, Validated, Validator, accepted_schema, distinct
 from schemas.fields import CONTEXT_NAMES
 from schemas.pack import Pack
 from schemas.tables import quoted
@@ -35,9 +35,6 @@ HELD_BYTES = 128 << 20  # judged rows kept in memory, compressed, so that most f
 RESOLVE_ROWS = 4_000_000  # rows whose hashes are compared at a time
 if "jemalloc" in pa.supported_memory_backends():
     pa.set_memory_pool(pa.jemalloc_memory_pool())  # gives freed blocks back: a sixth less memory at 5 million rows
-
-# The typed accepted rows: reported_at as an instant, everything else as validate.py packed it.
-INCOMING = ACCEPTED.set(ACCEPTED.get_field_index("reported_at"), pa.field("reported_at", pa.timestamp("us", "UTC")))
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ class Judged:
     """A file that may be stored.
 
     left_out: rows that share a report_id with another of the file (line_number, report_id, accepted, kind:
-    duplicate or conflict). batches: calling it yields every judged batch, accepted rows typed as INCOMING.
+    duplicate or conflict). batches: calling it yields every judged batch, accepted rows typed as `incoming_schema`.
     """
 
     file_id: str
@@ -195,7 +192,7 @@ class Reader:
         line, rest = split_header(first)
         if not self.names:
             names = header_names(line, self.delimiter)
-            check_names(names, frozenset((*CONTEXT_NAMES, *self.pack.field_names)))
+            check_names(names, frozenset((*CONTEXT_NAMES, *(field.name for field in self.pack.fields))))
             check_header(self.adapter, names, self.pack)
             self.names = names
         if rest.lines:
@@ -256,15 +253,16 @@ class Reader:
         self, cursor: duckdb.DuckDBPyConnection, accepted: pa.Table
     ) -> tuple[pa.Table, datetime | None, datetime | None]:
         """Types reported_at: text without an offset is in the source's time zone."""
-        place = INCOMING.get_field_index("reported_at")
+        incoming = incoming_schema(self.pack)
+        place = incoming.get_field_index("reported_at")
         cursor.register("accepted", accepted.select(["reported_at"]))
         instants = cursor.sql(f"SELECT {self.parse_time} AS reported_at FROM accepted").to_arrow_table()
         cursor.unregister("accepted")
-        column = instants.column(0).cast(INCOMING.field(place).type)
+        column = instants.column(0).cast(incoming.field(place).type)
         if column.null_count:
             raise AssertionError("a time that the schema accepts could not be converted")
         ends = pa.compute.min_max(column).as_py()
-        return accepted.set_column(place, INCOMING.field(place), column), ends["min"], ends["max"]
+        return accepted.set_column(place, incoming.field(place), column), ends["min"], ends["max"]
 
     def _left_out(self, batches: Callable[[], Iterator[Validated]]) -> pa.Table:
         """Rows that share a report_id with another row of the file: (line_number, report_id, accepted, kind)."""
@@ -295,7 +293,8 @@ class Reader:
 
     def _add_candidates(self, batch: Validated) -> None:
         """Accepted rows are compared as typed; bad rows as the text they came in."""
-        content = ", ".join(name for name in INCOMING.names if name not in ("line_number", "report_id"))
+        names = incoming_schema(self.pack).names
+        content = ", ".join(name for name in names if name not in ("line_number", "report_id"))
         self.work.register("batch", batch.accepted)
         self.work.execute(f"""INSERT INTO candidates
             SELECT line_number, report_id, hash({content}), TRUE FROM batch
@@ -315,6 +314,12 @@ class Reader:
         self.work.register("bad", table)
         self.work.execute("INSERT INTO candidates SELECT line_number, report_id, hash(text), FALSE FROM bad")
         self.work.unregister("bad")
+
+
+def incoming_schema(pack: Pack) -> pa.Schema:
+    """Typed accepted rows: reported_at as an instant, everything else as validate.py packed it."""
+    schema = accepted_schema(pack)
+    return schema.set(schema.get_field_index("reported_at"), pa.field("reported_at", pa.timestamp("us", "UTC")))
 
 
 def _range_without(left_out: pa.Table, batches: Iterator[Validated]) -> tuple[datetime | None, datetime | None]:

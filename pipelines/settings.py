@@ -41,6 +41,7 @@ class Settings:
     memory_limit: str = "320MB"
     threads: int = 0
     incoming: tuple[str, ...] = ("incoming",)
+    rule_pack: str = ""
     retries: int = 1
     ingest_cron: str = "15 * * * *"
     report_cron: str = "0 6 * * 1"
@@ -66,6 +67,7 @@ MEANINGS = {
     "memory_limit": "memory DuckDB may use before it goes to disk",
     "threads": "threads for reading and for DuckDB; 0 is one per core",
     "incoming": "what `run` without paths ingests: files, folders or globs, relative to the home",
+    "rule_pack": "file of the rule pack for a new home and for `retag`, relative to the home; empty: the shipped one",
     "retries": "how often a scheduled run tries a chunk of files again after a passing failure",
     "ingest_cron": "when `serve` ingests, in the reporting time zone",
     "report_cron": "when `serve` writes the weekly report",

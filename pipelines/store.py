@@ -17,8 +17,8 @@ from pipelines import summarise
 from pipelines.errors import LockedError, StateError, UsageError
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number, sql_list, statement
-from schemas.fields import AGE_BANDS, NUMERIC_FIELDS, SEXES
-from schemas.pack import LEVELS, UNDETERMINED, Pack
+from schemas.fields import AGE_BANDS, SEXES
+from schemas.pack import LEVELS, UNDETERMINED, Pack, parse_pack
 from schemas.tables import (
     DAILY_SUMMARY,
     SCHEMA_VERSION,
@@ -27,8 +27,10 @@ from schemas.tables import (
     create_sql,
     published_tables,
     quoted,
+    records_table,
     stored_tables,
     stored_views,
+    superseded_table,
 )
 
 STORAGE_VERSION = "v1.4.0"  # readable by DuckDB 1.4 and later, which BI tools still ship
@@ -109,7 +111,8 @@ class Home:
 def open_records(home: Home, settings: Settings, pack: Pack) -> Iterator[duckdb.DuckDBPyConnection]:
     """records.duckdb for writing; the caller holds the lock. Made where there is none, checked where there is.
 
-    Raises StateError for a damaged or foreign state, UsageError where it is tagged with another rule pack.
+    `pack` is for a home without a history; one that has a history keeps the pack that tagged it (`pack_in_use`).
+    Raises StateError for a damaged or foreign state.
     """
     _check_library()
     _check_writable(home)
@@ -222,14 +225,14 @@ def _create(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pac
         facts = {"schema_version": SCHEMA_VERSION, "calfwatch_version": version("calfwatch")}
         for key, value in facts.items():
             connection.execute("INSERT INTO state VALUES (?, ?)", [key, str(value)])
-        _use_pack(connection, settings, pack)
+        use_pack(connection, settings, pack)
 
 
 def _comment(connection: duckdb.DuckDBPyConnection, table: Table, kind: str = "TABLE") -> None:
     connection.execute(";".join(comment_sql(table, kind)))
 
 
-def _use_pack(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
+def use_pack(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
     """Makes a pack the one in use: its dimension tables, and the views that decode its bits."""
     for table in ("rules", "causes", "fields"):
         connection.execute(f"DELETE FROM {table}")
@@ -239,13 +242,14 @@ def _use_pack(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: P
     for cause in pack.causes:
         connection.execute("INSERT INTO causes VALUES (?, ?, ?)", [cause.category, cause.name, cause.label])
     connection.execute("INSERT INTO causes VALUES (?, ?, ?)", [UNDETERMINED, UNDETERMINED, "Undetermined"])
-    meanings = {field.name: field.meaning for field in pack.fields} | {
-        name: name.replace("_", " ") for name in NUMERIC_FIELDS
-    }
-    for name, meaning in meanings.items():
-        connection.execute("INSERT INTO fields VALUES (?, ?)", [name, meaning])
-    version_row = [pack.version, pack.number, pack.article, pack.text]
-    connection.execute("INSERT INTO rule_packs SELECT ?, ?, ?, now(), ?", version_row)
+    meanings = {field.name: field.meaning for field in pack.fields}
+    for name in pack.askable:
+        connection.execute("INSERT INTO fields VALUES (?, ?)", [name, meanings.get(name, name.replace("_", " "))])
+    connection.execute(
+        """INSERT INTO rule_packs SELECT $version, $number, $article, now(), $text
+           WHERE $version NOT IN (SELECT rule_pack FROM rule_packs)""",
+        {"version": pack.version, "number": pack.number, "article": pack.article, "text": pack.text},
+    )
     _set_state(connection, "rule_pack", pack.version)
     _set_state(connection, "complaint", pack.complaint)
     _cut_weeks(connection, settings, pack)
@@ -280,10 +284,7 @@ def _cut_weeks(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: 
 
 def reports_sql(pack: Pack, relation: str) -> str:
     """The packed records of `relation` as the columns of `reports`."""
-    answers = ", ".join(
-        f"CASE WHEN (answered & {1 << bit}) <> 0 THEN (yes & {1 << bit}) <> 0 END AS {name}"
-        for bit, name in enumerate(pack.field_names)
-    )
+    answers = ", ".join(f"{_answer_sql(pack, field.name)} AS {field.name}" for field in pack.fields)
     scores = ", ".join(
         f"'{category.name}': ((scores >> {8 * i}) & 255)::UTINYINT" for i, category in enumerate(pack.categories)
     )
@@ -305,6 +306,16 @@ def reports_sql(pack: Pack, relation: str) -> str:
 FROM {relation} AS packed JOIN files USING (delivery_no)"""
 
 
+def _answer_sql(pack: Pack, field: str) -> str:
+    """A field's answer as the view `reports` shows it."""
+    if field in pack.choices:
+        return f"CASE WHEN {field} > 0 THEN ({sql_list(pack.choices[field])})[{field}] END"
+    if field in pack.own_numbers:
+        return field
+    bit = 1 << pack.field_names.index(field)
+    return f"CASE WHEN (answered & {bit}) <> 0 THEN (yes & {bit}) <> 0 END"
+
+
 def _names_of_bits(mask: str, names: tuple[str, ...]) -> str:
     tests = ", ".join(f"CASE WHEN ({mask} & {1 << bit}) <> 0 THEN {quoted(name)} END" for bit, name in enumerate(names))
     return f"list_filter([{tests}], lambda name: name IS NOT NULL)"
@@ -320,21 +331,51 @@ def _check_version(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
 
 
 def _follow_settings(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
-    """Rebuilds the summaries where time zone or week system changed; refuses a silent change of rule pack."""
-    stored = get_state(connection, "rule_pack")
-    empty = one_number(connection, "SELECT count(*) FROM records") == 0
-    if stored != pack.version and not empty:
-        raise UsageError(
-            f"the stored history is tagged with rule pack {stored}, the pack in use is {pack.version}; "
-            "two packs are never mixed: ingest into a new --home, or go back to the first pack"
-        )
-    if stored != pack.version:
+    """Rebuilds the summaries where time zone or week system changed; takes another pack up where nothing is tagged."""
+    used = pack_in_use(connection, pack)
+    if used.version != pack.version and not _has_history(connection):
         with transaction(connection):
-            _use_pack(connection, settings, pack)
+            _start_over(connection, settings, pack)
+        used = pack
     weeks = (get_state(connection, "time_zone"), get_state(connection, "week_system"))
     if weeks != (settings.time_zone, settings.week_system):
         with transaction(connection):
-            _cut_weeks(connection, settings, pack)
+            _cut_weeks(connection, settings, used)
+
+
+def pack_in_use(connection: duckdb.DuckDBPyConnection, pack: Pack) -> Pack:
+    """The pack that tagged the stored history. `pack`, the configured one, is given back where it is the same.
+
+    A newer pack in the settings, or shipped with an update, changes no tag by itself: `retag` does.
+    """
+    stored = get_state(connection, "rule_pack")
+    return pack if stored == pack.version else stored_pack(connection, stored)
+
+
+def stored_pack(connection: duckdb.DuckDBPyConnection, pack_version: str) -> Pack:
+    """A pack that has tagged records here, from the text kept of it. Raises UsageError where no text was kept."""
+    row = first_row(connection, "SELECT content FROM rule_packs WHERE rule_pack = ?", [pack_version])
+    if row is None or row[0] is None:
+        raise UsageError(
+            f"the history is tagged with rule pack {pack_version}, and its text was not kept; "
+            "name its file as rule_pack in calfwatch.toml"
+        )
+    return parse_pack(row[0], f"rule pack {pack_version}")
+
+
+def _has_history(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether any record was ever tagged here and is still known."""
+    return one_number(connection, "SELECT (SELECT count(*) FROM records) + (SELECT count(*) FROM superseded)") > 0
+
+
+def _start_over(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
+    """Empty tables in the form of another pack."""
+    connection.execute("DROP VIEW reports")
+    for table in (records_table(pack), superseded_table(pack)):
+        connection.execute(f"DROP TABLE {table.name}")
+        connection.execute(create_sql(table))
+        _comment(connection, table)
+    use_pack(connection, settings, pack)
 
 
 def check_counts(connection: duckdb.DuckDBPyConnection) -> None:

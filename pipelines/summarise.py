@@ -116,8 +116,9 @@ def _day_sums(pack: Pack) -> str:
 
     One pass over the records for three tables; the sign is applied to the few sums, not to every record.
     """
-    numeric = [f"sum(({name} IS NOT NULL)::UTINYINT)" for name in pack.askable[len(pack.field_names) :]]
-    answered = ", ".join([_bit_sums("answered", len(pack.field_names)), *numeric])
+    numbers = [f"sum(({name} IS NOT NULL)::UTINYINT)" for name in pack.numbers]
+    choices = [f"sum(({name} <> 0)::UTINYINT)" for name in pack.choices]
+    answered = ", ".join([_bit_sums("answered", len(pack.field_names)), *numbers, *choices])
     unresolved = f"CASE WHEN triage_level = {LEVELS.index('unresolved')} THEN missing ELSE 0 END"
     return f"""SELECT report_date, source, delivery_no, sign, count(*) AS reports,
         [{_bit_sums("rules_true", len(pack.triage))}] AS rules,

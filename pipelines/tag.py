@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 from sqlglot import exp
 
-from schemas.fields import NUMERIC_FIELDS
 from schemas.pack import LEVELS, Evidence, Pack, TriageRule, condition_fields, parse_condition
 
 TAG_COLUMNS = ("triage_level", "triage_ceiling", "rules_true", "missing", "likely_cause", "scores")
@@ -49,8 +48,17 @@ def _tests(pack: Pack, tree: exp.Expression) -> Truth:
         return Truth(f"(yes & {bit}) <> 0", f"(no & {bit}) <> 0")
     if isinstance(tree, exp.And | exp.Or):
         return _combined(pack, _parts(tree, type(tree)), isinstance(tree, exp.And))
+    if tree.this.name in pack.choices:
+        return _choice_tests(pack, tree)
     compared = tree.sql(dialect="duckdb")
     return Truth(f"coalesce({compared}, FALSE)", f"coalesce(NOT ({compared}), FALSE)")
+
+
+def _choice_tests(pack: Pack, tree: exp.Expression) -> Truth:
+    """A choice is stored as 1 + its place among the values, 0 where it is unknown."""
+    name, code = tree.this.name, 1 + pack.choices[tree.this.name].index(tree.expression.name)
+    chosen, other = f"{name} = {code}", f"{name} NOT IN (0, {code})"
+    return Truth(chosen, other) if isinstance(tree, exp.EQ) else Truth(other, chosen)
 
 
 def _parts(tree: exp.Expression, kind: type[exp.Expression]) -> list[exp.Expression]:
@@ -151,8 +159,9 @@ def _missing(pack: Pack) -> str:
         for i, rule in enumerate(pack.triage)
     )
     yes_no = (1 << len(pack.field_names)) - 1
-    numeric = ((f"{name} IS NULL", 1 << (len(pack.field_names) + i)) for i, name in enumerate(NUMERIC_FIELDS))
-    return f"({_bits(open_rules)} & (xor(answered, {yes_no}::UINTEGER) | {_bits(numeric)}))"
+    unknown = [(f"{name} IS NULL", 1 << pack.askable.index(name)) for name in pack.numbers]
+    unknown += [(f"{name} = 0", 1 << pack.askable.index(name)) for name in pack.choices]
+    return f"({_bits(open_rules)} & (xor(answered, {yes_no}::UINTEGER) | {_bits(unknown)}))"
 
 
 def _field_bits(pack: Pack, rule: TriageRule) -> int:

@@ -19,7 +19,7 @@ from pandera.errors import SchemaErrors
 
 from pipelines.adapt import ADAPTER_ERROR
 from pipelines.read import BadLine
-from schemas.fields import AGE_BANDS, NUMERIC_FIELDS, SEXES
+from schemas.fields import AGE_BANDS, SEXES
 from schemas.pack import Pack
 from schemas.reports import ANSWERS, allowed_text, check_name, report_schema
 
@@ -37,7 +37,7 @@ BAD_CELLS = pa.schema(
         ("value", pa.string()),
     ]
 )
-ACCEPTED = pa.schema(
+_ACCEPTED = pa.schema(
     [
         ("line_number", pa.uint32()),
         ("report_id", pa.string()),
@@ -52,14 +52,19 @@ ACCEPTED = pa.schema(
     ]
 )
 _CODES = {"age_band": AGE_BANDS, "sex": SEXES}
-_INTEGERS = {"pain_score": (np.uint8, pa.uint8()), "duration_days": (np.uint16, pa.uint16())}
 
 Mask = npt.NDArray[np.bool_]
 
 
+def accepted_schema(pack: Pack) -> pa.Schema:
+    """Accepted rows as they are packed; the pack's numbers and choices have a column each."""
+    own = [(name, pa.uint16()) for name in pack.own_numbers] + [(name, pa.uint8()) for name in pack.choices]
+    return pa.schema([*_ACCEPTED, *(pa.field(name, kind) for name, kind in own)])
+
+
 @dataclass(frozen=True)
 class Validated:
-    """A block's rows: the accepted ones (schema ACCEPTED) and every bad cell of the others (BAD_CELLS)."""
+    """A block's rows: the accepted ones (as `accepted_schema`) and every bad cell of the others (BAD_CELLS)."""
 
     accepted: pa.Table
     bad_cells: pa.Table
@@ -83,6 +88,7 @@ class Validator:
     def __init__(self, pack: Pack) -> None:
         self.pack = pack
         self.schema = report_schema(pack)
+        self.accepted = accepted_schema(pack)
         self.judged: dict[str, dict[str, bool]] = {name: {} for name in self.schema.columns}
         self.lock = threading.Lock()
 
@@ -156,11 +162,21 @@ class Validator:
             "reported_at": _text(rows, "reported_at"),
             "region": _text(rows, "region"),
             **{name: _ordinal(coded.get(name), values, rows.num_rows) for name, values in _CODES.items()},
-            **{name: _integer(coded.get(name), name, rows.num_rows) for name in NUMERIC_FIELDS},
+            **{name: _choice(coded.get(name), values, rows.num_rows) for name, values in self.pack.choices.items()},
+            **{name: self._integer(coded.get(name), name, rows.num_rows) for name in self.pack.numbers},
             **self._answers(coded, rows.num_rows),
         }
-        table = pa.table([columns[name] for name in ACCEPTED.names], schema=ACCEPTED)
+        table = pa.table([columns[name] for name in self.accepted.names], schema=self.accepted)
         return table if keep.all() else table.filter(pa.array(keep))
+
+    def _integer(self, column: _Coded | None, name: str, rows: int) -> pa.Array:
+        kind = self.accepted.field(name).type
+        if column is None:
+            return pa.nulls(rows, kind)
+        numbers = [_number(value, self.pack.numbers[name]) for value in column.values]
+        table = np.array([*(n or 0 for n in numbers), 0], dtype=kind.to_pandas_dtype())
+        missing = np.array([*(n is None for n in numbers), True])
+        return pa.array(column.taken(table), mask=column.taken(missing))
 
     def _answers(self, coded: Mapping[str, _Coded], rows: int) -> dict[str, pa.Array]:
         """Two bits a field: whether it has an answer (low half), and whether that is yes (high half)."""
@@ -256,14 +272,10 @@ def _ordinal(column: _Coded | None, values: Sequence[str], rows: int) -> pa.Arra
     return pa.array(column.taken(np.array([*places, 0], dtype=np.uint8)))
 
 
-def _integer(column: _Coded | None, name: str, rows: int) -> pa.Array:
-    kind, arrow = _INTEGERS[name]
-    if column is None:
-        return pa.nulls(rows, arrow)
-    numbers = [_number(value, NUMERIC_FIELDS[name]) for value in column.values]
-    table = np.array([*(n or 0 for n in numbers), 0], dtype=kind)
-    missing = np.array([*(n is None for n in numbers), True])
-    return pa.array(column.taken(table), mask=column.taken(missing))
+def _choice(column: _Coded | None, values: Sequence[str], rows: int) -> pa.Array:
+    """As `_ordinal`, in any case; the words for no answer are blank too."""
+    plain = None if column is None else _Coded([value.lower() for value in column.values], column.places)
+    return _ordinal(plain, values, rows)
 
 
 def _number(value: str, limits: tuple[int, int]) -> int | None:

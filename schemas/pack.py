@@ -33,8 +33,14 @@ UNDETERMINED = "undetermined"
 ANY_CAUSE = "any"  # guidance that is not for one cause alone
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 COMPARISONS = (exp.GT, exp.GTE, exp.LT, exp.LTE, exp.EQ, exp.NEQ)
-ALLOWED_IN_CONDITIONS = "fields, AND, OR, NOT, parentheses, a numeric field compared with a whole number"
-FORBIDDEN_SIGN = re.compile(r"[^A-Za-z0-9_\s()<>=!]", re.ASCII)
+ALLOWED_IN_CONDITIONS = (
+    "yes/no fields, AND, OR, NOT, parentheses, a number compared with a whole number, "
+    "a choice = or <> one of its values"
+)
+FORBIDDEN_SIGN = re.compile(r"[^A-Za-z0-9_\s()<>=!']", re.ASCII)
+NO_ANSWER = ("na", "unknown")  # beside blank
+LARGEST_NUMBER = 65_535  # numbers are stored in two bytes
+MAX_CHOICES = 255  # a choice is stored as its place in one byte
 MAX_CONDITION_SIGNS = 2000  # deeper nesting than fits in here is beyond what the parsers take
 MAX_MASK_BITS = 32  # answers and rules are stored as bits of one UINTEGER each
 MAX_CATEGORIES = 4  # scores are stored as bytes of one UINTEGER
@@ -46,18 +52,28 @@ RESERVED_NAMES = frozenset(CONTEXT_NAMES) | {
     *("source", "file_id", "line_number", "delivery_no", "rule_pack", "answered", "yes", "unlisted", "adapter_error"),
     *("triage_level", "triage_ceiling", "triage_rules", "rules_true", "missing", "missing_answers"),
     *("cause_category", "likely_cause", "cause_scores", "scores", "superseded_by", "superseded_at"),
+    # what the statements that tag, compare and count call their own columns
+    *("no", "rules_open", "sign", "report_date", "reports", "severe_pain", "codes", "missing_unresolved"),
 }
+RESERVED_PATTERN = re.compile(r"(true|false|points|score)_[0-9]+|(emergency|contact_doctor)_(true|false)|.*_before")
 
 
 @dataclass(frozen=True)
 class Field:
-    """A yes/no question of the complaint; its answer is yes, no or unknown."""
+    """A question of the complaint; its answer may always be unknown.
+
+    type: yes_no; number, a whole one from `smallest` to `largest`, in `unit`; or choice, one of `values`.
+    """
 
     name: str
     label: str
     type: str
     meaning: str
     reference: str
+    unit: str = ""
+    smallest: int = 0
+    largest: int = 0
+    values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,12 +156,36 @@ class Pack:
     @cached_property
     def field_names(self) -> tuple[str, ...]:
         """The yes/no fields; a field's place is its bit in the stored masks."""
-        return tuple(field.name for field in self.fields)
+        return tuple(field.name for field in self.fields if field.type == "yes_no")
+
+    @cached_property
+    def own_numbers(self) -> dict[str, tuple[int, int]]:
+        """The number fields that the pack declares, with their limits."""
+        return {field.name: (field.smallest, field.largest) for field in self.fields if field.type == "number"}
+
+    @cached_property
+    def numbers(self) -> dict[str, tuple[int, int]]:
+        """Every number that a rule may read, with its limits: those of every report, then the pack's own."""
+        return NUMERIC_FIELDS | self.own_numbers
+
+    @cached_property
+    def choices(self) -> dict[str, tuple[str, ...]]:
+        """The choice fields, each with its values."""
+        return {field.name: field.values for field in self.fields if field.type == "choice"}
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The fields that are stored in a column of their own, and not as bits."""
+        return (*self.own_numbers, *self.choices)
 
     @cached_property
     def askable(self) -> tuple[str, ...]:
-        """Every field whose answer can be missing: the yes/no fields, then the numeric ones that rules read."""
-        return self.field_names + tuple(NUMERIC_FIELDS)
+        """Every field whose answer can be missing: yes/no fields, numbers, choices."""
+        return (*self.field_names, *self.numbers, *self.choices)
+
+    def sql_type(self, field: str) -> str:
+        """A field's type in the view `reports`."""
+        return "BOOLEAN" if field in self.field_names else "VARCHAR" if field in self.choices else "USMALLINT"
 
     def causes_of(self, category: str) -> tuple[Cause, ...]:
         """The causes of one category, in the order that decides ties."""
@@ -167,13 +207,12 @@ def condition_fields(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(column.name for column in parse_condition(text).find_all(exp.Column, bfs=False)))
 
 
-def condition_problem(text: str, yes_no: tuple[str, ...]) -> str | None:
-    """Why a condition is not allowed, or None. Allowed: fields, AND, OR, NOT, parentheses, and a numeric
-    field compared with a whole number."""
+def condition_problem(text: str, pack: Pack) -> str | None:
+    """Why a condition is not allowed in a pack, or None (see ALLOWED_IN_CONDITIONS)."""
     if len(text) > MAX_CONDITION_SIGNS:
         return f"has {len(text)} characters; at most {MAX_CONDITION_SIGNS} are allowed"
     try:
-        problem = _tree_problem(parse_condition(text), yes_no)
+        problem = _tree_problem(parse_condition(text), pack)
     except ValueError as error:
         return str(error)
     # what leaves no trace in the tree: comments, semicolons, quotes around a name
@@ -183,29 +222,42 @@ def condition_problem(text: str, yes_no: tuple[str, ...]) -> str | None:
     return problem
 
 
-def _tree_problem(tree: exp.Expression, yes_no: tuple[str, ...]) -> str | None:
+def _tree_problem(tree: exp.Expression, pack: Pack) -> str | None:
     if isinstance(tree, exp.And | exp.Or):
-        return _tree_problem(tree.left, yes_no) or _tree_problem(tree.right, yes_no)
+        return _tree_problem(tree.left, pack) or _tree_problem(tree.right, pack)
     if isinstance(tree, exp.Not | exp.Paren):
-        return _tree_problem(tree.this, yes_no)
+        return _tree_problem(tree.this, pack)
     if isinstance(tree, COMPARISONS):
-        return _comparison_problem(tree)
-    if isinstance(tree, exp.Column) and not tree.table and tree.name not in yes_no:
-        return f"'{tree.name}' is not a yes/no field of the pack; allowed: {', '.join(yes_no)}"
+        return _comparison_problem(tree, pack)
+    if isinstance(tree, exp.Column) and not tree.table and tree.name not in pack.field_names:
+        return f"'{tree.name}' is not a yes/no field of the pack; allowed: {', '.join(pack.field_names)}"
     if isinstance(tree, exp.Column) and not tree.table:
         return None
     return f"'{_shown(tree)}' is not allowed; allowed: {ALLOWED_IN_CONDITIONS}"
 
 
-def _comparison_problem(tree: exp.Expression) -> str | None:
-    column, number = tree.this, tree.expression
-    if not (isinstance(column, exp.Column) and not column.table and column.name in NUMERIC_FIELDS):
-        return f"'{_shown(column)}' is not a numeric field; allowed: {', '.join(NUMERIC_FIELDS)}, on the left"
-    smallest, largest = NUMERIC_FIELDS[column.name]
-    if not (isinstance(number, exp.Literal) and not number.is_string and number.name.isdigit()):
-        return f"'{_shown(number)}' is not a whole number; allowed: {smallest}-{largest}"
-    if not smallest <= int(number.name) <= largest:
-        return f"{_shown(number)} is outside of {column.name}; allowed: {smallest}-{largest}"
+def _comparison_problem(tree: exp.Expression, pack: Pack) -> str | None:
+    column, value = tree.this, tree.expression
+    name = column.name if isinstance(column, exp.Column) and not column.table else ""
+    if name in pack.choices:
+        return _choice_problem(tree, pack.choices[name])
+    if name not in pack.numbers:
+        allowed = ", ".join((*pack.numbers, *pack.choices))
+        return f"'{_shown(column)}' is not a numeric field or a choice; allowed: {allowed}, on the left"
+    smallest, largest = pack.numbers[name]
+    if not (isinstance(value, exp.Literal) and not value.is_string and value.name.isdigit()):
+        return f"'{_shown(value)}' is not a whole number; allowed: {smallest}-{largest}"
+    if not smallest <= int(value.name) <= largest:
+        return f"{_shown(value)} is outside of {name}; allowed: {smallest}-{largest}"
+    return None
+
+
+def _choice_problem(tree: exp.Expression, values: tuple[str, ...]) -> str | None:
+    value = tree.expression
+    if not isinstance(tree, exp.EQ | exp.NEQ):
+        return f"'{_shown(tree)}': values have no order; allowed: = and <>"
+    if not (isinstance(value, exp.Literal) and value.is_string and value.name in values):
+        return f"'{_shown(value)}' is not one of the values; allowed: {', '.join(map(repr, values))}"
     return None
 
 
@@ -294,6 +346,12 @@ _HEAD: dict[str, type] = {
     "notes": list,
     "disclaimer": str,
 }
+_FIELD_KEYS: dict[str, type] = dict.fromkeys(("name", "label", "type", "meaning", "reference"), str)
+_KEYS_OF_TYPE: dict[str, dict[str, type]] = {
+    "yes_no": {},
+    "number": {"unit": str, "smallest": int, "largest": int},
+    "choice": {"values": list},
+}
 _TYPE_WORDS = {str: "text", int: "a whole number", date: "a date such as 2022-09-06", list: "a list of texts"}
 
 
@@ -330,10 +388,19 @@ def _rows(name: str, tables: object, problems: _Problems) -> tuple[Any, ...]:
         return ()
     if not tables:
         problems.add(f"there is no [[{name}]] in the pack; at least one is needed")
-    model = _TABLES[name]
-    types: dict[str, type] = {field.name: int if field.name == "points" else str for field in fields(model)}
-    good = [t for place, t in enumerate(tables) if _check_keys(name, place, t, types, problems)]
-    return tuple(model(**table) for table in good)
+    good = [t for place, t in enumerate(tables) if _check_keys(name, place, t, _key_types(name, t), problems)]
+    return tuple(_TABLES[name](**_frozen(table)) for table in good)
+
+
+def _key_types(name: str, table: dict[str, Any]) -> dict[str, type]:
+    """The keys that a table must have; a field has those of its type beside the common ones."""
+    if name == "fields":
+        return _FIELD_KEYS | _KEYS_OF_TYPE.get(str(table.get("type")), {})
+    return {field.name: int if field.name == "points" else str for field in fields(_TABLES[name])}
+
+
+def _frozen(table: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
 
 
 def _check_keys(name: str, place: int, table: dict[str, Any], types: dict[str, type], problems: _Problems) -> bool:
@@ -362,7 +429,7 @@ def _is_of(value: object, kind: type) -> bool:
 
 def _check_sizes(pack: Pack, problems: _Problems) -> None:
     for count, limit, what, table in (
-        (len(pack.askable), MAX_MASK_BITS, "fields, the numeric ones included", "fields"),
+        (len(pack.askable), MAX_MASK_BITS, "fields, pain_score and duration_days included", "fields"),
         (len(pack.triage), MAX_MASK_BITS, "triage rules", "triage"),
         (len(pack.categories), MAX_CATEGORIES, "categories", "categories"),
         (len(pack.causes), MAX_CAUSES, "causes", "causes"),
@@ -393,6 +460,8 @@ def _check_names(pack: Pack, problems: _Problems) -> None:
     for place, field in enumerate(pack.fields):
         if problem := _field_name_problem(field.name):
             problems.add(f"[[fields]] {field.name}: {problem}; choose another name", "fields", place, "name")
+        if problem := _domain_problem(field):
+            problems.add(f"[[fields]] {field.name}: {problem}", "fields", place, "largest" if field.unit else "values")
     for table in ("categories", "causes"):
         for place, row in enumerate(_of(pack, table)):
             if row.name in (UNDETERMINED, ANY_CAUSE):
@@ -412,7 +481,7 @@ def _unique(rows: list[tuple[str, int, str]], key: str, problems: _Problems) -> 
 
 def _field_name_problem(name: str) -> str | None:
     """Why a field of this name could not be a column, or not be read in a condition."""
-    if name in RESERVED_NAMES:
+    if name in RESERVED_NAMES or RESERVED_PATTERN.fullmatch(name):
         return "is a column of calfwatch already"
     try:
         tree = parse_condition(name)
@@ -421,11 +490,27 @@ def _field_name_problem(name: str) -> str | None:
     return None if isinstance(tree, exp.Column) else "is a word of SQL"
 
 
+def _domain_problem(field: Field) -> str | None:
+    """What is wrong with the numbers or values that a field allows."""
+    if field.type == "number" and not 0 <= field.smallest < field.largest <= LARGEST_NUMBER:
+        return f"numbers from {field.smallest} to {field.largest}; allowed: from 0, rising, to {LARGEST_NUMBER}"
+    if field.type != "choice":
+        return None
+    odd = next((value for value in field.values if not NAME.fullmatch(value)), None)
+    if odd is not None:
+        return f"value '{odd}' {_NAME_WORDS}"
+    if silent := set(field.values) & set(NO_ANSWER):
+        return f"value '{silent.pop()}' would mean that there is no answer, which every field allows; leave it out"
+    if not 2 <= len(set(field.values)) == len(field.values) <= MAX_CHOICES:
+        return f"values must be 2 to {MAX_CHOICES}, each once"
+    return None
+
+
 def _check_values(pack: Pack, problems: _Problems) -> None:
     categories = tuple(category.name for category in pack.categories)
     causes = tuple(cause.name for cause in pack.causes)
     for table, key, allowed in (
-        ("fields", "type", ("yes_no",)),
+        ("fields", "type", tuple(_KEYS_OF_TYPE)),
         ("triage", "level", RULE_LEVELS),
         ("triage", "basis", BASES),
         ("causes", "category", categories),
@@ -444,5 +529,5 @@ def _check_values(pack: Pack, problems: _Problems) -> None:
 def _check_conditions(pack: Pack, problems: _Problems) -> None:
     for table in ("triage", "evidence"):
         for place, rule in enumerate(_of(pack, table)):
-            if problem := condition_problem(rule.when, pack.field_names):
+            if problem := condition_problem(rule.when, pack):
                 problems.add(f"[[{table}]] {rule.id}: when: {problem}", table, place, "when")

@@ -7,7 +7,7 @@ a cell that cannot be converted never hides another one. A blank cell is null an
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -19,7 +19,7 @@ with warnings.catch_warnings():  # pandera's own imports warn; ours must not
 from schemas.fields import CONTEXT_FIELDS, ContextField
 
 if TYPE_CHECKING:
-    from schemas.pack import Pack
+    from schemas.pack import Field, Pack
 
 YES_WORDS = ("yes", "y", "true", "t", "1")
 NO_WORDS = ("no", "n", "false", "f", "0")
@@ -36,13 +36,12 @@ def is_answer(cell: str) -> bool:
 
 
 def report_schema(pack: Pack) -> pandera.DataFrameSchema:
-    """Columns: the context fields and the pack's yes/no fields, all as text, null where blank.
+    """Columns: the context fields and the pack's fields, all as text, null where blank.
 
     A column may be absent from a frame (then it is not judged); a required one may not be null.
     """
     columns = {field.name: _context_column(field) for field in CONTEXT_FIELDS}
-    for answer in pack.fields:
-        columns[answer.name] = _column("answer", ANSWER_ALLOWED, lambda cells: cells.map(is_answer), required=False)
+    columns |= {field.name: _own_column(field) for field in pack.fields}
     return pandera.DataFrameSchema(columns, strict=True, unique_column_names=True)
 
 
@@ -54,6 +53,23 @@ def allowed_text(schema: pandera.DataFrameSchema, column: str) -> str:
 def check_name(schema: pandera.DataFrameSchema, column: str) -> str:
     """The name of a column's check, as the quarantine shows it."""
     return str(schema.columns[column].checks[0].name)
+
+
+def choice_words(values: Iterable[str]) -> frozenset[str]:
+    """What a cell of a choice may say, in lower case."""
+    return frozenset((*values, *UNKNOWN_WORDS))
+
+
+def _own_column(field: Field) -> pandera.Column:
+    """The column of a field that the pack declares."""
+    if field.type == "number":
+        allowed = f"integer {field.smallest}-{field.largest} ({field.unit})"
+        return _column("whole_number", allowed, _whole_number(field.smallest, field.largest), required=False)
+    if field.type == "choice":
+        words = choice_words(field.values)
+        allowed = f"{', '.join(field.values)}, NA, unknown or blank"
+        return _column("allowed_values", allowed, lambda cells: cells.str.lower().isin(words), required=False)
+    return _column("answer", ANSWER_ALLOWED, lambda cells: cells.map(is_answer), required=False)
 
 
 def _context_column(field: ContextField) -> pandera.Column:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from schemas.fields import CONTEXT_FIELDS
-from schemas.pack import Pack
+from schemas.pack import Field, Pack
 
 SCHEMA_VERSION = 2
 
@@ -69,30 +69,34 @@ FILES = Table(
 
 # The stored form of `reports`: answers, rules and scores as bits, because writing thirty columns is what
 # an ingest spends its time on. The view `reports` shows them as columns.
-RECORDS = Table(
-    "records",
-    "one accepted record, packed; read the view reports instead",
-    _columns("""
-        source VARCHAR the sender
-        report_id VARCHAR the sender's number of the report
-        reported_at TIMESTAMPTZ when the report was made
-        region VARCHAR region, NULL where unknown
-        age_band UTINYINT 0 unknown, else place in the list of age bands
-        sex UTINYINT 0 blank, else place in the list of sexes
-        pain_score UTINYINT 0-10, NULL where unknown
-        duration_days USMALLINT days, NULL where unknown
-        answered UINTEGER bit i is set where field i of the pack has an answer
-        yes UINTEGER bit i is set where that answer is yes
-        triage_level UTINYINT 0 self_care, 1 unresolved, 2 contact_doctor, 3 emergency
-        triage_ceiling UTINYINT the highest level that unknown answers could still lead to, coded alike
-        rules_true UINTEGER bit i is set where triage rule i of the pack is TRUE
-        missing UINTEGER bit i is set where asking for field i could raise or settle the level
-        likely_cause UTINYINT 0 undetermined, else place in the list of causes
-        scores UINTEGER byte i is the points of category i
-        delivery_no INTEGER the delivery that brought the record
-        line_number UINTEGER physical line in that file, the header being line 1
-    """),
-)
+_RECORDS = _columns("""
+    source VARCHAR the sender
+    report_id VARCHAR the sender's number of the report
+    reported_at TIMESTAMPTZ when the report was made
+    region VARCHAR region, NULL where unknown
+    age_band UTINYINT 0 unknown, else place in the list of age bands
+    sex UTINYINT 0 blank, else place in the list of sexes
+    pain_score UTINYINT 0-10, NULL where unknown
+    duration_days USMALLINT days, NULL where unknown
+    answered UINTEGER bit i is set where field i of the pack has an answer
+    yes UINTEGER bit i is set where that answer is yes
+    triage_level UTINYINT 0 self_care, 1 unresolved, 2 contact_doctor, 3 emergency
+    triage_ceiling UTINYINT the highest level that unknown answers could still lead to, coded alike
+    rules_true UINTEGER bit i is set where triage rule i of the pack is TRUE
+    missing UINTEGER bit i is set where asking for field i could raise or settle the level
+    likely_cause UTINYINT 0 undetermined, else place in the list of causes
+    scores UINTEGER byte i is the points of category i
+    delivery_no INTEGER the delivery that brought the record
+    line_number UINTEGER physical line in that file, the header being line 1
+""")
+
+
+def records_table(pack: Pack, name: str = "records") -> Table:
+    """The stored records; the pack's numbers and choices have a column each."""
+    numbers = tuple(Column(field, "USMALLINT", "number, NULL where unknown") for field in pack.own_numbers)
+    choices = tuple(Column(field, "UTINYINT", "0 unknown, else place in the list of values") for field in pack.choices)
+    return Table(name, "one accepted record, packed; read the view reports instead", _RECORDS + numbers + choices)
+
 
 TAG_MEANINGS = _columns("""
     triage_level VARCHAR highest level with a TRUE rule; self_care only where every rule is FALSE, else unresolved
@@ -116,12 +120,20 @@ def reports_table(pack: Pack) -> Table:
         Column(f.name, types.get(f.name, "VARCHAR"), f"{f.meaning} Allowed: {f.allowed}.") for f in CONTEXT_FIELDS
     )
     answers = tuple(
-        Column(f.name, "BOOLEAN", f"{f.meaning} NULL is unknown. Article: {f.reference}.") for f in pack.fields
+        Column(f.name, pack.sql_type(f.name), f"{f.meaning}{_domain(f)} NULL is unknown. Article: {f.reference}.")
+        for f in pack.fields
     )
     points = ", ".join(f'"{category.name}" UTINYINT' for category in pack.categories)
     scores = f"STRUCT({points})"
     tags = tuple(Column(c.name, scores if c.type == "STRUCT" else c.type, c.meaning) for c in TAG_MEANINGS)
     return Table("reports", "one accepted record and its tags", context + answers + tags)
+
+
+def _domain(field: Field) -> str:
+    """What a number or choice may be, in words."""
+    if field.type == "number":
+        return f", {field.smallest}-{field.largest} {field.unit}."
+    return f", one of {', '.join(field.values)}." if field.type == "choice" else ""
 
 
 def superseded_table(pack: Pack) -> Table:
@@ -404,6 +416,7 @@ ABOUT = Table(
         last_report TIMESTAMPTZ latest report
         published_at TIMESTAMPTZ when the snapshot was made
         version VARCHAR version of calfwatch
+        rule_pack_content VARCHAR the rule pack as TOML text
     """),
 )
 
@@ -416,7 +429,7 @@ SMALL_TABLES = (
 def stored_tables(pack: Pack) -> tuple[Table, ...]:
     """Every base table of records.duckdb."""
     weekly = tuple(view for view in WEEKLY_VIEWS if view.name in STORED_WEEKLY)
-    return (RECORDS, superseded_table(pack), *SMALL_TABLES, *weekly)
+    return (records_table(pack), superseded_table(pack), *SMALL_TABLES, *weekly)
 
 
 def stored_views(pack: Pack) -> tuple[Table, ...]:

@@ -1,7 +1,7 @@
 """A record's tags worked out slowly and obviously from the reading of the article; no SQL runs here.
 
 Written from the design page on how the article is read, not from pipelines/tag.py: the two must agree on every
-pack and every record. An answer is True, False or None (unknown); a number is an int or None.
+pack and every record. An answer is True, False or None (unknown); a number is an int or None, a choice a text or None.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from sqlglot import exp
 
 from schemas.pack import Pack
 
-Answers = Mapping[str, bool | int | None]
+Answers = Mapping[str, bool | int | str | None]
 
 LEVELS = ("self_care", "unresolved", "contact_doctor", "emergency")  # lowest first
 TRUTH = (False, None, True)  # AND takes the lowest of its sides, OR the highest
-NUMBERS = ("pain_score", "duration_days")
 COMPARISONS = {
     exp.GT: operator.gt,
     exp.GTE: operator.ge,
@@ -81,8 +80,9 @@ def _value(node: exp.Expression, answers: Answers) -> bool | None:
         return min(_value(node.left, answers), _value(node.right, answers), key=TRUTH.index)
     if isinstance(node, exp.Or):
         return max(_value(node.left, answers), _value(node.right, answers), key=TRUTH.index)
-    number = answers[node.left.name]
-    return None if number is None else COMPARISONS[type(node)](number, int(node.right.name))
+    answer = answers[node.left.name]
+    wanted = node.right.name if node.right.is_string else int(node.right.name)
+    return None if answer is None else COMPARISONS[type(node)](answer, wanted)
 
 
 def highest(levels: Sequence[str]) -> str:
@@ -110,7 +110,7 @@ def missing_answers(pack: Pack, states: Mapping[str, bool | None], answers: Answ
         above = level == "unresolved" or LEVELS.index(rule.level) > LEVELS.index(level)
         if states[rule.id] is None and above:
             asked.update(column.name for column in _tree(rule.when).find_all(exp.Column))
-    return [name for name in (*(f.name for f in pack.fields), *NUMBERS) if name in asked and answers[name] is None]
+    return [name for name in pack.askable if name in asked and answers[name] is None]
 
 
 def cause_points(pack: Pack, answers: Answers) -> dict[str, int]:

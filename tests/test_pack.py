@@ -18,7 +18,7 @@ from schemas.pack import (
     load_pack,
     parse_pack,
 )
-from schemas.tables import RECORDS, reports_table, superseded_table
+from schemas.tables import records_table, reports_table, superseded_table
 
 # ------------------------------------------------------------------------- the reading of the article, copied here
 
@@ -267,7 +267,20 @@ WRONG = {
     "an unknown cause": ('cause = "eczema"', 'cause = "ezcema"', 2, 0, "eczema_rash: cause 'ezcema'", "eczema"),
     "guidance for nobody": ('cause = "eczema"', 'cause = "all"', 3, 0, "cause 'all' is not one of eczema, any", ""),
     "an unknown kind of guidance": ('"self_care"', '"advice"', 1, 0, "kind 'advice' is not one of", "self_care"),
-    "an unknown type of field": ('"yes_no"', '"number"', 2, 0, "itch: type 'number' is not one of yes_no", ""),
+    "an unknown type of field": ('"yes_no"', '"date"', 2, 0, "itch: type 'date' is not one of yes_no", "choice"),
+    "a number without its limits": (
+        '"yes_no"', '"number"\nunit = "C"\nlargest = 9', 1, -3, "'smallest' is missing", ""),
+    "numbers that do not rise": (
+        '"yes_no"', '"number"\nunit = "C"\nsmallest = 9\nlargest = 9', 1, 3, "numbers from 9 to 9; allowed", ""),
+    "numbers that are too large": (
+        '"yes_no"', '"number"\nunit = "C"\nsmallest = 0\nlargest = 65536', 1, 3, "rising, to 65535", ""),
+    "a choice without values": ('"yes_no"', '"choice"\nvalues = []', 1, 1, "values must be 2 to 255, each once", ""),
+    "a choice with a value twice": ('"yes_no"', '"choice"\nvalues = ["a", "a"]', 1, 1, "2 to 255, each once", ""),
+    "a choice with a value of other letters": (
+        '"yes_no"', '"choice"\nvalues = ["a", "B"]', 1, 1, "value 'B' must be lower-case letters", ""),
+    "a choice that calls no answer a value": (
+        '"yes_no"', '"choice"\nvalues = ["a", "unknown"]', 1, 1, "'unknown' would mean that there is no answer", ""),
+    "values of a yes/no field": ('"yes_no"', '"yes_no"\nvalues = ["a", "b"]', 1, 1, "unknown key 'values'", ""),
     "a field that stands twice": ('name = "itch"', 'name = "rash"', 1, 0, "name 'rash' stands twice", ""),
     "a rule id that stands twice": ('"doctor_rash"', '"emergency_rash_and_itch"', 1, 0, "stands twice", "triage"),
     "an id of a rule and of evidence": ('"eczema_rash"', '"doctor_rash"', 1, 0, "id 'doctor_rash' stands twice", ""),
@@ -291,10 +304,12 @@ def test_refused_with_the_line_and_what_is_allowed(what: str) -> None:
 
 
 NOT_A_FIELD = "is not a yes/no field of the pack; allowed: rash, itch"
-NOT_NUMERIC = "is not a numeric field; allowed: pain_score, duration_days, on the left"
+NOT_NUMERIC = "is not a numeric field or a choice; allowed: pain_score, duration_days, on the left"
 NOT_WHOLE = "is not a whole number; allowed: 0-10"
-NOT_ALLOWED = "is not allowed; allowed: fields, AND, OR, NOT, parentheses, a numeric field compared with a whole number"
-NO_CONDITION = "is not a SQL condition; allowed: fields, AND, OR, NOT"
+NOT_ALLOWED = (
+    "is not allowed; allowed: yes/no fields, AND, OR, NOT, parentheses, a number compared with a whole number, "
+)
+NO_CONDITION = "is not a SQL condition; allowed: yes/no fields, AND, OR, NOT"
 CONDITIONS = {
     "an unknown field": ("rash AND ich", "'ich' " + NOT_A_FIELD),
     "a field in capitals": ("RASH", "'RASH' " + NOT_A_FIELD),
@@ -347,7 +362,7 @@ CONDITIONS = {
     "a comment to the end": ("rash -- AND itch", "the character '-' " + NOT_ALLOWED),
     "a comment inside": ("rash /* AND itch */", "the character '/' " + NOT_ALLOWED),
     "a template comment": ("{# x #} rash", "the character '{' " + NOT_ALLOWED),
-    "a space of another alphabet": ("rash\\u00a0AND itch", "is not allowed; allowed: fields, AND, OR, NOT"),
+    "a space of another alphabet": ("rash\\u00a0AND itch", "is not allowed; allowed: yes/no fields, AND, OR, NOT"),
     "a comment alone": ("-- rash", NO_CONDITION),
     "a semicolon alone": (";", NO_CONDITION),
     "blanks": ("  ", NO_CONDITION),
@@ -433,7 +448,7 @@ ROW = 'id = "row_{}"\ncause = "eczema"\nwhen = "rash"\npoints = 9\nreference = "
 @pytest.mark.parametrize(
     ("table", "row", "most", "message"),
     [
-        ("fields", FIELD, 28, "33 fields, the numeric ones included; at most 32 can be stored"),
+        ("fields", FIELD, 28, "33 fields, pain_score and duration_days included; at most 32 can be stored"),
         ("triage", RULE, 30, "33 triage rules; at most 32 can be stored"),
         ("categories", CATEGORY, 3, "5 categories; at most 4 can be stored"),
         ("causes", CAUSE, 63, "65 causes; at most 64 can be stored"),
@@ -467,7 +482,7 @@ def test_a_pack_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
 
 
 def test_a_field_may_not_be_called_as_any_column_that_is_stored_or_shown(pack: Pack) -> None:
-    tables = (RECORDS, reports_table(pack), superseded_table(pack))
+    tables = (records_table(pack), reports_table(pack), superseded_table(pack))
     own = {name for table in tables for name in table.column_names} - set(pack.field_names)
     assert own <= RESERVED_NAMES
     assert set(CONTEXT_NAMES) <= RESERVED_NAMES

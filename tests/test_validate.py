@@ -22,7 +22,7 @@ from pipelines.ingest import Outcome
 from pipelines.judge import _parse_time
 from pipelines.read import BadLine
 from pipelines.settings import Settings, Source
-from pipelines.validate import ACCEPTED, BAD_CELLS, Validated, Validator
+from pipelines.validate import BAD_CELLS, Validated, Validator, accepted_schema
 from schemas.fields import AGE_BANDS, DAY_PATTERN, SEXES, TIMESTAMP_PATTERN
 from schemas.pack import Pack, load_pack
 
@@ -123,7 +123,7 @@ def test_accepted_cells_are_typed(validator: Validator, pack: Pack) -> None:
     row = {"region": "N", "age_band": "75+", "sex": "other", "pain_score": "07", "duration_days": "3650"}
     answers = {"redness": "T", "fever": "0", "warmth": "NA", "lump": None}
     table = validator.validate(raw([row | answers, {}])).accepted
-    assert table.schema == ACCEPTED
+    assert table.schema == accepted_schema(pack)
     full, blank = table.to_pylist()
     bits = {name: 1 << place for place, name in enumerate(pack.field_names)}
     assert full == {
@@ -138,7 +138,7 @@ def test_accepted_cells_are_typed(validator: Validator, pack: Pack) -> None:
         "answered": bits["redness"] | bits["fever"],
         "yes": bits["redness"],
     }
-    assert {name for name, value in blank.items() if not value} == set(ACCEPTED.names[3:])
+    assert {name for name, value in blank.items() if not value} == set(accepted_schema(pack).names[3:])
 
 
 def test_every_answer_has_its_own_bit_and_unknown_is_never_no(validator: Validator, pack: Pack) -> None:

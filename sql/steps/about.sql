@@ -11,4 +11,8 @@ SELECT
   (SELECT min(reported_at) FROM records) AS first_report,
   (SELECT max(reported_at) FROM records) AS last_report,
   now() AS published_at,
-  '${version}' AS version
+  '${version}' AS version,
+  (
+    SELECT content FROM rule_packs
+    WHERE rule_pack = (SELECT value FROM state WHERE key = 'rule_pack')
+  ) AS rule_pack_content

@@ -1,10 +1,10 @@
 -- The accepted rows of one delivery, tagged, without those left out (in-file duplicates and conflicts) and
 -- those equal, after typing, to a stored record of the same source.
-INSERT INTO records
+INSERT INTO records BY NAME
 SELECT
   $source AS source, report_id, reported_at, region, age_band, sex, pain_score, duration_days, answered, yes,
   triage_level, triage_ceiling, rules_true, missing, likely_cause, scores,
-  $delivery_no AS delivery_no, line_number
+  $delivery_no AS delivery_no, line_number${own}
 FROM (${tagged}) AS tagged
 WHERE line_number NOT IN (SELECT line_number FROM left_out)
   AND NOT EXISTS (
@@ -17,5 +17,5 @@ WHERE line_number NOT IN (SELECT line_number FROM left_out)
       AND stored.pain_score IS NOT DISTINCT FROM tagged.pain_score
       AND stored.duration_days IS NOT DISTINCT FROM tagged.duration_days
       AND stored.answered = tagged.answered
-      AND stored.yes = tagged.yes
+      AND stored.yes = tagged.yes${own_same}
   )
