@@ -20,7 +20,6 @@ from schemas.satisfiable import (
     counterexample,
     every,
     holds,
-    implied,
     model,
     some,
 )
@@ -76,14 +75,15 @@ def _never_true(pack: Pack, never: set[str]) -> Iterator[Found]:
 
 
 def _covering(pack: Pack, space: Space) -> dict[str, TriageRule]:
-    """Rule id -> a rule of the same level or a higher one that is TRUE whenever it is."""
+    """Rule id -> a rule of the same level or a higher one that is TRUE whenever it is; of two alike, the first."""
     apart = [found for rule in pack.triage if (found := model(space.true(rule.when), space))]
-    found = {}
-    for rule in pack.triage:
-        other = next((other for other in pack.triage if _covers(pack, space, rule, other, apart)), None)
-        if other:
-            found[rule.id] = other
-    return found
+    left, covered = list(pack.triage), {}
+    for rule in reversed(pack.triage):
+        others = (other for other in left if LEVELS.index(other.level) >= LEVELS.index(rule.level))
+        if found := next((other for other in others if other is not rule and _covers(space, rule, other, apart)), None):
+            left.remove(rule)  # whatever it covers, the one found covers too
+            covered[rule.id] = found
+    return covered
 
 
 def _implied(pack: Pack, covered: dict[str, TriageRule]) -> Iterator[Found]:
@@ -97,19 +97,15 @@ def _implied(pack: Pack, covered: dict[str, TriageRule]) -> Iterator[Found]:
             yield WARNING, ("triage", rule, "when"), what
 
 
-def _covers(pack: Pack, space: Space, rule: TriageRule, other: TriageRule, apart: list[Masks]) -> bool:
-    """Whether `other` is TRUE wherever `rule` is; of two alike the later is told. Records that set two rules apart
-    are collected in `apart`: most pairs need no search of their own."""
-    if other is rule or LEVELS.index(other.level) < LEVELS.index(rule.level):
-        return False
+def _covers(space: Space, rule: TriageRule, other: TriageRule, apart: list[Masks]) -> bool:
+    """Whether `other` is TRUE wherever `rule` is. Records that set two rules apart are collected in `apart`: most
+    pairs need no search of their own."""
     true, not_true = space.true(rule.when), space.not_true(other.when)
     if any(holds(true, record) and holds(not_true, record) for record in apart):
         return False
     if found := counterexample(space, rule.when, other.when):
         apart.append(found)
-        return False
-    later = pack.triage.index(other) > pack.triage.index(rule) and other.level == rule.level
-    return not (later and implied(space, other.when, rule.when))
+    return found is None
 
 
 def _unread(pack: Pack) -> Iterator[Found]:

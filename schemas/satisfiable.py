@@ -17,12 +17,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any, NamedTuple, TypeAlias, Union
 
 from sqlglot import exp
 
-from schemas.fields import NUMERIC_FIELDS
 from schemas.pack import Pack, parse_condition
 
 COMPARE: dict[type[exp.Expression], Callable[[Any, Any], bool]] = {
@@ -76,8 +75,8 @@ class Space:
         trees = {when: parse_condition(when) for when in conditions(pack)}
         cuts = _cuts(trees.values())
         self.values: dict[str, tuple[Value, ...]] = dict.fromkeys(pack.field_names, (True, False, None))
-        for name, limits in NUMERIC_FIELDS.items():
-            self.values[name] = (*_ranges(*limits, cuts.get(name, set())), None)
+        self.values |= {name: (*_ranges(*ends, cuts.get(name, set())), None) for name, ends in pack.numbers.items()}
+        self.values |= {name: (*values, None) for name, values in pack.choices.items()}
         self._formulas = {when: self._pair(tree) for when, tree in trees.items()}
 
     def true(self, when: str) -> Formula:
@@ -204,9 +203,9 @@ def implied(space: Space, when: str, by: str) -> bool:
 
 def counterexample(space: Space, when: str, by: str) -> Masks | None:
     """Answers for which the condition `when` is TRUE and `by` is not, or None."""
-    # part by part: where `by` is a long AND, each of its parts alone is soon decided
-    parts = (every((space.true(when), part)) for part in _alternatives(space.not_true(by)))
-    return next((found for part in parts if (found := model(part, space))), None)
+    # way by way: where `when` is a long OR or `by` a long AND, each of its parts alone is soon decided
+    pairs = product(_alternatives(space.true(when)), _alternatives(space.not_true(by)))
+    return next((found for pair in pairs if (found := model(every(pair), space))), None)
 
 
 def _alternatives(formula: Formula) -> Iterator[Formula]:
