@@ -25,8 +25,8 @@ from schemas.satisfiable import (
 )
 
 # Causes are weighed against each other, over every condition of the pack at once: here alone a search can grow beyond
-# a few seconds, and is then given up and told. The shipped pack needs a thousandth of this.
-MOST_STATEMENTS = 500_000
+# a few seconds, and is then given up and told. The shipped pack needs a hundredth of this.
+MOST_STATEMENTS = 200_000
 ERROR, WARNING, NOTE = "error", "warning", "note"
 
 
@@ -80,9 +80,9 @@ def _covering(pack: Pack, space: Space) -> dict[str, TriageRule]:
     left, covered = list(pack.triage), {}
     for rule in reversed(pack.triage):
         others = (other for other in left if LEVELS.index(other.level) >= LEVELS.index(rule.level))
-        if found := next((other for other in others if other is not rule and _covers(space, rule, other, apart)), None):
-            left.remove(rule)  # whatever it covers, the one found covers too
-            covered[rule.id] = found
+        if cover := next((other for other in others if other is not rule and _covers(space, rule, other, apart)), None):
+            left.remove(rule)  # whatever it covers, its cover covers too
+            covered[rule.id] = cover
     return covered
 
 
