@@ -163,8 +163,17 @@ def explain(options: argparse.Namespace) -> int:
 
     home = _existing_home(options.home)
     found = explain_report(home / "records.duckdb", options.report_id, options.source)
+    if options.out:
+        _write_page(Path(options.out), found)
+        return 0
     print(json.dumps(found, indent=2, default=str) if options.json else explanation_text(found))
     return 0
+
+
+def _write_page(path: Path, found: dict[str, Any]) -> None:
+    from pipelines.explain_pages import explanation_page, write_private
+
+    print(write_private(path, explanation_page(found)))
 
 
 def rules(options: argparse.Namespace) -> int:

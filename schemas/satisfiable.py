@@ -105,6 +105,10 @@ class Space:
         """Every answer of every field is possible."""
         return {name: self._all(name) for name in self.values}
 
+    def unknown(self, name: str) -> int:
+        """The bit of the unknown answer, the last of every field."""
+        return 1 << (len(self.values[name]) - 1)
+
     def masks(self, answers: Mapping[str, bool | int | str | None]) -> Masks:
         """One record's answers, each the only possible one."""
         return {name: 1 << self._place(name, answers[name]) for name in self.values}
@@ -187,12 +191,13 @@ class TooMuchEffortError(Exception):
     """A search was given up."""
 
 
-def model(formula: Formula, space: Space, effort: Effort | None = None) -> Masks | None:
+def model(formula: Formula, space: Space, effort: Effort | None = None, possible: Masks | None = None) -> Masks | None:
     """Answers for which the formula holds, one a field (unknown where it does not matter), or None: there are none.
 
-    Raises TooMuchEffortError once the searches that share `effort` have used it up.
+    `possible` are the answers to choose from, else every one. Raises TooMuchEffortError once the searches that share
+    `effort` have used it up.
     """
-    found = _search(formula, space.everything(), set(), effort or Effort())
+    found = _search(formula, possible or space.everything(), set(), effort or Effort())
     return found and {name: 1 << (mask.bit_length() - 1) for name, mask in found.items()}
 
 
