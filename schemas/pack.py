@@ -307,7 +307,7 @@ class _Problems:
     """Collects what is wrong, each with the line of the TOML it is on."""
 
     def __init__(self, text: str) -> None:
-        self.lines = dict(_places(text))
+        self.lines = dict(places(text))
         self.found: list[str] = []
 
     def add(self, what: str, table: str = "", place: int = 0, key: str = "") -> None:
@@ -316,7 +316,7 @@ class _Problems:
         self.found.append(f":{number}: {what}" if number else f": {what}")
 
 
-def _places(text: str) -> Iterator[tuple[tuple[str, int, str], int]]:
+def places(text: str) -> Iterator[tuple[tuple[str, int, str], int]]:
     """(table, how many of that name came before, key or '') and its line, for every header and key."""
     seen: dict[str, int] = {}
     table = ""
