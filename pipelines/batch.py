@@ -137,12 +137,11 @@ def retag_history(home: Home, settings: Settings, pack_file: str | None, wait_se
 
 
 def compare_packs(home: Home, settings: Settings, before: str, after: str) -> Comparison:
-    """How two packs would tag the history; each a file, `stored` (what tagged it) or `configured`. Writes nothing."""
+    """How two packs would tag the history; each a file, or `stored` for what tagged it. Writes nothing."""
     with store.open_read_only(home, settings) as connection:
         stored = store.stored_pack(connection, store.get_state(connection, "rule_pack"))
-        known = {"stored": lambda: stored, "configured": lambda: configured_pack(home, settings)}
-        packs = [known[name]() if name in known else load_pack(Path(name)) for name in (before, after)]
-        return compare(connection, stored, *packs)
+        packs = [stored if name == "stored" else load_pack(Path(name)) for name in (before, after)]
+        return compare(connection, stored, packs[0], packs[1])
 
 
 def withdraw_file(

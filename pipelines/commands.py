@@ -10,6 +10,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -177,12 +178,40 @@ def _write_page(path: Path, found: dict[str, Any]) -> None:
 
 
 def rules(options: argparse.Namespace) -> int:
-    """Checks or prints a rule pack."""
+    """Checks or prints a rule pack, or compares two over the stored history."""
     from schemas.pack import default_pack_path, load_pack
 
-    path = Path(options.pack) if options.pack else default_pack_path()
+    if options.action == "diff":
+        return _diff(options)
+    if len(options.packs) > 1:
+        raise UsageError(f"rules {options.action} takes one pack")
+    path = Path(options.packs[0]) if options.packs else default_pack_path()
     actions: dict[str, Callable[[Any, Path], None]] = {"check": _check_pack, "sql": _print_sql}
     actions[options.action](load_pack(path), path)
+    return 0
+
+
+def _diff(options: argparse.Namespace) -> int:
+    """What another pack would change."""
+    from pipelines.batch import compare_packs
+    from pipelines.compare import comparison_text
+    from pipelines.store import Home
+
+    home = _existing_home(options.home)
+    if len(options.packs) != 2:
+        raise UsageError("rules diff takes two packs: files, or `stored` for the one that tagged the history")
+    found = compare_packs(Home(home), load_settings(home), *options.packs)
+    print(json.dumps(asdict(found), indent=2) if options.json else comparison_text(found))
+    return 0
+
+
+def retag(options: argparse.Namespace) -> int:
+    """The history under another rule pack."""
+    from pipelines.batch import retag_history
+    from pipelines.store import Home
+
+    home = _existing_home(options.home)
+    print(retag_history(Home(home), load_settings(home), options.pack, options.wait))
     return 0
 
 

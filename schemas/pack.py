@@ -55,7 +55,9 @@ RESERVED_NAMES = frozenset(CONTEXT_NAMES) | {
     # what the statements that tag, compare and count call their own columns
     *("no", "rules_open", "sign", "report_date", "reports", "severe_pain", "codes", "missing_unresolved"),
 }
-RESERVED_PATTERN = re.compile(r"(true|false|points|score)_[0-9]+|(emergency|contact_doctor)_(true|false)|.*_(before|stored)")
+RESERVED_PATTERN = re.compile(
+    r"(true|false|points|score)_[0-9]+|(emergency|contact_doctor)_(true|false)|.*_(before|stored)"
+)
 
 
 @dataclass(frozen=True)
