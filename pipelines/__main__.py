@@ -127,9 +127,9 @@ def _explain(commands: argparse._SubParsersAction) -> None:  # type: ignore[type
 
 
 def _rules(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    text = "a rule pack: `check` it, print it as SQL over the view reports (`sql`)"
+    text = "a rule pack: `check` it, print it as a page to sign (`show`) or as SQL over the view reports (`sql`)"
     parser = _add(commands, "rules", text)
-    parser.add_argument("action", choices=("check", "sql"))
+    parser.add_argument("action", choices=("check", "show", "sql"))
     parser.add_argument("pack", nargs="?", metavar="PACK", help="a TOML file (else the shipped pack)")
 
 
