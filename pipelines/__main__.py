@@ -128,9 +128,9 @@ def _explain(commands: argparse._SubParsersAction) -> None:  # type: ignore[type
 
 
 def _rules(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    text = "a rule pack: `check` it, print its `sql` over the view reports, or how two would tag the history (`diff`)"
+    text = "a rule pack: `check` it; `show` it as a page to sign, or as `sql`; `diff` how two tag the history"
     parser = _add(commands, "rules", text)
-    parser.add_argument("action", choices=("check", "sql", "diff"))
+    parser.add_argument("action", choices=("check", "show", "sql", "diff"))
     parser.add_argument(
         "packs", nargs="*", metavar="PACK", help="a TOML file (else the shipped pack); diff: two of them, or `stored`"
     )

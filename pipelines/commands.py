@@ -186,7 +186,7 @@ def rules(options: argparse.Namespace) -> int:
     if len(options.packs) > 1:
         raise UsageError(f"rules {options.action} takes one pack")
     path = Path(options.packs[0]) if options.packs else default_pack_path()
-    actions: dict[str, Callable[[Any, Path], None]] = {"check": _check_pack, "sql": _print_sql}
+    actions: dict[str, Callable[[Any, Path], None]] = {"check": _check_pack, "show": _show_pack, "sql": _print_sql}
     actions[options.action](load_pack(path), path)
     return 0
 
@@ -229,6 +229,13 @@ def _check_pack(pack: Any, path: Path) -> None:
         f"{pack.version}: {len(pack.fields)} fields, {len(pack.triage)} triage rules, {len(pack.evidence)} evidence "
         f"rows for {len(pack.causes)} causes, {len(pack.guidance)} guidance entries; no error found"
     )
+
+
+def _show_pack(pack: Any, path: Path) -> None:
+    """The pack as a page to sign."""
+    from pipelines.show import pack_page
+
+    print(pack_page(pack))
 
 
 def _print_sql(pack: Any, path: Path) -> None:

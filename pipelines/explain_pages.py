@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -33,13 +33,18 @@ STATE_ORDER = ("TRUE", "UNKNOWN", "FALSE")
 
 def explanation_page(found: Row) -> str:
     """An explanation (explain_report) as a self-contained page. Every value is escaped: a cell may hold anything."""
-    labels = found.get("labels", {})
     return _template("explain.html.jinja").render(
         found=found,
         rules=sorted(found.get("rules", []), key=lambda rule: STATE_ORDER.index(rule["state"])),
-        labels=lambda name: labels.get(name, name),
+        label=partial(_label, found.get("labels", {})),
+        cause_label=partial(_label, found.get("cause_labels", {})),
         **_style(),
     )
+
+
+def _label(labels: dict[str, str], name: str | None) -> str:
+    """A name in words; pain_score, duration_days and undetermined have no label of their own."""
+    return labels.get(name or "", (name or "undetermined").replace("_", " ").capitalize())
 
 
 def _style() -> dict[str, Any]:
