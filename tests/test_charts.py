@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines import charts
-from pipelines.charts import Pair, Series, Week
+from pipelines.report import charts, crosstabs, svg
+from pipelines.report.charts import Series, Week
+from pipelines.report.crosstabs import Pair
 
 LEVELS = ("emergency", "contact_doctor", "unresolved", "self_care")
 MONDAY = date(2026, 5, 18)
@@ -84,7 +85,7 @@ def test_the_unresolved_part_is_hatched() -> None:
 
 def test_months_are_named_once_and_never_over_the_edge() -> None:
     root = columns(*[1] * 26)
-    marks = [node for node in root.iter("text") if node.text in charts.MONTHS]
+    marks = [node for node in root.iter("text") if node.text in svg.MONTHS]
     assert [node.text for node in marks] == ["Jun", "Jul", "Aug", "Sep", "Oct", "Nov"]
     assert all(float(node.get("x", 0)) < 560 - 36 for node in marks)
 
@@ -125,13 +126,13 @@ ROWS = [Pair("60-74", 40, 20, 8, 0), Pair("unknown", 0, 0, 0, 0)]
 DRAWINGS = {
     "columns": charts.weekly_columns("a", "A", weeks(3), [Series("x", "unresolved", [1, None, 3])]),
     "sparkline": charts.sparkline("b", "B", "emergency", [1, None, 3]),
-    "pyramid": charts.pyramid("c", "C", ("Female", "Male"), ROWS, "emergencies"),
+    "pyramid": crosstabs.pyramid("c", "C", ("Female", "Male"), ROWS, "emergencies"),
 }
 
 
-@pytest.mark.parametrize("svg", DRAWINGS.values(), ids=DRAWINGS)
-def test_every_drawing_is_named_and_described_for_screen_readers(svg: str) -> None:
-    root = ElementTree.fromstring(svg)
+@pytest.mark.parametrize("drawn", DRAWINGS.values(), ids=DRAWINGS)
+def test_every_drawing_is_named_and_described_for_screen_readers(drawn: str) -> None:
+    root = ElementTree.fromstring(drawn)
     title, description = root[0], root[1]
     assert (title.tag, description.tag, root.get("role")) == ("title", "desc", "img")
     assert root.get("aria-labelledby") == title.get("id")
@@ -140,21 +141,21 @@ def test_every_drawing_is_named_and_described_for_screen_readers(svg: str) -> No
     assert description.text
 
 
-@pytest.mark.parametrize("svg", DRAWINGS.values(), ids=DRAWINGS)
-def test_as_a_file_it_needs_nothing_else(svg: str) -> None:
-    file = charts.as_file(svg)
+@pytest.mark.parametrize("drawn", DRAWINGS.values(), ids=DRAWINGS)
+def test_as_a_file_it_needs_nothing_else(drawn: str) -> None:
+    file = svg.as_file(drawn)
     root = ElementTree.fromstring(file)
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     assert "var(" not in file
-    assert charts.PALETTE["light"]["emergency"] in file
+    assert svg.PALETTE["light"]["emergency"] in file
     assert re.findall(r"https?://[^\"]+", file) == ["http://www.w3.org/2000/svg"]
 
 
 @given(st.text())
 def test_any_text_gives_well_formed_xml(text: str) -> None:
-    svg = charts.weekly_columns("t", text, [Week(text, MONDAY)], [Series(text, "plain", [1])])
-    ElementTree.fromstring(svg)
-    assert "<script" not in svg
+    drawn = charts.weekly_columns("t", text, [Week(text, MONDAY)], [Series(text, "plain", [1])])
+    ElementTree.fromstring(drawn)
+    assert "<script" not in drawn
 
 
 def test_the_same_numbers_give_the_same_bytes() -> None:
@@ -235,19 +236,19 @@ def oklab(color: str, eye: str) -> RGB:
     )
 
 
-@pytest.mark.parametrize("scheme", charts.PALETTE)
+@pytest.mark.parametrize("scheme", svg.PALETTE)
 @pytest.mark.parametrize("eye", SEEN_BY)
 def test_any_two_levels_can_be_told_apart(scheme: str, eye: str) -> None:
     for one, other in combinations(LEVELS, 2):
-        seen = (oklab(charts.PALETTE[scheme][level], eye) for level in (one, other))
+        seen = (oklab(svg.PALETTE[scheme][level], eye) for level in (one, other))
         distance = sum((a - b) ** 2 for a, b in zip(*seen, strict=True)) ** 0.5
         assert distance > 0.12, (one, other)
 
 
-@pytest.mark.parametrize("scheme", charts.PALETTE)
+@pytest.mark.parametrize("scheme", svg.PALETTE)
 def test_marks_and_words_stand_out_from_the_paper(scheme: str) -> None:
-    colors = charts.PALETTE[scheme]
-    assert all(contrast(colors[paint], colors["paper"]) >= 3 for paint in charts.PAINTS)
+    colors = svg.PALETTE[scheme]
+    assert all(contrast(colors[paint], colors["paper"]) >= 3 for paint in svg.PAINTS)
     assert contrast(colors["ink"], colors["paper"]) >= 12
     assert contrast(colors["soft"], colors["paper"]) >= 7
     assert contrast(colors["soft"], colors["gap"]) >= 4.5

@@ -20,9 +20,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipelines import report
 from pipelines.errors import StateError, UsageError
+from pipelines.report import folder as report_folder
 from pipelines.report import write_report
+from pipelines.report.labels import LEVELS as LEVEL_LABELS
+from pipelines.report.quality import COUNT_MEASURES, REASONS_SHOWN
+from pipelines.report.week import SINGLE_WEEK, TRENDS
+from pipelines.report.words import change, percent, share, span
 from schemas.fields import AGE_BANDS, SEXES
 from schemas.pack import Pack, condition_fields, load_pack
 from schemas.tables import create_sql, published_tables
@@ -51,6 +55,7 @@ class Made:
     complete: bool = True
     sources: tuple[str, ...] = ("canonical", "clinic_b")
     rejected: int = 1
+    signals: bool = True
 
 
 def _records(made: Made, pack: Pack) -> pd.DataFrame:
@@ -150,6 +155,27 @@ UNION ALL SELECT week, week_start, source, 'quarantine_reason',
   unnest([bad - bad // 3, bad // 3, bad // 9]) FROM x
 UNION ALL SELECT week, week_start, source, 'completeness', f.field,
   1 - 0.013 * f.place - 0.002 * length(source) FROM x, f"""
+# a week is judged once seven came before; C1 and C2 are the same here, C3 has no bound; every fifth week alarms
+SIGNALS_SQL = """
+WITH s AS (SELECT week, week_start, 'all' AS series, sum(reports)::BIGINT AS n FROM weekly_triage GROUP BY ALL
+UNION ALL SELECT week, week_start, 'triage_level=' || triage_level, reports FROM weekly_triage
+UNION ALL SELECT week, week_start, 'likely_cause=' || likely_cause, reports FROM weekly_causes
+UNION ALL SELECT week, week_start, 'region=' || region, reports FROM weekly_regions
+UNION ALL SELECT week, week_start, 'region=' || region || ',triage_level=emergency', emergency FROM weekly_regions),
+b AS (SELECT *, count(*) OVER w AS k, avg(n) OVER w AS mean, n > 0 AND hash(series) % 5 =
+    (week_start - DATE '2026-11-09') // 7 % 5 AS high
+  FROM s WINDOW w AS (PARTITION BY series ORDER BY week_start ROWS BETWEEN 7 PRECEDING AND 1 PRECEDING)),
+m AS (SELECT *, unnest(['C1', 'C2', 'C3']) AS method FROM b)
+SELECT week, week_start, series, n, CASE WHEN k = 7 THEN mean END,
+  CASE WHEN k = 7 AND method <> 'C3' THEN if(high, n - 0.5, greatest(n, mean) + 3.5) END, method,
+  CASE WHEN k < 7 THEN 'not_evaluable' WHEN high THEN 'alarm' ELSE 'none' END,
+  CASE WHEN k < 7 THEN 'short history' END, CASE WHEN k = 7 AND method <> 'C3' THEN if(high, 1e-6, 0.4) END,
+  CASE WHEN k = 7 AND high THEN rank() OVER (PARTITION BY week, k, high ORDER BY n DESC, series) END FROM m"""
+REVISIONS_SQL = """
+SELECT week, week_start, 'all', sum(reports)::BIGINT - 7, sum(reports)::BIGINT, 7, 'late records' FROM weekly_triage
+WHERE week_start IN (DATE '2026-11-02', DATE '2026-10-26') GROUP BY ALL
+UNION ALL SELECT week, week_start, 'region=' || region, reports + 2, reports, -2, 'corrected records'
+FROM weekly_regions WHERE week_start = DATE '2026-11-02'"""
 ABOUT_SQL = """SELECT $pack, $complaint, 'Europe/Berlin', 'iso', $latest, min(report_date)::TIMESTAMPTZ,
   max(report_date)::TIMESTAMPTZ, '2026-11-17 05:30:00+00', '0.1.0' FROM r"""
 
@@ -198,6 +224,8 @@ def make_summaries(path: Path, made: Made | None = None, pack: Pack | None = Non
         db.executemany("INSERT INTO rules VALUES (?, ?, '', '', '', '')", [(r.id, r.level) for r in pack.triage])
         statements = {table: _weekly_sql(table) for table in WEEKLY}
         statements |= {"daily_summary": DAILY_SQL, "weekly_quality": QUALITY_SQL, "about": ABOUT_SQL}
+        if made.signals:
+            statements |= {"weekly_signals": SIGNALS_SQL, "weekly_revisions": REVISIONS_SQL}
         for table, sql in statements.items():
             db.execute(f"INSERT INTO {table} {sql}", {n: v for n, v in values.items() if f"${n}" in sql})
     return path
@@ -315,14 +343,14 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def changed(small: Path, tmp_path: Path, pack: Pack) -> Callable[..., Page]:
     """Changes small summaries with SQL, then makes the report."""
 
-    def change(*statements: str) -> Page:
+    def after(*statements: str) -> Page:
         summaries = Path(shutil.copy(small, tmp_path))
         with duckdb.connect(str(summaries)) as db:
             for statement in statements:
                 db.execute(statement)
         return page_of(write_report(summaries, pack, tmp_path / "reports"))
 
-    return change
+    return after
 
 
 # ------------------------------------------------------------------------------------- numbers equal tables
@@ -357,7 +385,7 @@ def test_triage_table_equals_weekly_triage(page: Page, database: Path) -> None:
     assert len(rows) == 4
     for level, reports, part in rows:
         cells = page.tables["triage"][level]
-        assert cells[1:3] == [shown(reports), report.percent(part)]
+        assert cells[1:3] == [shown(reports), percent(part)]
 
 
 def test_trend_table_shows_every_week_and_gaps_as_gaps(page: Page, database: Path) -> None:
@@ -438,11 +466,11 @@ def test_quality_equals_weekly_quality(page: Page, database: Path) -> None:
     }
     for source in ("canonical", "clinic_b"):
         cells = page.tables["quality"][source]
-        counts = [shown(int(values[source, name])) for name in report.COUNT_MEASURES]
+        counts = [shown(int(values[source, name])) for name in COUNT_MEASURES]
         assert cells[1:9] == counts
         assert cells[9:] == [
             f"{values[source, 'median_delay_days']:.1f}",
-            report.percent(values[source, "late_share"]),
+            percent(values[source, "late_share"]),
         ]
     read = sum(value for (_, name), value in values.items() if name == "rows_read")
     assert page.tables["quality"]["3"][3] == shown(int(read))
@@ -458,7 +486,7 @@ def test_completeness_is_weighted_by_the_reports_of_each_source(page: Page, data
         WEEK,
     )
     expected = sum(value * n for value, n in rows) / sum(n for _, n in rows)
-    assert f"Fever {report.percent(expected)}" in re.sub(r"\s+", " ", page.text)
+    assert f"Fever {percent(expected)}" in re.sub(r"\s+", " ", page.text)
 
 
 def test_quarantine_reasons_are_summed_over_sources(page: Page, database: Path) -> None:
@@ -479,7 +507,7 @@ def test_the_charts_draw_the_numbers_of_the_tables(folder: Path, database: Path)
     rows = rows_of(database, "SELECT week, triage_level, reports FROM weekly_triage")
     assert [week for week, _ in hints] == sorted({week for week, _, _ in rows})
     for week, level, reports in rows:
-        assert f"{report.LEVELS[level]}: {reports:,}" in dict(hints)[week]
+        assert f"{LEVEL_LABELS[level]}: {reports:,}" in dict(hints)[week]
 
 
 # --------------------------------------------------------------------------------------------------- files
@@ -487,9 +515,9 @@ def test_the_charts_draw_the_numbers_of_the_tables(folder: Path, database: Path)
 
 def test_every_csv_equals_its_table(folder: Path, database: Path) -> None:
     first = START - timedelta(weeks=25)
-    for table in (*report.TRENDS, *report.SINGLE_WEEK):
+    for table in (*TRENDS, *SINGLE_WEEK):
         with duckdb.connect(str(database), read_only=True) as db:
-            start = first if table in report.TRENDS else START
+            start = first if table in TRENDS else START
             found = db.execute(f"SELECT * FROM {table} WHERE week_start >= ?", [start])
             columns = [column[0] for column in found.description or ()]
             expected = [["" if value is None else str(value) for value in row] for row in found.fetchall()]
@@ -509,7 +537,7 @@ def test_the_key_numbers_are_a_csv_too(folder: Path, page: Page) -> None:
 
 def test_svg_files_are_well_formed_and_described(folder: Path) -> None:
     files = sorted((folder / "charts").iterdir())
-    assert len(files) == 6 + 1 + 10 + 1
+    assert len(files) == 6 + 6 + 1 + 10 + 1 + 1
     for file in files:
         root = ElementTree.fromstring(file.read_text(encoding="utf-8"))
         texts = {child.tag.split("}")[1]: child.text for child in root}
@@ -564,7 +592,7 @@ def test_a_failed_write_leaves_the_old_report(
     def full_disk(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pipelines.report.os.fsync", full_disk)
+    monkeypatch.setattr("pipelines.report.folder.os.fsync", full_disk)
     with pytest.raises(OSError, match="No space"):
         write_report(database, pack, out)
     monkeypatch.undo()
@@ -580,7 +608,7 @@ def test_a_run_killed_between_the_two_renames_is_mended(
     folder = write_report(database, pack, out)
     before = _bytes(folder)
     folder.rename(out / f".{WEEK}.old")
-    monkeypatch.setattr(report, "_write_private", _raise_disk_error)
+    monkeypatch.setattr(report_folder, "write_private", _raise_disk_error)
     with pytest.raises(OSError, match="disk"):
         write_report(database, pack, out)
     assert _bytes(folder) == before
@@ -643,10 +671,12 @@ def test_a_week_covered_with_no_report_at_all_is_zero_and_no_gap(changed: Callab
 
 
 def test_empty_tables_do_not_break_the_page(changed: Callable[..., Page]) -> None:
-    tables = [*report.SINGLE_WEEK, "weekly_causes", "daily_summary"]
+    tables = [*SINGLE_WEEK, "weekly_regions", "weekly_revisions", "weekly_causes", "daily_summary"]
     page = changed(*(f"DELETE FROM {table}" for table in tables))
     for words in ("No regions are", "No rules are", "No causes are", "No open answer", "Nothing is recorded"):
         assert words in page.text
+    assert "Whether this week is more than expected has not been evaluated yet." in page.text
+    assert "No change of a published week is recorded" in page.text
     assert page.numbers["severe_pain"][1] == "0 0%"
 
 
@@ -729,7 +759,7 @@ def test_many_quarantine_reasons_are_cut_and_counted(changed: Callable[..., Page
         "INSERT INTO weekly_quality SELECT '2026-W46', DATE '2026-11-09', 'canonical', 'quarantine_reason', "
         "'column_' || i || ': check', i FROM range(1, 21) t(i)"
     )
-    assert len(page.tables["reasons"]) == 1 + report.REASONS_SHOWN
+    assert len(page.tables["reasons"]) == 1 + REASONS_SHOWN
     assert re.search(r"\d+ more reasons in the CSV", page.text)
 
 
@@ -819,7 +849,7 @@ def test_nothing_rose_is_not_said(changed: Callable[..., Page]) -> None:
     ],
 )
 def test_shares_are_as_precise_as_they_deserve(part: int | None, whole: int, words: str) -> None:
-    assert report.share(part, whole) == words
+    assert share(part, whole) == words
 
 
 @pytest.mark.parametrize(
@@ -838,7 +868,7 @@ def test_shares_are_as_precise_as_they_deserve(part: int | None, whole: int, wor
     ],
 )
 def test_changes(now: int, before: int | None, words: str) -> None:
-    assert report.change(now, before) == words
+    assert change(now, before) == words
 
 
 @pytest.mark.parametrize(
@@ -850,7 +880,7 @@ def test_changes(now: int, before: int | None, words: str) -> None:
     ],
 )
 def test_spans_of_dates(first: date, words: str) -> None:
-    assert report._span(first, first + timedelta(days=6)) == words
+    assert span(first, first + timedelta(days=6)) == words
 
 
 # ------------------------------------------------------------------------------------------------- mistakes

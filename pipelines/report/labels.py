@@ -1,0 +1,61 @@
+"""What levels, kinds of guidance and fields are called on the page."""
+
+from __future__ import annotations
+
+from schemas.pack import Pack
+
+UNKNOWN = "unknown"
+
+# the order of danger, which is also the stacking order from the base line up
+LEVELS = {
+    "emergency": "Emergency",
+    "contact_doctor": "Contact a doctor",
+    "unresolved": "Unresolved",
+    "self_care": "Self-care",
+}
+LEVEL_MEANINGS = {
+    "emergency": "an emergency criterion is met",
+    "contact_doctor": "a criterion for seeing a doctor is met",
+    "unresolved": "open answers could still change the level",
+    "self_care": "every criterion is answered with no",
+}
+KIND_LABELS = {
+    "self_care": "Self-care",
+    "treatment": "Treatment",
+    "complication": "Possible complications",
+    "prevention": "Prevention",
+    "question": "Questions people ask",
+}
+
+
+def plain(name: str) -> str:
+    """A name of the database as words."""
+    return name.replace("_", " ").capitalize()
+
+
+def field_labels(pack: Pack) -> dict[str, str]:
+    """Field -> its name for people."""
+    labels = {question.name: question.label for question in pack.fields}
+    return labels | {"pain_score": "Pain score", "duration_days": "How long the pain has lasted"}
+
+
+def cause_labels(pack: Pack) -> dict[str, str]:
+    """Likely cause -> its name for people."""
+    return {cause.name: cause.label for cause in pack.causes}
+
+
+def category_labels(pack: Pack) -> dict[str, str]:
+    """Cause category -> its name for people."""
+    return {category.name: category.label for category in pack.categories}
+
+
+def series_label(series: str, pack: Pack) -> str:
+    """A series of weekly_signals in words, such as `Emergency in region north`."""
+    if series == "all":
+        return "All reports"
+    kind, _, value = series.partition("=")
+    region, _, level = value.partition(",triage_level=")
+    if kind == "region":
+        return f"{LEVELS.get(level, plain(level))} in region {region}" if level else f"Region {region}"
+    names = {"triage_level": LEVELS, "likely_cause": cause_labels(pack), "cause_category": category_labels(pack)}
+    return names.get(kind, {}).get(value, plain(value) if value else series)
