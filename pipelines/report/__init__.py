@@ -1,7 +1,7 @@
-"""One week's summary tables -> the weekly report: internal.html, the CSVs behind it, its charts as SVG.
+"""One week's summary tables -> the weekly report: page, PDF and mail, the CSVs behind them, the charts as SVG.
 
     week (reads summaries.duckdb) -> indicators, sections, quality, messages (plain values) and drawings (SVG)
-    -> page (HTML) -> folder
+    -> page (HTML), outline -> markdown and pdf -> folder; index over all weeks
 
 Every number on the page comes from the tables read here; the template only arranges. A week that no file
 covers is None all the way to the page, never a zero.
@@ -16,7 +16,9 @@ from pipelines.report.alarms import curve_table, curves
 from pipelines.report.drawings import draw
 from pipelines.report.folder import publish
 from pipelines.report.indicators import key_number_table, key_numbers
-from pipelines.report.page import page_values, render
+from pipelines.report.markdown import as_markdown
+from pipelines.report.page import as_html, page_values
+from pipelines.report.pdf import as_pdf
 from pipelines.report.svg import as_file
 from pipelines.report.week import Table, read_week
 from schemas.pack import Pack
@@ -32,7 +34,12 @@ def write_report(summaries: Path, pack: Pack, out: Path, week: str = "latest") -
     tables = read_week(summaries, week)
     numbers = key_numbers(tables)
     drawn = draw(tables, pack, numbers)
-    contents: dict[str, str | bytes] = {"internal.html": render(page_values(tables, pack, numbers, drawn))}
+    page = page_values(tables, pack, numbers, drawn)
+    contents: dict[str, str | bytes] = {
+        "internal.html": as_html(page),
+        "report.md": as_markdown(page),
+        "report.pdf": as_pdf(page, drawn),
+    }
     contents |= {f"charts/{name}.svg": as_file(drawing) for name, drawing in drawn.items()}
     contents |= {f"data/{name}.csv": _csv(table) for name, table in tables.tables.items()}
     contents["data/key_numbers.csv"] = _csv(key_number_table(numbers))

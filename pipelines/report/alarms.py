@@ -64,10 +64,21 @@ def standing(tables: WeekTables, pack: Pack) -> Row:
     return {
         "series": len(by_series),
         "judged": len(by_series) - len(silent),
+        "lead": _lead(len(by_series), len(by_series) - len(silent), len(raised)),
         "alarms": raised[:ALARMS_SHOWN],
         "alarm_count": len(raised),
         "reasons": sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0])),
     }
+
+
+def _lead(series: int, judged: int, raised: int) -> str:
+    if not series:
+        return "Not evaluated yet: no expected ranges are stored for this week. The curves show the counts alone."
+    told = f"{judged:,} of {series:,} series could be judged against their own history; {raised or 'none'}"
+    if not raised:
+        return f"{told} raises an alarm."
+    caution = "An alarm is a reason to look and no finding: among so many series some alarm by chance, and the "
+    return f"{told} {'raises' if raised == 1 else 'raise'} an alarm. {caution}share of those is what is controlled."
 
 
 def verdict(tables: WeekTables, series: str) -> str:

@@ -185,7 +185,8 @@ def _curve_week(frame: _Frame, week: Week, seen: Series, expected: Expected, i: 
     if expected.upper[i] is not None:
         lines.append(f"Expected: {expected.counts[i] or 0:,.1f}, upper bound {expected.upper[i]:,.1f}")
     lines += ["Alarm: more than expected"] if expected.alarms[i] else []
-    bar = _bar(frame, i, 0, count, seen.paint) if count else _zero_mark(frame, i)
+    paint = seen.paint if expected.alarms[i] else f"{seen.paint} rest"  # the lines must stand out from it
+    bar = _bar(frame, i, 0, count, paint) if count else _zero_mark(frame, i)
     return node("g", node("title", "\n".join(lines)), bar, class_="week", data_week=week.label)
 
 

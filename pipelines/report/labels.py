@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pipelines.report.words import SMALLEST_BASE
+from schemas.fields import SEVERE_PAIN
 from schemas.pack import Pack
 
 UNKNOWN = "unknown"
@@ -26,6 +28,30 @@ KIND_LABELS = {
     "prevention": "Prevention",
     "question": "Questions people ask",
 }
+# what stands under a section's title, on the page and in the PDF
+LEADS = {
+    "causes": "The cause with most evidence points in each report, the most dangerous group first. Each panel has "
+    "its own scale. A likely cause is for counting and is no diagnosis.",
+    "unanswered": "Questions whose missing answer could still raise a report's level: what to ask first. Sorted by "
+    "the unresolved reports that wait for it. A report can wait for several answers, so that number is the most "
+    "that this one answer could settle, and the numbers do not add up.",
+    "revisions": "Weeks whose numbers are no longer those of their report, which stays as it was published.",
+}
+METHOD = (
+    "A blank answer is unknown and never counts as no. A report's level is the highest one with a rule that is "
+    "true; it is self-care only when every rule is false, and unresolved otherwise.",
+    "“Could still be an emergency”: the level now is lower, and an emergency rule is not false, since answers to "
+    "it are missing.",
+    f"Severe pain is a score of {SEVERE_PAIN} or more. A delay counts from a report to the end of the file that "
+    "brought it.",
+    "Changes compare with the week before and are differences of counts: they say nothing about chance or season. "
+    "“More than expected?” does, by comparing a series with its own history: Farrington's flexible method where "
+    "three whole years are there, else the EARS methods C1, C2 and C3 on the latest weeks. A curve shows the range "
+    "of one of them, and a triangle where any of those with an upper bound alarms.",
+    "A published week is frozen. Late, corrected or withdrawn records show up under “What has changed since it was "
+    "published”.",
+    f"Percentages are left out where the whole is smaller than {SMALLEST_BASE}.",
+)
 
 
 def plain(name: str) -> str:

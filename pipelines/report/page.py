@@ -13,7 +13,7 @@ from markupsafe import Markup
 from pipelines.report import crosstabs, svg
 from pipelines.report.alarms import curves, standing
 from pipelines.report.indicators import KeyNumber
-from pipelines.report.labels import LEVELS
+from pipelines.report.labels import LEADS, LEVELS, METHOD
 from pipelines.report.messages import messages
 from pipelines.report.quality import LATE_DAYS, quality
 from pipelines.report.sections import (
@@ -30,8 +30,7 @@ from pipelines.report.sections import (
     unanswered,
 )
 from pipelines.report.week import WEEKS_SHOWN, WeekTables
-from pipelines.report.words import SMALLEST_BASE, change, count, decimal, in_words, percent, probability, share, span
-from schemas.fields import SEVERE_PAIN
+from pipelines.report.words import change, count, decimal, in_words, percent, probability, share, span
 from schemas.pack import Pack
 
 
@@ -67,12 +66,17 @@ def page_values(
         **revisions(tables, pack),
         "guidance": guidance(tables, pack),
         "general_guidance": by_kind(entry for entry in pack.guidance if entry.cause == "any"),
-        "severe_from": SEVERE_PAIN,
+        "leads": LEADS,
+        "method": [*METHOD, _week_note(tables)],
         "late_days": LATE_DAYS,
-        "smallest_base": SMALLEST_BASE,
         "heat_steps": _heat_steps(),
         "weeks_shown": WEEKS_SHOWN,
     }
+
+
+def _week_note(tables: WeekTables) -> str:
+    system, zone = tables.about["week_system"].upper(), tables.about["time_zone"]
+    return f"Weeks are {system} weeks in the time zone {zone}. A week that no file covers is missing, not zero."
 
 
 def _heat_steps() -> list[tuple[str, float]]:
@@ -81,7 +85,7 @@ def _heat_steps() -> list[tuple[str, float]]:
     return [*least, ("less", crosstabs.STEPS[-1][1])]
 
 
-def render(values: dict[str, Any]) -> str:
+def as_html(values: dict[str, Any]) -> str:
     """The page as HTML."""
     return _template().render(values)
 
