@@ -12,9 +12,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipelines.cells import csv_text
-from pipelines.report.alarms import curve_table, curves
+from pipelines.report.alarms import alarm_table, curve_table, curves
 from pipelines.report.drawings import draw
 from pipelines.report.folder import publish
+from pipelines.report.index import write_index
 from pipelines.report.indicators import key_number_table, key_numbers
 from pipelines.report.markdown import as_markdown
 from pipelines.report.page import as_html, page_values
@@ -22,6 +23,8 @@ from pipelines.report.pdf import as_pdf
 from pipelines.report.svg import as_file
 from pipelines.report.week import Table, read_week
 from schemas.pack import Pack
+
+__all__ = ["write_index", "write_report"]
 
 
 def write_report(summaries: Path, pack: Pack, out: Path, week: str = "latest") -> Path:
@@ -43,6 +46,7 @@ def write_report(summaries: Path, pack: Pack, out: Path, week: str = "latest") -
     contents |= {f"charts/{name}.svg": as_file(drawing) for name, drawing in drawn.items()}
     contents |= {f"data/{name}.csv": _csv(table) for name, table in tables.tables.items()}
     contents["data/key_numbers.csv"] = _csv(key_number_table(numbers))
+    contents["data/alarms.csv"] = _csv(alarm_table(tables, pack))
     contents["data/curves.csv"] = _csv(curve_table(tables, curves(tables, pack)))
     return publish(out, tables.week, contents)
 

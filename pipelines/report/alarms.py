@@ -18,6 +18,7 @@ CURVES_SHOWN = 6
 ALARMS_SHOWN = 15
 EMERGENCY_IN = ",triage_level=emergency"
 NOT_EVALUATED = "not evaluated yet"
+ALARM_COLUMNS = ("series", "label", "observed", "expected", "upper", "p_value", "methods", "rank")
 CURVE_COLUMNS = ("series", "week", "week_start", "reports", "expected", "upper", "alarm")
 
 
@@ -104,8 +105,8 @@ def _curve(tables: WeekTables, series: str, name: str, pack: Pack) -> Curve:
     """One method's range throughout: a line that changes its method from week to week would mislead."""
     rows = [row for row in tables.signals if row["series"] == series]
     bounded = [row for row in rows if row["upper"] is not None]
-    method = min(bounded, key=_preference)["method"] if bounded else None
-    ranges = {row["week_start"]: row for row in bounded if row["method"] == method}
+    best = min(map(_preference, bounded), default=None)
+    ranges = {row["week_start"]: row for row in bounded if _preference(row) == best}
     return Curve(
         name=name,
         series=series,
@@ -150,6 +151,12 @@ def curve_table(tables: WeekTables, drawn: Iterable[Curve]) -> Table:
     return Table(CURVE_COLUMNS, [dict(zip(CURVE_COLUMNS, row, strict=True)) for row in rows])
 
 
+def alarm_table(tables: WeekTables, pack: Pack) -> Table:
+    """Every alarm of the week, the strongest first; methods are separated by semicolons."""
+    rows = [row | {"methods": "; ".join(row["methods"])} for row in alarms(tables, pack)]
+    return Table(ALARM_COLUMNS, [{name: row[name] for name in ALARM_COLUMNS} for row in rows])
+
+
 def _by_series(rows: Iterable[Row]) -> dict[str, list[Row]]:
     ordered = sorted(rows, key=lambda row: row["series"])
     return {series: list(found) for series, found in groupby(ordered, key=lambda row: row["series"])}
@@ -162,4 +169,5 @@ def _alarms(rows: Iterable[Row]) -> bool:
 def _preference(row: Row) -> tuple[bool, bool, str]:
     """Farrington before EARS, and C2 before C1: its two weeks' distance keeps an outbreak out of its own baseline."""
     method = row["method"]
-    return (not method.lower().startswith("farrington"), "C2" not in method, method)
+    is_farrington = method.lower().startswith("farrington")  # what follows is how many years it looks back
+    return (not is_farrington, "C2" not in method, "" if is_farrington else method)

@@ -12,6 +12,9 @@ from pipelines.report.quality import COUNT_MEASURES, LATE_DAYS
 from pipelines.report.week import Row
 from pipelines.report.words import NONE, change, count, decimal, percent, probability, share
 
+PYRAMID_LEGEND = (("reports", "plain"), ("of these, emergencies", "emergency"))
+CURVE_SIGNS = "Solid line: expected; dashed line: upper bound; triangle: alarm."
+
 Cells = tuple[str, ...]
 
 
@@ -27,12 +30,14 @@ class Grid:
 
 @dataclass(frozen=True)
 class Part:
-    """One section: a sentence on top, charts by name (several stand in `across` columns), tables, points."""
+    """One section: a sentence on top, charts by name in `across` columns with a legend of labels and paints,
+    tables, points."""
 
     title: str
     lead: str = ""
     charts: Sequence[str] = ()
     across: int = 1
+    legend: Sequence[tuple[str, str]] = ()
     grids: Sequence[Grid] = ()
     points: Sequence[str] = field(default_factory=list)
 
@@ -51,12 +56,13 @@ def parts(page: dict[str, Any]) -> list[Part]:
             _standing(page["standing"]),
             [curve.name for curve in page["curves"]],
             2,
+            [("reports", "plain"), ("emergencies", "emergency")],
             _filled(alarm_grid(page["standing"])),
         ),
-        Part("Triage levels", "", ["triage"], 1, [_levels(page)]),
-        Part("Likely causes", LEADS["causes"], [row["chart"] for row in page["causes"]], 5, _filled(_causes(page))),
-        Part("Regions", _regions_lead(page), _drawn(page, "regions-by-week"), 1, _filled(_regions(page))),
-        Part("Age and sex", "", ["age-and-sex"], 1, [_people(page)]),
+        Part("Triage levels", "", ["triage"], 1, [(label, name) for name, label in LEVELS.items()], [_levels(page)]),
+        Part("Likely causes", LEADS["causes"], [row["chart"] for row in page["causes"]], 5, (), _filled(_causes(page))),
+        Part("Regions", _regions_lead(page), _drawn(page, "regions-by-week"), 1, (), _filled(_regions(page))),
+        Part("Age and sex", "", ["age-and-sex"], 1, PYRAMID_LEGEND, [_people(page)]),
         Part("Triage rules that fired", "A report can meet several.", grids=_filled(_rules(page))),
         Part("What was left unanswered", LEADS["unanswered"], grids=_filled(_unanswered(page))),
         Part("Data quality", grids=_filled(_sources(page), _reasons(page), _completeness(page))),
@@ -117,7 +123,8 @@ def _standing(standing: Row) -> str:
     reasons = "; ".join(f"{count(number)} series, {reason}" for reason, number in standing["reasons"])
     more = standing["alarm_count"] - len(standing["alarms"])
     told = f"{standing['lead']} Not judged: {reasons}." if reasons else standing["lead"]
-    return f"{told} {count(more)} more alarms are in the CSV." if more else told
+    told += f" {count(more)} more alarms are in the CSV." if more else ""
+    return f"{told} {CURVE_SIGNS}" if standing["series"] else told
 
 
 def _levels(page: dict[str, Any]) -> Grid:
@@ -139,10 +146,13 @@ def _causes(page: dict[str, Any]) -> Grid:
 
 
 def _regions_lead(page: dict[str, Any]) -> str:
+    if not page["regions"]:
+        return "No regions are recorded for this week."
+    told = "Each region is measured by its own median week: the darker, the more. At the right: this week."
     if not page["regions_more"]:
-        return ""
+        return told
     more, reports = count(page["regions_more"]), count(page["regions_more_reports"])
-    return f"The regions with most reports; {more} more with {reports} reports together are in the CSV."
+    return f"{told} The regions with most reports; {more} more with {reports} reports together are in the CSV."
 
 
 def _regions(page: dict[str, Any]) -> Grid:

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.resources import files
 from typing import Any
+from xml.etree import ElementTree
 
-from pipelines.report.outline import key_number_grid, parts
+from pipelines.report.outline import Part, key_number_grid, parts
 from pipelines.report.svg import PALETTE, as_file
 
 FONT = "Libertinus Serif"
+TEXT_UNITS = {1: 11, 2: 15, 5: 19}  # of a chart's words when so many stand side by side
 
 
 def as_pdf(page: dict[str, Any], drawings: Mapping[str, str]) -> bytes:
@@ -42,25 +44,22 @@ def _content(page: dict[str, Any], drawings: Mapping[str, str]) -> dict[str, Any
         "disclaimer": page["pack"].disclaimer,
         "messages": [{"color": PALETTE["light"][m.paint], "text": m.text} for m in page["messages"]],
         "numbers": asdict(key_number_grid(page["key_numbers"])),
-        "parts": [asdict(part) | {"charts": _charts(part.charts, drawings)} for part in parts(page)],
+        "parts": [_part(part, drawings) for part in parts(page)],
         "about": f"Rule pack {about['rule_pack']}, article “{page['pack'].article}”, calfwatch {about['version']}.",
         "soft": PALETTE["light"]["soft"],
         "line": PALETTE["light"]["line"],
     }
 
 
-def _charts(names: Sequence[str], drawings: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"svg": _for_paper(drawings[name]), "alt": _alternative(drawings[name])} for name in names]
+def _part(part: Part, drawings: Mapping[str, str]) -> dict[str, Any]:
+    charts = [_chart(drawings[name], TEXT_UNITS[part.across]) for name in part.charts]
+    legend = [{"label": label, "color": PALETTE["light"][paint]} for label, paint in part.legend]
+    return asdict(part) | {"charts": charts, "legend": legend}
 
 
-def _for_paper(drawing: str) -> str:
-    """A chart as a file, in a font that typst has."""
-    return re.sub(r"font-family:[^}]*", f"font-family:{FONT}", as_file(drawing))
-
-
-def _alternative(drawing: str) -> str:
-    """Title and description of a chart, as the text that stands for it."""
-    from xml.etree import ElementTree
-
+def _chart(drawing: str, text_units: int) -> dict[str, str]:
+    """A chart as a file in a font that typst has, its title, and the text that stands for it."""
     title, description = list(ElementTree.fromstring(drawing))[:2]  # noqa: S314 - drawn by this program
-    return f"{title.text}. {description.text}"
+    svg = re.sub(r"font-family:[^}]*", f"font-family:{FONT}", as_file(drawing))
+    svg = svg.replace("font-size:11px", f"font-size:{text_units}px", 1)
+    return {"svg": svg, "title": title.text or "", "alt": f"{title.text}. {description.text}"}

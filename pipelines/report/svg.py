@@ -73,7 +73,8 @@ def _variables(scheme: str) -> str:
 
 
 # for the page: on paper the light colors hold whatever the screen's scheme is
-STYLE = f"{_variables('light')}\n@media screen and (prefers-color-scheme:dark){{{_variables('dark')}}}{_RULES}"
+COLORS = f"{_variables('light')}\n@media screen and (prefers-color-scheme:dark){{{_variables('dark')}}}"
+STYLE = COLORS + _RULES
 
 
 def _literal_style() -> str:
