@@ -78,8 +78,8 @@ def _lead(series: int, judged: int, raised: int) -> str:
     told = f"{judged:,} of {series:,} series could be judged against their own history; {raised or 'none'}"
     if not raised:
         return f"{told} raises an alarm."
-    caution = "An alarm is a reason to look and no finding: among so many series some alarm by chance, and the "
-    return f"{told} {'raises' if raised == 1 else 'raise'} an alarm. {caution}share of those is what is controlled."
+    caution = "An alarm is a reason to look and no finding: with so many series some alarm by chance."
+    return f"{told} {'raises' if raised == 1 else 'raise'} an alarm. {caution}"
 
 
 def verdict(tables: WeekTables, series: str) -> str:
