@@ -158,7 +158,7 @@ WHERE week_start IN (DATE '2026-11-02', DATE '2026-10-26') GROUP BY ALL
 UNION ALL SELECT week, week_start, 'region=' || region, reports + 2, reports, -2, 'corrected records'
 FROM weekly_regions WHERE week_start = DATE '2026-11-02'"""
 ABOUT_SQL = """SELECT $pack, $complaint, 'Europe/Berlin', 'iso', $latest, min(report_date)::TIMESTAMPTZ,
-  max(report_date)::TIMESTAMPTZ, '2026-11-17 05:30:00+00', '0.1.0' FROM r"""
+  max(report_date)::TIMESTAMPTZ, '2026-11-17 05:30:00+00', '0.1.0', NULL FROM r"""
 
 
 def _weekly_sql(table: str) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
 from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
+from pipelines.durable import put_in_place
 from pipelines.report import svg
 from pipelines.report.folder import write_private
 from pipelines.report.week import Row
@@ -26,7 +26,7 @@ def write_index(reports: Path) -> Path:
     fresh = reports / f".{INDEX}.new"
     fresh.unlink(missing_ok=True)
     write_private(reports, fresh.name, _page(weeks))
-    os.replace(fresh, reports / INDEX)
+    put_in_place(fresh, reports / INDEX, 0o600)
     return reports / INDEX
 
 
