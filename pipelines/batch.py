@@ -170,7 +170,7 @@ def write_week(home: Home, week: str, out: Path | None, as_known_now: bool) -> P
 
     Raises UsageError for a week that is not covered.
     """
-    from pipelines.report import write_report
+    from pipelines.report import write_index, write_report
 
     name = _latest_week(home) if week == "latest" else week
     published = home.reports / name
@@ -178,6 +178,7 @@ def write_week(home: Home, week: str, out: Path | None, as_known_now: bool) -> P
         return write_report(home.summaries, published_pack(home), out, name)
     if not (published / "internal.html").exists():
         published = write_report(home.summaries, published_pack(home), home.reports, name)
+        write_index(home.reports)
     return _copied(published, out) if out else published
 
 

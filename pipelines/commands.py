@@ -273,15 +273,13 @@ ORDER BY delivery_no, line_number, column_name NULLS FIRST"""
 
 
 def _export(result: Any) -> None:
-    """CSV for a spreadsheet: a cell that would start a formula is led by an apostrophe."""
+    """CSV for a spreadsheet."""
+    from pipelines.cells import harmless
+
     writer = csv.writer(sys.stdout)
     writer.writerow([column[0] for column in result.description])
     while rows := result.fetchmany(10_000):
-        writer.writerows([[_harmless(cell) for cell in row] for row in rows])
-
-
-def _harmless(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t")) else cell
+        writer.writerows([[harmless(cell) for cell in row] for row in rows])
 
 
 def withdraw(options: argparse.Namespace) -> int:
