@@ -141,8 +141,12 @@ def farrington_flexible(
     if unknown := [week for week in wanted if pd.Timestamp(week) not in places]:
         raise ValueError(f"weeks that are not in counts: {unknown[:3]}")
     if weeks is None:
-        wanted = [week for week in wanted if _reference_weeks(grid.index, places[pd.Timestamp(week)], b)[-1] >= 0]
-    rows = [farrington_week(grid, places[pd.Timestamp(week)], settings) for week in wanted]
+        wanted = [week for week in wanted if reference_weeks(grid.index, places[pd.Timestamp(week)], b)[-1] >= 0]
+    values = grid.to_numpy(dtype=float)
+    rows = []
+    for place in (places[pd.Timestamp(week)] for week in wanted):
+        baseline = farrington_baseline(grid.index, ~np.isnan(values), place, settings)
+        rows.append(farrington_week(values[: place + 1], baseline, settings))
     return pd.DataFrame([vars(row) for row in rows], index=wanted, columns=list(vars(NOT_JUDGED)))
 
 
@@ -181,22 +185,38 @@ class _Fit:
         return float(self.coefficients @ row), math.sqrt(variance * self.spread)
 
 
-def farrington_week(counts: pd.Series, place: int, settings: FarringtonSettings) -> Judged:
-    """Judges the week at `place` of an unbroken weekly series (missing weeks are NaN)."""
-    values = counts.to_numpy(dtype=float)
-    if np.isnan(values[place]) or not enough_cases(values[: place + 1]):
-        return NOT_JUDGED
-    periods = _periods(counts.index, place, settings)
-    used = np.flatnonzero((periods > 0) & ~np.isnan(values[: place + 1]))
+@dataclass(frozen=True)
+class Baseline:
+    """The weeks that a week is judged against: their places, the model matrix, and the judged week's row of it."""
+
+    used: NDArray[np.int64]
+    design: Floats
+    row: Floats
+
+
+def farrington_baseline(
+    starts: pd.Index[Any], known: NDArray[np.bool_], place: int, settings: FarringtonSettings
+) -> Baseline | None:
+    """The baseline of the week at `place` of unbroken weeks, of which `known` are there; None where it is too short.
+
+    It depends on the weeks alone, so that series with the same weeks can share it.
+    """
+    periods = _periods(starts, place, settings)
+    used = np.flatnonzero((periods > 0) & known[: place + 1])
     if not (periods[used] == settings.no_periods).any():
-        return NOT_JUDGED
+        return None
     design, row = _design(periods[used], used, place, settings.no_periods)
-    if len(used) <= design.shape[1]:
+    return Baseline(used, design, row) if len(used) > design.shape[1] else None
+
+
+def farrington_week(counts: Floats, baseline: Baseline | None, settings: FarringtonSettings) -> Judged:
+    """Judges the last week of `counts` (unbroken weeks, a missing one is NaN) against its baseline."""
+    if baseline is None or np.isnan(counts[-1]) or not enough_cases(counts):
         return NOT_JUDGED
-    fit, trend = _choose_trend(values[used], design, row, settings)
+    fit, trend = _choose_trend(counts[baseline.used], baseline.design, baseline.row, settings)
     if fit is None:
         return NOT_JUDGED
-    return _judged(values[place], fit, row[: len(fit.coefficients)], trend, settings)
+    return _judged(counts[-1], fit, baseline.row[: len(fit.coefficients)], trend, settings)
 
 
 def enough_cases(counts: Floats) -> bool:
@@ -204,7 +224,7 @@ def enough_cases(counts: Floats) -> bool:
     return bool(np.nansum(counts[-CASES_WEEKS:]) >= CASES)
 
 
-def _reference_weeks(starts: pd.Index[Any], place: int, years: int) -> list[int]:
+def reference_weeks(starts: pd.Index[Any], place: int, years: int) -> list[int]:
     """Places of the judged week and of the week nearest to its date in each year before; may be negative."""
     today = starts[place]
     gaps = [(today - (today - pd.DateOffset(years=back))).days for back in range(years + 1)]
@@ -218,7 +238,7 @@ def _periods(starts: pd.Index[Any], place: int, settings: FarringtonSettings) ->
     over the others, the first ones taking what is left over. Windows end where the series begins.
     """
     periods = np.zeros(place + 1, dtype=np.int64)
-    references = _reference_weeks(starts, place, settings.b)
+    references = reference_weeks(starts, place, settings.b)
     if references[-1] < 0:
         return periods
     for later, reference in pairwise(references):
@@ -272,7 +292,8 @@ def _reweighted(counts: Floats, design: Floats, threshold: float) -> _Fit | None
     residuals = raw / np.sqrt(phi * np.maximum(1 - leverage, 1e-12))
     weights = np.where(residuals > threshold, np.maximum(residuals, threshold) ** -2.0, 1.0)
     weights *= len(counts) / weights.sum()
-    second = _iterate(counts, design, weights)
+    # without an outbreak to weigh down the second fit would be the first
+    second = _iterate(counts, design, weights) if (residuals > threshold).any() else first
     if second is None:
         return None
     working, fitted, result = second
@@ -341,5 +362,5 @@ def _negative_binomial(observed: float, mean: float, phi: float, alpha: float) -
     """Bound and p-value of a negative binomial with variance phi x mean; Poisson where phi is 1."""
     from scipy import stats
 
-    law = stats.nbinom(mean / (phi - 1), 1 / phi) if phi > 1 else stats.poisson(mean)
-    return float(law.ppf(1 - alpha)), float(law.sf(observed - 1))
+    law, parameters = (stats.nbinom, (mean / (phi - 1), 1 / phi)) if phi > 1 else (stats.poisson, (mean,))
+    return float(law.ppf(1 - alpha, *parameters)), float(law.sf(observed - 1, *parameters))
