@@ -44,7 +44,7 @@ def ears(counts: pd.Series, method: Literal["C1", "C2", "C3"] = "C1", min_sigma:
         raise ValueError(f"method must be C1, C2 or C3, not {method!r}")
     grid = _weekly(counts)
     expected, upper, statistic = ears_arrays(grid.to_numpy(float)[:, None], method, min_sigma)
-    alarm = _ears_alarms(grid.to_numpy(float)[:, None], upper, statistic, method)
+    alarm = ears_alarms(grid.to_numpy(float)[:, None], upper, statistic, method)
     columns = {"expected": expected, "upper": upper, "statistic": statistic, "alarm": alarm}
     judged = pd.DataFrame({name: values[:, 0] for name, values in columns.items()}, index=grid.index)
     return judged.loc[pd.DatetimeIndex(counts.index)].set_axis(counts.index)
@@ -74,7 +74,8 @@ def _baseline(counts: Floats, gap: int, min_sigma: float) -> tuple[Floats, Float
     return mean, sigma
 
 
-def _ears_alarms(counts: Floats, upper: Floats, statistic: Floats, method: str) -> NDArray[np.bool_]:
+def ears_alarms(counts: Floats, upper: Floats, statistic: Floats, method: str) -> NDArray[np.bool_]:
+    """Where the method alarms; never where there is no baseline."""
     return statistic >= _z(C3_QUANTILE) if method == "C3" else counts > upper
 
 

@@ -400,7 +400,7 @@ WEEKLY_VIEWS = (
         """,
     ),
 )
-# `weekly_signals` and `weekly_revisions` are tables with their final columns; nothing fills them yet
+# tables, not views: filled once a run
 STORED_WEEKLY = ("weekly_signals", "weekly_revisions")
 
 ABOUT = Table(
