@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines import durable, migrate, summarise, surveillance
+from pipelines import durable, migrate, revisions, summarise, surveillance
 from pipelines.errors import LockedError, StateError, UsageError
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number, sql_list, statement
@@ -456,6 +456,8 @@ def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Setting
     """
     with transaction(connection):
         surveillance.update_signals(connection, settings)
+        revisions.adopt(connection, home.reports)
+        revisions.update_revisions(connection, settings)
     new = home.path / "summaries.duckdb.new"
     connection.execute(f"ATTACH {quoted(str(new))} AS snapshot (STORAGE_VERSION '{STORAGE_VERSION}')")
     try:

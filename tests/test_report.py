@@ -150,8 +150,9 @@ UNION ALL SELECT week, week_start, source, 'quarantine_reason',
   unnest([bad - bad // 3, bad // 3, bad // 9]) FROM x
 UNION ALL SELECT week, week_start, source, 'completeness', f.field,
   1 - 0.013 * f.place - 0.002 * length(source) FROM x, f"""
-ABOUT_SQL = """SELECT $pack, $complaint, 'Europe/Berlin', 'iso', $latest, min(report_date)::TIMESTAMPTZ,
-  max(report_date)::TIMESTAMPTZ, '2026-11-17 05:30:00+00', '0.1.0' FROM r"""
+ABOUT_SQL = """BY NAME SELECT $pack AS rule_pack, $complaint AS complaint, 'Europe/Berlin' AS time_zone,
+  'iso' AS week_system, $latest AS latest_week, min(report_date)::TIMESTAMPTZ AS first_report,
+  max(report_date)::TIMESTAMPTZ AS last_report, '2026-11-17 05:30:00+00' AS published_at, '0.1.0' AS version FROM r"""
 
 
 def _weekly_sql(table: str) -> str:

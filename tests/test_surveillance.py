@@ -254,7 +254,7 @@ def test_alarms_are_ranked_by_strength_and_c3_comes_last(counts: Counts) -> None
 def test_the_false_discovery_rate_is_controlled_over_the_series_of_a_week(counts: Counts) -> None:
     counts.cover(158, 0)
     for number in range(30):
-        recent = {0: 23, 1: 60}.get(number, 14)
+        recent = {0: 24, 1: 60}.get(number, 14)
         counts.fill([*noise(14, 158, seed=number), recent], region=f"r{number}")
     counts.judge()
     rows = counts.connection.execute(
