@@ -17,11 +17,11 @@ import duckdb
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from pipelines import charts
 from pipelines.errors import UsageError
 from pipelines.explain import Row, explanation, fetch_rows
 from pipelines.query import read_only
-from pipelines.report import LEVELS
+from pipelines.report import svg
+from pipelines.report.labels import LEVELS
 from pipelines.statements import statement
 from pipelines.store import get_state, stored_pack
 from schemas.pack import Pack
@@ -48,7 +48,7 @@ def _label(labels: dict[str, str], name: str | None) -> str:
 
 
 def _style() -> dict[str, Any]:
-    return {"level_labels": LEVELS, "chart_style": Markup(charts.STYLE), "paints": charts.PAINTS}  # noqa: S704 - constant
+    return {"level_labels": LEVELS, "chart_style": Markup(svg.STYLE), "paints": svg.PAINTS}  # noqa: S704 - constant
 
 
 @cache

@@ -157,8 +157,9 @@ SELECT week, week_start, 'all', sum(reports)::BIGINT - 7, sum(reports)::BIGINT, 
 WHERE week_start IN (DATE '2026-11-02', DATE '2026-10-26') GROUP BY ALL
 UNION ALL SELECT week, week_start, 'region=' || region, reports + 2, reports, -2, 'corrected records'
 FROM weekly_regions WHERE week_start = DATE '2026-11-02'"""
-ABOUT_SQL = """SELECT $pack, $complaint, 'Europe/Berlin', 'iso', $latest, min(report_date)::TIMESTAMPTZ,
-  max(report_date)::TIMESTAMPTZ, '2026-11-17 05:30:00+00', '0.1.0', NULL FROM r"""
+ABOUT_SQL = """BY NAME SELECT $pack AS rule_pack, $complaint AS complaint, 'Europe/Berlin' AS time_zone,
+  'iso' AS week_system, $latest AS latest_week, min(report_date)::TIMESTAMPTZ AS first_report,
+  max(report_date)::TIMESTAMPTZ AS last_report, '2026-11-17 05:30:00+00' AS published_at, '0.1.0' AS version FROM r"""
 
 
 def _weekly_sql(table: str) -> str:
