@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines import summarise
+from pipelines import durable, migrate, summarise
 from pipelines.errors import LockedError, StateError, UsageError
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number, sql_list, statement
@@ -163,9 +163,39 @@ def _prepare(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settin
         _refuse_foreign(connection, home)
         _create(connection, settings, pack)
     home.records.chmod(0o600)
+    _migrate(connection, home, settings, pack)
     _check_version(connection, home)
     check_counts(connection)
     _follow_settings(connection, settings, pack)
+
+
+def _migrate(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings, pack: Pack) -> None:
+    """Brings an older state up to date in one transaction, after a copy of it beside."""
+    found = migrate.schema_version(connection)
+    if found is None or not 0 < found < SCHEMA_VERSION:
+        return
+    _detach(connection)
+    _keep_copy(home, f"schema-{found}")
+    _attach(connection, home)
+    with transaction(connection):
+        migrate.migrate(connection, found, SCHEMA_VERSION, pack)
+        if get_state(connection, "rule_pack") == pack.version:  # else the next retag does it
+            for table in stored_tables(pack):
+                _comment(connection, table)
+            _cut_weeks(connection, settings, pack)
+        check_counts(connection)
+
+
+def _detach(connection: duckdb.DuckDBPyConnection) -> None:
+    """Closes the file: DuckDB's lock on it would be lost if this process opened it a second time."""
+    connection.execute("USE memory")
+    connection.execute("DETACH calfwatch")
+
+
+def _keep_copy(home: Home, what: str) -> None:
+    new = home.path / "records.duckdb.new"
+    durable.copy(home.records, new)
+    durable.put_in_place(new, home.path / f"records.{what}.duckdb", 0o600)
 
 
 def _refuse_foreign(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
@@ -424,23 +454,9 @@ def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Setting
     finally:
         connection.execute("USE calfwatch")
         connection.execute("DETACH snapshot")
-    _replace(new, home.summaries)
+    durable.put_in_place(new, home.summaries, 0o400)
 
 
 def _make_about(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     facts = statement("steps", "about", version=version("calfwatch"), **summarise.week_words(settings))
     connection.execute(f"CREATE OR REPLACE TEMP TABLE about AS {facts}")
-
-
-def _replace(new: Path, target: Path) -> None:
-    """Makes a finished file take the place of the published one, durably."""
-    with open(new, "rb") as handle:
-        os.fsync(handle.fileno())
-    new.chmod(0o400)
-    target.with_name(target.name + ".wal").unlink(missing_ok=True)
-    os.replace(new, target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

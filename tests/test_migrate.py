@@ -1,0 +1,116 @@
+"""States of released versions, committed as files: opened, they become what today's code makes of the same CSVs."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from pipelines import migrate, store
+from pipelines.errors import StateError
+from pipelines.settings import Settings
+from pipelines.store import Home
+from schemas.pack import Pack
+from schemas.tables import SCHEMA_VERSION
+from tests.conftest import opened
+
+STATES = Path(__file__).parent / "states"
+TIMES = {"ingested_at", "run_id", "path", "tried_with", "superseded_at", "first_used"}
+
+
+def old_home(folder: Path, version: int) -> Home:
+    home = Home(folder / f"v{version}")
+    home.make()
+    packed = (STATES / f"v{version}" / "records.duckdb.gz").read_bytes()
+    home.records.write_bytes(gzip.decompress(packed))
+    return home
+
+
+def content(path: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """Every table and view, without times and names of runs; sorted, because a table has no order."""
+    found = {}
+    with opened(path) as connection:
+        names = connection.execute(
+            "SELECT table_name FROM duckdb_tables() UNION ALL SELECT view_name FROM duckdb_views() WHERE NOT internal"
+        ).fetchall()
+        for (name,) in names:
+            columns = [row[0] for row in connection.execute(f"DESCRIBE {name}").fetchall()]
+            kept = ", ".join(column for column in columns if column not in TIMES)
+            found[name] = connection.execute(f"SELECT {kept} FROM {name} ORDER BY ALL").fetchall()
+    return found
+
+
+def declared(path: Path) -> list[tuple[Any, ...]]:
+    """Every table, view and column with its type and comment."""
+    with opened(path) as connection:
+        return connection.execute(
+            """SELECT table_name, column_index, column_name, data_type, comment FROM duckdb_columns() WHERE NOT internal
+               UNION ALL SELECT table_name, NULL, NULL, NULL, comment FROM duckdb_tables()
+               UNION ALL SELECT view_name, NULL, NULL, sql, comment FROM duckdb_views() WHERE NOT internal
+               ORDER BY ALL"""
+        ).fetchall()
+
+
+@pytest.mark.parametrize("version", sorted(migrate.STEPS))
+def test_a_migrated_state_is_the_one_that_today_s_code_makes_of_the_same_files(
+    version: int, tmp_path: Path, home: Home, pack: Pack, ingest: Callable[..., Any]
+) -> None:
+    old = old_home(tmp_path, version)
+    before = old.records.read_bytes()
+    with old.lock(0), store.open_records(old, Settings(), pack):
+        pass
+    ingest(*sorted((STATES / f"v{version}").glob("*.csv")))
+    assert declared(old.records) == declared(home.records)
+    migrated, made = content(old.records), content(home.records)
+    ((_, action, subject, *_),) = migrated.pop("audit")
+    assert (action, subject, made.pop("audit")) == ("migrate", f"schema {SCHEMA_VERSION}", [])
+    for name, rows in made.items():
+        assert migrated[name] == rows, name
+    assert sum(map(len, (made["records"], made["superseded"], made["quarantine"]))) > 60
+    copy = old.path / f"records.schema-{version}.duckdb"
+    assert copy.read_bytes() == before
+    assert copy.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_step_that_fails_leaves_the_old_state_and_its_copy(
+    tmp_path: Path, pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = old_home(tmp_path, 1)
+    before = content(old.records)
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.audit.note", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError), store.open_records(old, Settings(), pack):
+            pass
+    assert content(old.records) == before == content(old.path / "records.schema-1.duckdb")
+    with store.open_records(old, Settings(), pack) as connection:
+        assert migrate.schema_version(connection) == SCHEMA_VERSION
+
+
+def test_a_damaged_old_state_is_not_migrated(tmp_path: Path, pack: Pack) -> None:
+    old = old_home(tmp_path, 1)
+    with duckdb.connect(str(old.records)) as connection:
+        connection.execute("DELETE FROM records WHERE report_id = 'K3'")
+    with pytest.raises(StateError, match="contradicts itself"), store.open_records(old, Settings(), pack):
+        pass
+    with opened(old.records) as connection:
+        assert migrate.schema_version(connection) == 1
+
+
+def test_every_older_version_has_its_step_and_its_committed_state() -> None:
+    versions = list(range(1, SCHEMA_VERSION))
+    assert sorted(migrate.STEPS) == versions
+    assert sorted(path.name for path in STATES.iterdir()) == [f"v{version}" for version in versions]
+
+
+def test_a_migration_that_was_killed_after_its_copy_starts_again(tmp_path: Path, pack: Pack) -> None:
+    old = old_home(tmp_path, 1)
+    shutil.copy(old.records, old.path / "records.schema-1.duckdb")
+    (old.path / "records.duckdb.new").write_bytes(b"half")
+    with store.open_records(old, Settings(), pack) as connection:
+        assert migrate.schema_version(connection) == SCHEMA_VERSION
+    assert not (old.path / "records.duckdb.new").exists()
