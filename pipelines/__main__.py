@@ -48,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     _explain(commands)
     _rules(commands)
     _quarantine(commands)
+    _withdraw(commands)
     _add(commands, "status", "what is stored, what was rejected; exit code 7 where something needs attention")
     _add(commands, "config", "every setting, its value and where it came from")
     _serve(commands)
@@ -136,6 +137,15 @@ def _quarantine(commands: argparse._SubParsersAction) -> None:  # type: ignore[t
     )
     parser.add_argument("action", choices=("list", "export"))
     parser.add_argument("--file", metavar="FILE_ID", help="only this file (the first characters are enough)")
+
+
+def _withdraw(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    parser = _add(commands, "withdraw", "take a wrong file back, as if it had never been delivered")
+    parser.add_argument("file_id", metavar="FILE_ID", help="its first characters are enough")
+    parser.add_argument("--source", metavar="NAME", help="needed where two senders delivered the same content")
+    parser.add_argument("--csv", action="append", metavar="PATH", help="where later files that must be read again lie")
+    parser.add_argument("--undo", action="store_true", help="let a withdrawn file be taken in at its next delivery")
+    parser.add_argument("--wait", type=float, default=60, metavar="SECONDS", help="for another writer (default 60)")
 
 
 def _serve(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]

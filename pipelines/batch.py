@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines import store
+from pipelines import store, withdraw
 from pipelines.errors import StateError, UsageError
 from pipelines.ingest import Context, Outcome, ingest_file
 from pipelines.query import read_only
@@ -42,7 +42,7 @@ def describe(outcome: Outcome) -> str:
     if outcome.status == "rejected":
         return f"rejected  {path}: {outcome.reason}"
     if outcome.status == "known":
-        return f"known     {path}: nothing new"
+        return f"known     {path}: {outcome.reason or 'nothing new'}"
     parts = [f"{outcome.rows_read:,} rows", f"{outcome.rows_accepted:,} accepted"]
     for count, word in (
         (outcome.rows_quarantined, "quarantined"),
@@ -124,6 +124,27 @@ def publish_snapshot(home: Home, settings: Settings, wait_seconds: float) -> Non
     pack = configured_pack(home, settings)
     with home.lock(wait_seconds), store.open_records(home, settings, pack) as connection:
         store.publish(connection, home, settings)
+
+
+def withdraw_file(
+    home: Home,
+    settings: Settings,
+    file_id: str,
+    source: str | None,
+    csvs: Sequence[str],
+    undo: bool,
+    wait_seconds: float,
+) -> str:
+    """Takes a file back, or undoes that, and publishes the summaries of now; returns what was done."""
+    configured = configured_pack(home, settings)
+    with home.lock(wait_seconds), store.open_records(home, settings, configured) as connection:
+        if undo:
+            return withdraw.undo(connection, file_id, source)
+        context = Context(home, settings, store.pack_in_use(connection, configured))
+        places = find_deliveries(csvs, settings, source) if csvs else []
+        text = withdraw.withdraw(connection, context, file_id, source, places)
+        store.publish(connection, home, settings)
+    return text
 
 
 def write_week(home: Home, week: str, out: Path | None, as_known_now: bool) -> Path:

@@ -218,6 +218,21 @@ def _harmless(cell: Any) -> Any:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t")) else cell
 
 
+def withdraw(options: argparse.Namespace) -> int:
+    """Takes a wrong file back and publishes; or, with --undo, lets it in again at its next delivery."""
+    from pipelines.batch import withdraw_file
+    from pipelines.store import Home
+
+    home = _existing_home(options.home)
+    settings = load_settings(home)
+    print(
+        withdraw_file(
+            Home(home), settings, options.file_id, options.source, options.csv or [], options.undo, options.wait
+        )
+    )
+    return 0
+
+
 def status(options: argparse.Namespace) -> int:
     """What is stored and what needs attention."""
     from pipelines.status import status_of

@@ -114,7 +114,8 @@ def _identity(path: Path) -> tuple[int, int, int]:
 
 
 def _known(connection: duckdb.DuckDBPyConnection, delivery: Delivery, file_id: str, tried_with: str) -> Outcome | None:
-    """The ledger's word on content seen before; a rejected file counts as new when it could fare otherwise."""
+    """The ledger's word on content seen before: a rejected file is tried again when it could fare otherwise,
+    a withdrawn one stays out."""
     row = first_row(
         connection,
         "SELECT status, reason, tried_with FROM files WHERE file_id = ? AND source = ?",
@@ -122,7 +123,7 @@ def _known(connection: duckdb.DuckDBPyConnection, delivery: Delivery, file_id: s
     )
     if row is None or (row[0] == "rejected" and row[2] != tried_with):
         return None
-    status = "known" if row[0] == "accepted" else "rejected"
+    status = "rejected" if row[0] == "rejected" else "known"
     return Outcome(_path_text(delivery.path), delivery.source.name, status, file_id, row[1])
 
 

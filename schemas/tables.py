@@ -49,8 +49,8 @@ FILES = Table(
         file_id VARCHAR sha256 of the file's content, after decompression
         path VARCHAR where the file lay when it was read
         source VARCHAR the sender
-        status VARCHAR accepted or rejected
-        reason VARCHAR why it was rejected
+        status VARCHAR accepted, rejected, or withdrawn: taken back later, with all its counts at 0
+        reason VARCHAR why it was rejected or is left out
         rows_read BIGINT rows of the file, without header and blank lines
         rows_accepted BIGINT rows that became a record
         rows_quarantined BIGINT rows set aside for at least one bad cell

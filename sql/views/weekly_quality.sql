@@ -1,7 +1,7 @@
 -- One row per week, source, measure and item. A file counts in the week of its last report; a file without
 -- one (rejected, or without rows) in the week it was tried.
 WITH placed AS (
-  SELECT *, coalesce(last_report, ingested_at) AS moment FROM files
+  SELECT *, coalesce(last_report, ingested_at) AS moment FROM files WHERE status <> 'withdrawn'
 ), dated AS (
   SELECT *, (moment AT TIME ZONE '${time_zone}')::DATE AS day FROM placed
 ), filed AS (

@@ -1,0 +1,269 @@
+"""A wrong file taken back: the state becomes the one of a home to which it was never delivered.
+
+Its records go, and the records they replaced come back. Rows of later files that were left out because they were
+equal to its records are missing in the store, so those files are read again where they lie; where one is gone,
+nothing is changed. The ledger keeps the file as `withdrawn`, with all its counts at zero.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from pipelines import audit, summarise
+from pipelines.adapt import load_adapter, scratch
+from pipelines.errors import FileRejected, UsageError
+from pipelines.ingest import Context
+from pipelines.judge import INCOMING, Judged, Reader
+from pipelines.read import Delivery, content_id
+from pipelines.statements import one_number, sql_list, statement
+from pipelines.store import check_counts, reports_sql, transaction
+from pipelines.tag import tag_sql
+from schemas.fields import AGE_BANDS, SEXES
+from schemas.pack import Pack
+from schemas.tables import RECORDS
+
+VERSION_COLUMNS = ("delivery_no", *INCOMING.names)
+WITHDRAWN = "it was withdrawn, and stays out; `calfwatch withdraw --undo` lets it in again"
+UNDONE = "its withdrawal was undone: deliver the file again; it then counts as the latest delivery"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One accepted or withdrawn file of the ledger."""
+
+    delivery_no: int
+    file_id: str
+    source: str
+    status: str
+    path: str
+    rows: int
+    accepted: int
+
+
+def withdraw(
+    connection: duckdb.DuckDBPyConnection, context: Context, file_id: str, source: str | None, csvs: Sequence[Delivery]
+) -> str:
+    """Takes a file back in one transaction; returns what was done, in one line.
+
+    `csvs` are places to look for later files that must be read again and no longer lie where they did.
+    Raises UsageError where the file is not known or such a file is missing; then nothing is changed.
+    """
+    entry = find_entry(connection, file_id, source)
+    if entry.status == "withdrawn":
+        raise UsageError(f"{entry.file_id[:12]} was withdrawn before; --undo makes room for it again")
+    connection.execute(statement("steps", "named_reports"), {"withdrawn": entry.delivery_no})
+    repeated = _repeating_files(connection, entry)
+    _read_again(connection, context, repeated, _found(context, repeated, csvs))
+    with transaction(connection):
+        text = _take_back(connection, context, entry)
+        check_counts(connection)
+        audit.note(connection, "withdraw", entry.file_id, f"{text}; {len(repeated)} later files read again")
+    return text
+
+
+def undo(connection: duckdb.DuckDBPyConnection, file_id: str, source: str | None) -> str:
+    """Lets a withdrawn file be taken in again when it is delivered the next time."""
+    entry = find_entry(connection, file_id, source)
+    if entry.status != "withdrawn":
+        raise UsageError(f"{entry.file_id[:12]} is not withdrawn; nothing to undo")
+    with transaction(connection):
+        values = [UNDONE, entry.delivery_no]
+        connection.execute(
+            "UPDATE files SET status = 'rejected', reason = ?, tried_with = '' WHERE delivery_no = ?", values
+        )
+        audit.note(connection, "withdraw", entry.file_id, "undone; it is taken in at its next delivery")
+    return f"{entry.file_id[:12]}: {UNDONE}"
+
+
+def find_entry(connection: duckdb.DuckDBPyConnection, file_id: str, source: str | None) -> Entry:
+    """The one file whose id begins so. Raises UsageError where there is none, or more than one."""
+    rows = connection.execute(
+        """SELECT delivery_no, file_id, source, status, path, rows_read, rows_accepted FROM files
+           WHERE starts_with(file_id, ?) AND (source = ? OR ? IS NULL) ORDER BY delivery_no""",
+        [file_id, source, source],
+    ).fetchall()
+    entries = [Entry(*row) for row in rows]
+    if not file_id or not entries:
+        raise UsageError(
+            f"no file of the ledger has an id that begins with '{file_id}';"
+            ' `calfwatch query --db records "FROM files"` lists them'
+        )
+    if len(entries) > 1:
+        some = ", ".join(f"{entry.file_id[:12]} of {entry.source}" for entry in entries[:3])
+        raise UsageError(f"'{file_id}' begins {len(entries)} ids ({some}); give more of it, or --source")
+    if entries[0].status == "rejected":
+        raise UsageError(f"{entries[0].file_id[:12]} was rejected; nothing of it is stored")
+    return entries[0]
+
+
+def _repeating_files(connection: duckdb.DuckDBPyConnection, entry: Entry) -> list[Entry]:
+    """Later files of the sender with duplicates: some may have been equal to a record of the withdrawn file."""
+    rows = connection.execute(
+        """SELECT delivery_no, file_id, source, status, path, rows_read, rows_accepted FROM files
+           WHERE source = ? AND status = 'accepted' AND delivery_no > ? AND rows_duplicate > 0
+             AND EXISTS (FROM named) ORDER BY delivery_no""",
+        [entry.source, entry.delivery_no],
+    ).fetchall()
+    return [Entry(*row) for row in rows]
+
+
+def _found(context: Context, wanted: Sequence[Entry], csvs: Sequence[Delivery]) -> dict[int, Path]:
+    """Where each wanted file lies, by its content; UsageError names those that lie nowhere."""
+    offered: Mapping[str, Path] = {}
+    places = {entry.delivery_no: Path(entry.path) for entry in wanted if _holds(context, Path(entry.path), entry)}
+    missing = [entry for entry in wanted if entry.delivery_no not in places]
+    if missing and csvs:
+        offered = {content_id(delivery.path, context.settings): delivery.path for delivery in csvs}
+    places |= {entry.delivery_no: offered[entry.file_id] for entry in missing if entry.file_id in offered}
+    gone = [entry for entry in missing if entry.delivery_no not in places]
+    if gone:
+        names = ", ".join(ascii(entry.path)[1:-1] for entry in gone[:3]) + (", ..." if len(gone) > 3 else "")
+        raise UsageError(
+            f"{len(gone)} of {len(wanted)} later files that may repeat its records are not where they were: {names}\n"
+            "Nothing was changed. Put them back, or name where they lie with --csv PATH."
+        )
+    return places
+
+
+def _holds(context: Context, path: Path, entry: Entry) -> bool:
+    with contextlib.suppress(FileRejected):
+        return content_id(path, context.settings) == entry.file_id
+    return False
+
+
+def _read_again(
+    connection: duckdb.DuckDBPyConnection, context: Context, wanted: Sequence[Entry], places: Mapping[int, Path]
+) -> None:
+    """Fills the table `repeated` with the rows of later files about reports that the withdrawn file named."""
+    columns = ", ".join(VERSION_COLUMNS)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE repeated AS SELECT {columns} FROM records LIMIT 0")
+    for entry in wanted:
+        delivery = Delivery(places[entry.delivery_no], context.settings.source(entry.source))
+        adapter = load_adapter(delivery.source, context.home.path)
+        with contextlib.closing(scratch(context.home.scratch)) as work:
+            try:
+                judged = Reader(delivery, adapter, context.settings, context.pack, work, entry.file_id).judge()
+            except FileRejected as rejection:
+                raise _changed(entry, rejection.reason) from rejection
+            _check_same(connection, entry, judged)
+            _keep_repeated(connection, entry, judged)
+
+
+def _check_same(connection: duckdb.DuckDBPyConnection, entry: Entry, judged: Judged) -> None:
+    """The file must read as it did: settings or an adapter may have changed since."""
+    conflicts = judged.left_out.column("kind").to_pylist().count("conflict")
+    row = connection.execute(
+        "SELECT rows_read, rows_out_of_scope, first_report, last_report FROM files WHERE delivery_no = ?",
+        [entry.delivery_no],
+    ).fetchall()[0]
+    counts = judged.counts
+    if row != (counts.rows, counts.out_of_scope, counts.first, counts.last):
+        raise _changed(entry, f"{counts.rows} rows, {conflicts} in conflict, are not what the ledger says")
+
+
+def _changed(entry: Entry, why: str) -> UsageError:
+    return UsageError(
+        f"{ascii(entry.path)[1:-1]} reads differently than when it was taken in: {why}\n"
+        "Nothing was changed. Put the settings and adapters back as they were."
+    )
+
+
+def _keep_repeated(connection: duckdb.DuckDBPyConnection, entry: Entry, judged: Judged) -> None:
+    columns = ", ".join(INCOMING.names)
+    connection.register("left_out", judged.left_out)
+    for batch in judged.batches():
+        connection.register("batch", pa.table(batch.accepted))
+        connection.execute(
+            f"""INSERT INTO repeated SELECT ?, {columns} FROM batch
+                WHERE report_id IN (SELECT report_id FROM named)
+                  AND line_number NOT IN (SELECT line_number FROM left_out)""",
+            [entry.delivery_no],
+        )
+        connection.unregister("batch")
+    connection.unregister("left_out")
+
+
+def _take_back(connection: duckdb.DuckDBPyConnection, context: Context, entry: Entry) -> str:
+    """Everything that changes; inside the caller's transaction."""
+    ids = {"source": entry.source, "withdrawn": entry.delivery_no}
+    connection.execute(_stored_versions_sql(context.pack), ids)
+    content = ", ".join(f"'{n}': {n}" for n in INCOMING.names if n not in ("line_number", "report_id"))
+    connection.execute(statement("steps", "report_versions", content=content))
+    changes = connection.execute(statement("steps", "report_versions_ledger"), ids).fetchall()
+    back = one_number(
+        connection,
+        """SELECT count(*) FROM versions SEMI JOIN (FROM records WHERE delivery_no = ?) AS gone USING (report_id)
+           WHERE kept AND replaced_by IS NULL""",
+        [entry.delivery_no],
+    )
+    _put_versions(connection, context.pack, entry)
+    connection.execute("DELETE FROM quarantine WHERE delivery_no = ?", [entry.delivery_no])
+    for delivery_no, brought, replaced in changes:
+        connection.execute(
+            """UPDATE files SET rows_accepted = rows_accepted + ?, rows_duplicate = rows_duplicate - ?,
+                 rows_superseded = rows_superseded + ? WHERE delivery_no = ?""",
+            [brought, brought, replaced, delivery_no],
+        )
+    _mark(connection, entry)
+    summarise.rebuild(connection, context.settings, context.pack)
+    return f"{entry.file_id[:12]}: {entry.accepted:,} records taken back, {back:,} others in use in their place"
+
+
+def _stored_versions_sql(pack: Pack) -> str:
+    """Records and superseded records of the named reports, packed alike, without the withdrawn file's."""
+    columns = ", ".join(VERSION_COLUMNS)
+    return f"""CREATE OR REPLACE TEMP TABLE stored_versions AS
+        SELECT {columns} FROM records
+        WHERE source = $source AND delivery_no <> $withdrawn AND report_id IN (SELECT report_id FROM named)
+        UNION ALL
+        SELECT {columns} FROM ({_packed_sql(pack)})
+        WHERE source = $source AND delivery_no <> $withdrawn AND report_id IN (SELECT report_id FROM named)"""
+
+
+def _packed_sql(pack: Pack) -> str:
+    """Superseded records with their answers and codes as `records` has them: the reverse of store.reports_sql."""
+    answered = " | ".join(f"(CASE WHEN {n} IS NULL THEN 0 ELSE {1 << b} END)" for b, n in enumerate(pack.field_names))
+    yes = " | ".join(f"(CASE WHEN {n} THEN {1 << b} ELSE 0 END)" for b, n in enumerate(pack.field_names))
+    return f"""SELECT source, files.delivery_no, report_id, reported_at, region,
+        coalesce(list_position({sql_list(AGE_BANDS)}, age_band), 0)::UTINYINT AS age_band,
+        coalesce(list_position({sql_list(SEXES)}, sex), 0)::UTINYINT AS sex,
+        pain_score::UTINYINT AS pain_score, duration_days::USMALLINT AS duration_days,
+        ({answered})::UINTEGER AS answered, ({yes})::UINTEGER AS yes, line_number::INTEGER AS line_number
+      FROM superseded JOIN files USING (file_id, source)"""
+
+
+def _put_versions(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entry) -> None:
+    """Writes the versions that are kept to `records` and `superseded`, in place of what is there."""
+    about = "source = ? AND report_id IN (SELECT report_id FROM named)"
+    connection.execute(f"DELETE FROM records WHERE {about}", [entry.source])
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE was AS SELECT * FROM superseded WHERE {about}", [entry.source])
+    connection.execute(f"DELETE FROM superseded WHERE {about}", [entry.source])
+    connection.execute(
+        f"""CREATE OR REPLACE TEMP TABLE kept AS
+            SELECT ? AS source, tagged.* FROM ({tag_sql(pack, "(SELECT * FROM versions WHERE kept)")}) AS tagged""",
+        [entry.source],
+    )
+    connection.execute(
+        f"INSERT INTO records SELECT {', '.join(RECORDS.column_names)} FROM kept WHERE replaced_by IS NULL"
+    )
+    # what was superseded keeps the tags of its time; only what replaced it may be another file now
+    was = "SELECT * EXCLUDE (superseded_by, superseded_at) FROM was"
+    repeated = reports_sql(pack, "(SELECT * FROM kept WHERE place = 'repeated')")
+    for relation in (was, repeated):
+        connection.execute(statement("steps", "put_superseded", relation=relation))
+
+
+def _mark(connection: duckdb.DuckDBPyConnection, entry: Entry) -> None:
+    connection.execute(
+        """UPDATE files SET status = 'withdrawn', reason = ?, rows_read = 0, rows_accepted = 0,
+             rows_quarantined = 0, rows_duplicate = 0, rows_out_of_scope = 0, rows_superseded = 0,
+             first_report = NULL, last_report = NULL
+           WHERE delivery_no = ?""",
+        [WITHDRAWN, entry.delivery_no],
+    )

@@ -1,0 +1,7 @@
+-- One row a report of which the withdrawn file brought a version, stored still or superseded since.
+CREATE OR REPLACE TEMP TABLE named AS
+SELECT report_id FROM records WHERE delivery_no = $withdrawn
+UNION
+SELECT superseded.report_id
+FROM superseded JOIN files USING (file_id, source)
+WHERE files.delivery_no = $withdrawn
