@@ -17,7 +17,7 @@ from pipelines.errors import StateError
 from pipelines.query import read_only
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number, statement
-from pipelines.store import Home, check_counts, check_version, damage_told, get_state, reports_sql
+from pipelines.store import Home, check_counts, check_version, damage_told, get_state, pack_in_use, reports_sql
 from pipelines.tag import TAG_COLUMNS, tag_sql
 from schemas.pack import Pack
 from schemas.tables import ABOUT, CALENDAR, Table, published_tables, stored_tables, stored_views
@@ -38,17 +38,19 @@ class Look:
 def check(home: Home, settings: Settings, pack: Pack, deep: bool) -> list[str]:
     """Lines of what agrees. Raises StateError with everything found that does not, and what to do.
 
-    The caller holds the lock, so that no run changes anything between two looks.
+    `pack` is the configured one; the one that tagged the history is used. The caller holds the lock, so that no run
+    changes anything between two looks.
     """
     with contextlib.closing(read_only(home.records)) as connection:
         with damage_told(home.records):
             check_version(connection, home)
             check_counts(connection)
+            used = pack_in_use(connection, pack)
         lines = ["ledger, records and summaries have the same counts"]
         if not deep:
             return lines
         zone, weeks = get_state(connection, "time_zone"), get_state(connection, "week_system")
-        look = Look(home, connection, replace(settings, time_zone=zone, week_system=weeks), pack)
+        look = Look(home, connection, replace(settings, time_zone=zone, week_system=weeks), used)
         problems = list(_problems(look, lines))
     if problems:
         raise StateError("\n  ".join([f"{home.path}: {len(problems)} found:", *problems]) + f"\n{WHAT_TO_DO}")
@@ -140,16 +142,12 @@ def _views(look: Look) -> Iterator[str]:
 
 def _tags(look: Look) -> Iterator[str]:
     """Every record tagged again with the pack that the state names."""
-    stored = get_state(look.connection, "rule_pack")
-    if stored != look.pack.version:
-        yield f"the records are tagged with {stored}, which is not at hand: their tags could not be checked"
-        return
-    kept = ", ".join(f"{name} AS stored_{name}" for name in TAG_COLUMNS)
+    kept = ", ".join(f"{name} AS {name}_before" for name in TAG_COLUMNS)
     relation = f"(SELECT * EXCLUDE ({', '.join(TAG_COLUMNS)}), {kept} FROM records)"
-    differ = " OR ".join(f"{name} IS DISTINCT FROM stored_{name}" for name in TAG_COLUMNS)
+    differ = " OR ".join(f"{name} IS DISTINCT FROM {name}_before" for name in TAG_COLUMNS)
     wrong = one_number(look.connection, f"SELECT count(*) FROM ({tag_sql(look.pack, relation)}) WHERE {differ}")
     if wrong:
-        yield f"{wrong:,} records have tags that the rule pack {stored} does not give them"
+        yield f"{wrong:,} records have tags that the rule pack {look.pack.version} does not give them"
 
 
 def _snapshot(look: Look) -> Iterator[str]:

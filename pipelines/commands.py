@@ -235,13 +235,15 @@ def withdraw(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Whether the stored state can be trusted."""
-    from pipelines.batch import read_pack
+    from pipelines.batch import configured_pack
     from pipelines.check import check as look
     from pipelines.store import Home
 
     home = Home(_existing_home(options.home))
+    settings = load_settings(home.path)
     with home.lock(options.wait):
-        print("\n".join(f"ok  {line}" for line in look(home, load_settings(home.path), read_pack(), options.deep)))
+        lines = look(home, settings, configured_pack(home, settings), options.deep)
+    print("\n".join(f"ok  {line}" for line in lines))
     return 0
 
 
@@ -258,13 +260,14 @@ def backup(options: argparse.Namespace) -> int:
 def restore(options: argparse.Namespace) -> int:
     """A backup in the place of the records."""
     from pipelines.backup import restore as put_back
-    from pipelines.batch import read_pack
+    from pipelines.batch import configured_pack
     from pipelines.store import Home
 
     home = Home(home_path(options.home))
     home.make()
-    source = Path(options.file).absolute()
-    records, kept = put_back(home, load_settings(home.path), read_pack(), source, options.wait)
+    settings = load_settings(home.path)
+    pack = configured_pack(home, settings)
+    records, kept = put_back(home, settings, pack, Path(options.file).absolute(), options.wait)
     print(f"{records:,} records restored" + (f"; the state before is kept as {kept}" if kept else ""))
     return 0
 

@@ -175,15 +175,20 @@ def _migrate(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settin
     found = migrate.schema_version(connection)
     if found is None or not 0 < found < SCHEMA_VERSION:
         return
+    stored = get_state(connection, "rule_pack")
+    if stored != pack.version:  # its text must be at hand: from version 2 on, a state keeps it
+        raise UsageError(
+            f"{home.records} is of schema version {found} and tagged with rule pack {stored}; "
+            "name that pack's file as rule_pack in calfwatch.toml, then it is brought up to date"
+        )
     _detach(connection)
     _keep_copy(home, f"schema-{found}")
     _attach(connection, home)
     with transaction(connection):
         migrate.migrate(connection, found, SCHEMA_VERSION, pack)
-        if get_state(connection, "rule_pack") == pack.version:  # else the next retag does it
-            for table in stored_tables(pack):
-                _comment(connection, table)
-            _cut_weeks(connection, settings, pack)
+        for table in stored_tables(pack):
+            _comment(connection, table)
+        _cut_weeks(connection, settings, pack)
         check_counts(connection)
 
 

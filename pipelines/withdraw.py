@@ -19,17 +19,17 @@ from pipelines import audit, summarise
 from pipelines.adapt import load_adapter, scratch
 from pipelines.errors import FileRejected, UsageError
 from pipelines.ingest import Context
-from pipelines.judge import INCOMING, Judged, Reader
+from pipelines.judge import Judged, Reader, incoming_schema
 from pipelines.read import Delivery, content_id
 from pipelines.statements import one_number, sql_list, statement
 from pipelines.store import check_counts, reports_sql, transaction
 from pipelines.tag import tag_sql
 from schemas.fields import AGE_BANDS, SEXES
 from schemas.pack import Pack
-from schemas.tables import RECORDS
+from schemas.tables import records_table
 
-VERSION_COLUMNS = ("delivery_no", *INCOMING.names)
 WITHDRAWN = "it was withdrawn, and stays out; `calfwatch withdraw --undo` lets it in again"
+IDS = ("line_number", "report_id")
 UNDONE = "its withdrawal was undone: deliver the file again; it then counts as the latest delivery"
 
 
@@ -141,7 +141,7 @@ def _read_again(
     connection: duckdb.DuckDBPyConnection, context: Context, wanted: Sequence[Entry], places: Mapping[int, Path]
 ) -> None:
     """Fills the table `repeated` with the rows of later files about reports that the withdrawn file named."""
-    columns = ", ".join(VERSION_COLUMNS)
+    columns = _version_columns(context.pack)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE repeated AS SELECT {columns} FROM records LIMIT 0")
     for entry in wanted:
         delivery = Delivery(places[entry.delivery_no], context.settings.source(entry.source))
@@ -152,7 +152,12 @@ def _read_again(
             except FileRejected as rejection:
                 raise _changed(entry, rejection.reason) from rejection
             _check_same(connection, entry, judged)
-            _keep_repeated(connection, entry, judged)
+            _keep_repeated(connection, context.pack, entry, judged)
+
+
+def _version_columns(pack: Pack) -> str:
+    """What makes a version of a report: where it came from, its id, and what it says."""
+    return ", ".join(("delivery_no", *incoming_schema(pack).names))
 
 
 def _check_same(connection: duckdb.DuckDBPyConnection, entry: Entry, judged: Judged) -> None:
@@ -174,8 +179,8 @@ def _changed(entry: Entry, why: str) -> UsageError:
     )
 
 
-def _keep_repeated(connection: duckdb.DuckDBPyConnection, entry: Entry, judged: Judged) -> None:
-    columns = ", ".join(INCOMING.names)
+def _keep_repeated(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entry, judged: Judged) -> None:
+    columns = ", ".join(incoming_schema(pack).names)
     connection.register("left_out", judged.left_out)
     for batch in judged.batches():
         connection.register("batch", pa.table(batch.accepted))
@@ -193,7 +198,7 @@ def _take_back(connection: duckdb.DuckDBPyConnection, context: Context, entry: E
     """Everything that changes; inside the caller's transaction."""
     ids = {"source": entry.source, "withdrawn": entry.delivery_no}
     connection.execute(_stored_versions_sql(context.pack), ids)
-    content = ", ".join(f"'{n}': {n}" for n in INCOMING.names if n not in ("line_number", "report_id"))
+    content = ", ".join(f"'{n}': {n}" for n in incoming_schema(context.pack).names if n not in IDS)
     connection.execute(statement("steps", "report_versions", content=content))
     changes = connection.execute(statement("steps", "report_versions_ledger"), ids).fetchall()
     back = one_number(
@@ -217,7 +222,7 @@ def _take_back(connection: duckdb.DuckDBPyConnection, context: Context, entry: E
 
 def _stored_versions_sql(pack: Pack) -> str:
     """Records and superseded records of the named reports, packed alike, without the withdrawn file's."""
-    columns = ", ".join(VERSION_COLUMNS)
+    columns = _version_columns(pack)
     return f"""CREATE OR REPLACE TEMP TABLE stored_versions AS
         SELECT {columns} FROM records
         WHERE source = $source AND delivery_no <> $withdrawn AND report_id IN (SELECT report_id FROM named)
@@ -230,11 +235,17 @@ def _packed_sql(pack: Pack) -> str:
     """Superseded records with their answers and codes as `records` has them: the reverse of store.reports_sql."""
     answered = " | ".join(f"(CASE WHEN {n} IS NULL THEN 0 ELSE {1 << b} END)" for b, n in enumerate(pack.field_names))
     yes = " | ".join(f"(CASE WHEN {n} THEN {1 << b} ELSE 0 END)" for b, n in enumerate(pack.field_names))
+    numbers = "".join(f", {name}" for name in pack.own_numbers)
+    choices = "".join(
+        f", coalesce(list_position({sql_list(values)}, {name}), 0)::UTINYINT AS {name}"
+        for name, values in pack.choices.items()
+    )
     return f"""SELECT source, files.delivery_no, report_id, reported_at, region,
         coalesce(list_position({sql_list(AGE_BANDS)}, age_band), 0)::UTINYINT AS age_band,
         coalesce(list_position({sql_list(SEXES)}, sex), 0)::UTINYINT AS sex,
         pain_score::UTINYINT AS pain_score, duration_days::USMALLINT AS duration_days,
-        ({answered})::UINTEGER AS answered, ({yes})::UINTEGER AS yes, line_number::INTEGER AS line_number
+        ({answered})::UINTEGER AS answered, ({yes})::UINTEGER AS yes,
+        line_number::UINTEGER AS line_number{numbers}{choices}
       FROM superseded JOIN files USING (file_id, source)"""
 
 
@@ -250,7 +261,7 @@ def _put_versions(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entr
         [entry.source],
     )
     connection.execute(
-        f"INSERT INTO records SELECT {', '.join(RECORDS.column_names)} FROM kept WHERE replaced_by IS NULL"
+        f"INSERT INTO records SELECT {', '.join(records_table(pack).column_names)} FROM kept WHERE replaced_by IS NULL"
     )
     # what was superseded keeps the tags of its time; only what replaced it may be another file now
     was = "SELECT * EXCLUDE (superseded_by, superseded_at) FROM was"
