@@ -56,7 +56,7 @@ def withdraw(
     """
     entry = find_entry(connection, file_id, source)
     if entry.status == "withdrawn":
-        raise UsageError(f"{entry.file_id[:12]} was withdrawn before; --undo makes room for it again")
+        return f"{entry.file_id[:12]}: withdrawn before; nothing more to take back"
     connection.execute(statement("steps", "named_reports"), {"withdrawn": entry.delivery_no})
     repeated = _repeating_files(connection, entry)
     _read_again(connection, context, repeated, _found(context, repeated, csvs))
