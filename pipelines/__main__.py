@@ -122,13 +122,15 @@ def _explain(commands: argparse._SubParsersAction) -> None:  # type: ignore[type
     parser = _add(commands, "explain", "why a record is tagged so: rules, answers, what is missing, guidance")
     parser.add_argument("report_id", metavar="REPORT_ID")
     parser.add_argument("--source", metavar="NAME", help="needed where two senders use the same id")
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="as JSON")
+    form.add_argument("--out", metavar="FILE", help="as a page (HTML) in that file")
 
 
 def _rules(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    text = "check a rule pack"
+    text = "a rule pack: `check` it, print it as SQL over the view reports (`sql`)"
     parser = _add(commands, "rules", text)
-    parser.add_argument("action", choices=("check",))
+    parser.add_argument("action", choices=("check", "sql"))
     parser.add_argument("pack", nargs="?", metavar="PACK", help="a TOML file (else the shipped pack)")
 
 

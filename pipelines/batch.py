@@ -14,7 +14,8 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines import store, withdraw
+from pipelines import retag, store, withdraw
+from pipelines.compare import Comparison, compare
 from pipelines.errors import StateError, UsageError
 from pipelines.ingest import Context, Outcome, ingest_file
 from pipelines.query import read_only
@@ -124,6 +125,24 @@ def publish_snapshot(home: Home, settings: Settings, wait_seconds: float) -> Non
     pack = configured_pack(home, settings)
     with home.lock(wait_seconds), store.open_records(home, settings, pack) as connection:
         store.publish(connection, home, settings)
+
+
+def retag_history(home: Home, settings: Settings, pack_file: str | None, wait_seconds: float) -> str:
+    """Tags the history with a pack file, else the configured pack, and publishes; returns what was done."""
+    wanted = load_pack(Path(pack_file)) if pack_file else configured_pack(home, settings)
+    with home.lock(wait_seconds), store.open_records(home, settings, wanted) as connection:
+        text = retag.retag(connection, settings, store.pack_in_use(connection, wanted), wanted)
+        store.publish(connection, home, settings)
+    return text
+
+
+def compare_packs(home: Home, settings: Settings, before: str, after: str) -> Comparison:
+    """How two packs would tag the history; each a file, `stored` (what tagged it) or `configured`. Writes nothing."""
+    with store.open_read_only(home, settings) as connection:
+        stored = store.stored_pack(connection, store.get_state(connection, "rule_pack"))
+        known = {"stored": lambda: stored, "configured": lambda: configured_pack(home, settings)}
+        packs = [known[name]() if name in known else load_pack(Path(name)) for name in (before, after)]
+        return compare(connection, stored, *packs)
 
 
 def withdraw_file(

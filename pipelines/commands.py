@@ -9,7 +9,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -163,20 +163,50 @@ def explain(options: argparse.Namespace) -> int:
 
     home = _existing_home(options.home)
     found = explain_report(home / "records.duckdb", options.report_id, options.source)
+    if options.out:
+        _write_page(Path(options.out), found)
+        return 0
     print(json.dumps(found, indent=2, default=str) if options.json else explanation_text(found))
     return 0
 
 
-def rules(options: argparse.Namespace) -> int:
-    """Checks a rule pack; a bad one lists every problem with its line."""
-    from schemas.pack import load_pack
+def _write_page(path: Path, found: dict[str, Any]) -> None:
+    from pipelines.explain_pages import explanation_page, write_private
 
-    pack = load_pack(Path(options.pack) if options.pack else None)
+    print(write_private(path, explanation_page(found)))
+
+
+def rules(options: argparse.Namespace) -> int:
+    """Checks or prints a rule pack."""
+    from schemas.pack import default_pack_path, load_pack
+
+    path = Path(options.pack) if options.pack else default_pack_path()
+    actions: dict[str, Callable[[Any, Path], None]] = {"check": _check_pack, "sql": _print_sql}
+    actions[options.action](load_pack(path), path)
+    return 0
+
+
+def _check_pack(pack: Any, path: Path) -> None:
+    """Prints warnings and notes, each with its line; raises UsageError with the errors."""
+    from schemas.check import ERROR, findings
+
+    found = findings(pack)
+    for finding in found:
+        if finding.severity != ERROR:
+            print(f"{path}:{finding.line}: {finding.severity}: {finding.what}")
+    if errors := [f"{path}:{finding.line}: {finding.what}" for finding in found if finding.severity == ERROR]:
+        raise UsageError("\n".join(errors))
     print(
         f"{pack.version}: {len(pack.fields)} fields, {len(pack.triage)} triage rules, {len(pack.evidence)} evidence "
-        f"rows for {len(pack.causes)} causes, {len(pack.guidance)} guidance entries; no problem found"
+        f"rows for {len(pack.causes)} causes, {len(pack.guidance)} guidance entries; no error found"
     )
-    return 0
+
+
+def _print_sql(pack: Any, path: Path) -> None:
+    """The pack as SQL over `reports`."""
+    from pipelines.plain_sql import plain_sql
+
+    print(plain_sql(pack))
 
 
 def quarantine(options: argparse.Namespace) -> int:

@@ -1,4 +1,5 @@
-"""Why a record is tagged so: each rule with its state and the answers it read, in the article's terms."""
+"""Why a record is tagged so: each rule with its state and the answers it read, in the article's terms; what to ask,
+how close the likely cause was, and where else the record's id was met."""
 
 from __future__ import annotations
 
@@ -10,23 +11,44 @@ import duckdb
 
 from pipelines.errors import UsageError
 from pipelines.query import read_only
+from pipelines.questions import fewest_answers, questions
 from pipelines.store import stored_pack
 from pipelines.tag import condition_sql
-from schemas.pack import LEVELS, Pack, condition_fields
+from schemas.pack import ANY_CAUSE, LEVELS, Evidence, Guidance, Pack, TriageRule, condition_fields
+from schemas.satisfiable import Space
 
 STATES = {True: "TRUE", False: "FALSE", None: "UNKNOWN"}
 ANSWERS = {True: "yes", False: "no", None: "unknown"}
+VERSION_COLUMNS = (
+    *("triage_level", "triage_ceiling", "cause_category", "likely_cause", "rule_pack"),
+    *("file_id", "line_number", "superseded_by", "superseded_at"),
+)
+
+Row = dict[str, Any]
 
 
-def explain_report(records: Path, report_id: str, source: str | None) -> dict[str, Any]:
+def explain_report(records: Path, report_id: str, source: str | None) -> Row:
     """Everything behind a record's tags, by the pack that tagged it. Raises UsageError for an id that is not stored,
-    or that several sources use (without `source`)."""
+    or that several sources use (without `source`).
+
+    `place` is stored; superseded, where only versions are left that a later delivery replaced: the latest is
+    explained; or quarantined, where nothing was ever accepted. `earlier` are the other replaced versions, oldest
+    first; `quarantined` are bad cells of deliveries of this id that were set aside.
+    """
     with contextlib.closing(read_only(records)) as connection:
-        rows, place = _find(connection, report_id, source)
-        if place == "quarantined":
-            return {"report_id": report_id, "source": rows[0]["source"], "place": place, "reasons": rows}
-        record = rows[-1]
-        return _explanation(connection, stored_pack(connection, record["rule_pack"]), record, place)
+        found = _find(connection, report_id, source)
+        if not found["stored"] and not found["superseded"]:
+            cells = found["quarantined"]
+            return {"report_id": report_id, "source": cells[0]["source"], "place": "quarantined", "reasons": cells}
+        place = "stored" if found["stored"] else "superseded"
+        record = found[place][-1]
+        pack = stored_pack(connection, record["rule_pack"])
+        earlier = [row for row in found["superseded"] if row is not record]
+        return explanation(connection, pack, Space(pack), record) | {
+            "place": place,
+            "earlier": [{name: row[name] for name in VERSION_COLUMNS} for row in earlier],
+            "quarantined": found["quarantined"],
+        }
 
 
 _PLACES = {
@@ -39,68 +61,81 @@ _PLACES = {
 }
 
 
-def _find(
-    connection: duckdb.DuckDBPyConnection, report_id: str, source: str | None
-) -> tuple[list[dict[str, Any]], str]:
-    """The rows of the first place that knows the id: of a superseded record every version, the latest last."""
-    for place, sql in _PLACES.items():
-        rows = _rows(connection, sql, report_id, source)
-        senders = sorted({row["source"] for row in rows})
+def _find(connection: duckdb.DuckDBPyConnection, report_id: str, source: str | None) -> dict[str, list[Row]]:
+    """The rows of one sender in every place. Without `source`, the first place that knows the id says whose it is."""
+    for sql in _PLACES.values():
+        senders = sorted({row["source"] for row in fetch_rows(connection, sql, report_id, source)})
         if len(senders) > 1:
             raise UsageError(
                 f"'{report_id}' is sent by several sources ({', '.join(senders)}); say which with --source"
             )
-        if rows:
-            return rows, place
+        if senders:
+            return {place: fetch_rows(connection, sql, report_id, senders[0]) for place, sql in _PLACES.items()}
     raise UsageError(f"no record '{report_id}'" + (f" of source '{source}'" if source else "") + " is stored")
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, sql: str, *values: Any) -> list[dict[str, Any]]:
+def fetch_rows(connection: duckdb.DuckDBPyConnection, sql: str, *values: Any) -> list[Row]:
+    """The rows of a query, by column name."""
     result = connection.execute(sql, values)
     names = [column[0] for column in result.description or []]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def _explanation(
-    connection: duckdb.DuckDBPyConnection, pack: Pack, record: dict[str, Any], place: str
-) -> dict[str, Any]:
-    level = record["triage_level"]
+def explanation(connection: duckdb.DuckDBPyConnection, pack: Pack, space: Space, record: Row) -> Row:
+    """One record's tags and their reasons, with no word on other versions of it; `space` is the pack's."""
+    evidence = [row for row in _rules(connection, pack, record, pack.evidence) if row["state"] == "TRUE"]
+    missing = record["missing_answers"]
     return {
         "report_id": record["report_id"],
         "source": record["source"],
-        "place": place,
+        "place": "stored",
+        "reported_at": str(record["reported_at"]),
         "rule_pack": record["rule_pack"],
-        "triage_level": level,
+        "complaint": pack.complaint,
+        "article": pack.article,
+        "reviewed": pack.reviewed,
+        "triage_level": record["triage_level"],
         "triage_ceiling": record["triage_ceiling"],
-        "missing_answers": record["missing_answers"],
-        "rules": [_rule(connection, pack, record, rule) for rule in pack.triage],
+        "missing_answers": missing,
+        "questions": questions(pack, space, record, missing),
+        "fewest_answers": fewest_answers(pack, space, record, missing) if missing else None,
+        "rules": _rules(connection, pack, record, pack.triage),
         "cause_category": record["cause_category"],
         "likely_cause": record["likely_cause"],
         "cause_scores": record["cause_scores"],
-        "evidence": [
-            row for row in (_rule(connection, pack, record, e) for e in pack.evidence) if row["state"] == "TRUE"
-        ],
+        "cause_points": _cause_points(pack, evidence),
+        "runner_up": _runner_up(pack, record, evidence),
+        "evidence": evidence,
         "guidance": [{"kind": g.kind, "text": g.text, "reference": g.reference} for g in _guidance(pack, record)],
         "file_id": record["file_id"],
         "line_number": record["line_number"],
+        "earlier": [],
+        "quarantined": [],
+        "labels": {field.name: field.label for field in pack.fields},
         "notice": pack.disclaimer,
     }
 
 
-def _rule(connection: duckdb.DuckDBPyConnection, pack: Pack, record: dict[str, Any], rule: Any) -> dict[str, Any]:
-    """A rule's state on this record, evaluated by the SQL that tags, and the answers that it read."""
-    names = condition_fields(rule.when)
-    types = {name: pack.sql_type(name) for name in names}
-    values = ", ".join(f'?::{types[name]} AS "{name}"' for name in names)
-    row = connection.execute(
-        f"SELECT {condition_sql(rule.when)} FROM (SELECT {values})", [record[name] for name in names]
-    ).fetchall()[0]
-    answers = {name: ANSWERS.get(record[name]) if types[name] == "BOOLEAN" else record[name] for name in names}
+def _rules(
+    connection: duckdb.DuckDBPyConnection, pack: Pack, record: Row, rules: tuple[TriageRule | Evidence, ...]
+) -> list[Row]:
+    """The rules' states on this record, evaluated by the SQL of their conditions, and the answers that they read."""
+    values = ", ".join(f'?::{pack.sql_type(name)} AS "{name}"' for name in pack.askable)
+    select = f"SELECT {', '.join(condition_sql(rule.when) for rule in rules)} FROM (SELECT {values})"
+    (states,) = connection.execute(select, [record[name] for name in pack.askable]).fetchall()
+    return [_rule(pack, record, rule, state) for rule, state in zip(rules, states, strict=True)]
+
+
+def _rule(pack: Pack, record: Row, rule: TriageRule | Evidence, state: bool | None) -> Row:
+    answers = {
+        name: ANSWERS[record[name]] if name in pack.field_names else record[name]
+        for name in condition_fields(rule.when)
+    }
     return {
         "id": rule.id,
-        "for": getattr(rule, "level", None) or getattr(rule, "cause", None),
-        "points": getattr(rule, "points", None),
-        "state": STATES[row[0]],
+        "for": rule.level if isinstance(rule, TriageRule) else rule.cause,
+        "points": rule.points if isinstance(rule, Evidence) else None,
+        "state": STATES[state],
         "answers": answers,
         "sentence": rule.sentence,
         "reference": rule.reference,
@@ -108,23 +143,58 @@ def _rule(connection: duckdb.DuckDBPyConnection, pack: Pack, record: dict[str, A
     }
 
 
-def _guidance(pack: Pack, record: dict[str, Any]) -> list[Any]:
-    wanted = (record["likely_cause"], "any")
+def _cause_points(pack: Pack, evidence: list[Row]) -> dict[str, int]:
+    """Points of every cause that has any, the most first."""
+    points = {cause.name: sum(row["points"] for row in evidence if row["for"] == cause.name) for cause in pack.causes}
+    return {name: points[name] for name in sorted(points, key=lambda name: -points[name]) if points[name]}
+
+
+def _runner_up(pack: Pack, record: Row, evidence: list[Row]) -> dict[str, Row | None]:
+    """The second category, and the second cause inside the leading one: name, points, and how many more points it
+    would have needed to lead (1 where it has as many and comes later in the pack). None where there is no second."""
+    scores, points = record["cause_scores"], _cause_points(pack, evidence)
+    names = [category.name for category in pack.categories]
+    inside = [cause.name for cause in pack.causes_of(record["cause_category"])]
+    return {
+        "category": _second(names, scores, record["cause_category"]),
+        "cause": _second(inside, points, record["likely_cause"]),
+    }
+
+
+def _second(names: list[str], points: dict[str, int], first: str | None) -> Row | None:
+    others = [name for name in names if name != first and points.get(name)]
+    if first is None or not others:
+        return None
+    second = max(others, key=lambda name: points[name])  # of a tie the first in the pack's order
+    short = points[first] - points[second] + (names.index(second) > names.index(first))
+    return {"name": second, "points": points[second], "short_by": short}
+
+
+def _guidance(pack: Pack, record: Row) -> list[Guidance]:
+    wanted = (record["likely_cause"], ANY_CAUSE)
     return [entry for name in wanted for entry in pack.guidance if entry.cause == name and entry.kind != "prevention"]
 
 
-def explanation_text(found: dict[str, Any]) -> str:
+# ------------------------------------------------------------------------- for a terminal
+
+
+def explanation_text(found: Row) -> str:
     """The explanation for a terminal."""
     if found["place"] == "quarantined":
-        reasons = [
-            f"  line {r['line_number']} of {r['path']}: {r['column_name']}: {r['check_name']}; allowed: {r['allowed']}"
-            for r in found["reasons"]
-        ]
-        return "\n".join([f"{found['report_id']} is in the quarantine and not tagged:", *reasons])
-    return "\n".join([*_head(found), *_rule_lines(found), *_cause_lines(found), *_guidance_lines(found)])
+        title = f"{found['report_id']} is in the quarantine and not tagged:"
+        return "\n".join([title, *_cell_lines(found["reasons"])])
+    parts = (_head, _question_lines, _rule_lines, _cause_lines, _guidance_lines, _history_lines)
+    return "\n".join([*(line for part in parts for line in part(found)), "", found["notice"]])
 
 
-def _head(found: dict[str, Any]) -> list[str]:
+def _cell_lines(cells: list[Row]) -> list[str]:
+    return [
+        f"  line {r['line_number']} of {r['path']}: {r['column_name']}: {r['check_name']}; allowed: {r['allowed']}"
+        for r in cells
+    ]
+
+
+def _head(found: Row) -> list[str]:
     note = " (superseded by a later delivery)" if found["place"] == "superseded" else ""
     lines = [
         f"{found['report_id']} of {found['source']}{note}, line {found['line_number']} of file {found['file_id'][:12]}",
@@ -136,12 +206,34 @@ def _head(found: dict[str, Any]) -> list[str]:
     return [*lines, f"rule pack       {found['rule_pack']}"]
 
 
-def _ceiling_note(found: dict[str, Any]) -> str:
+def _ceiling_note(found: Row) -> str:
     higher = LEVELS.index(found["triage_ceiling"]) > LEVELS.index(found["triage_level"])
     return "  (unknown answers could still lead there)" if higher else ""
 
 
-def _rule_lines(found: dict[str, Any]) -> list[str]:
+def _question_lines(found: Row) -> list[str]:
+    """What each answer would lead to; `*` marks an answer that settles the level by itself."""
+    if not found["questions"]:
+        return []
+    lines = ["", "what an answer would lead to (* settles the level)"]
+    for question in found["questions"]:
+        answers = "; ".join(f"{answer['answer']}: {_led_to(answer)}" for answer in question["answers"])
+        lines.append(f"  {question['field']}  {answers}")
+    fewest = found["fewest_answers"]
+    given = ", ".join(f"{name} {answer}" for name, answer in fewest["answers"].items())
+    return [
+        *lines,
+        f"  fewest answers that can settle it: {fewest['count']}, such as {given} ({fewest['triage_level']})",
+    ]
+
+
+def _led_to(answer: Row) -> str:
+    if answer["settles"]:
+        return f"{answer['triage_level']} *"
+    return f"{answer['triage_level']}, up to {answer['triage_ceiling']}"
+
+
+def _rule_lines(found: Row) -> list[str]:
     order = {"TRUE": 0, "UNKNOWN": 1, "FALSE": 2}
     lines = ["", "triage rules"]
     for rule in sorted(found["rules"], key=lambda rule: order[rule["state"]]):
@@ -155,18 +247,32 @@ def _rule_lines(found: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _cause_lines(found: dict[str, Any]) -> list[str]:
+def _cause_lines(found: Row) -> list[str]:
     scores = ", ".join(f"{name} {points}" for name, points in found["cause_scores"].items())
-    lines = [
-        "",
-        f"likely cause    {found['likely_cause'] or 'undetermined'} ({found['cause_category']}); points: {scores}",
-    ]
+    cause = found["likely_cause"] or "undetermined"
+    lines = ["", f"likely cause    {cause} ({found['cause_category']}); points: {scores}"]
+    for what, second in found["runner_up"].items():
+        if second:
+            lines.append(
+                f"next {what:11}{second['name']} with {second['points']}, {second['short_by']} short of leading"
+            )
     return lines + [
         f"  {row['points']} for {row['for']}: {row['sentence']} ({row['reference']}, {row['basis']})"
         for row in found["evidence"]
     ]
 
 
-def _guidance_lines(found: dict[str, Any]) -> list[str]:
-    lines = [f"  {entry['kind']}: {entry['text']}" for entry in found["guidance"]]
-    return ["", "guidance", *lines, "", found["notice"]]
+def _guidance_lines(found: Row) -> list[str]:
+    return ["", "guidance", *(f"  {entry['kind']}: {entry['text']}" for entry in found["guidance"])]
+
+
+def _history_lines(found: Row) -> list[str]:
+    """Other versions of the record: replaced ones, and deliveries that were set aside."""
+    lines = [
+        f"  {row['triage_level']} to {row['triage_ceiling']}, {row['likely_cause'] or 'undetermined'}: line "
+        f"{row['line_number']} of file {row['file_id'][:12]}, replaced by file {row['superseded_by'][:12]}"
+        for row in found["earlier"]
+    ]
+    lines = ["", "earlier versions, replaced", *lines] if lines else []
+    cells = _cell_lines(found["quarantined"])
+    return [*lines, *(["", "also delivered with bad cells, set aside", *cells] if cells else [])]

@@ -136,6 +136,21 @@ def open_records(home: Home, settings: Settings, pack: Pack) -> Iterator[duckdb.
         os.umask(before)
 
 
+@contextlib.contextmanager
+def open_read_only(home: Home, settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """records.duckdb for reading, with room to spill for long work. Raises LockedError where a run is writing to it."""
+    before = os.umask(0o077)
+    connection = duckdb.connect(":memory:")
+    try:
+        _configure(connection, home, settings)
+        _attach(connection, home, "READ_ONLY")
+        check_version(connection, home)
+        yield connection
+    finally:
+        connection.close()
+        os.umask(before)
+
+
 def _check_writable(home: Home) -> None:
     for path in (home.path, home.scratch, home.records, home.records.with_name("records.duckdb.wal")):
         if path.exists() and not os.access(path, os.W_OK, effective_ids=True):
@@ -187,7 +202,7 @@ def _migrate(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settin
     with transaction(connection):
         migrate.migrate(connection, found, SCHEMA_VERSION, pack)
         for table in stored_tables(pack):
-            _comment(connection, table)
+            comment(connection, table)
         _cut_weeks(connection, settings, pack)
         check_counts(connection)
 
@@ -236,10 +251,10 @@ def _configure(connection: duckdb.DuckDBPyConnection, home: Home, settings: Sett
         connection.execute("SET threads = ?", [settings.threads])
 
 
-def _attach(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+def _attach(connection: duckdb.DuckDBPyConnection, home: Home, mode: str = "READ_WRITE") -> None:
     path = quoted(str(home.records))
     try:
-        connection.execute(f"ATTACH {path} AS calfwatch (STORAGE_VERSION '{STORAGE_VERSION}')")
+        connection.execute(f"ATTACH {path} AS calfwatch ({mode}, STORAGE_VERSION '{STORAGE_VERSION}')")
         connection.execute("USE calfwatch")
     except duckdb.Error as error:
         if "Could not set lock" in str(error):
@@ -259,14 +274,14 @@ def _create(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pac
     with transaction(connection):
         for table in stored_tables(pack):
             connection.execute(create_sql(table))
-            _comment(connection, table)
+            comment(connection, table)
         facts = {"schema_version": SCHEMA_VERSION, "calfwatch_version": version("calfwatch")}
         for key, value in facts.items():
             connection.execute("INSERT INTO state VALUES (?, ?)", [key, str(value)])
         use_pack(connection, settings, pack)
 
 
-def _comment(connection: duckdb.DuckDBPyConnection, table: Table, kind: str = "TABLE") -> None:
+def comment(connection: duckdb.DuckDBPyConnection, table: Table, kind: str = "TABLE") -> None:
     connection.execute(";".join(comment_sql(table, kind)))
 
 
@@ -314,7 +329,7 @@ def _cut_weeks(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: 
         else:
             sql = statement("views", view.name, **summarise.week_words(settings))
         connection.execute(f"CREATE OR REPLACE VIEW {view.name} AS {sql}")
-        _comment(connection, view, "VIEW")
+        comment(connection, view, "VIEW")
     summarise.rebuild(connection, settings, pack)
     _set_state(connection, "time_zone", settings.time_zone)
     _set_state(connection, "week_system", settings.week_system)
@@ -413,7 +428,7 @@ def _start_over(connection: duckdb.DuckDBPyConnection, settings: Settings, pack:
     for table in (records_table(pack), superseded_table(pack)):
         connection.execute(f"DROP TABLE {table.name}")
         connection.execute(create_sql(table))
-        _comment(connection, table)
+        comment(connection, table)
     use_pack(connection, settings, pack)
 
 
@@ -459,7 +474,7 @@ def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Setting
         connection.execute("DROP TABLE temp.about")  # or the comments would go to it
         connection.execute("USE snapshot")
         for table in published_tables():
-            _comment(connection, table)
+            comment(connection, table)
     finally:
         connection.execute("USE calfwatch")
         connection.execute("DETACH snapshot")

@@ -88,13 +88,16 @@ def _bit(pack: Pack, field: str) -> int:
     return 1 << pack.field_names.index(field)
 
 
-def tag_sql(pack: Pack, relation: str) -> str:
+def tag_sql(pack: Pack, relation: str, open_rules: bool = False) -> str:
     """SELECT every column of `relation` and its tags.
 
     triage_level, triage_ceiling: places in schemas.pack.LEVELS; rules_true: bit i is triage rule i;
     missing: bit i is field i of Pack.askable; likely_cause: 0 for undetermined, else 1 + place in
-    Pack.causes; scores: byte i is category i's points.
+    Pack.causes; scores: byte i is category i's points; with `open_rules`, also rules_open: bit i is set where triage
+    rule i is UNKNOWN.
     """
+    unknown = ((f"NOT (true_{i} OR false_{i})", 1 << i) for i in range(len(pack.triage)))
+    more = f",\n    {_bits(unknown)} AS rules_open" if open_rules else ""
     return f"""WITH answers AS (
   SELECT *, xor(answered, yes) AS no FROM {relation}
 ), states AS (
@@ -122,7 +125,7 @@ SELECT * EXCLUDE ({", ".join(_scratch(pack))}),
     {_bits((f"true_{i}", 1 << i) for i in range(len(pack.triage)))} AS rules_true,
     {_missing(pack)} AS missing,
     {_likely_cause(pack)}::UTINYINT AS likely_cause,
-    {_join(" + ", (f"(score_{i}::UINTEGER << {8 * i})" for i in range(len(pack.categories))))} AS scores
+    {_join(" + ", (f"(score_{i}::UINTEGER << {8 * i})" for i in range(len(pack.categories))))} AS scores{more}
 FROM levels"""
 
 

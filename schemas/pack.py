@@ -56,7 +56,9 @@ RESERVED_NAMES = frozenset(CONTEXT_NAMES) | {
     *("no", "rules_open", "sign", "report_date", "reports", "severe_pain", "codes", "missing_unresolved"),
     *("place", "said", "kept", "replaced_by"),
 }
-RESERVED_PATTERN = re.compile(r"(true|false|points|score)_[0-9]+|(emergency|contact_doctor)_(true|false)|.*_before")
+RESERVED_PATTERN = re.compile(
+    r"(true|false|points|score)_[0-9]+|(emergency|contact_doctor)_(true|false)|.*_(before|stored)"
+)
 
 
 @dataclass(frozen=True)
@@ -308,7 +310,7 @@ class _Problems:
     """Collects what is wrong, each with the line of the TOML it is on."""
 
     def __init__(self, text: str) -> None:
-        self.lines = dict(_places(text))
+        self.lines = dict(places(text))
         self.found: list[str] = []
 
     def add(self, what: str, table: str = "", place: int = 0, key: str = "") -> None:
@@ -317,7 +319,7 @@ class _Problems:
         self.found.append(f":{number}: {what}" if number else f": {what}")
 
 
-def _places(text: str) -> Iterator[tuple[tuple[str, int, str], int]]:
+def places(text: str) -> Iterator[tuple[tuple[str, int, str], int]]:
     """(table, how many of that name came before, key or '') and its line, for every header and key."""
     seen: dict[str, int] = {}
     table = ""

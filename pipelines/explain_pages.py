@@ -1,0 +1,103 @@
+"""Explanations as pages: one record's, and those of a week that a clinical lead should look at. Private, like a record.
+
+write_week_pages(records.duckdb, "2026-W47", folder) -> folder/index.html and a page a record beside it
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup
+
+from pipelines import charts
+from pipelines.errors import UsageError
+from pipelines.explain import Row, explanation, fetch_rows
+from pipelines.query import read_only
+from pipelines.report import LEVELS
+from pipelines.statements import statement
+from pipelines.store import get_state, stored_pack
+from schemas.pack import Pack
+from schemas.satisfiable import Space
+
+MOST_PAGES = 200
+STATE_ORDER = ("TRUE", "UNKNOWN", "FALSE")
+
+
+def explanation_page(found: Row) -> str:
+    """An explanation (explain_report) as a self-contained page. Every value is escaped: a cell may hold anything."""
+    labels = found.get("labels", {})
+    return _template("explain.html.jinja").render(
+        found=found,
+        rules=sorted(found.get("rules", []), key=lambda rule: STATE_ORDER.index(rule["state"])),
+        labels=lambda name: labels.get(name, name),
+        **_style(),
+    )
+
+
+def _style() -> dict[str, Any]:
+    return {"level_labels": LEVELS, "chart_style": Markup(charts.STYLE), "paints": charts.PAINTS}  # noqa: S704 - constant
+
+
+@cache
+def _template(name: str) -> Template:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string((files("pipelines") / name).read_text(encoding="utf-8"))
+
+
+def write_week_pages(records: Path, week: str, folder: Path, most: int = MOST_PAGES) -> Path:
+    """Writes the pages of a week's emergencies, then of its unresolved records that could still be one, the latest
+    first; at most `most`, and an index that says how many were left out. Whatever lay in `folder` is replaced.
+
+    Returns the index. Raises UsageError for a week that no file covers.
+    """
+    with contextlib.closing(read_only(records)) as connection:
+        rows = _rows_of_week(connection, week)
+        total = rows[0]["total"] if rows else 0
+        pages = _explained(connection, rows[:most])
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    folder.chmod(0o700)  # mkdir's own mode is subject to the umask
+    for name, found in pages.items():
+        write_private(folder / name, explanation_page(found))
+    index = _template("explain_index.html.jinja").render(week=week, pages=pages, total=total, **_style())
+    return write_private(folder / "index.html", index)
+
+
+def _rows_of_week(connection: duckdb.DuckDBPyConnection, week: str) -> list[Row]:
+    if not fetch_rows(connection, "FROM calendar WHERE week = ?", week):
+        raise UsageError(f"week {week} is not covered by any file; the view weekly_triage lists those that are")
+    select = statement("steps", "to_look_at", time_zone=get_state(connection, "time_zone"))
+    return fetch_rows(connection, select, week)
+
+
+def _explained(connection: duckdb.DuckDBPyConnection, rows: list[Row]) -> dict[str, Row]:
+    """File name -> explanation. An id may hold a dot or a dash, so that a number keeps two senders' names apart."""
+    packs: dict[str, tuple[Pack, Space]] = {}
+    pages = {}
+    for number, record in enumerate(rows, 1):
+        version = record["rule_pack"]
+        if version not in packs:
+            pack = stored_pack(connection, version)
+            packs[version] = pack, Space(pack)
+        pages[f"{number:03}-{record['report_id']}.html"] = explanation(connection, *packs[version], record)
+    return pages
+
+
+def write_private(path: Path, text: str) -> Path:
+    """Writes a file for its owner alone, whatever the umask. Raises UsageError where that is not possible."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(text)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
+    return path
