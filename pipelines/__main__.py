@@ -50,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     _retag(commands)
     _quarantine(commands)
     _withdraw(commands)
+    _safety(commands)
     _add(commands, "status", "what is stored, what was rejected; exit code 7 where something needs attention")
     _add(commands, "config", "every setting, its value and where it came from")
     _serve(commands)
@@ -158,6 +159,17 @@ def _withdraw(commands: argparse._SubParsersAction) -> None:  # type: ignore[typ
     parser.add_argument("--csv", action="append", metavar="PATH", help="where later files that must be read again lie")
     parser.add_argument("--undo", action="store_true", help="let a withdrawn file be taken in at its next delivery")
     parser.add_argument("--wait", type=float, default=60, metavar="SECONDS", help="for another writer (default 60)")
+
+
+def _safety(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    check = _add(commands, "check", "whether the stored state can be trusted; exit code 5 where it cannot")
+    check.add_argument("--deep", action="store_true", help="every block, row, tag and count, not the sums alone")
+    backup = _add(commands, "backup", "a checked copy of the records, while readers read")
+    restore = _add(commands, "restore", "put a backup in the place of the records; the old state is kept beside")
+    for parser in (backup, restore):
+        parser.add_argument("file", metavar="FILE")
+    for parser in (check, backup, restore):
+        parser.add_argument("--wait", type=float, default=60, metavar="SECONDS", help="for a writer (default 60)")
 
 
 def _serve(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]

@@ -158,9 +158,9 @@ def withdraw_file(
     with home.lock(wait_seconds), store.open_records(home, settings, configured) as connection:
         if undo:
             return withdraw.undo(connection, file_id, source)
-        pack = store.pack_in_use(connection, configured)
+        context = Context(home, settings, store.pack_in_use(connection, configured))
         places = find_deliveries(csvs, settings, source) if csvs else []
-        text = withdraw.withdraw(connection, Context(home, settings, pack), file_id, source, places)
+        text = withdraw.withdraw(connection, context, file_id, source, places)
         store.publish(connection, home, settings)
     return text
 

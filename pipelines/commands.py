@@ -297,6 +297,45 @@ def withdraw(options: argparse.Namespace) -> int:
     return 0
 
 
+def check(options: argparse.Namespace) -> int:
+    """Whether the stored state can be trusted."""
+    from pipelines.batch import configured_pack
+    from pipelines.check import check as look
+    from pipelines.store import Home
+
+    home = Home(_existing_home(options.home))
+    settings = load_settings(home.path)
+    with home.lock(options.wait):
+        lines = look(home, settings, configured_pack(home, settings), options.deep)
+    print("\n".join(f"ok  {line}" for line in lines))
+    return 0
+
+
+def backup(options: argparse.Namespace) -> int:
+    """A checked copy of the records."""
+    from pipelines.backup import backup as copy_records
+    from pipelines.store import Home
+
+    records = copy_records(Home(_existing_home(options.home)), Path(options.file).absolute(), options.wait)
+    print(f"{options.file}: {records:,} records, opened and checked")
+    return 0
+
+
+def restore(options: argparse.Namespace) -> int:
+    """A backup in the place of the records."""
+    from pipelines.backup import restore as put_back
+    from pipelines.batch import configured_pack
+    from pipelines.store import Home
+
+    home = Home(home_path(options.home))
+    home.make()
+    settings = load_settings(home.path)
+    pack = configured_pack(home, settings)
+    records, kept = put_back(home, settings, pack, Path(options.file).absolute(), options.wait)
+    print(f"{records:,} records restored" + (f"; the state before is kept as {kept}" if kept else ""))
+    return 0
+
+
 def status(options: argparse.Namespace) -> int:
     """What is stored and what needs attention."""
     from pipelines.status import status_of

@@ -11,7 +11,7 @@ import duckdb
 from pipelines.batch import shown_path
 from pipelines.query import read_only
 from pipelines.statements import first_row
-from pipelines.store import check_counts, get_state
+from pipelines.store import check_counts, damage_told, get_state
 
 
 def status_of(home: Path) -> tuple[list[str], bool]:
@@ -19,7 +19,8 @@ def status_of(home: Path) -> tuple[list[str], bool]:
 
     Raises StateError where the ledger, the records and the summaries contradict each other.
     """
-    with contextlib.closing(read_only(home / "records.duckdb")) as connection:
+    records = home / "records.duckdb"
+    with contextlib.closing(read_only(records)) as connection, damage_told(records):
         check_counts(connection)
         lines = [f"home          {home}", *_stored(connection)]
         wanted = _rejected(connection)

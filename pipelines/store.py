@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -122,14 +123,14 @@ def open_records(home: Home, settings: Settings, pack: Pack) -> Iterator[duckdb.
         _clear_leftovers(home)
         _configure(connection, home, settings)
         _attach(connection, home)
-        with _damage_told(home):
+        with damage_told(home.records):
             _prepare(connection, home, settings, pack)
         try:
             yield connection
         except duckdb.Error as error:  # a damaged block that only the run's own work touched
             if "orrupt" not in str(error):
                 raise
-            raise _damaged(home, error) from error
+            raise _damaged(home.records, error) from error
     finally:
         connection.close()
         os.umask(before)
@@ -143,7 +144,7 @@ def open_read_only(home: Home, settings: Settings) -> Iterator[duckdb.DuckDBPyCo
     try:
         _configure(connection, home, settings)
         _attach(connection, home, "READ_ONLY")
-        _check_version(connection, home)
+        check_version(connection, home)
         yield connection
     finally:
         connection.close()
@@ -157,18 +158,18 @@ def _check_writable(home: Home) -> None:
 
 
 @contextlib.contextmanager
-def _damage_told(home: Home) -> Iterator[None]:
-    """What DuckDB meets in a damaged file, told as what it is."""
+def damage_told(path: Path) -> Iterator[None]:
+    """What DuckDB meets in a damaged file, told as what it is: StateError."""
     try:
         yield
     except duckdb.Error as error:
-        raise _damaged(home, error) from error
+        raise _damaged(path, error) from error
 
 
-def _damaged(home: Home, error: duckdb.Error) -> StateError:
+def _damaged(path: Path, error: duckdb.Error) -> StateError:
     return StateError(
-        f"{home.records} cannot be read ({type(error).__name__}): it is damaged. "
-        "Restore it from a backup, or move it away and ingest the CSVs again."
+        f"{path} cannot be read ({type(error).__name__}): it is damaged. "
+        "Restore a backup with `calfwatch restore FILE`, or move it away and ingest the CSVs again."
     )
 
 
@@ -179,7 +180,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settin
         _create(connection, settings, pack)
     home.records.chmod(0o600)
     _migrate(connection, home, settings, pack)
-    _check_version(connection, home)
+    check_version(connection, home)
     check_counts(connection)
     _follow_settings(connection, settings, pack)
 
@@ -189,15 +190,20 @@ def _migrate(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settin
     found = migrate.schema_version(connection)
     if found is None or not 0 < found < SCHEMA_VERSION:
         return
+    stored = get_state(connection, "rule_pack")
+    if stored != pack.version:  # its text must be at hand: from version 2 on, a state keeps it
+        raise UsageError(
+            f"{home.records} is of schema version {found} and tagged with rule pack {stored}; "
+            "name that pack's file as rule_pack in calfwatch.toml, then it is brought up to date"
+        )
     _detach(connection)
     _keep_copy(home, f"schema-{found}")
     _attach(connection, home)
     with transaction(connection):
         migrate.migrate(connection, found, SCHEMA_VERSION, pack)
-        if get_state(connection, "rule_pack") == pack.version:  # else the next retag does it
-            for table in stored_tables(pack):
-                comment(connection, table)
-            _cut_weeks(connection, settings, pack)
+        for table in stored_tables(pack):
+            comment(connection, table)
+        _cut_weeks(connection, settings, pack)
         check_counts(connection)
 
 
@@ -229,6 +235,8 @@ def _clear_leftovers(home: Home) -> None:
     for path in [*home.path.glob("*.new"), *home.path.glob("*.new.wal"), *home.scratch.iterdir()]:
         if path.is_file():
             path.unlink()
+        elif path.suffix == ".new":
+            shutil.rmtree(path)
 
 
 def _configure(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
@@ -366,7 +374,8 @@ def _names_of_bits(mask: str, names: tuple[str, ...]) -> str:
     return f"list_filter([{tests}], lambda name: name IS NOT NULL)"
 
 
-def _check_version(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+def check_version(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+    """Raises StateError where the state has another schema version."""
     found = get_state(connection, "schema_version")
     if found != str(SCHEMA_VERSION):
         raise StateError(

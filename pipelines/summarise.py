@@ -46,10 +46,15 @@ def add_changes(
 
 def rebuild(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
     """All daily tables and the calendar from all records: after a change of time zone or week system."""
-    for table, delta in _deltas(connection, settings, pack, "SELECT *, 1 AS sign FROM records"):
+    for table, delta in recounted(connection, settings, pack):
         connection.execute(f"DELETE FROM {table.name}")
         connection.execute(f"INSERT INTO {table.name} BY NAME {delta}")
     update_calendar(connection, settings)
+
+
+def recounted(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> list[tuple[Table, str]]:
+    """For each daily table the SELECT that counts it from all records."""
+    return _deltas(connection, settings, pack, "SELECT *, 1 AS sign FROM records")
 
 
 def update_calendar(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:

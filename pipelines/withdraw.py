@@ -29,6 +29,7 @@ from schemas.pack import Pack
 from schemas.tables import records_table
 
 WITHDRAWN = "it was withdrawn, and stays out; `calfwatch withdraw --undo` lets it in again"
+IDS = ("line_number", "report_id")
 UNDONE = "its withdrawal was undone: deliver the file again; it then counts as the latest delivery"
 
 
@@ -55,7 +56,7 @@ def withdraw(
     """
     entry = find_entry(connection, file_id, source)
     if entry.status == "withdrawn":
-        raise UsageError(f"{entry.file_id[:12]} was withdrawn before; --undo makes room for it again")
+        return f"{entry.file_id[:12]}: withdrawn before; nothing more to take back"
     connection.execute(statement("steps", "named_reports"), {"withdrawn": entry.delivery_no})
     repeated = _repeating_files(connection, entry)
     _read_again(connection, context, repeated, _found(context, repeated, csvs))
@@ -140,7 +141,7 @@ def _read_again(
     connection: duckdb.DuckDBPyConnection, context: Context, wanted: Sequence[Entry], places: Mapping[int, Path]
 ) -> None:
     """Fills the table `repeated` with the rows of later files about reports that the withdrawn file named."""
-    columns = ", ".join(_version_columns(context.pack))
+    columns = _version_columns(context.pack)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE repeated AS SELECT {columns} FROM records LIMIT 0")
     for entry in wanted:
         delivery = Delivery(places[entry.delivery_no], context.settings.source(entry.source))
@@ -152,6 +153,11 @@ def _read_again(
                 raise _changed(entry, rejection.reason) from rejection
             _check_same(connection, entry, judged)
             _keep_repeated(connection, context.pack, entry, judged)
+
+
+def _version_columns(pack: Pack) -> str:
+    """What makes a version of a report: where it came from, its id, and what it says."""
+    return ", ".join(("delivery_no", *incoming_schema(pack).names))
 
 
 def _check_same(connection: duckdb.DuckDBPyConnection, entry: Entry, judged: Judged) -> None:
@@ -173,11 +179,6 @@ def _changed(entry: Entry, why: str) -> UsageError:
     )
 
 
-def _version_columns(pack: Pack) -> tuple[str, ...]:
-    """What a delivery said of a report: the columns of the typed rows, and the delivery."""
-    return ("delivery_no", *incoming_schema(pack).names)
-
-
 def _keep_repeated(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entry, judged: Judged) -> None:
     columns = ", ".join(incoming_schema(pack).names)
     connection.register("left_out", judged.left_out)
@@ -197,9 +198,7 @@ def _take_back(connection: duckdb.DuckDBPyConnection, context: Context, entry: E
     """Everything that changes; inside the caller's transaction."""
     ids = {"source": entry.source, "withdrawn": entry.delivery_no}
     connection.execute(_stored_versions_sql(context.pack), ids)
-    content = ", ".join(
-        f"'{n}': {n}" for n in incoming_schema(context.pack).names if n not in ("line_number", "report_id")
-    )
+    content = ", ".join(f"'{n}': {n}" for n in incoming_schema(context.pack).names if n not in IDS)
     connection.execute(statement("steps", "report_versions", content=content))
     changes = connection.execute(statement("steps", "report_versions_ledger"), ids).fetchall()
     back = one_number(
@@ -223,7 +222,7 @@ def _take_back(connection: duckdb.DuckDBPyConnection, context: Context, entry: E
 
 def _stored_versions_sql(pack: Pack) -> str:
     """Records and superseded records of the named reports, packed alike, without the withdrawn file's."""
-    columns = ", ".join(_version_columns(pack))
+    columns = _version_columns(pack)
     return f"""CREATE OR REPLACE TEMP TABLE stored_versions AS
         SELECT {columns} FROM records
         WHERE source = $source AND delivery_no <> $withdrawn AND report_id IN (SELECT report_id FROM named)
@@ -236,13 +235,17 @@ def _packed_sql(pack: Pack) -> str:
     """Superseded records with their answers and codes as `records` has them: the reverse of store.reports_sql."""
     answered = " | ".join(f"(CASE WHEN {n} IS NULL THEN 0 ELSE {1 << b} END)" for b, n in enumerate(pack.field_names))
     yes = " | ".join(f"(CASE WHEN {n} THEN {1 << b} ELSE 0 END)" for b, n in enumerate(pack.field_names))
-    choices = (f", coalesce(list_position({sql_list(v)}, {n}), 0)::UTINYINT AS {n}" for n, v in pack.choices.items())
-    own = "".join((*(f", {name}" for name in pack.own_numbers), *choices))
+    numbers = "".join(f", {name}" for name in pack.own_numbers)
+    choices = "".join(
+        f", coalesce(list_position({sql_list(values)}, {name}), 0)::UTINYINT AS {name}"
+        for name, values in pack.choices.items()
+    )
     return f"""SELECT source, files.delivery_no, report_id, reported_at, region,
         coalesce(list_position({sql_list(AGE_BANDS)}, age_band), 0)::UTINYINT AS age_band,
         coalesce(list_position({sql_list(SEXES)}, sex), 0)::UTINYINT AS sex,
         pain_score::UTINYINT AS pain_score, duration_days::USMALLINT AS duration_days,
-        ({answered})::UINTEGER AS answered, ({yes})::UINTEGER AS yes, line_number::INTEGER AS line_number{own}
+        ({answered})::UINTEGER AS answered, ({yes})::UINTEGER AS yes,
+        line_number::UINTEGER AS line_number{numbers}{choices}
       FROM superseded JOIN files USING (file_id, source)"""
 
 

@@ -54,6 +54,7 @@ RESERVED_NAMES = frozenset(CONTEXT_NAMES) | {
     *("cause_category", "likely_cause", "cause_scores", "scores", "superseded_by", "superseded_at"),
     # what the statements that tag, compare and count call their own columns
     *("no", "rules_open", "sign", "report_date", "reports", "severe_pain", "codes", "missing_unresolved"),
+    *("place", "said", "kept", "replaced_by"),
 }
 RESERVED_PATTERN = re.compile(
     r"(true|false|points|score)_[0-9]+|(emergency|contact_doctor)_(true|false)|.*_(before|stored)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -97,3 +98,20 @@ def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
     finally:
         connection.close()
+
+
+@pytest.fixture(scope="session")
+def good_home(tmp_path_factory: pytest.TempPathFactory, pack: Pack) -> Home:
+    """A published home with records, superseded records, a quarantine and a rejected file; never to be changed."""
+    from tests.states import STATES, fed
+
+    made = Home(tmp_path_factory.mktemp("good") / "home")
+    made.make()
+    fed(made, pack, sorted((STATES / "v1").glob("*.csv")))
+    return made
+
+
+@pytest.fixture
+def fed_home(good_home: Home, tmp_path: Path) -> Home:
+    """A copy of it."""
+    return Home(Path(shutil.copytree(good_home.path, tmp_path / "fed")))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -18,31 +17,7 @@ from pipelines.store import Home
 from schemas.pack import Pack
 from schemas.tables import SCHEMA_VERSION
 from tests.conftest import opened
-
-STATES = Path(__file__).parent / "states"
-TIMES = {"ingested_at", "run_id", "path", "tried_with", "superseded_at", "first_used"}
-
-
-def old_home(folder: Path, version: int) -> Home:
-    home = Home(folder / f"v{version}")
-    home.make()
-    packed = (STATES / f"v{version}" / "records.duckdb.gz").read_bytes()
-    home.records.write_bytes(gzip.decompress(packed))
-    return home
-
-
-def content(path: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """Every table and view, without times and names of runs; sorted, because a table has no order."""
-    found = {}
-    with opened(path) as connection:
-        names = connection.execute(
-            "SELECT table_name FROM duckdb_tables() UNION ALL SELECT view_name FROM duckdb_views() WHERE NOT internal"
-        ).fetchall()
-        for (name,) in names:
-            columns = [row[0] for row in connection.execute(f"DESCRIBE {name}").fetchall()]
-            kept = ", ".join(column for column in columns if column not in TIMES)
-            found[name] = connection.execute(f"SELECT {kept} FROM {name} ORDER BY ALL").fetchall()
-    return found
+from tests.states import STATES, content, old_home
 
 
 def declared(path: Path) -> list[tuple[Any, ...]]:

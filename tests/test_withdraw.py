@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import shutil
@@ -13,6 +14,7 @@ import duckdb
 import pytest
 
 from pipelines import store, summarise, withdraw
+from pipelines.__main__ import main as command
 from pipelines.errors import UsageError
 from pipelines.ingest import Context, Outcome, ingest_file
 from pipelines.read import Delivery
@@ -163,8 +165,7 @@ def test_a_withdrawn_file_stays_out_until_that_is_undone(tmp_path: Path, make: C
     (again,) = fed.take([file])
     assert (again.status, "withdrawn" in (again.reason or "")) == ("known", True)
     assert fed.rows("SELECT count(*) FROM records") == [(0,)]
-    with pytest.raises(UsageError, match="--undo"):
-        fed.withdraw(first.file_id)
+    assert "withdrawn before" in fed.withdraw(first.file_id)
     withdraw.undo(fed.connection, first.file_id, None)
     with pytest.raises(UsageError, match="was rejected"):
         withdraw.undo(fed.connection, first.file_id, None)
@@ -213,3 +214,33 @@ def test_which_file_is_meant_must_be_plain(tmp_path: Path, make: Callable[[], Fe
             fed.withdraw(file_id, source)
     fed.withdraw(one.file_id, "south")
     assert fed.rows("SELECT source FROM reports") == [("north",)]
+
+
+def test_the_command_gives_a_pack_s_own_numbers_and_choices_back_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "wrist"
+    home.mkdir()
+    shutil.copy(Path(__file__).parent / "packs" / "wrist_pain.toml", home / "wrist.toml")
+    (home / "calfwatch.toml").write_text('rule_pack = "wrist.toml"\n')
+    header = "report_id,reported_at,numb_fingers,side,grip_kg\n"
+    rows = ["a,2026-11-16,yes,both,4\n", "b,2026-11-16,,,\n", "c,2026-11-16,no,left,90\n"]
+    for name, cells in (("1", rows), ("2", ["a,2026-11-16,no,right,5\n", *rows[1:], "b2,2026-11-16,,left,\n"])):
+        (tmp_path / f"{name}.csv").write_text(header + "".join(cells))
+    shown = "SELECT * FROM reports ORDER BY report_id"
+
+    def ran(*words: str) -> str:
+        assert command([words[0], "--home", str(home), *words[1:]]) == 0, capsys.readouterr().err
+        return capsys.readouterr().out
+
+    ran("ingest", str(tmp_path / "1.csv"))
+    first = ran("query", "--db", "records", "--format", "json", shown)
+    ran("ingest", str(tmp_path / "2.csv"))
+    second = ran("query", "--db", "records", "--format", "json", shown)
+    ids = [row["file_id"] for row in json.loads(second) if row["report_id"] in ("c", "b2")]
+    assert "2 records taken back, 1 others in use" in ran("withdraw", ids[0])
+    assert ran("query", "--db", "records", "--format", "json", shown) == first
+    assert "undone" in ran("withdraw", "--undo", ids[0])
+    ran("ingest", str(tmp_path / "2.csv"))
+    assert ran("query", "--db", "records", "--format", "json", shown) == second
+    assert ran("check", "--deep").count("ok  ") == 9

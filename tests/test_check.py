@@ -1,0 +1,183 @@
+"""`check`: everything that can be wrong with a stored state is found, and nothing is found in a good one."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from pipelines import store
+from pipelines.check import CHECKS, check
+from pipelines.errors import StateError
+from pipelines.settings import Settings
+from pipelines.store import Home
+from schemas.pack import Pack
+from tests.states import STATES, content, fed, wal, with_a_log
+
+
+@pytest.fixture
+def home(fed_home: Home) -> Home:
+    return fed_home
+
+
+def found(home: Home, pack: Pack, deep: bool = True) -> str:
+    """What a check finds; empty where it finds nothing."""
+    try:
+        lines = check(home, Settings(), pack, deep)
+    except StateError as error:
+        return str(error)
+    assert len(lines) == 1 + (len(CHECKS) if deep else 0)
+    return ""
+
+
+@pytest.mark.parametrize("settings", [{}, {"time_zone": "Pacific/Auckland", "week_system": "mmwr"}])
+def test_a_good_state_passes_and_is_left_as_it_is(settings: dict[str, str], home: Home, pack: Pack) -> None:
+    if settings:
+        with store.open_records(home, Settings(**settings), pack) as connection:
+            store.publish(connection, home, Settings(**settings))
+    before = home.records.read_bytes()
+    assert found(home, pack) == ""
+    assert home.records.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("UPDATE records SET rules_true = xor(rules_true, 1) WHERE report_id = 'K3'", "1 records have tags"),
+        ("UPDATE records SET region = 'east' WHERE report_id = 'K3'", "daily_summary: "),
+        ("UPDATE records SET reported_at = reported_at + INTERVAL 1 DAY WHERE report_id = 'K30'", "daily_delays: "),
+        ("UPDATE daily_fields SET answered = answered + 1 WHERE field = 'fever'", "daily_fields: "),
+        ("UPDATE daily_rules SET reports = reports - 1", "daily_rules: "),
+        ("DELETE FROM calendar WHERE week = '2026-W46'", "calendar: "),
+        ("UPDATE superseded SET superseded_by = 'nobody'", "replaced by a file that the ledger does not have"),
+        ("UPDATE superseded SET report_id = 'K99'", "without a record in their place"),
+        ("UPDATE superseded SET file_id = 'nobody'", "superseded records of a file that the ledger does not have"),
+        ("UPDATE quarantine SET file_id = 'nobody'", "quarantined cells of a file"),
+        ("UPDATE records SET report_id = 'K4' WHERE report_id = 'K3'", "stand twice"),
+        ("UPDATE records SET delivery_no = 3 WHERE report_id = 'K3'", "records of a file that the ledger does not"),
+        ("UPDATE records SET delivery_no = 1 WHERE delivery_no = 4", "files that did not bring as many records"),
+        ("UPDATE files SET rows_read = rows_read + 1", "rows do not add up"),
+        ("UPDATE files SET delivery_no = 1", "delivery number of another"),
+        ("ALTER TABLE audit DROP who", "audit has not the declared columns"),
+        ("COMMENT ON COLUMN files.path IS 'other'", "files has not the declared columns"),
+        ("CREATE TABLE mine (a INTEGER)", "mine is none of ours"),
+        ("DROP TABLE reported_weeks", "reported_weeks is missing"),
+        (
+            "CREATE OR REPLACE VIEW weekly_regions AS FROM weekly_regions_ WHERE reports > 1",
+            "view weekly_regions is not that of this version",
+        ),
+    ],
+)
+def test_what_was_changed_by_hand_is_found_and_named(sql: str, told: str, home: Home, pack: Pack) -> None:
+    with duckdb.connect(str(home.records)) as connection:
+        ((old,),) = connection.execute("SELECT sql FROM duckdb_views() WHERE view_name = 'weekly_regions'").fetchall()
+        if "weekly_regions_" in sql:
+            connection.execute(old.replace("weekly_regions", "weekly_regions_", 1))
+        connection.execute(sql)
+    text = found(home, pack)
+    assert told in text
+    assert "calfwatch restore FILE" in text
+
+
+def test_a_snapshot_that_is_not_what_is_stored_is_found_and_an_older_one_is_not_wrong(
+    home: Home, pack: Pack, write_csv: Callable[..., Path]
+) -> None:
+    home.summaries.chmod(0o600)
+    with duckdb.connect(str(home.summaries)) as connection:
+        connection.execute("UPDATE weekly_triage SET reports = reports + 1")
+    assert "summaries.duckdb: weekly_triage is not what is stored" in found(home, pack)
+    fed(home, pack, [write_csv([{"report_id": "new"}])], publish=False)
+    assert found(home, pack) == ""
+
+
+def test_an_open_mode_is_found_unless_the_home_is_closed(home: Home, pack: Pack) -> None:
+    home.records.chmod(0o644)
+    assert found(home, pack) == ""
+    home.path.chmod(0o755)
+    home.reports.chmod(0o755)
+    text = found(home, pack)
+    assert "records.duckdb may be read by others" in text
+    assert "reports may be read by others" in text
+
+
+def test_the_cheap_look_counts_and_the_deep_one_compares(home: Home, pack: Pack) -> None:
+    with duckdb.connect(str(home.records)) as connection:
+        connection.execute("UPDATE records SET sex = 2 WHERE sex = 1")
+    assert found(home, pack, deep=False) == ""
+    assert "daily_summary" in found(home, pack)
+
+
+# --- damaged bytes --------------------------------------------------
+
+
+def damaged(draw: random.Random, path: Path) -> str:
+    """Damages a file at a random place in one of four ways."""
+    data = path.read_bytes()
+    place, length = draw.randrange(len(data)), draw.choice((1, 8, 512, 4096))
+    kind = draw.choice(("flipped", "zeroed", "cut", "repeated"))
+    block = data[place : place + length]
+    changed = {
+        "flipped": bytes([block[0] ^ (1 << draw.randrange(8))]) + block[1:],
+        "zeroed": bytes(len(block)),
+        "cut": b"",
+        "repeated": block + block,
+    }[kind]
+    path.write_bytes(data[:place] if kind == "cut" else data[:place] + changed + data[place + length :])
+    return kind
+
+
+def fate(home: Home, pack: Pack, allowed: list[dict[str, Any]]) -> str:
+    """Where damage is found; where it is not, every number must be one that was stored."""
+    if found(home, pack, deep=False):
+        return "found at start"
+    if found(home, pack):
+        return "found by check --deep"
+    assert content(home.records) in allowed
+    return "harmless"
+
+
+def outcomes_of(seeds: range, home: Home, pack: Pack, allowed: list[dict[str, Any]], name: str) -> Counter[str]:
+    """Damages one file of the home in many ways, each on the undamaged state."""
+    good = {path: path.read_bytes() for path in (home.records, wal(home)) if path.exists()}
+    fates: Counter[str] = Counter()
+    for seed in seeds:
+        for path, data in good.items():
+            path.write_bytes(data)
+        kind = damaged(random.Random(seed), home.path / name)
+        fates[f"{name} {kind}: {fate(home, pack, allowed)}"] += 1
+    return fates
+
+
+def fates_in_database_and_log(count: int, home: Home, pack: Pack, later: Path) -> Counter[str]:
+    before = content(home.records)
+    fates = outcomes_of(range(count), home, pack, [before], "records.duckdb")
+    shutil.rmtree(home.path)
+    home.make()
+    fed(home, pack, sorted((STATES / "v1").glob("*.csv")))
+    without = content(home.records)
+    with_a_log(home, pack, later)
+    whole = Home(Path(shutil.copytree(home.path, home.path.with_name("whole"))))
+    # a log cut short is the state before the file, which the next run takes in again
+    return fates + outcomes_of(range(count), home, pack, [without, content(whole.records)], "records.duckdb.wal")
+
+
+def test_damaged_bytes_are_found_or_change_no_number(home: Home, pack: Pack, write_csv: Callable[..., Path]) -> None:
+    fates = fates_in_database_and_log(8, home, pack, write_csv([{"report_id": f"new{i}"} for i in range(20)]))
+    assert sum(fates.values()) == 16
+    assert sum(count for name, count in fates.items() if "found" in name) >= 4, fates
+
+
+@pytest.mark.slow
+def test_four_hundred_damages_are_found_or_change_no_number(
+    home: Home, pack: Pack, write_csv: Callable[..., Path]
+) -> None:
+    later = write_csv([{"report_id": f"new{i}"} for i in range(20)])
+    fates = fates_in_database_and_log(200, home, pack, later)
+    print(*(f"{count:4}  {name}" for name, count in sorted(fates.items())), sep="\n")
+    assert sum(fates.values()) == 400
