@@ -107,16 +107,31 @@ def test_what_came_after_the_report_is_told_with_its_reason(
     assert revised(ask, home, series) == expected
 
 
-def test_a_week_of_which_the_file_was_withdrawn_is_missing_and_not_zero(
-    published: Path, ask: Ask, home: Home, pack: Pack
-) -> None:
-    settings = load_settings(home.path)
-    with home.lock(5), store.open_records(home, settings, pack) as connection:
-        for table in ("records", "daily_summary", "calendar", "files"):
-            connection.execute(f"DELETE FROM {table}")
-        connection.execute("INSERT INTO audit (happened_at, action) VALUES (now(), 'withdraw')")
-        store.publish(connection, home, settings)
+def withdraw(home: Home, delivery: int, ask: Ask) -> None:
+    ((file_id,),) = ask("SELECT file_id FROM files WHERE delivery_no = ?", delivery)
+    batch.withdraw_file(home, load_settings(home.path), file_id, None, [], False, 5)
+
+
+def test_a_week_of_which_the_file_was_withdrawn_is_missing_and_not_zero(published: Path, ask: Ask, home: Home) -> None:
+    withdraw(home, 1, ask)
     assert revised(ask, home) == [(10, None, None, "withdrawn file")]
+
+
+def test_several_reasons_are_all_named(
+    published: Path, write_csv: WriteCsv, ingest: Ingest, ask: Ask, home: Home
+) -> None:
+    ingest(write_csv([report(20), report(21, 18)], "late.csv"))
+    withdraw(home, 1, ask)
+    assert revised(ask, home) == [(10, 1, -9, "late records, withdrawn file")]
+    assert revised(ask, home, "region=north") == [(10, 1, -9, "late records, withdrawn file")]
+
+
+def test_a_late_file_that_was_withdrawn_again_leaves_no_trace(
+    published: Path, write_csv: WriteCsv, ingest: Ingest, ask: Ask, home: Home
+) -> None:
+    ingest(write_csv([report(20), report(0, day=17)], "wrong.csv"))
+    withdraw(home, 2, ask)
+    assert ask("FROM weekly_revisions") == []
 
 
 def test_another_rule_pack_is_named_where_it_can_be_the_reason(
