@@ -412,7 +412,7 @@ def test_one_report_makes_no_percentages(made: Callable[..., Page]) -> None:
     before_quality = page.text.split("Data quality Files count")[0]
     assert "%" not in before_quality
     assert "1 report this week." in page.text
-    assert "Data: no file rejected, no row quarantined, nothing late." in page.text
+    assert "Data: no file rejected, no row quarantined, no report over 7 days late." in page.text
 
 
 def test_of_400_regions_the_largest_are_shown_and_the_rest_counted(made: Callable[..., Page], tmp_path: Path) -> None:

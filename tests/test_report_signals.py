@@ -175,7 +175,7 @@ def test_farrington_comes_before_ears_whatever_its_years(changed: Callable[..., 
     [
         ("all", "All reports"),
         ("triage_level=emergency", "Emergency"),
-        ("cause_category=injury", "Injury"),
+        ("cause_category=injury", "Injury (group of causes)"),
         ("likely_cause=cellulitis", "Cellulitis"),
         ("likely_cause=old_cause", "Old cause"),
         ("region=north", "Region north"),

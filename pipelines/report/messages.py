@@ -145,7 +145,8 @@ def _say_quality(tables: WeekTables, pack: Pack) -> str:
     if found["late_share"]:
         late = percent(found["late_share"])
         parts.append(f"{late} of the reports came in files that end over {LATE_DAYS} days later")
-    return f"Data: {'; '.join(parts) or 'no file rejected, no row quarantined, nothing late'}."
+    nothing = f"no file rejected, no row quarantined, no report over {LATE_DAYS} days late"
+    return f"Data: {'; '.join(parts) or nothing}."
 
 
 def _say_revisions(tables: WeekTables, pack: Pack) -> str:
