@@ -97,7 +97,7 @@ def test_every_chart_is_drawn_and_seen(opened: Page) -> None:
     charts = opened.locator("svg.chart").all()
     curves = opened.locator(".curves figure").count()
     assert curves in (2, 6)
-    assert len(charts) == 6 + curves + 1 + 10 + 1 + 1
+    assert len(charts) == 6 + curves + 1 + 10 + 1 + 2 + 1
     for chart in charts:
         box = chart.bounding_box()
         assert chart.is_visible()
