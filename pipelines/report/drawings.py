@@ -14,8 +14,8 @@ from pipelines.report.week import WEEKS_SHOWN, Row, WeekTables
 from schemas.pack import Pack
 
 QUALITY_TRENDS = {
-    "late-reports": ("late_share", f"Percent of the reports that came in files ending over {LATE_DAYS} days later"),
-    "answers-given": ("completeness", "Percent of the answers that are given"),
+    "late-reports": ("late_share", f"Reports that came over {LATE_DAYS} days late, percent"),
+    "answers-given": ("completeness", "Answers given, percent"),
 }
 
 
