@@ -212,6 +212,17 @@ def test_completeness_is_weighted_by_the_reports_of_each_source(page: Page, data
     assert f"Fever {percent(expected)}" in re.sub(r"\s+", " ", page.text)
 
 
+def test_the_quality_trend_ends_with_this_weeks_late_share(page: Page, folder: Path) -> None:
+    with (folder / "data/quality_trend.csv").open(encoding="utf-8", newline="") as file:
+        rows = {(row["week"], row["measure"]): float(row["share"]) for row in csv.DictReader(file)}
+    assert percent(rows[WEEK, "late_share"]) == page.tables["quality"]["3"][-1]
+    assert len(rows) == 2 * 23
+    drawn = (folder / "charts/late-reports.svg").read_text(encoding="utf-8")
+    assert f"Percent: {round(100 * rows['2026-W21', 'late_share'])}<" in drawn
+    given = (folder / "charts/answers-given.svg").read_text(encoding="utf-8")
+    assert f"Percent: {round(100 * rows[WEEK, 'completeness'])}<" in given
+
+
 def test_quarantine_reasons_are_summed_over_sources(page: Page, database: Path) -> None:
     rows = rows_of(
         database,
@@ -260,7 +271,7 @@ def test_the_key_numbers_are_a_csv_too(folder: Path, page: Page) -> None:
 
 def test_svg_files_are_well_formed_and_described(folder: Path) -> None:
     files = sorted((folder / "charts").iterdir())
-    assert len(files) == 6 + 6 + 1 + 10 + 1 + 1
+    assert len(files) == 6 + 6 + 1 + 10 + 1 + 2 + 1
     for file in files:
         root = ElementTree.fromstring(file.read_text(encoding="utf-8"))
         texts = {child.tag.split("}")[1]: child.text for child in root}
@@ -412,7 +423,7 @@ def test_one_report_makes_no_percentages(made: Callable[..., Page]) -> None:
     before_quality = page.text.split("Data quality Files count")[0]
     assert "%" not in before_quality
     assert "1 report this week." in page.text
-    assert "Data: no file rejected, no row quarantined, nothing late." in page.text
+    assert "Data: no file rejected, no row quarantined, no report over 7 days late." in page.text
 
 
 def test_of_400_regions_the_largest_are_shown_and_the_rest_counted(made: Callable[..., Page], tmp_path: Path) -> None:

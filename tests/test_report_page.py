@@ -95,9 +95,9 @@ def test_nothing_scrolls_sideways_or_sticks_out(opened: Page) -> None:
 @views(360, 1280)
 def test_every_chart_is_drawn_and_seen(opened: Page) -> None:
     charts = opened.locator("svg.chart").all()
-    curves = opened.locator(".curves figure").count()
+    curves = opened.locator("#signals figure").count()
     assert curves in (2, 6)
-    assert len(charts) == 6 + curves + 1 + 10 + 1 + 1
+    assert len(charts) == 6 + curves + 1 + 10 + 1 + 2 + 1
     for chart in charts:
         box = chart.bounding_box()
         assert chart.is_visible()

@@ -175,7 +175,7 @@ def test_farrington_comes_before_ears_whatever_its_years(changed: Callable[..., 
     [
         ("all", "All reports"),
         ("triage_level=emergency", "Emergency"),
-        ("cause_category=injury", "Injury"),
+        ("cause_category=injury", "Injury (group of causes)"),
         ("likely_cause=cellulitis", "Cellulitis"),
         ("likely_cause=old_cause", "Old cause"),
         ("region=north", "Region north"),
@@ -208,6 +208,26 @@ def test_the_heat_map_marks_the_alarms_and_gaps_of_its_regions(folder: Path, pag
     assert {name: (cells[1], cells[3].split()[0]) for name, cells in ranges.items()} == {
         region: (shown(low), shown(high)) for region, low, high in rows
     }
+
+
+# ----------------------------------------------------------------------------------------------- late data
+
+
+def test_what_is_usually_late_is_said_of_a_week_that_may_still_grow(changed: Callable[..., Page]) -> None:
+    page = changed(
+        "UPDATE weekly_quality SET value = 0 WHERE measure = 'late_share' AND week >= '2026-W45'",
+        "UPDATE weekly_quality SET value = 0.061 WHERE measure = 'late_share' AND week < '2026-W45'",
+    )
+    assert "Of an earlier week's reports, 6.1% came that late: this week may still grow." in page.text
+
+
+@pytest.mark.parametrize("where", ["week > '2026-W43'", "value > 2"])
+def test_nothing_is_said_to_come_late_where_it_is_unknown_or_none(changed: Callable[..., Page], where: str) -> None:
+    known = f"DELETE FROM weekly_quality WHERE measure = 'late_share' AND NOT ({where})"
+    page = changed("UPDATE weekly_quality SET value = 0.061 WHERE measure = 'late_share'", known)
+    assert "came that late" not in page.text
+    none = changed("UPDATE weekly_quality SET value = 0.004 WHERE measure = 'late_share'")
+    assert "came that late" not in none.text
 
 
 # ----------------------------------------------------------------------------------------------- revisions

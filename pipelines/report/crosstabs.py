@@ -11,7 +11,7 @@ from pipelines.report.charts import MONTH_WIDTH, Week, month_starts
 from pipelines.report.svg import MONTHS, day, drawing, node, text_of
 
 # from this multiple of the row's median on: the opacity of a cell, five steps that the eye keeps apart
-STEPS = ((2.0, 1.0), (1.25, 0.72), (0.8, 0.44), (0.5, 0.22), (0.0, 0.07))
+STEPS = ((1.5, 1.0), (1.2, 0.72), (0.8, 0.44), (0.5, 0.22), (0.0, 0.07))
 CELLS_LEFT, CELLS_RIGHT = 142, 508
 LABEL_SIGNS = 15  # that fit left of the cells in the largest text, the phone's
 

@@ -8,9 +8,15 @@ from pipelines.report import charts, crosstabs
 from pipelines.report.alarms import Curve, alarm_weeks, curves, series_counts
 from pipelines.report.indicators import KeyNumber, is_level
 from pipelines.report.labels import LEVELS
+from pipelines.report.quality import LATE_DAYS
 from pipelines.report.sections import age_bands, causes, regions_shown
 from pipelines.report.week import WEEKS_SHOWN, Row, WeekTables
 from schemas.pack import Pack
+
+QUALITY_TRENDS = {
+    "late-reports": ("late_share", f"Reports that came over {LATE_DAYS} days late, percent"),
+    "answers-given": ("completeness", "Answers given, percent"),
+}
 
 
 def draw(tables: WeekTables, pack: Pack, key_numbers: Iterable[KeyNumber]) -> dict[str, str]:
@@ -25,6 +31,7 @@ def draw(tables: WeekTables, pack: Pack, key_numbers: Iterable[KeyNumber]) -> di
     drawn |= {curve.name: _epidemic_curve(tables, curve) for curve in curves(tables, pack)}
     if regions_shown(tables):
         drawn["regions-by-week"] = _heat_map(tables)
+    drawn |= _quality_trends(tables)
     drawn["age-and-sex"] = _pyramid(tables)
     return drawn
 
@@ -55,6 +62,18 @@ def _heat_map(tables: WeekTables) -> str:
         series = f"region={row['region']}"
         rows.append(crosstabs.HeatRow(row["region"], series_counts(tables, series), alarm_weeks(tables, series)))
     return crosstabs.heat_map("regions-by-week", "Reports by region and week", tables.axis, rows)
+
+
+def _quality_trends(tables: WeekTables) -> dict[str, str]:
+    """How late and how complete the weeks were, in whole percent; a week without reports is a gap."""
+    rows = tables.tables["quality_trend"].rows
+    drawn = {}
+    for name, (measure, title) in QUALITY_TRENDS.items():
+        shares = {row["week_start"]: round(100 * row["share"]) for row in rows if row["measure"] == measure}
+        series = [charts.Series("Percent", "plain", [shares.get(day) for day in tables.starts])]
+        if shares:
+            drawn[name] = charts.weekly_columns(name, title, tables.axis, series, size=(560, 140))
+    return drawn
 
 
 def _pyramid(tables: WeekTables) -> str:

@@ -83,5 +83,6 @@ def series_label(series: str, pack: Pack) -> str:
     region, _, level = value.partition(",triage_level=")
     if kind == "region":
         return f"{LEVELS.get(level, plain(level))} in region {region}" if level else f"Region {region}"
-    names = {"triage_level": LEVELS, "likely_cause": cause_labels(pack), "cause_category": category_labels(pack)}
+    groups = {name: f"{label} (group of causes)" for name, label in category_labels(pack).items()}
+    names = {"triage_level": LEVELS, "likely_cause": cause_labels(pack), "cause_category": groups}
     return names.get(kind, {}).get(value, plain(value) if value else series)

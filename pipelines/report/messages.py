@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pipelines.report.alarms import alarms, standing
 from pipelines.report.indicators import KeyNumber
 from pipelines.report.labels import LEVELS, UNKNOWN
-from pipelines.report.quality import LATE_DAYS, quality
+from pipelines.report.quality import LATE_DAYS, quality, usual_late_share
 from pipelines.report.sections import causes, levels, revisions, rules, unanswered
 from pipelines.report.week import Row, WeekTables
 from pipelines.report.words import decimal, many, percent, percent_change, share
@@ -145,7 +145,15 @@ def _say_quality(tables: WeekTables, pack: Pack) -> str:
     if found["late_share"]:
         late = percent(found["late_share"])
         parts.append(f"{late} of the reports came in files that end over {LATE_DAYS} days later")
-    return f"Data: {'; '.join(parts) or 'no file rejected, no row quarantined, nothing late'}."
+    nothing = f"no file rejected, no row quarantined, no report over {LATE_DAYS} days late"
+    return f"Data: {'; '.join(parts) or nothing}. {_say_still_to_come(tables)}".strip()
+
+
+def _say_still_to_come(tables: WeekTables) -> str:
+    usual = usual_late_share(tables)
+    if not usual or usual < 0.005:
+        return ""
+    return f"Of an earlier week's reports, {percent(usual)} came that late: this week may still grow."
 
 
 def _say_revisions(tables: WeekTables, pack: Pack) -> str:

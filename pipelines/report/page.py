@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from pipelines.report import crosstabs, svg
 from pipelines.report.alarms import curves, standing
+from pipelines.report.drawings import QUALITY_TRENDS
 from pipelines.report.indicators import KeyNumber
 from pipelines.report.labels import LEADS, LEVELS, METHOD
 from pipelines.report.messages import messages
@@ -63,6 +64,7 @@ def page_values(
         "rules": rules(tables, pack),
         "unanswered": unanswered(tables, pack),
         "quality": quality(tables, pack),
+        "quality_trends": [(name, title) for name, (_, title) in QUALITY_TRENDS.items() if name in drawings],
         **revisions(tables, pack),
         "guidance": guidance(tables, pack),
         "general_guidance": by_kind(entry for entry in pack.guidance if entry.cause == "any"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
+from statistics import median
 
 from pipelines.report.labels import field_labels, plain
 from pipelines.report.week import Row, WeekTables
@@ -10,6 +12,7 @@ from schemas.pack import Pack
 
 REASONS_SHOWN = 12
 LATE_DAYS = 7
+USUAL_WEEKS = 4
 ROW_MEASURES = ("rows_accepted", "rows_quarantined", "rows_duplicate", "rows_out_of_scope")
 COUNT_MEASURES = ("files_accepted", "files_rejected", "rows_read", *ROW_MEASURES, "rows_superseded")
 
@@ -33,6 +36,17 @@ def quality(tables: WeekTables, pack: Pack) -> Row:
         "most_cells": max((cells for _, cells in reasons), default=0),
         "completeness": _completeness(tables, pack, rows),
     }
+
+
+def usual_late_share(tables: WeekTables) -> float | None:
+    """The middle late share of the weeks shown before the last two, whose late reports may still be on their way.
+
+    None where fewer than USUAL_WEEKS of them are known.
+    """
+    last_settled = tables.start - timedelta(weeks=2)
+    rows = tables.tables["quality_trend"].rows
+    shares = [r["share"] for r in rows if r["measure"] == "late_share" and r["week_start"] <= last_settled]
+    return median(shares) if len(shares) >= USUAL_WEEKS else None
 
 
 def _measures(rows: Iterable[Row]) -> Row:

@@ -13,6 +13,7 @@ import duckdb
 
 from pipelines.errors import StateError, UsageError
 from pipelines.report import charts
+from pipelines.statements import statement
 from schemas.tables import quoted
 
 WEEKS_SHOWN = 26
@@ -104,12 +105,14 @@ def _read(connection: duckdb.DuckDBPyConnection, week: str) -> WeekTables:
     first = start - timedelta(weeks=WEEKS_SHOWN - 1)
     spans = dict.fromkeys(TRENDS, (first, start)) | dict.fromkeys(SINGLE_WEEK, (start, start))
     by_source = _select(connection, BY_SOURCE, start, start + timedelta(days=6))
+    trend = _select(connection, statement("steps", "quality_trend"), {"first": first, "last": start})
+    tables = {table: _weekly(connection, table, *span) for table, span in spans.items()}
     return WeekTables(
         week=name,
         start=start,
         about=about,
         covered=covered,
-        tables={table: _weekly(connection, table, *span) for table, span in spans.items()},
+        tables=tables | {"quality_trend": trend},
         signals=_select(connection, SIGNALS_SHOWN, first, start, list(ALWAYS_CURVED), start).rows,
         reports_by_source={row["source"]: row["reports"] for row in by_source.rows},
     )
@@ -142,7 +145,9 @@ def _weekly(connection: duckdb.DuckDBPyConnection, table: str, first: date, last
     return _select(connection, f"SELECT * FROM {table} WHERE week_start BETWEEN ? AND ? ORDER BY ALL", first, last)
 
 
-def _select(connection: duckdb.DuckDBPyConnection, statement: str, *parameters: object) -> Table:
-    found = connection.execute(statement, list(parameters))
+def _select(connection: duckdb.DuckDBPyConnection, sql: str, *values: Any) -> Table:
+    """Values in order for `?`, or one dict of them for `$name`."""
+    named = values[0] if values and isinstance(values[0], dict) else list(values)
+    found = connection.execute(sql, named)
     columns = tuple(column[0] for column in found.description or ())
     return Table(columns, [dict(zip(columns, row, strict=True)) for row in found.fetchall()])
