@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from pipelines.questions import fewest_answers, questions
 from schemas.pack import Pack, load_pack
-from schemas.satisfiable import Space
+from schemas.satisfiable import Space, model
 from tests import kleene
 from tests.kleene import Answers
 from tests.test_own_fields import WRIST
@@ -155,3 +155,13 @@ def test_neighbouring_numbers_that_lead_to_the_same_are_one_answer() -> None:
     (question,) = questions(SHIPPED, Space(SHIPPED), record, ["pain_score"])
     found = [(answer["answer"], answer["triage_level"]) for answer in question["answers"]]
     assert found == [("0-6", "self_care"), ("7-10", "contact_doctor")]
+
+
+def test_the_ceiling_of_every_record_is_reached_by_some_answers_to_what_is_missing() -> None:
+    space = Space(SHIPPED)
+    for record in random_records(SHIPPED, 500):
+        before = kleene.tags(SHIPPED, record)
+        if before.triage_level != before.triage_ceiling:
+            possible_now = space.masks(record) | {name: space.everything()[name] for name in before.missing_answers}
+            ways = [space.true(rule.when) for rule in SHIPPED.triage if rule.level == before.triage_ceiling]
+            assert any(model(way, space, possible=possible_now) for way in ways), record
