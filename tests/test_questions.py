@@ -97,6 +97,7 @@ def settling(pack: Pack, record: Answers, count: int) -> bool:
 
 def assert_fewest(pack: Pack, space: Space, record: Answers) -> None:
     found = fewest_answers(pack, space, record, missing(pack, record))
+    assert found is not None
     given = {name: _value(pack, name, answer) for name, answer in found["answers"].items()}
     assert len(given) == found["count"]
     assert set(given) <= set(missing(pack, record))
@@ -146,6 +147,7 @@ FOUR_SIGNS = dict.fromkeys(("redness", "warmth", "fever"), None) | {"calf_swelli
 def test_the_fewest_answers_in_words(unknown: dict[str, Any], count: int, level: set[str]) -> None:
     record = ALL_NO | unknown
     found = fewest_answers(SHIPPED, Space(SHIPPED), record, missing(SHIPPED, record))
+    assert found is not None
     assert found["count"] == count
     assert found["triage_level"] in level
 
