@@ -44,7 +44,8 @@ def explain_report(records: Path, report_id: str, source: str | None) -> Row:
         record = found[place][-1]
         pack = stored_pack(connection, record["rule_pack"])
         earlier = [row for row in found["superseded"] if row is not record]
-        return explanation(connection, pack, Space(pack), record) | {
+        known = dict.fromkeys(pack.askable) | record  # a later pack may have dropped a field, and its column here
+        return explanation(connection, pack, Space(pack), known) | {
             "place": place,
             "earlier": [{name: row[name] for name in VERSION_COLUMNS} for row in earlier],
             "quarantined": found["quarantined"],
@@ -98,7 +99,7 @@ def explanation(connection: duckdb.DuckDBPyConnection, pack: Pack, space: Space,
         "triage_ceiling": record["triage_ceiling"],
         "missing_answers": missing,
         "questions": questions(pack, space, record, missing),
-        "fewest_answers": fewest_answers(pack, space, record, missing) if missing else None,
+        "fewest_answers": fewest_answers(pack, space, record, missing),
         "rules": _rules(connection, pack, record, pack.triage),
         "cause_category": record["cause_category"],
         "likely_cause": record["likely_cause"],
@@ -221,6 +222,8 @@ def _question_lines(found: Row) -> list[str]:
         answers = "; ".join(f"{answer['answer']}: {_led_to(answer)}" for answer in question["answers"])
         lines.append(f"  {question['field']}  {answers}")
     fewest = found["fewest_answers"]
+    if fewest is None:
+        return lines
     given = ", ".join(f"{name} {answer}" for name, answer in fewest["answers"].items())
     return [
         *lines,

@@ -60,10 +60,11 @@ def levels(pack: Pack, space: Space, record: Masks) -> tuple[str, str]:
     return max(true, key=LEVELS.index, default="unresolved" if ceilings else "self_care"), ceiling
 
 
-def fewest_answers(pack: Pack, space: Space, answers: Answers, missing: list[str]) -> dict[str, Any]:
+def fewest_answers(pack: Pack, space: Space, answers: Answers, missing: list[str]) -> dict[str, Any] | None:
     """The fewest questions of which some answers settle the level, with such answers: count, answers, triage_level.
 
     Exact: the numbers of questions are tried upwards, and each search looks at every set of that many questions.
+    None where nothing is missing, or where answers on which the tags stood are no longer stored.
     """
     now = space.masks(answers)
     possible = now | {name: space.everything()[name] for name in missing}
@@ -74,7 +75,7 @@ def fewest_answers(pack: Pack, space: Space, answers: Answers, missing: list[str
             given = {name: found[name] for name in missing if found[name] != space.unknown(name)}
             words = {name: shown(space.values[name][mask.bit_length() - 1]) for name, mask in given.items()}
             return {"count": count, "answers": words, "triage_level": levels(pack, space, now | given)[0]}
-    raise AssertionError("the answers to everything that is missing settle a record")
+    return None
 
 
 def _settled(pack: Pack, space: Space) -> Formula:

@@ -13,7 +13,6 @@ from schemas.satisfiable import (
     AtLeast,
     Effort,
     Formula,
-    Masks,
     Space,
     TooMuchEffortError,
     conditions,
@@ -76,14 +75,25 @@ def _never_true(pack: Pack, never: set[str]) -> Iterator[Found]:
 
 def _covering(pack: Pack, space: Space) -> dict[str, TriageRule]:
     """Rule id -> a rule of the same level or a higher one that is TRUE whenever it is; of two alike, the first."""
-    apart = [found for rule in pack.triage if (found := model(space.true(rule.when), space))]
+    tried: list[set[str]] = []
     left, covered = list(pack.triage), {}
     for rule in reversed(pack.triage):
-        others = (other for other in left if LEVELS.index(other.level) >= LEVELS.index(rule.level))
-        if cover := next((other for other in others if other is not rule and _covers(space, rule, other, apart)), None):
+        others = [o for o in left if o is not rule and LEVELS.index(o.level) >= LEVELS.index(rule.level)]
+        if cover := next((other for other in others if _covers(pack, space, rule, other, tried)), None):
             left.remove(rule)  # whatever it covers, its cover covers too
             covered[rule.id] = cover
     return covered
+
+
+def _covers(pack: Pack, space: Space, rule: TriageRule, other: TriageRule, tried: list[set[str]]) -> bool:
+    """Whether `other` is TRUE wherever `rule` is. `tried` collects which rules are TRUE on the records that told two
+    rules apart: most pairs need no search of their own."""
+    if any(rule.id in true and other.id not in true for true in tried):
+        return False
+    found = counterexample(space, rule.when, other.when)
+    if found:
+        tried.append({each.id for each in pack.triage if holds(space.true(each.when), found)})
+    return found is None
 
 
 def _implied(pack: Pack, covered: dict[str, TriageRule]) -> Iterator[Found]:
@@ -95,17 +105,6 @@ def _implied(pack: Pack, covered: dict[str, TriageRule]) -> Iterator[Found]:
                 "never decides the level; allowed, where the article lists both"
             )
             yield WARNING, ("triage", rule, "when"), what
-
-
-def _covers(space: Space, rule: TriageRule, other: TriageRule, apart: list[Masks]) -> bool:
-    """Whether `other` is TRUE wherever `rule` is. Records that set two rules apart are collected in `apart`: most
-    pairs need no search of their own."""
-    true, not_true = space.true(rule.when), space.not_true(other.when)
-    if any(holds(true, record) and holds(not_true, record) for record in apart):
-        return False
-    if found := counterexample(space, rule.when, other.when):
-        apart.append(found)
-    return found is None
 
 
 def _unread(pack: Pack) -> Iterator[Found]:

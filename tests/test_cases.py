@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -176,6 +177,24 @@ def test_every_rule_has_a_case_in_which_each_of_its_signs_alone_is_unknown(pack:
         unknown = {_only_unknown(rule.when, case) for case in CASES if kleene.state(rule.when, case.answers) is None}
         names = set(condition_fields(rule.when))
         assert names <= unknown, f"{rule.id}: {names - unknown}"
+
+
+BORDERS = {"pain_score": (6, 7, None), "duration_days": (13, 14, None)}  # just below, just above, unknown
+SIDES = {(True, False), (True, None), (False, None)}
+
+
+def test_every_sign_of_every_rule_is_crossed_by_cases_that_differ_in_it_alone(pack: Pack) -> None:
+    """From TRUE to FALSE, from TRUE to UNKNOWN and from FALSE to UNKNOWN, by one answer and nothing else."""
+    written = {tuple(case.answers.items()) for case in CASES}
+    for row in (*pack.triage, *pack.evidence):
+        for name in condition_fields(row.when):
+            values = BORDERS.get(name, (True, False, None))
+            crossed = set()
+            for case in CASES:
+                beside = [{**case.answers, name: value} for value in values]
+                states = [kleene.state(row.when, one) for one in beside if tuple(one.items()) in written]
+                crossed |= set(itertools.permutations(states, 2))
+            assert crossed >= SIDES, (row.id, name)
 
 
 def _only_unknown(when: str, case: Case) -> str | None:

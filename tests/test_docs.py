@@ -25,6 +25,15 @@ def test_every_command_is_shown(command: str) -> None:
     assert f"calfwatch {command}" in "\n".join(page.read_text() for page in PAGES)
 
 
+def test_the_page_on_rules_names_every_rule_and_every_cause(pack: Pack) -> None:
+    page = (ROOT / "docs" / "rules.md").read_text()
+    rows = [re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE) for part in page.split("\n## ")]
+    assert [names for names in rows if names] == [
+        [rule.id for rule in pack.triage],
+        [cause.name for category in pack.categories for cause in pack.causes_of(category.name)],
+    ]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())

@@ -277,6 +277,22 @@ def test_earlier_versions_and_deliveries_set_aside_are_listed(write_csv, ingest,
     assert "also delivered with bad cells, set aside\n  line 12 of " in text
 
 
+def test_a_superseded_record_is_explained_after_a_field_of_its_pack_is_gone(
+    write_csv, ingest, explain: Explain, home: Home
+) -> None:
+    """As a retag by a pack without that field leaves it; the tags of its time stay."""
+    ingest(write_csv([RED_LEG], "first.csv"), write_csv([RED_LEG | {"fever": "no"}], "second.csv"))
+    with duckdb.connect(str(home.records)) as connection:
+        connection.execute("DELETE FROM records")
+        connection.execute("ALTER TABLE superseded DROP COLUMN calf_swelling")
+    found = explain()
+    assert (found["place"], found["triage_level"], found["triage_ceiling"]) == (
+        "superseded", "contact_doctor", "emergency",
+    )  # fmt: skip
+    assert states(found["rules"])["doctor_swollen_warm_tender"] == "UNKNOWN"
+    assert "triage level    contact_doctor" in explanation_text(found)
+
+
 def test_an_unknown_id_is_told_so(write_csv, ingest, explain: Explain) -> None:
     ingest(write_csv([{"report_id": "r1"}]))
     with pytest.raises(UsageError, match=r"^no record 'r2' is stored$"):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from pipelines.questions import fewest_answers, questions
 from schemas.pack import Pack, load_pack
-from schemas.satisfiable import Space
+from schemas.satisfiable import Space, model
 from tests import kleene
 from tests.kleene import Answers
 from tests.test_own_fields import WRIST
@@ -97,6 +97,7 @@ def settling(pack: Pack, record: Answers, count: int) -> bool:
 
 def assert_fewest(pack: Pack, space: Space, record: Answers) -> None:
     found = fewest_answers(pack, space, record, missing(pack, record))
+    assert found is not None
     given = {name: _value(pack, name, answer) for name, answer in found["answers"].items()}
     assert len(given) == found["count"]
     assert set(given) <= set(missing(pack, record))
@@ -146,6 +147,7 @@ FOUR_SIGNS = dict.fromkeys(("redness", "warmth", "fever"), None) | {"calf_swelli
 def test_the_fewest_answers_in_words(unknown: dict[str, Any], count: int, level: set[str]) -> None:
     record = ALL_NO | unknown
     found = fewest_answers(SHIPPED, Space(SHIPPED), record, missing(SHIPPED, record))
+    assert found is not None
     assert found["count"] == count
     assert found["triage_level"] in level
 
@@ -155,3 +157,13 @@ def test_neighbouring_numbers_that_lead_to_the_same_are_one_answer() -> None:
     (question,) = questions(SHIPPED, Space(SHIPPED), record, ["pain_score"])
     found = [(answer["answer"], answer["triage_level"]) for answer in question["answers"]]
     assert found == [("0-6", "self_care"), ("7-10", "contact_doctor")]
+
+
+def test_the_ceiling_of_every_record_is_reached_by_some_answers_to_what_is_missing() -> None:
+    space = Space(SHIPPED)
+    for record in random_records(SHIPPED, 500):
+        before = kleene.tags(SHIPPED, record)
+        if before.triage_level != before.triage_ceiling:
+            possible_now = space.masks(record) | {name: space.everything()[name] for name in before.missing_answers}
+            ways = [space.true(rule.when) for rule in SHIPPED.triage if rule.level == before.triage_ceiling]
+            assert any(model(way, space, possible=possible_now) for way in ways), record
