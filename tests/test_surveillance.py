@@ -259,7 +259,7 @@ def test_the_false_discovery_rate_is_controlled_over_the_series_of_a_week(counts
     counts.judge()
     rows = counts.connection.execute(
         """SELECT series, observed > upper, status, p_value, rank FROM weekly_signals
-        WHERE week_start = ? AND p_value IS NOT NULL ORDER BY p_value""",
+        WHERE week_start = ? AND p_value IS NOT NULL ORDER BY p_value, rank""",
         [counts.week_start(0)],
     ).fetchall()
     adjusted = false_discovery_control([p_value for *_, p_value, _ in rows])
