@@ -183,6 +183,7 @@ def write_week(home: Home, week: str, out: Path | None, as_known_now: bool, wait
 
 def _publish_week(home: Home, week: str, wait_seconds: float) -> None:
     """Writes the report and its counts from one snapshot, renames it into place, and records what was reported."""
+    from pipelines.explain_pages import week_pages
     from pipelines.report import write_index, write_report
 
     settings = load_settings(home.path)
@@ -192,7 +193,8 @@ def _publish_week(home: Home, week: str, wait_seconds: float) -> None:
             return
         unpublished = home.reports / ".unpublished"
         shutil.rmtree(unpublished, ignore_errors=True)
-        folder = write_report(home.summaries, published_pack(home), unpublished, week)
+        pages = week_pages(connection, week)
+        folder = write_report(home.summaries, published_pack(home), unpublished, week, pages)
         with contextlib.closing(read_only(home.summaries)) as snapshot:
             revisions.freeze(snapshot, folder, week, home.reports / week)
         unpublished.rmdir()

@@ -1,13 +1,11 @@
 """Explanations as pages: one record's, and those of a week that a clinical lead should look at. Private, like a record.
 
-write_week_pages(records.duckdb, "2026-W47", folder) -> folder/index.html and a page a record beside it
+week_pages(records, "2026-W47") -> index.html and a page a record, which the weekly report links to
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
 from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
@@ -19,7 +17,6 @@ from markupsafe import Markup
 
 from pipelines.errors import UsageError
 from pipelines.explain import Row, explanation, fetch_rows
-from pipelines.query import read_only
 from pipelines.report import svg
 from pipelines.report.labels import LEVELS
 from pipelines.statements import statement
@@ -57,23 +54,17 @@ def _template(name: str) -> Template:
     return environment.from_string((files("pipelines") / name).read_text(encoding="utf-8"))
 
 
-def write_week_pages(records: Path, week: str, folder: Path, most: int = MOST_PAGES) -> Path:
-    """Writes the pages of a week's emergencies, then of its unresolved records that could still be one, the latest
-    first; at most `most`, and an index that says how many were left out. Whatever lay in `folder` is replaced.
+def week_pages(connection: duckdb.DuckDBPyConnection, week: str, most: int = MOST_PAGES) -> dict[str, str]:
+    """File name -> page: a week's emergencies, then its unresolved records that could still be one, the latest first;
+    at most `most`, and `index.html`, which says how many were left out.
 
-    Returns the index. Raises UsageError for a week that no file covers.
+    Raises UsageError for a week that no file covers.
     """
-    with contextlib.closing(read_only(records)) as connection:
-        rows = _rows_of_week(connection, week)
-        total = rows[0]["total"] if rows else 0
-        pages = _explained(connection, rows[:most])
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    folder.chmod(0o700)  # mkdir's own mode is subject to the umask
-    for name, found in pages.items():
-        write_private(folder / name, explanation_page(found))
-    index = _template("explain_index.html.jinja").render(week=week, pages=pages, total=total, **_style())
-    return write_private(folder / "index.html", index)
+    rows = _rows_of_week(connection, week)
+    found = _explained(connection, rows[:most])
+    total = rows[0]["total"] if rows else 0
+    index = _template("explain_index.html.jinja").render(week=week, pages=found, total=total, **_style())
+    return {"index.html": index, **{name: explanation_page(each) for name, each in found.items()}}
 
 
 def _rows_of_week(connection: duckdb.DuckDBPyConnection, week: str) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 from collections.abc import Iterator
@@ -10,10 +11,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from pipelines import batch
 from pipelines.__main__ import main
 from pipelines.errors import UsageError
 from pipelines.explain import explain_report
-from pipelines.explain_pages import explanation_page, write_week_pages
+from pipelines.explain_pages import explanation_page, week_pages
+from pipelines.query import read_only
+from pipelines.settings import Settings
 from pipelines.store import Home
 from tests.test_explain import BAD_ROW, GOOD_ROWS, RED_LEG
 
@@ -78,30 +82,39 @@ def week_home(write_csv, ingest, home: Home) -> Home:
     return home
 
 
-def test_a_week_has_pages_of_its_emergencies_and_of_what_could_be_one(week_home: Home, tmp_path: Path) -> None:
-    folder = tmp_path / "explain"
-    index = write_week_pages(week_home.records, "2026-W47", folder)
+def pages_of(home: Home, week: str = "2026-W47", **more: int) -> dict[str, str]:
+    with contextlib.closing(read_only(home.records)) as connection:
+        return week_pages(connection, week, **more)
+
+
+def test_a_week_has_a_page_for_each_record_to_look_at_and_an_index(week_home: Home) -> None:
+    pages = pages_of(week_home)
     names = ["001-sunday.html", "002-emergency.html", "003-could-be.html"]
-    assert sorted(path.name for path in folder.iterdir()) == [*names, "index.html"]
-    text = index.read_text()
-    assert re.findall(r'href="(\d.*?)"', text) == names
-    assert "3 of 3 are explained here." in text
-    assert "could-be" in (folder / names[2]).read_text()
-    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
-    assert folder.stat().st_mode & 0o777 == 0o700
+    assert list(pages) == ["index.html", *names]
+    assert re.findall(r'href="(\d.*?)"', pages["index.html"]) == names
+    assert "3 of 3 are explained here." in pages["index.html"]
+    assert "could-be" in pages[names[2]]
 
 
-def test_what_is_left_out_is_counted_and_old_pages_go(week_home: Home, tmp_path: Path) -> None:
-    write_week_pages(week_home.records, "2026-W47", tmp_path / "explain")
-    index = write_week_pages(week_home.records, "2026-W47", tmp_path / "explain", most=1)
-    assert "1 of 3 are explained here; 2 were left out." in index.read_text()
-    assert sorted(path.name for path in index.parent.iterdir()) == ["001-sunday.html", "index.html"]
+def test_what_is_left_out_is_counted(week_home: Home) -> None:
+    pages = pages_of(week_home, most=1)
+    assert "1 of 3 are explained here; 2 were left out." in pages["index.html"]
+    assert list(pages) == ["index.html", "001-sunday.html"]
 
 
-def test_a_week_that_no_file_covers_is_refused(week_home: Home, tmp_path: Path) -> None:
+def test_a_week_that_no_file_covers_is_refused(week_home: Home) -> None:
     with pytest.raises(UsageError, match="week 2026-W01 is not covered by any file"):
-        write_week_pages(week_home.records, "2026-W01", tmp_path / "explain")
-    assert not (tmp_path / "explain").exists()
+        pages_of(week_home, "2026-W01")
+
+
+def test_the_weekly_report_carries_them_and_links_to_them(week_home: Home) -> None:
+    batch.publish_snapshot(week_home, Settings(), 1)
+    folder = batch.write_week(week_home, "2026-W47", None, False)
+    pages = pages_of(week_home)
+    assert {path.name: path.read_text() for path in (folder / "explain").iterdir()} == pages
+    assert {path.stat().st_mode & 0o777 for path in (folder / "explain").iterdir()} == {0o600}
+    assert (folder / "explain").stat().st_mode & 0o777 == 0o700
+    assert 'href="explain/index.html"' in (folder / "internal.html").read_text()
 
 
 # ------------------------------------------------------------------------- in a browser
@@ -119,8 +132,9 @@ def browser() -> Iterator[Browser]:
 def test_nothing_sticks_out_on_a_phone_on_a_desk_and_on_paper(
     week_home: Home, tmp_path: Path, browser: Browser
 ) -> None:
-    index = write_week_pages(week_home.records, "2026-W47", tmp_path / "explain")
-    for path in (index, index.parent / "003-could-be.html"):
+    pages = pages_of(week_home)
+    for path in (tmp_path / "index.html", tmp_path / "003-could-be.html"):
+        path.write_text(pages[path.name])
         for width, medium in ((360, "screen"), (1200, "screen"), (695, "print")):
             page = browser.new_page(viewport={"width": width, "height": 800})
             page.emulate_media(media=medium)

@@ -9,6 +9,7 @@ covers is None all the way to the page, never a zero.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pipelines.cells import csv_text
@@ -27,17 +28,20 @@ from schemas.pack import Pack
 __all__ = ["write_index", "write_report"]
 
 
-def write_report(summaries: Path, pack: Pack, out: Path, week: str = "latest") -> Path:
+def write_report(
+    summaries: Path, pack: Pack, out: Path, week: str = "latest", explanations: Mapping[str, str] | None = None
+) -> Path:
     """Writes the report of one week into `out/WEEK/` and returns that folder, which is replaced as a whole.
 
-    week: a covered week, `2026-W47`, or `latest`, the last complete one. Folders are private (0700), files
+    week: a covered week, `2026-W47`, or `latest`, the last complete one. explanations: pages by file name, put into
+    `explain/` and linked from the page. Folders are private (0700), files
     too (0600). Raises UsageError without summaries or for a week that is not covered, StateError when the
     summaries cannot be read.
     """
     tables = read_week(summaries, week)
     numbers = key_numbers(tables)
     drawn = draw(tables, pack, numbers)
-    page = page_values(tables, pack, numbers, drawn)
+    page = page_values(tables, pack, numbers, drawn) | {"explained": len(explanations or ())}
     contents: dict[str, str | bytes] = {
         "internal.html": as_html(page),
         "report.md": as_markdown(page),
@@ -48,6 +52,7 @@ def write_report(summaries: Path, pack: Pack, out: Path, week: str = "latest") -
     contents["data/key_numbers.csv"] = _csv(key_number_table(numbers))
     contents["data/alarms.csv"] = _csv(alarm_table(tables, pack))
     contents["data/curves.csv"] = _csv(curve_table(tables, curves(tables, pack)))
+    contents |= {f"explain/{name}": text for name, text in (explanations or {}).items()}
     return publish(out, tables.week, contents)
 
 
