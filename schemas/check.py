@@ -39,7 +39,7 @@ class Finding:
 
 
 def findings(pack: Pack) -> list[Finding]:
-    """Everything found, in the order of the pack's lines. Decided exactly (schemas/satisfiable.py)."""
+    """Everything found, in the order of the pack's lines; decided exactly, or a note says that it was given up."""
     space = Space(pack)
     never = {when for when in conditions(pack) if model(space.true(when), space) is None}
     sound = replace(  # what is never TRUE is told as such, and bears on nothing else
