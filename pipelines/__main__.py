@@ -133,7 +133,7 @@ def _rules(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-a
     parser = _add(commands, "rules", text)
     parser.add_argument("action", choices=("check", "show", "sql", "diff"))
     parser.add_argument(
-        "packs", nargs="*", metavar="PACK", help="a TOML file (else the shipped pack); diff: two of them, or `stored`"
+        "packs", nargs="*", metavar="PACK", help="a TOML file (else that of the settings); diff: two, or `stored`"
     )
     parser.add_argument("--json", action="store_true", help="diff: as JSON")
 

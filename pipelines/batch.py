@@ -23,7 +23,7 @@ from pipelines.read import Delivery, find_deliveries
 from pipelines.settings import Settings, load_settings
 from pipelines.statements import first_row
 from pipelines.store import Home
-from schemas.pack import Pack, load_pack, parse_pack
+from schemas.pack import Pack, default_pack_path, load_pack, parse_pack
 
 
 class Lines:
@@ -76,7 +76,12 @@ def totals(done: Sequence[Outcome]) -> str:
 
 def configured_pack(home: Home, settings: Settings) -> Pack:
     """The pack that the settings name, else the shipped one; a home with a history keeps the pack that tagged it."""
-    return load_pack(home.path / settings.rule_pack if settings.rule_pack else None)
+    return load_pack(pack_path(home.path, settings))
+
+
+def pack_path(home: Path, settings: Settings) -> Path:
+    """The file of the configured pack."""
+    return home / settings.rule_pack if settings.rule_pack else default_pack_path()
 
 
 def published_pack(home: Home) -> Pack:

@@ -179,13 +179,15 @@ def _write_page(path: Path, found: dict[str, Any]) -> None:
 
 def rules(options: argparse.Namespace) -> int:
     """Checks or prints a rule pack, or compares two over the stored history."""
-    from schemas.pack import default_pack_path, load_pack
+    from pipelines.batch import pack_path
+    from schemas.pack import load_pack
 
     if options.action == "diff":
         return _diff(options)
     if len(options.packs) > 1:
         raise UsageError(f"rules {options.action} takes one pack")
-    path = Path(options.packs[0]) if options.packs else default_pack_path()
+    home = home_path(options.home)
+    path = Path(options.packs[0]) if options.packs else pack_path(home, load_settings(home))
     actions: dict[str, Callable[[Any, Path], None]] = {"check": _check_pack, "show": _show_pack, "sql": _print_sql}
     actions[options.action](load_pack(path), path)
     return 0

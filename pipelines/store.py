@@ -18,6 +18,7 @@ from pipelines import durable, migrate, revisions, summarise, surveillance
 from pipelines.errors import LockedError, StateError, UsageError
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number, sql_list, statement
+from schemas.check import require_sound
 from schemas.fields import AGE_BANDS, SEXES
 from schemas.pack import LEVELS, UNDETERMINED, Pack, parse_pack
 from schemas.tables import (
@@ -286,7 +287,11 @@ def comment(connection: duckdb.DuckDBPyConnection, table: Table, kind: str = "TA
 
 
 def use_pack(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
-    """Makes a pack the one in use: its dimension tables, and the views that decode its bits."""
+    """Makes a pack the one in use: its dimension tables, and the views that decode its bits.
+
+    Raises UsageError for a pack with a rule that can never be TRUE.
+    """
+    require_sound(pack)
     for table in ("rules", "causes", "fields"):
         connection.execute(f"DELETE FROM {table}")
     for rule in pack.triage:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from pipelines.errors import UsageError
 from schemas.pack import LEVELS, Cause, Evidence, Pack, TriageRule, condition_fields, places
 from schemas.satisfiable import (
     AtLeast,
@@ -38,10 +39,21 @@ class Finding:
     what: str
 
 
+def require_sound(pack: Pack) -> None:
+    """Raises UsageError for a pack with errors: it must not tag anything. Cheap; warnings are for `findings`."""
+    if found := [what for _, _, what in _never_true(pack, _never(pack, Space(pack)))]:
+        raise UsageError("\n".join(f"rule pack {pack.version}: {what}" for what in found))
+
+
+def _never(pack: Pack, space: Space) -> set[str]:
+    """The conditions that no answers make TRUE."""
+    return {when for when in conditions(pack) if model(space.true(when), space) is None}
+
+
 def findings(pack: Pack) -> list[Finding]:
     """Everything found, in the order of the pack's lines; decided exactly, or a note says that it was given up."""
     space = Space(pack)
-    never = {when for when in conditions(pack) if model(space.true(when), space) is None}
+    never = _never(pack, space)
     sound = replace(  # what is never TRUE is told as such, and bears on nothing else
         pack,
         triage=tuple(rule for rule in pack.triage if rule.when not in never),

@@ -274,3 +274,18 @@ def test_the_shipped_pack_cannot_take_over_another_complaint(
     home = made(tmp_path / "home", OLD)
     assert command(["retag", "--home", str(home.path), "--pack", str(default_pack_path())]) == 2
     assert "cannot read the stored answers to 'numb_fingers'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("new_home", [True, False])
+def test_a_pack_with_a_rule_that_can_never_be_true_tags_nothing(tmp_path: Path, new_home: bool) -> None:
+    text = OLD.replace("grip_kg < 5", "grip_kg < 5 AND grip_kg > 5")
+    if not new_home:
+        home = made(tmp_path / "home", OLD)
+        (tmp_path / "new.toml").write_text(text)
+        with pytest.raises(UsageError, match=r"\[\[triage\]\] weak_after_a_fall: when: can never be TRUE"):
+            batch.retag_history(home, load_settings(home.path), str(tmp_path / "new.toml"), 1)
+        return
+    (tmp_path / "pack.toml").write_text(text)
+    (tmp_path / "calfwatch.toml").write_text('rule_pack = "pack.toml"\n')
+    (tmp_path / "1.csv").write_text(as_csv(REPORTS[:3]))
+    assert command(["ingest", "--home", str(tmp_path), str(tmp_path / "1.csv")]) == 2
