@@ -415,6 +415,8 @@ ABOUT = Table(
         first_report TIMESTAMPTZ earliest report
         last_report TIMESTAMPTZ latest report
         published_at TIMESTAMPTZ when the snapshot was made
+        last_delivery INTEGER the latest delivery that it counts; unlike a time, it never goes back
+        deeds INTEGER the audited deeds, such as withdrawals, that it counts
         version VARCHAR version of calfwatch
         rule_pack_content VARCHAR the rule pack as TOML text
     """),

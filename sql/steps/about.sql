@@ -11,6 +11,8 @@ SELECT
   (SELECT min(reported_at) FROM records) AS first_report,
   (SELECT max(reported_at) FROM records) AS last_report,
   now() AS published_at,
+  (SELECT max(delivery_no) FROM files) AS last_delivery,
+  (SELECT count(*)::INTEGER FROM audit) AS deeds,
   '${version}' AS version,
   (
     SELECT content FROM rule_packs
