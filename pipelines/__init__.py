@@ -5,6 +5,7 @@ validate   canonical rows -> accepted rows and bad cells (pandera); identifiers 
 tag        accepted rows + rule pack -> triage level, ceiling, missing answers, likely cause
 store      one file, one transaction; the ledger; the lock; the published snapshot (ingest ties these together)
 summarise  records -> daily counts, on which the weekly views in sql/views stand
-report     one week's counts -> the page a clinical lead reads on Monday
+signals    weekly counts -> expected ranges and alarms; surveillance judges every series of a run by them
+report     one week's counts -> the page a clinical lead reads on Monday, as PDF, for mail, as CSV
 flows      the same steps as Prefect flows; batch is what flows and plain commands share
 """

@@ -53,6 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     _query(commands)
     _explain(commands)
     _rules(commands)
+    _retag(commands)
     _quarantine(commands)
     _withdraw(commands)
     _safety(commands)
@@ -134,10 +135,19 @@ def _explain(commands: argparse._SubParsersAction) -> None:  # type: ignore[type
 
 
 def _rules(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    text = "a rule pack: `check` it, print it as SQL over the view reports (`sql`)"
+    text = "a rule pack: `check` it; `show` it as a page to sign, or as `sql`; `diff` how two tag the history"
     parser = _add(commands, "rules", text)
-    parser.add_argument("action", choices=("check", "sql"))
-    parser.add_argument("pack", nargs="?", metavar="PACK", help="a TOML file (else the shipped pack)")
+    parser.add_argument("action", choices=("check", "show", "sql", "diff"))
+    parser.add_argument(
+        "packs", nargs="*", metavar="PACK", help="a TOML file (else the shipped pack); diff: two of them, or `stored`"
+    )
+    parser.add_argument("--json", action="store_true", help="diff: as JSON")
+
+
+def _retag(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    parser = _add(commands, "retag", "tag the stored history with another rule pack, in one transaction")
+    parser.add_argument("--pack", metavar="FILE", help="a TOML file (else rule_pack of the settings, else the shipped)")
+    parser.add_argument("--wait", type=float, default=60, metavar="SECONDS", help="for another writer (default 60)")
 
 
 def _quarantine(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines import retag, store, withdraw
+from pipelines import retag, revisions, store, withdraw
 from pipelines.compare import Comparison, compare
 from pipelines.errors import StateError, UsageError
 from pipelines.ingest import Context, Outcome, ingest_file
 from pipelines.query import read_only
 from pipelines.read import Delivery, find_deliveries
-from pipelines.settings import Settings
+from pipelines.settings import Settings, load_settings
 from pipelines.statements import first_row
 from pipelines.store import Home
 from schemas.pack import Pack, load_pack, parse_pack
@@ -137,12 +137,11 @@ def retag_history(home: Home, settings: Settings, pack_file: str | None, wait_se
 
 
 def compare_packs(home: Home, settings: Settings, before: str, after: str) -> Comparison:
-    """How two packs would tag the history; each a file, `stored` (what tagged it) or `configured`. Writes nothing."""
+    """How two packs would tag the history; each a file, or `stored` for what tagged it. Writes nothing."""
     with store.open_read_only(home, settings) as connection:
         stored = store.stored_pack(connection, store.get_state(connection, "rule_pack"))
-        known = {"stored": lambda: stored, "configured": lambda: configured_pack(home, settings)}
-        packs = [known[name]() if name in known else load_pack(Path(name)) for name in (before, after)]
-        return compare(connection, stored, *packs)
+        packs = [stored if name == "stored" else load_pack(Path(name)) for name in (before, after)]
+        return compare(connection, stored, packs[0], packs[1])
 
 
 def withdraw_file(
@@ -166,10 +165,10 @@ def withdraw_file(
     return text
 
 
-def write_week(home: Home, week: str, out: Path | None, as_known_now: bool) -> Path:
+def write_week(home: Home, week: str, out: Path | None, as_known_now: bool, wait_seconds: float = 60) -> Path:
     """A week's report and its folder. A published week is frozen: it is left, or copied to `out`, as it is.
 
-    Raises UsageError for a week that is not covered.
+    Raises UsageError for a week that is not covered, LockedError where another run holds the home.
     """
     from pipelines.report import write_report
 
@@ -178,8 +177,28 @@ def write_week(home: Home, week: str, out: Path | None, as_known_now: bool) -> P
     if as_known_now and out:
         return write_report(home.summaries, published_pack(home), out, name)
     if not (published / "internal.html").exists():
-        published = write_report(home.summaries, published_pack(home), home.reports, name)
+        _publish_week(home, name, wait_seconds)
     return _copied(published, out) if out else published
+
+
+def _publish_week(home: Home, week: str, wait_seconds: float) -> None:
+    """Writes the report and its counts from one snapshot, renames it into place, and records what was reported."""
+    from pipelines.report import write_index, write_report
+
+    settings = load_settings(home.path)
+    configured = configured_pack(home, settings)
+    with home.lock(wait_seconds), store.open_records(home, settings, configured) as connection:
+        if (home.reports / week / "internal.html").exists():  # another run was first
+            return
+        unpublished = home.reports / ".unpublished"
+        shutil.rmtree(unpublished, ignore_errors=True)
+        folder = write_report(home.summaries, published_pack(home), unpublished, week)
+        with contextlib.closing(read_only(home.summaries)) as snapshot:
+            revisions.freeze(snapshot, folder, week, home.reports / week)
+        unpublished.rmdir()
+        write_index(home.reports)
+        with store.transaction(connection):
+            revisions.adopt(connection, home.reports)
 
 
 def _latest_week(home: Home) -> str:

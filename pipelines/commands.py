@@ -10,6 +10,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -177,12 +178,40 @@ def _write_page(path: Path, found: dict[str, Any]) -> None:
 
 
 def rules(options: argparse.Namespace) -> int:
-    """Checks or prints a rule pack."""
+    """Checks or prints a rule pack, or compares two over the stored history."""
     from schemas.pack import default_pack_path, load_pack
 
-    path = Path(options.pack) if options.pack else default_pack_path()
-    actions: dict[str, Callable[[Any, Path], None]] = {"check": _check_pack, "sql": _print_sql}
+    if options.action == "diff":
+        return _diff(options)
+    if len(options.packs) > 1:
+        raise UsageError(f"rules {options.action} takes one pack")
+    path = Path(options.packs[0]) if options.packs else default_pack_path()
+    actions: dict[str, Callable[[Any, Path], None]] = {"check": _check_pack, "show": _show_pack, "sql": _print_sql}
     actions[options.action](load_pack(path), path)
+    return 0
+
+
+def _diff(options: argparse.Namespace) -> int:
+    """What another pack would change."""
+    from pipelines.batch import compare_packs
+    from pipelines.compare import comparison_text
+    from pipelines.store import Home
+
+    home = _existing_home(options.home)
+    if len(options.packs) != 2:
+        raise UsageError("rules diff takes two packs: files, or `stored` for the one that tagged the history")
+    found = compare_packs(Home(home), load_settings(home), *options.packs)
+    print(json.dumps(asdict(found), indent=2) if options.json else comparison_text(found))
+    return 0
+
+
+def retag(options: argparse.Namespace) -> int:
+    """The history under another rule pack."""
+    from pipelines.batch import retag_history
+    from pipelines.store import Home
+
+    home = _existing_home(options.home)
+    print(retag_history(Home(home), load_settings(home), options.pack, options.wait))
     return 0
 
 
@@ -200,6 +229,13 @@ def _check_pack(pack: Any, path: Path) -> None:
         f"{pack.version}: {len(pack.fields)} fields, {len(pack.triage)} triage rules, {len(pack.evidence)} evidence "
         f"rows for {len(pack.causes)} causes, {len(pack.guidance)} guidance entries; no error found"
     )
+
+
+def _show_pack(pack: Any, path: Path) -> None:
+    """The pack as a page to sign."""
+    from pipelines.show import pack_page
+
+    print(pack_page(pack))
 
 
 def _print_sql(pack: Any, path: Path) -> None:
@@ -237,15 +273,13 @@ ORDER BY delivery_no, line_number, column_name NULLS FIRST"""
 
 
 def _export(result: Any) -> None:
-    """CSV for a spreadsheet: a cell that would start a formula is led by an apostrophe."""
+    """CSV for a spreadsheet."""
+    from pipelines.cells import harmless
+
     writer = csv.writer(sys.stdout)
     writer.writerow([column[0] for column in result.description])
     while rows := result.fetchmany(10_000):
-        writer.writerows([[_harmless(cell) for cell in row] for row in rows])
-
-
-def _harmless(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t")) else cell
+        writer.writerows([[harmless(cell) for cell in row] for row in rows])
 
 
 def withdraw(options: argparse.Namespace) -> int:

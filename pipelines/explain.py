@@ -112,6 +112,7 @@ def explanation(connection: duckdb.DuckDBPyConnection, pack: Pack, space: Space,
         "earlier": [],
         "quarantined": [],
         "labels": {field.name: field.label for field in pack.fields},
+        "cause_labels": {c.name: c.label for c in pack.categories} | {c.name: c.label for c in pack.causes},
         "notice": pack.disclaimer,
     }
 

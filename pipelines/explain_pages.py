@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,11 @@ import duckdb
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from pipelines import charts
 from pipelines.errors import UsageError
 from pipelines.explain import Row, explanation, fetch_rows
 from pipelines.query import read_only
-from pipelines.report import LEVELS
+from pipelines.report import svg
+from pipelines.report.labels import LEVELS
 from pipelines.statements import statement
 from pipelines.store import get_state, stored_pack
 from schemas.pack import Pack
@@ -33,17 +33,22 @@ STATE_ORDER = ("TRUE", "UNKNOWN", "FALSE")
 
 def explanation_page(found: Row) -> str:
     """An explanation (explain_report) as a self-contained page. Every value is escaped: a cell may hold anything."""
-    labels = found.get("labels", {})
     return _template("explain.html.jinja").render(
         found=found,
         rules=sorted(found.get("rules", []), key=lambda rule: STATE_ORDER.index(rule["state"])),
-        labels=lambda name: labels.get(name, name),
+        label=partial(_label, found.get("labels", {})),
+        cause_label=partial(_label, found.get("cause_labels", {})),
         **_style(),
     )
 
 
+def _label(labels: dict[str, str], name: str | None) -> str:
+    """A name in words; pain_score, duration_days and undetermined have no label of their own."""
+    return labels.get(name or "", (name or "undetermined").replace("_", " ").capitalize())
+
+
 def _style() -> dict[str, Any]:
-    return {"level_labels": LEVELS, "chart_style": Markup(charts.STYLE), "paints": charts.PAINTS}  # noqa: S704 - constant
+    return {"level_labels": LEVELS, "chart_style": Markup(svg.STYLE), "paints": svg.PAINTS}  # noqa: S704 - constant
 
 
 @cache

@@ -54,7 +54,7 @@ def _moves(connection: duckdb.DuckDBPyConnection) -> str:
         SELECT old_level, new_level, count(*) AS records, count(*) FILTER (old_line <> new_line) AS torn
         FROM (SELECT triage_level AS old_level, line_number AS old_line FROM records)
           POSITIONAL JOIN (SELECT triage_level AS new_level, line_number AS new_line FROM retagged)
-        GROUP BY ALL ORDER BY new_level::INTEGER - old_level, records DESC""").fetchall()
+        GROUP BY ALL ORDER BY ALL""").fetchall()
     if any(torn for *_, torn in rows):
         raise StateError("retagging put the records in another order; nothing was changed")
     return ", ".join(f"{LEVELS[a]} to {LEVELS[b]} {count:,}" for a, b, count, _ in rows if a != b)
@@ -74,7 +74,8 @@ def _widen_superseded(connection: duckdb.DuckDBPyConnection, stored: Pack, pack:
     dropped = {category.name for category in stored.categories} - {category.name for category in pack.categories}
     if dropped and first_row(connection, "SELECT 1 FROM superseded LIMIT 1"):
         raise UsageError(
-            f"rule pack {pack.version} has no category '{min(dropped)}', in which superseded records have points; keep it"
+            f"rule pack {pack.version} has no category '{min(dropped)}', in which superseded records "
+            "have points; keep it"
         )
     old = set(superseded_table(stored).column_names)
     new = superseded_table(pack)

@@ -19,7 +19,8 @@ class Source:
     """One sender of files.
 
     patterns are shell patterns on the file's name; time_zone is that of times without an offset;
-    unlisted is what `symptom_list` makes of a symptom that is not listed.
+    unlisted is what `symptom_list` makes of a symptom that is not listed; rhythm weekly makes a week without the
+    source incomplete, rhythm none expects nothing of it.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Source:
     patterns: tuple[str, ...] = ()
     delimiter: str = ","
     unlisted: str = "unknown"
+    rhythm: str = "weekly"
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,8 @@ def _check_source(source: Source, names: list[str], path: Path) -> None:
         raise UsageError(f"{path}: source '{source.name}': delimiter must be one character, such as ; or a tab")
     if source.unlisted not in ("no", "unknown"):
         raise UsageError(f"{path}: source '{source.name}': unlisted must be no or unknown")
+    if source.rhythm not in ("weekly", "none"):
+        raise UsageError(f"{path}: source '{source.name}': rhythm must be weekly or none")
 
 
 def _zone(name: str, path: Path) -> None:

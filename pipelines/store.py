@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines import durable, migrate, summarise
+from pipelines import durable, migrate, revisions, summarise, surveillance
 from pipelines.errors import DiskError, LockedError, StateError, UsageError, disk_failure
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number, sql_list, statement
@@ -466,6 +466,10 @@ def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Setting
 
     Written beside, synced, then renamed over; from an explicit list of tables, so that no record gets in.
     """
+    with transaction(connection):
+        surveillance.update_signals(connection, settings)
+        revisions.adopt(connection, home.reports)
+        revisions.update_revisions(connection, settings)
     new = home.path / "summaries.duckdb.new"
     connection.execute(f"ATTACH {quoted(str(new))} AS snapshot (STORAGE_VERSION '{STORAGE_VERSION}')")
     try:

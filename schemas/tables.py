@@ -292,6 +292,8 @@ REPORTED_WEEKS = Table(
         rule_pack VARCHAR version of the rule pack that had tagged the records
         last_delivery INTEGER the latest delivery that the report knew
         version VARCHAR version of calfwatch
+        time_zone VARCHAR the time zone in which its days were cut
+        week_system VARCHAR iso or mmwr
     """),
 )
 REPORTED_COUNTS = Table(
@@ -396,11 +398,11 @@ WEEKLY_VIEWS = (
         as_reported BIGINT the count in the published report
         as_known_now BIGINT the count now
         difference BIGINT now minus then
-        reason VARCHAR late, corrected or withdrawn records, or another rule pack
+        reason VARCHAR late or corrected records, withdrawn file, another rule pack: all that apply
         """,
     ),
 )
-# `weekly_signals` and `weekly_revisions` are tables with their final columns; nothing fills them yet
+# tables, not views: filled once a run
 STORED_WEEKLY = ("weekly_signals", "weekly_revisions")
 
 ABOUT = Table(
@@ -414,6 +416,7 @@ ABOUT = Table(
         latest_week VARCHAR the last complete covered week
         first_report TIMESTAMPTZ earliest report
         last_report TIMESTAMPTZ latest report
+        last_delivery INTEGER the latest delivery that is counted
         published_at TIMESTAMPTZ when the snapshot was made
         last_delivery INTEGER the latest delivery that it counts; unlike a time, it never goes back
         deeds INTEGER the audited deeds, such as withdrawals, that it counts

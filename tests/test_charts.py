@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines import charts
-from pipelines.charts import Pair, Series, Week
+from pipelines.report import charts, crosstabs, svg
+from pipelines.report.charts import Expected, Series, Week
+from pipelines.report.crosstabs import HeatRow, Pair
 
 LEVELS = ("emergency", "contact_doctor", "unresolved", "self_care")
 MONDAY = date(2026, 5, 18)
@@ -84,7 +85,7 @@ def test_the_unresolved_part_is_hatched() -> None:
 
 def test_months_are_named_once_and_never_over_the_edge() -> None:
     root = columns(*[1] * 26)
-    marks = [node for node in root.iter("text") if node.text in charts.MONTHS]
+    marks = [node for node in root.iter("text") if node.text in svg.MONTHS]
     assert [node.text for node in marks] == ["Jun", "Jul", "Aug", "Sep", "Oct", "Nov"]
     assert all(float(node.get("x", 0)) < 560 - 36 for node in marks)
 
@@ -121,17 +122,26 @@ def test_a_series_without_any_count_is_described() -> None:
     assert charts.describe(weeks(1), [Series("x", "plain", [None])]).endswith("x: no data.")
 
 
+SEEN = Series("Reports", "plain", [40, None, 90, 0])
+EXPECTED = Expected([30.0, None, 60.25, None], [50.0, None, 80.0, None], [False, False, True, False])
+HEAT = [
+    HeatRow("north", [10, None, 20, 4], [False, False, True, False]),
+    HeatRow("a_region_with_a_long_name", [0, None, 0, 1], [False] * 4),
+    HeatRow("new", [None] * 4, [False] * 4),
+]
 ROWS = [Pair("60-74", 40, 20, 8, 0), Pair("unknown", 0, 0, 0, 0)]
 DRAWINGS = {
     "columns": charts.weekly_columns("a", "A", weeks(3), [Series("x", "unresolved", [1, None, 3])]),
     "sparkline": charts.sparkline("b", "B", "emergency", [1, None, 3]),
-    "pyramid": charts.pyramid("c", "C", ("Female", "Male"), ROWS, "emergencies"),
+    "epidemic curve": charts.epidemic_curve("d", "D", weeks(4), SEEN, EXPECTED),
+    "heat map": crosstabs.heat_map("e", "E", weeks(4), HEAT),
+    "pyramid": crosstabs.pyramid("c", "C", ("Female", "Male"), ROWS, "emergencies"),
 }
 
 
-@pytest.mark.parametrize("svg", DRAWINGS.values(), ids=DRAWINGS)
-def test_every_drawing_is_named_and_described_for_screen_readers(svg: str) -> None:
-    root = ElementTree.fromstring(svg)
+@pytest.mark.parametrize("drawn", DRAWINGS.values(), ids=DRAWINGS)
+def test_every_drawing_is_named_and_described_for_screen_readers(drawn: str) -> None:
+    root = ElementTree.fromstring(drawn)
     title, description = root[0], root[1]
     assert (title.tag, description.tag, root.get("role")) == ("title", "desc", "img")
     assert root.get("aria-labelledby") == title.get("id")
@@ -140,21 +150,21 @@ def test_every_drawing_is_named_and_described_for_screen_readers(svg: str) -> No
     assert description.text
 
 
-@pytest.mark.parametrize("svg", DRAWINGS.values(), ids=DRAWINGS)
-def test_as_a_file_it_needs_nothing_else(svg: str) -> None:
-    file = charts.as_file(svg)
+@pytest.mark.parametrize("drawn", DRAWINGS.values(), ids=DRAWINGS)
+def test_as_a_file_it_needs_nothing_else(drawn: str) -> None:
+    file = svg.as_file(drawn)
     root = ElementTree.fromstring(file)
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     assert "var(" not in file
-    assert charts.PALETTE["light"]["emergency"] in file
+    assert svg.PALETTE["light"]["emergency"] in file
     assert re.findall(r"https?://[^\"]+", file) == ["http://www.w3.org/2000/svg"]
 
 
 @given(st.text())
 def test_any_text_gives_well_formed_xml(text: str) -> None:
-    svg = charts.weekly_columns("t", text, [Week(text, MONDAY)], [Series(text, "plain", [1])])
-    ElementTree.fromstring(svg)
-    assert "<script" not in svg
+    drawn = charts.weekly_columns("t", text, [Week(text, MONDAY)], [Series(text, "plain", [1])])
+    ElementTree.fromstring(drawn)
+    assert "<script" not in drawn
 
 
 def test_the_same_numbers_give_the_same_bytes() -> None:
@@ -180,6 +190,63 @@ def test_a_pyramid_has_one_scale_for_both_sides() -> None:
     assert float(marked.get("width", 0)) == pytest.approx(float(left.get("width", 0)) / 5, abs=0.2)
     assert float(left.get("x", 0)) + float(left.get("width", 0)) == pytest.approx(236, abs=0.2)
     assert "60-74: 40 female, 8 emergencies, 20 male, 0 emergencies" in (root[1].text or "")
+
+
+# --------------------------------------------------------------------------- epidemic curve and heat map
+
+
+def drawn_as(name: str, kind: str, drawing: str) -> list[ElementTree.Element]:
+    return [node for node in ElementTree.fromstring(DRAWINGS[drawing]).iter(kind) if node.get("class") == name]
+
+
+def test_an_alarm_is_a_triangle_over_a_column_in_full_color() -> None:
+    (mark,) = drawn_as("alarm", "path", "epidemic curve")
+    (full,) = drawn_as("plain", "rect", "epidemic curve")
+    tip = re.match(r"M([\d.]+),([\d.]+) ", mark.get("d", ""))
+    assert tip
+    assert float(tip[1]) == pytest.approx(float(full.get("x", 0)) + float(full.get("width", 0)) / 2, abs=0.2)
+    assert float(tip[2]) == pytest.approx(float(full.get("y", 0)) - 3, abs=0.2)
+    assert len(drawn_as("plain rest", "rect", "epidemic curve")) == 1
+
+
+def test_the_expected_range_is_drawn_where_it_is_known_on_the_scale_of_the_columns() -> None:
+    lines = [line.get("d", "") for line in drawn_as("upper", "path", "epidemic curve")]
+    bottom, top = 174, 24  # of the plot, whose scale ends at 100
+    heights = [{float(y) for y in re.findall(r",([\d.]+)", line)} for line in lines]
+    assert heights == [{bottom - 0.5 * (bottom - top)}, {bottom - 0.8 * (bottom - top)}]
+    assert len(drawn_as("range", "path", "epidemic curve")) == len(drawn_as("expected", "path", "epidemic curve")) == 2
+
+
+def test_a_curve_is_described_with_its_range_and_alarms() -> None:
+    svg_text = DRAWINGS["epidemic curve"]
+    assert "No expected range in the last week. Alarms: 2026-W23." in svg_text
+    assert "Expected: 60.2, upper bound 80.0\nAlarm: more than expected" in svg_text
+    known = charts.epidemic_curve("f", "F", weeks(1), Series("x", "plain", [3]), Expected([2.0], [4.5], [False]))
+    assert "Expected in the last week 2.0, upper bound 4.5. No alarm." in known
+
+
+def test_a_bound_higher_than_every_count_stays_inside_the_drawing() -> None:
+    drawn = charts.epidemic_curve("g", "G", weeks(1), Series("x", "plain", [3]), Expected([2.0], [45.5], [True]))
+    heights = [float(y) for y in re.findall(r"[ML][\d.]+,(-?[\d.]+)", drawn)]
+    assert min(heights) >= 24
+
+
+def test_cells_are_as_dark_as_their_multiple_of_the_rows_median() -> None:
+    shades = [float(cell.get("opacity", 0)) for cell in drawn_as("cell", "rect", "heat map")]
+    dark, darker, middle, _, least = (opacity for _, opacity in crosstabs.STEPS)
+    assert shades == [middle, dark, least, least, least, dark]
+    assert dark > darker > middle
+    assert len(drawn_as("gap", "rect", "heat map")) == 2 + 4
+    assert len(drawn_as("alarm", "path", "heat map")) == 1
+
+
+def test_a_long_name_is_cut_where_it_is_drawn_and_whole_where_it_is_told() -> None:
+    root = ElementTree.fromstring(DRAWINGS["heat map"])
+    assert "a_region_with_…" in texts(root)
+    told = root[1].text or ""
+    assert "north: 4 to 20 a week, 4 in the last week with data, 1 week with an alarm" in told
+    assert "a_region_with_a_long_name: 0 to 1 a week" in told
+    assert "new: no data" in told
 
 
 # ---------------------------------------------------------------------------------------------- colors
@@ -235,19 +302,19 @@ def oklab(color: str, eye: str) -> RGB:
     )
 
 
-@pytest.mark.parametrize("scheme", charts.PALETTE)
+@pytest.mark.parametrize("scheme", svg.PALETTE)
 @pytest.mark.parametrize("eye", SEEN_BY)
 def test_any_two_levels_can_be_told_apart(scheme: str, eye: str) -> None:
     for one, other in combinations(LEVELS, 2):
-        seen = (oklab(charts.PALETTE[scheme][level], eye) for level in (one, other))
+        seen = (oklab(svg.PALETTE[scheme][level], eye) for level in (one, other))
         distance = sum((a - b) ** 2 for a, b in zip(*seen, strict=True)) ** 0.5
         assert distance > 0.12, (one, other)
 
 
-@pytest.mark.parametrize("scheme", charts.PALETTE)
+@pytest.mark.parametrize("scheme", svg.PALETTE)
 def test_marks_and_words_stand_out_from_the_paper(scheme: str) -> None:
-    colors = charts.PALETTE[scheme]
-    assert all(contrast(colors[paint], colors["paper"]) >= 3 for paint in charts.PAINTS)
+    colors = svg.PALETTE[scheme]
+    assert all(contrast(colors[paint], colors["paper"]) >= 3 for paint in svg.PAINTS)
     assert contrast(colors["ink"], colors["paper"]) >= 12
     assert contrast(colors["soft"], colors["paper"]) >= 7
     assert contrast(colors["soft"], colors["gap"]) >= 4.5

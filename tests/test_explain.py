@@ -261,12 +261,62 @@ def test_a_stored_record_with_a_quarantined_correction_is_explained_as_stored(
     assert explain()["place"] == "stored"
 
 
+def test_earlier_versions_and_deliveries_set_aside_are_listed(write_csv, ingest, explain: Explain) -> None:
+    versions = [RED_LEG, RED_LEG | {"fever": "no"}, RED_LEG | {"fever": "yes", "redness": "yes"}]
+    paths = [write_csv([row], f"{place}.csv") for place, row in enumerate(versions)]
+    ingest(*paths, write_csv([*GOOD_ROWS, BAD_ROW], "bad.csv"))
+    found = explain()
+    assert (found["place"], found["triage_level"]) == ("stored", "emergency")
+    assert [(row["triage_level"], row["triage_ceiling"]) for row in found["earlier"]] == [
+        ("contact_doctor", "emergency"), ("contact_doctor", "contact_doctor"),
+    ]  # fmt: skip
+    assert found["earlier"][1]["superseded_by"] == found["file_id"]
+    assert [cell["column_name"] for cell in found["quarantined"]] == ["fever", "pain_score"]
+    text = explanation_text(found)
+    assert "earlier versions, replaced\n  contact_doctor to emergency, deep_vein_thrombosis: line 2 of file " in text
+    assert "also delivered with bad cells, set aside\n  line 12 of " in text
+
+
 def test_an_unknown_id_is_told_so(write_csv, ingest, explain: Explain) -> None:
     ingest(write_csv([{"report_id": "r1"}]))
     with pytest.raises(UsageError, match=r"^no record 'r2' is stored$"):
         explain("r2")
     with pytest.raises(UsageError, match=r"^no record 'r1' of source 'neiss' is stored$"):
         explain("r1", "neiss")
+
+
+# ------------------------------------------------------------------------- what to ask, how close the cause was
+
+
+def test_the_questions_say_what_each_answer_leads_to(red_leg: dict[str, Any]) -> None:
+    fever = red_leg["questions"][1]
+    assert (fever["field"], fever["settles"]) == ("fever", True)
+    assert [tuple(answer.values()) for answer in fever["answers"]] == [
+        ("yes", "contact_doctor", "emergency", False), ("no", "contact_doctor", "contact_doctor", True),
+    ]  # fmt: skip
+    assert red_leg["fewest_answers"]["count"] == 1
+    lines = explanation_text(red_leg).splitlines()
+    assert "  fever  yes: contact_doctor, up to emergency; no: contact_doctor *" in lines
+    assert "  fewest answers that can settle it: 1, such as redness no (contact_doctor)" in lines
+
+
+CLOSE = {
+    "an earlier category": ({"sensation_loss": "yes", "pain_after_sitting": "yes"}, ("circulatory", 2, 1), None),
+    "a tie lost by the order": ({"visible_veins": "yes", "cramping": "yes"}, ("injury", 3, 1), None),
+    "a cause of the same category": (
+        {"visible_veins": "yes", "pain_after_exertion": "yes"}, None, ("peripheral_artery_disease", 2, 1)),
+    "a tie of causes": ({"cramping": "yes", "pop_at_onset": "yes"}, None, ("muscle_cramp", 3, 1)),
+    "nothing else": ({"fever": "yes", "warmth": "yes"}, None, None),
+    "nothing at all": ({}, None, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", CLOSE)
+def test_the_runner_up_says_how_many_points_it_is_short(what: str, write_csv, ingest, explain: Explain) -> None:
+    cells, category, cause = CLOSE[what]
+    ingest(write_csv([{"report_id": "r1"} | cells]))
+    found = explain()["runner_up"]
+    assert [tuple(second.values()) if second else None for second in found.values()] == [category, cause]
 
 
 # ------------------------------------------------------------------------- two sources, another pack

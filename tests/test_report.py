@@ -8,274 +8,25 @@ import re
 import shutil
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import duckdb
-import numpy as np
-import pandas as pd
 import pytest
 
-from pipelines import report
 from pipelines.errors import StateError, UsageError
+from pipelines.report import folder as report_folder
 from pipelines.report import write_report
+from pipelines.report.labels import LEVELS as LEVEL_LABELS
+from pipelines.report.quality import COUNT_MEASURES, REASONS_SHOWN
+from pipelines.report.week import SINGLE_WEEK, TRENDS
+from pipelines.report.words import change, percent, share, span
 from schemas.fields import AGE_BANDS, SEXES
-from schemas.pack import Pack, condition_fields, load_pack
-from schemas.tables import create_sql, published_tables
-
-# ------------------------------------------------------------------------------ a realistic summaries.duckdb
-
-REGIONS = (
-    *("north_valley", "harbour", "east_moor", "old_town", "lakeside", "west_hills"),
-    *("riverside", "south_plain", "high_fell", "mill_quarter", "airport", "island"),
-)
-BANDS = (*AGE_BANDS, "unknown")
-NONE, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
-LEVELS = ("emergency", "contact_doctor", "unresolved", "self_care")
-CAUSE_ODDS = (7, 9, 22, 26, 8, 3, 6, 5, 4, 10)
-
-
-@dataclass(frozen=True)
-class Made:
-    """A recipe for summaries: how many weeks, reports in the first of them, which weeks no file covers."""
-
-    weeks: int = 26
-    per_week: int = 3600
-    regions: tuple[str, ...] = REGIONS
-    skipped: tuple[int, ...] = ()
-    last: date = date(2026, 11, 9)
-    complete: bool = True
-    sources: tuple[str, ...] = ("canonical", "clinic_b")
-    rejected: int = 1
-
-
-def _records(made: Made, pack: Pack) -> pd.DataFrame:
-    """Invented reports: a summer wave, regions of different size, rules that fit the levels."""
-    rng = np.random.default_rng(8)
-
-    def pick(values: Any, odds: Any = None) -> Any:
-        chances = None if odds is None else np.array(odds, dtype=float) / sum(odds)
-        return rng.choice(np.array(values), size=total, p=chances)
-
-    kept = [i for i in range(made.weeks) if i not in made.skipped]
-    sizes = [max(1, int(made.per_week * (1 + 0.25 * np.sin(i / 4) + 0.01 * i))) for i in kept]
-    sizes = [1 for _ in kept] if made.per_week == 1 else sizes
-    total = sum(sizes)
-    first = np.datetime64(made.last - timedelta(weeks=made.weeks - 1)) + 7 * np.repeat(kept, sizes)
-    level = pick(LEVELS, (7, 46, 19, 28))
-    fired = {name: [rule.id for rule in pack.triage if rule.level == name] for name in LEVELS[:2]}
-    asked = sorted({name for rule in pack.triage for name in condition_fields(rule.when)})
-    waits = (level == "unresolved") | ((level == "contact_doctor") & (rng.random(total) < 0.4))
-    could_be = (level == "emergency") | ((level != "self_care") & (rng.random(total) < 0.55))
-    return pd.DataFrame(
-        {
-            "week_start": first,
-            "report_date": first + rng.integers(0, 7, total),
-            "source": pick(made.sources),
-            "region": pick([*made.regions, "unknown"], 1 / np.arange(1, len(made.regions) + 2)),
-            "age_band": pick(BANDS, (6, 15, 22, 24, 20, 11, 2)),
-            "sex": pick(SEXES, (50, 46, 1, 3)),
-            "triage_level": level,
-            "triage_ceiling": np.where(could_be, "emergency", level),
-            "likely_cause": pick([*(cause.name for cause in pack.causes), "undetermined"], CAUSE_ODDS),
-            "severe": rng.random(total) < 0.22,
-            "emergency_rule": np.where(level == "emergency", pick(fired["emergency"]), ""),
-            "doctor_rule": np.where(np.isin(level, LEVELS[:2]), pick(fired["contact_doctor"]), ""),
-            "open_field": np.where(waits, pick(asked, range(1, len(asked) + 1)), ""),
-            "delay": rng.integers(0, 10, total),
-        }
-    )
-
-
-def _level_count(level: str) -> str:
-    return f"count_if(triage_level = '{level}')"
-
-
-# each weekly table: its dimension, every value of it, the reports it counts, its further counts
-RULES_TRUE = """(SELECT week_start, rule_id, rules.triage_level FROM
-  (SELECT week_start, emergency_rule AS rule_id FROM r UNION ALL SELECT week_start, doctor_rule FROM r)
-  JOIN rules USING (rule_id))"""
-WEEKLY: dict[str, tuple[str, str, str, dict[str, str]]] = {
-    "weekly_triage": (
-        "triage_level",
-        "SELECT unnest($levels) AS triage_level",
-        "r",
-        {"could_be_emergency": "count_if(triage_ceiling = 'emergency')"},
-    ),
-    "weekly_causes": (
-        "cause_category, likely_cause",
-        "FROM causes",
-        "r JOIN causes USING (likely_cause)",
-        {},
-    ),
-    "weekly_regions": (
-        "region",
-        "SELECT DISTINCT region FROM r",
-        "r",
-        {name: _level_count(name) for name in ("emergency", "contact_doctor", "self_care", "unresolved")}
-        | {"severe_pain": "count_if(severe)"},
-    ),
-    "weekly_demographics": (
-        "age_band, sex",
-        "SELECT * FROM (SELECT unnest($bands) AS age_band), (SELECT unnest($sexes) AS sex)",
-        "r",
-        {"emergency": _level_count("emergency")},
-    ),
-    "weekly_rules": ("rule_id, triage_level", "SELECT rule_id, triage_level FROM rules", RULES_TRUE, {}),
-    "weekly_missing_answers": (
-        "field",
-        "SELECT unnest($fields) AS field",
-        "(SELECT *, open_field AS field FROM r)",
-        {"unresolved": _level_count("unresolved")},
-    ),
-}
-DAILY_SQL = """SELECT report_date, source, region, age_band, sex, triage_level, triage_ceiling,
-  cause_category, likely_cause, count(*), count_if(severe)
-  FROM r JOIN causes USING (likely_cause) GROUP BY ALL"""
-QUALITY_SQL = """
-WITH x AS (SELECT strftime(week_start, '%G-W%V') AS week, week_start, source, count(*) AS n,
-  n // 90 AS bad, n // 150 AS twice, n // 40 AS outside, median(delay) AS d, avg((delay > 7)::INT) AS late
-  FROM r GROUP BY ALL),
-f AS (SELECT unnest($fields) AS field, unnest(range(len($fields))) AS place)
-SELECT week, week_start, source,
-  unnest(['files_accepted', 'files_rejected', 'rows_read', 'rows_accepted', 'rows_quarantined',
-    'rows_duplicate', 'rows_out_of_scope', 'rows_superseded', 'median_delay_days', 'late_share']), NULL,
-  unnest([7, $rejected, n + bad + twice + outside, n, bad, twice, outside, n // 300, d, late]) FROM x
-UNION ALL SELECT week, week_start, source, 'quarantine_reason',
-  unnest(['pain_score: range', 'age_band: allowed', 'reported_at: format']),
-  unnest([bad - bad // 3, bad // 3, bad // 9]) FROM x
-UNION ALL SELECT week, week_start, source, 'completeness', f.field,
-  1 - 0.013 * f.place - 0.002 * length(source) FROM x, f"""
-ABOUT_SQL = """SELECT $pack, $complaint, 'Europe/Berlin', 'iso', $latest, min(report_date)::TIMESTAMPTZ,
-  max(report_date)::TIMESTAMPTZ, '2026-11-17 05:30:00+00', '0.1.0' FROM r"""
-
-
-def _weekly_sql(table: str) -> str:
-    """A row for every value in every covered week, with its share and the week before."""
-    dimension, values, reports, counts = WEEKLY[table]
-    keys = [key.strip() for key in dimension.split(",")]
-
-    def same(alias: str) -> str:
-        return " AND ".join(f"{alias}.{key} = v.{key}" for key in keys)
-
-    more = "".join(f", {sql} AS {name}" for name, sql in counts.items())
-    return f"""WITH w AS (SELECT week_start, count(*) AS total FROM r GROUP BY ALL), v AS ({values}),
-      n AS (SELECT week_start, {dimension}, count(*) AS reports{more} FROM {reports} GROUP BY ALL)
-      SELECT strftime(w.week_start, '%G-W%V'), w.week_start, {", ".join(f"v.{key}" for key in keys)},
-        coalesce(n.reports, 0), coalesce(n.reports, 0) / total,
-        CASE WHEN w.week_start - 7 IN (SELECT week_start FROM w) THEN coalesce(b.reports, 0) END
-        {"".join(f", coalesce(n.{name}, 0)" for name in counts)}
-      FROM w CROSS JOIN v LEFT JOIN n ON n.week_start = w.week_start AND {same("n")}
-      LEFT JOIN n b ON b.week_start = w.week_start - 7 AND {same("b")}"""
-
-
-def make_summaries(path: Path, made: Made | None = None, pack: Pack | None = None) -> Path:
-    """Builds a summaries.duckdb of the published tables. The same recipe gives the same numbers."""
-    made, pack = made or Made(), pack or load_pack()
-    causes = [(c.category, c.name, c.label) for c in pack.causes] + [("undetermined", "undetermined", "")]
-    latest = made.last if made.complete else made.last - timedelta(weeks=1)
-    values = {
-        "levels": list(LEVELS),
-        "bands": list(BANDS),
-        "sexes": list(SEXES),
-        "fields": list(pack.askable),
-        "rejected": made.rejected,
-        "pack": pack.version,
-        "complaint": pack.complaint,
-        "latest": f"{latest:%G-W%V}",
-    }
-    path.unlink(missing_ok=True)
-    with duckdb.connect(str(path)) as db:
-        db.register("records", _records(made, pack))
-        db.execute("CREATE TEMP TABLE r AS SELECT * REPLACE (week_start::DATE AS week_start) FROM records")
-        for table in published_tables():
-            db.execute(create_sql(table))
-        db.executemany("INSERT INTO causes VALUES (?, ?, ?)", causes)
-        db.executemany("INSERT INTO rules VALUES (?, ?, '', '', '', '')", [(r.id, r.level) for r in pack.triage])
-        statements = {table: _weekly_sql(table) for table in WEEKLY}
-        statements |= {"daily_summary": DAILY_SQL, "weekly_quality": QUALITY_SQL, "about": ABOUT_SQL}
-        for table, sql in statements.items():
-            db.execute(f"INSERT INTO {table} {sql}", {n: v for n, v in values.items() if f"${n}" in sql})
-    return path
-
-
-# ------------------------------------------------------------------------------------------ reading the page
-
-
-class Page(HTMLParser):
-    """What a reader sees, for comparing: the text, the rows of each table by key, the key numbers."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.html = html
-        self.words: list[str] = []
-        self.tables: dict[str, dict[str, list[str]]] = {}
-        self.numbers: dict[str, list[str]] = {}
-        self.figures: dict[str, list[str]] = {}
-        self.table, self.cells, self.hidden = "", None, 0  # type: str, list[str] | None, int
-        self.feed(html)
-        self.text = " ".join("".join(self.words).split())
-        for cells in self._all_cells():
-            cells[:] = [" ".join(cell.split()) for cell in cells]
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        found = {name: value or "" for name, value in attributes}
-        self.hidden += tag in ("style", "script", "svg")
-        name = found.get("id", "")
-        if tag == "table":
-            self.table = name.removeprefix("table-")
-            self.tables[self.table] = {}
-        elif tag == "tr":
-            rows = self.tables[self.table]
-            self.cells = rows.setdefault(found.get("data-key", str(len(rows))), [])
-        elif tag == "figure" and "data-key" in found:
-            self.cells = self.figures.setdefault(found["data-key"], [])
-        elif name.startswith("key-"):
-            self.cells = self.numbers.setdefault(name.removeprefix("key-"), [])
-        if self.cells is not None and tag in ("td", "th", "dt", "dd", "b", "h3"):
-            self.cells.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        self.hidden -= tag in ("style", "script", "svg")
-        if tag in ("tr", "figure", "dl"):
-            self.cells = None
-        if tag in ("p", "li", "td", "th", "dd", "dt", "span", "b", "h1", "h2", "summary"):
-            self.words.append(" ")
-
-    def handle_data(self, data: str) -> None:
-        if self.hidden:
-            return
-        self.words.append(data)
-        if self.cells:
-            self.cells[-1] += data
-
-    def _all_cells(self) -> list[list[str]]:
-        rows = [row for table in self.tables.values() for row in table.values()]
-        return [*rows, *self.numbers.values(), *self.figures.values()]
-
-
-def page_of(folder: Path) -> Page:
-    return Page((folder / "internal.html").read_text(encoding="utf-8"))
-
-
-def rows_of(database: Path, sql: str, *parameters: object, **named: object) -> list[tuple[Any, ...]]:
-    with duckdb.connect(str(database), read_only=True) as db:
-        return db.execute(sql, named or list(parameters)).fetchall()
-
-
-def shown(count: int | None) -> str:
-    """How the page writes a count; worked out apart from the code under test."""
-    return NONE if count is None else f"{count:,}"
-
-
-def signed(difference: int) -> str:
-    """How the page writes a difference."""
-    return f"{difference:+,}".replace("-", MINUS) if difference else "±0"
-
+from schemas.pack import Pack
+from tests.invented import BANDS, Made, make_summaries
+from tests.pages import MINUS, NONE, Page, page_of, rows_of, shown, signed
 
 WEEK, START = "2026-W46", date(2026, 11, 9)
 
@@ -315,14 +66,14 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def changed(small: Path, tmp_path: Path, pack: Pack) -> Callable[..., Page]:
     """Changes small summaries with SQL, then makes the report."""
 
-    def change(*statements: str) -> Page:
+    def after(*statements: str) -> Page:
         summaries = Path(shutil.copy(small, tmp_path))
         with duckdb.connect(str(summaries)) as db:
             for statement in statements:
                 db.execute(statement)
         return page_of(write_report(summaries, pack, tmp_path / "reports"))
 
-    return change
+    return after
 
 
 # ------------------------------------------------------------------------------------- numbers equal tables
@@ -357,7 +108,7 @@ def test_triage_table_equals_weekly_triage(page: Page, database: Path) -> None:
     assert len(rows) == 4
     for level, reports, part in rows:
         cells = page.tables["triage"][level]
-        assert cells[1:3] == [shown(reports), report.percent(part)]
+        assert cells[1:3] == [shown(reports), percent(part)]
 
 
 def test_trend_table_shows_every_week_and_gaps_as_gaps(page: Page, database: Path) -> None:
@@ -438,11 +189,11 @@ def test_quality_equals_weekly_quality(page: Page, database: Path) -> None:
     }
     for source in ("canonical", "clinic_b"):
         cells = page.tables["quality"][source]
-        counts = [shown(int(values[source, name])) for name in report.COUNT_MEASURES]
+        counts = [shown(int(values[source, name])) for name in COUNT_MEASURES]
         assert cells[1:9] == counts
         assert cells[9:] == [
             f"{values[source, 'median_delay_days']:.1f}",
-            report.percent(values[source, "late_share"]),
+            percent(values[source, "late_share"]),
         ]
     read = sum(value for (_, name), value in values.items() if name == "rows_read")
     assert page.tables["quality"]["3"][3] == shown(int(read))
@@ -458,7 +209,7 @@ def test_completeness_is_weighted_by_the_reports_of_each_source(page: Page, data
         WEEK,
     )
     expected = sum(value * n for value, n in rows) / sum(n for _, n in rows)
-    assert f"Fever {report.percent(expected)}" in re.sub(r"\s+", " ", page.text)
+    assert f"Fever {percent(expected)}" in re.sub(r"\s+", " ", page.text)
 
 
 def test_quarantine_reasons_are_summed_over_sources(page: Page, database: Path) -> None:
@@ -479,7 +230,7 @@ def test_the_charts_draw_the_numbers_of_the_tables(folder: Path, database: Path)
     rows = rows_of(database, "SELECT week, triage_level, reports FROM weekly_triage")
     assert [week for week, _ in hints] == sorted({week for week, _, _ in rows})
     for week, level, reports in rows:
-        assert f"{report.LEVELS[level]}: {reports:,}" in dict(hints)[week]
+        assert f"{LEVEL_LABELS[level]}: {reports:,}" in dict(hints)[week]
 
 
 # --------------------------------------------------------------------------------------------------- files
@@ -487,9 +238,9 @@ def test_the_charts_draw_the_numbers_of_the_tables(folder: Path, database: Path)
 
 def test_every_csv_equals_its_table(folder: Path, database: Path) -> None:
     first = START - timedelta(weeks=25)
-    for table in (*report.TRENDS, *report.SINGLE_WEEK):
+    for table in (*TRENDS, *SINGLE_WEEK):
         with duckdb.connect(str(database), read_only=True) as db:
-            start = first if table in report.TRENDS else START
+            start = first if table in TRENDS else START
             found = db.execute(f"SELECT * FROM {table} WHERE week_start >= ?", [start])
             columns = [column[0] for column in found.description or ()]
             expected = [["" if value is None else str(value) for value in row] for row in found.fetchall()]
@@ -509,7 +260,7 @@ def test_the_key_numbers_are_a_csv_too(folder: Path, page: Page) -> None:
 
 def test_svg_files_are_well_formed_and_described(folder: Path) -> None:
     files = sorted((folder / "charts").iterdir())
-    assert len(files) == 6 + 1 + 10 + 1
+    assert len(files) == 6 + 6 + 1 + 10 + 1 + 1
     for file in files:
         root = ElementTree.fromstring(file.read_text(encoding="utf-8"))
         texts = {child.tag.split("}")[1]: child.text for child in root}
@@ -564,7 +315,7 @@ def test_a_failed_write_leaves_the_old_report(
     def full_disk(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pipelines.report.os.fsync", full_disk)
+    monkeypatch.setattr("pipelines.report.folder.os.fsync", full_disk)
     with pytest.raises(OSError, match="No space"):
         write_report(database, pack, out)
     monkeypatch.undo()
@@ -580,7 +331,7 @@ def test_a_run_killed_between_the_two_renames_is_mended(
     folder = write_report(database, pack, out)
     before = _bytes(folder)
     folder.rename(out / f".{WEEK}.old")
-    monkeypatch.setattr(report, "_write_private", _raise_disk_error)
+    monkeypatch.setattr(report_folder, "write_private", _raise_disk_error)
     with pytest.raises(OSError, match="disk"):
         write_report(database, pack, out)
     assert _bytes(folder) == before
@@ -643,10 +394,12 @@ def test_a_week_covered_with_no_report_at_all_is_zero_and_no_gap(changed: Callab
 
 
 def test_empty_tables_do_not_break_the_page(changed: Callable[..., Page]) -> None:
-    tables = [*report.SINGLE_WEEK, "weekly_causes", "daily_summary"]
+    tables = [*SINGLE_WEEK, "weekly_regions", "weekly_revisions", "weekly_causes", "daily_summary"]
     page = changed(*(f"DELETE FROM {table}" for table in tables))
     for words in ("No regions are", "No rules are", "No causes are", "No open answer", "Nothing is recorded"):
         assert words in page.text
+    assert "Whether this week is more than expected has not been evaluated yet." in page.text
+    assert "No change of a published week is recorded" in page.text
     assert page.numbers["severe_pain"][1] == "0 0%"
 
 
@@ -729,7 +482,7 @@ def test_many_quarantine_reasons_are_cut_and_counted(changed: Callable[..., Page
         "INSERT INTO weekly_quality SELECT '2026-W46', DATE '2026-11-09', 'canonical', 'quarantine_reason', "
         "'column_' || i || ': check', i FROM range(1, 21) t(i)"
     )
-    assert len(page.tables["reasons"]) == 1 + report.REASONS_SHOWN
+    assert len(page.tables["reasons"]) == 1 + REASONS_SHOWN
     assert re.search(r"\d+ more reasons in the CSV", page.text)
 
 
@@ -819,7 +572,7 @@ def test_nothing_rose_is_not_said(changed: Callable[..., Page]) -> None:
     ],
 )
 def test_shares_are_as_precise_as_they_deserve(part: int | None, whole: int, words: str) -> None:
-    assert report.share(part, whole) == words
+    assert share(part, whole) == words
 
 
 @pytest.mark.parametrize(
@@ -838,7 +591,7 @@ def test_shares_are_as_precise_as_they_deserve(part: int | None, whole: int, wor
     ],
 )
 def test_changes(now: int, before: int | None, words: str) -> None:
-    assert report.change(now, before) == words
+    assert change(now, before) == words
 
 
 @pytest.mark.parametrize(
@@ -850,7 +603,7 @@ def test_changes(now: int, before: int | None, words: str) -> None:
     ],
 )
 def test_spans_of_dates(first: date, words: str) -> None:
-    assert report._span(first, first + timedelta(days=6)) == words
+    assert span(first, first + timedelta(days=6)) == words
 
 
 # ------------------------------------------------------------------------------------------------- mistakes

@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from pipelines.report import write_report
+from pipelines.report import write_index, write_report
 from schemas.pack import load_pack
-from tests.test_report import Made, make_summaries
+from tests.invented import Made, make_summaries
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+OWN = ("/internal.html", "/index.html")
 A4_TEXT_WIDTH = 695  # px: 184 mm at 96 px an inch
 RECIPES = {
     "usual": Made(per_week=900, skipped=(5, 14, 15, 16)),
@@ -48,6 +50,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for i, (name, recipe) in enumerate(RECIPES.items()):
         summaries = make_summaries(home / f"{i}.duckdb", recipe, pack)
         made[name] = write_report(summaries, pack, home / str(i)) / "internal.html"
+    made["index"] = write_index(home / "0")
     return made
 
 
@@ -60,7 +63,7 @@ def opened(browser: Browser, reports: dict[str, Path], request: pytest.FixtureRe
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda asked: complaints.append(asked.url) if "internal.html" not in asked.url else None)
+    page.on("request", lambda asked: complaints.append(asked.url) if not asked.url.endswith(OWN) else None)
     page.goto(reports[name].as_uri())
     yield page
     context.close()
@@ -84,13 +87,17 @@ OUTSIDE = """() => [...document.querySelectorAll('main *, header *, footer *')].
 def test_nothing_scrolls_sideways_or_sticks_out(opened: Page) -> None:
     width = opened.viewport_size["width"] if opened.viewport_size else 0
     assert opened.evaluate("document.documentElement.scrollWidth") <= width
+    opened.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    assert opened.evaluate("document.documentElement.scrollWidth") <= width
     assert opened.evaluate(OUTSIDE) == []
 
 
 @views(360, 1280)
 def test_every_chart_is_drawn_and_seen(opened: Page) -> None:
     charts = opened.locator("svg.chart").all()
-    assert len(charts) == 6 + 1 + 10 + 1
+    curves = opened.locator(".curves figure").count()
+    assert curves in (2, 6)
+    assert len(charts) == 6 + curves + 1 + 10 + 1 + 1
     for chart in charts:
         box = chart.bounding_box()
         assert chart.is_visible()
@@ -107,6 +114,22 @@ def test_words_in_charts_can_be_read_on_a_phone(opened: Page) -> None:
         "[...document.querySelectorAll('svg.chart text')].map(t => t.getBoundingClientRect().height)"
     )
     assert min(heights) >= 11
+
+
+@pytest.mark.parametrize(
+    "opened",
+    [
+        *(("usual", 1280, "light"), ("usual", 1280, "dark"), ("usual", 360, "light"), ("one report", 1280, "light")),
+        *(("index", 1280, "dark"), ("index", 360, "light")),
+    ],
+    indirect=True,
+    ids=lambda v: f"{v[0]}-{v[1]}-{v[2]}",
+)
+def test_axe_finds_nothing(opened: Page) -> None:
+    """Contrast, names, roles, order of headings, tables: what axe-core can check, with every detail open."""
+    opened.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    found = Axe().run(opened)
+    assert found.violations_count == 0, found.generate_report()
 
 
 CONTRASTS = """() => {
@@ -149,6 +172,36 @@ def test_the_keyboard_reaches_the_messages_first_and_opens_guidance(opened: Page
     guide.locator("summary").focus()
     opened.keyboard.press("Enter")
     assert guide.locator("li").first.is_visible()
+
+
+READING_ORDER = """() => [...document.querySelectorAll('main section')].map(section => [
+  section.id, section.getBoundingClientRect().top + scrollY, section.getBoundingClientRect().left])"""
+
+
+@views(1280, 360, names=("usual",))
+def test_sections_are_read_in_the_order_in_which_they_are_seen(opened: Page) -> None:
+    seen = opened.evaluate(READING_ORDER)
+    assert [name for name, *_ in sorted(seen, key=lambda each: each[1:])] == [name for name, *_ in seen]
+    links = opened.locator("nav a").evaluate_all("all => all.map(each => each.hash.slice(1))")
+    assert links == [name for name, *_ in seen][2:]
+
+
+@views(360, names=("usual",))
+def test_the_keyboard_reaches_every_link_and_detail_in_order(opened: Page) -> None:
+    expected = opened.evaluate("[...document.querySelectorAll('a, summary')].map(each => each.textContent)")
+    reached = []
+    for _ in expected:
+        opened.keyboard.press("Tab")
+        reached.append(opened.evaluate("document.activeElement.textContent"))
+    assert reached == expected
+
+
+@views(1280, 360, names=("index",))
+def test_the_index_leads_to_the_week(opened: Page) -> None:
+    width = opened.viewport_size["width"] if opened.viewport_size else 0
+    assert opened.evaluate("document.documentElement.scrollWidth") <= width
+    opened.get_by_role("link", name="2026-W46", exact=True).click()
+    assert opened.locator("h1").inner_text().split() == ["Calf", "pain:", "week", "2026-W46"]
 
 
 @views(1280, names=("usual",))

@@ -151,17 +151,23 @@ def test_bad_sql_and_an_unknown_week_are_wrong_usage(calfwatch: Run, demo_home: 
     assert "1999-W01" in done.stderr
 
 
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_a_published_week_is_frozen_and_recomputed_only_elsewhere(
     calfwatch: Run, demo_home: Path, tmp_path: Path
 ) -> None:
     (page,) = (demo_home / "reports").glob("*/internal.html")
-    before = page.read_bytes()
+    before, index = files_of(page.parent), page.parent.parent / "index.html"
+    assert {"internal.html", "report.md", "report.pdf", "data/key_numbers.csv", "charts/triage.svg"} <= set(before)
+    assert f'href="{page.parent.name}/internal.html"' in index.read_text(encoding="utf-8")
     assert calfwatch("report", "--home", str(demo_home)).stdout.strip() == str(page)
     copied = calfwatch("report", "--home", str(demo_home), "--out", "copy")
-    assert (tmp_path / "copy" / page.parent.name / "internal.html").read_bytes() == before, copied.stderr
+    assert files_of(tmp_path / "copy" / page.parent.name) == before, copied.stderr
     anew = calfwatch("report", "--home", str(demo_home), "--as-known-now", "--out", "anew")
-    assert (tmp_path / "anew" / page.parent.name / "internal.html").exists(), anew.stderr
-    assert page.read_bytes() == before
+    assert set(files_of(tmp_path / "anew" / page.parent.name)) == set(before), anew.stderr
+    assert files_of(page.parent) == before
 
 
 def test_quarantine_lists_reasons_and_exports_cells_that_start_no_formula(calfwatch: Run, write_csv) -> None:

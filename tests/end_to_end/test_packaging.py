@@ -33,7 +33,8 @@ def test_the_wheel_holds_code_sql_and_rules_and_no_data(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"pipelines", "schemas", "sql", "data"}
     assert not [name for name in names if name.endswith((".csv", ".gz", ".duckdb"))]
-    assert {"data/rules/calf_pain.toml", "pipelines/report.html.jinja", "sql/views/weekly_triage.sql"} <= set(names)
+    templates = {f"pipelines/report/{name}" for name in ("internal.html.jinja", "index.html.jinja", "report.typ")}
+    assert {"data/rules/calf_pain.toml", "sql/views/weekly_triage.sql", *templates} <= set(names)
 
 
 def test_the_wheel_works_from_an_empty_folder(wheel: Path, tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+"""The published folders -> reports/index.html: every week with its key numbers and links, the latest first."""
+
+from __future__ import annotations
+
+import csv
+import re
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+
+from pipelines.durable import put_in_place
+from pipelines.report import svg
+from pipelines.report.folder import write_private
+from pipelines.report.week import Row
+from pipelines.report.words import change, count
+
+INDEX = "index.html"
+KEY_NUMBERS = ("reports", "emergency", "could_be_emergency", "unresolved")
+_WEEK = re.compile(r"\d{4}-M?W\d{2}")
+
+
+def write_index(reports: Path) -> Path:
+    """Writes the index of the weeks whose folders are in `reports`, in place of the one before."""
+    weeks = [_week(folder) for folder in sorted(reports.iterdir(), reverse=True) if _is_week(folder)]
+    fresh = reports / f".{INDEX}.new"
+    fresh.unlink(missing_ok=True)
+    write_private(reports, fresh.name, _page(weeks))
+    put_in_place(fresh, reports / INDEX, 0o600)
+    return reports / INDEX
+
+
+def _is_week(folder: Path) -> bool:
+    return bool(_WEEK.fullmatch(folder.name)) and (folder / "internal.html").is_file()
+
+
+def _week(folder: Path) -> Row:
+    """A week's name, its files and, as far as its CSVs can be read, its numbers."""
+    numbers = {row.get("name"): row for row in _rows(folder / "data/key_numbers.csv")}
+    counts = {name: _counts(numbers.get(name, {})) for name in KEY_NUMBERS}
+    judged = numbers.get("reports", {}).get("expectation") not in (None, "", "not evaluated yet")
+    alarms = len(_rows(folder / "data/alarms.csv")) if judged else None
+    names = [name for name in ("internal.html", "report.pdf", "report.md") if (folder / name).is_file()]
+    return {"week": folder.name, "counts": counts, "alarms": alarms, "files": names}
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV; none where it is not there or damaged: an old folder must not stop a new report."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    except (OSError, ValueError, csv.Error):
+        return []
+
+
+def _counts(row: dict[str, str]) -> tuple[int | None, int | None]:
+    """This week's count and the one of the week before."""
+    texts = (row.get("reports"), row.get("previous_week"))
+    now, before = (int(text) if text and re.fullmatch(r"\d{1,18}", text, re.ASCII) else None for text in texts)
+    return now, before
+
+
+def _page(weeks: list[Row]) -> str:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"count": count, "change": change}
+    template = environment.from_string((files("pipelines.report") / "index.html.jinja").read_text(encoding="utf-8"))
+    return template.render(weeks=weeks, style=svg.COLORS)

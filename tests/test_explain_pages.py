@@ -1,0 +1,129 @@
+"""Explanations as pages: complete, private, safe whatever a cell holds; those of a week, bounded and counted."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from pipelines.__main__ import main
+from pipelines.errors import UsageError
+from pipelines.explain import explain_report
+from pipelines.explain_pages import explanation_page, write_week_pages
+from pipelines.store import Home
+from tests.test_explain import BAD_ROW, GOOD_ROWS, RED_LEG
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+HOSTILE = "<script>alert(1)</script>\"'&"
+
+
+def test_the_page_carries_what_the_explanation_carries_and_no_address_outside_it(write_csv, ingest, home: Home) -> None:
+    ingest(write_csv([RED_LEG | {"calf_swelling": "no"}], "first.csv"), write_csv([RED_LEG], "second.csv"))
+    found = explain_report(home.records, "r1", None)
+    page = explanation_page(found)
+    texts = [
+        found["rule_pack"],
+        found["notice"],
+        "Earlier versions, replaced",
+        "The fewest answers that can settle it: 1",
+    ]
+    texts += [rule["sentence"] for rule in found["rules"]] + [rule["reference"] for rule in found["rules"]]
+    texts += [row["sentence"] for row in found["evidence"]] + [entry["text"] for entry in found["guidance"]]
+    text = page.replace("&#39;", "'").replace("&#34;", '"')
+    assert [each for each in texts if each not in text] == []
+    assert not re.search(r"https?:|<script|src=|@import|url\(", page)
+
+
+def test_a_hostile_cell_is_shown_and_does_nothing(write_csv, ingest, home: Home) -> None:
+    ingest(write_csv([*GOOD_ROWS, BAD_ROW | {"region": HOSTILE.replace('"', "")}]))
+    page = explanation_page(explain_report(home.records, "r1", None))
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;&#39;&amp;" in page
+    assert "in the quarantine" in page
+
+
+def test_the_command_writes_a_private_page_and_says_where(
+    write_csv, ingest, home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ingest(write_csv([RED_LEG]))
+    path = tmp_path / "why.html"
+    arguments = ["explain", "--home", str(home.path), "r1", "--out"]
+    assert main([*arguments, str(path)]) == 0
+    assert capsys.readouterr().out == f"{path}\n"
+    assert path.read_text() == explanation_page(explain_report(home.records, "r1", None))
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert main([*arguments, str(tmp_path / "missing" / "why.html")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------- the pages of a week
+
+WEEK = {
+    "emergency": {"cannot_bear_weight": "yes"},
+    "could-be": {"cannot_bear_weight": "", "pain_score": "3", "duration_days": "2"},
+    "doctor-could-be": {"cannot_bear_weight": "", "sensation_loss": "yes"},  # a doctor is called for anyway
+    "unresolved": {"sensation_loss": "", "pain_score": "3", "duration_days": "2"},
+    "last-week": {"cannot_bear_weight": "yes", "reported_at": "2026-11-15T23:59:59Z"},
+    "sunday": {"cannot_bear_weight": "yes", "reported_at": "2026-11-22T23:59:59Z"},
+}
+
+
+@pytest.fixture
+def week_home(write_csv, ingest, home: Home) -> Home:
+    ingest(write_csv([{"report_id": name} | cells for name, cells in WEEK.items()]))
+    return home
+
+
+def test_a_week_has_pages_of_its_emergencies_and_of_what_could_be_one(week_home: Home, tmp_path: Path) -> None:
+    folder = tmp_path / "explain"
+    index = write_week_pages(week_home.records, "2026-W47", folder)
+    names = ["001-sunday.html", "002-emergency.html", "003-could-be.html"]
+    assert sorted(path.name for path in folder.iterdir()) == [*names, "index.html"]
+    text = index.read_text()
+    assert re.findall(r'href="(\d.*?)"', text) == names
+    assert "3 of 3 are explained here." in text
+    assert "could-be" in (folder / names[2]).read_text()
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_is_left_out_is_counted_and_old_pages_go(week_home: Home, tmp_path: Path) -> None:
+    write_week_pages(week_home.records, "2026-W47", tmp_path / "explain")
+    index = write_week_pages(week_home.records, "2026-W47", tmp_path / "explain", most=1)
+    assert "1 of 3 are explained here; 2 were left out." in index.read_text()
+    assert sorted(path.name for path in index.parent.iterdir()) == ["001-sunday.html", "index.html"]
+
+
+def test_a_week_that_no_file_covers_is_refused(week_home: Home, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="week 2026-W01 is not covered by any file"):
+        write_week_pages(week_home.records, "2026-W01", tmp_path / "explain")
+    assert not (tmp_path / "explain").exists()
+
+
+# ------------------------------------------------------------------------- in a browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="NO CHROMIUM HERE: the page was not opened in a browser")
+def test_nothing_sticks_out_on_a_phone_on_a_desk_and_on_paper(
+    week_home: Home, tmp_path: Path, browser: Browser
+) -> None:
+    index = write_week_pages(week_home.records, "2026-W47", tmp_path / "explain")
+    for path in (index, index.parent / "003-could-be.html"):
+        for width, medium in ((360, "screen"), (1200, "screen"), (695, "print")):
+            page = browser.new_page(viewport={"width": width, "height": 800})
+            page.emulate_media(media=medium)
+            page.goto(path.as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (path.name, width)
+            page.close()

@@ -1,0 +1,246 @@
+"""What the report says of alarms, expected ranges and revisions: it follows from the tables and no further."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.report import write_report
+from pipelines.report.labels import series_label
+from schemas.pack import Pack
+from tests.invented import Made, make_summaries
+from tests.pages import NONE, Page, page_of, rows_of, shown
+
+WEEK = "2026-W46"
+RULED_OUT = "UPDATE weekly_signals SET status = 'none' WHERE status = 'alarm' AND method <> 'C3'"
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("signals") / "summaries.duckdb"
+    return make_summaries(path, Made(weeks=16, per_week=900, skipped=(4,)))
+
+
+@pytest.fixture
+def changed(database: Path, tmp_path: Path, pack: Pack) -> Callable[..., Page]:
+    """The page after changing the summaries with SQL."""
+
+    def after(*statements: str) -> Page:
+        summaries = Path(shutil.copy(database, tmp_path))
+        with duckdb.connect(str(summaries)) as db:
+            for statement in statements:
+                db.execute(statement)
+        return page_of(write_report(summaries, pack, tmp_path / "reports"))
+
+    return after
+
+
+@pytest.fixture(scope="module")
+def folder(database: Path, pack: Pack, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(database, pack, tmp_path_factory.mktemp("home") / "reports")
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path) -> Page:
+    return page_of(folder)
+
+
+def csv_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# -------------------------------------------------------------------------------------------------- alarms
+
+
+def test_alarms_equal_weekly_signals_the_strongest_first(page: Page, folder: Path, database: Path) -> None:
+    rows = rows_of(
+        database,
+        """SELECT series, any_value(observed), any_value(upper) FROM weekly_signals
+        WHERE week = ? AND status = 'alarm' AND upper IS NOT NULL GROUP BY ALL ORDER BY min(rank), series""",
+        WEEK,
+    )
+    assert len(rows) > 3
+    shown_alarms = {series: cells for series, cells in page.tables["alarms"].items() if series != "0"}
+    assert list(shown_alarms) == [row[0] for row in rows]
+    assert [cells[1] for cells in shown_alarms.values()] == [shown(row[1]) for row in rows]
+    assert {cells[-1] for cells in shown_alarms.values()} == {"C1, C2, C3"}
+    assert [row["series"] for row in csv_rows(folder / "data/alarms.csv")] == list(shown_alarms)
+    assert f"{len(rows)} alarms, of " in page.text
+
+
+def test_without_signals_the_page_is_complete_and_says_so(database: Path, tmp_path: Path, pack: Pack) -> None:
+    summaries = make_summaries(tmp_path / "summaries.duckdb", Made(weeks=3, per_week=300, signals=False))
+    folder = write_report(summaries, pack, tmp_path / "reports")
+    page = page_of(folder)
+    assert "Whether this week is more than expected has not been evaluated yet." in page.text
+    assert "Not evaluated yet: no expected ranges are stored for this week." in page.text
+    assert "No change of a published week is recorded among the last 26 weeks." in page.text
+    assert any("not evaluated yet" in cell for cell in page.numbers["reports"])
+    assert 'class="range"' not in page.html
+    assert "has not been evaluated yet" in (folder / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_method_without_a_bound_of_counts_raises_no_alarm_of_its_own(changed: Callable[..., Page]) -> None:
+    page = changed(RULED_OUT)
+    assert "alarms" not in page.tables
+    assert "No alarm: of 41 series judged, none is above its expected range." in page.text
+
+
+def test_what_cannot_be_judged_is_counted_with_its_reason(changed: Callable[..., Page]) -> None:
+    silent = (
+        "UPDATE weekly_signals SET status = 'not_evaluable', expected = NULL, upper = NULL, p_value = NULL, rank = NULL"
+    )
+    some = changed(f"{silent}, reason = 'too few cases' WHERE series LIKE 'region=%,%'")
+    assert "28 of 41 series could be judged" in some.text
+    assert "Not judged: 13 series, too few cases." in some.text
+    none = changed(f"{silent}, reason = 'incomplete reporting'")
+    assert "Whether this week is more than expected cannot be judged: incomplete reporting." in none.text
+    assert "cannot be judged: incomplete reporting" in " ".join(none.numbers["emergency"])
+
+
+def test_more_alarms_than_fit_are_counted(changed: Callable[..., Page]) -> None:
+    page = changed("UPDATE weekly_signals SET status = 'alarm', rank = 1 WHERE week = '2026-W46'")
+    assert len(page.tables["alarms"]) == 1 + 15
+    assert "26 more in the CSV." in page.text
+    assert page.html.count('id="curve-') == 2 * 6  # a title and a description each
+
+
+# -------------------------------------------------------------------------------------------------- curves
+
+
+def test_curves_show_the_counts_of_the_tables_and_one_methods_range(folder: Path, database: Path) -> None:
+    rows = csv_rows(folder / "data/curves.csv")
+    emergencies = dict(rows_of(database, "SELECT week, reports FROM weekly_triage WHERE triage_level = 'emergency'"))
+    found = {row["week"]: row for row in rows if row["series"] == "triage_level=emergency"}
+    assert {week: row["reports"] for week, row in found.items() if row["reports"]} == {
+        week: str(count) for week, count in emergencies.items()
+    }
+    signals = rows_of(
+        database,
+        """SELECT week, expected::VARCHAR, upper::VARCHAR FROM weekly_signals
+        WHERE series = 'triage_level=emergency' AND method = 'C2' AND upper IS NOT NULL ORDER BY ALL""",
+    )
+    assert [(w, r["expected"], r["upper"]) for w, r in sorted(found.items()) if r["upper"]] == signals
+    assert len(rows) == 26 * len({row["series"] for row in rows})
+
+
+def alarm_of(series: str) -> str:
+    """SQL for an alarm this week."""
+    return f"""INSERT INTO weekly_signals BY NAME SELECT '{WEEK}' AS week, DATE '2026-11-09' AS week_start,
+        '{series}' AS series, 1 AS observed, 0 AS expected, 0.5 AS upper, 'C1' AS method, 'alarm' AS status"""
+
+
+def test_each_kind_of_series_is_counted_from_its_table(changed: Callable[..., Page], tmp_path: Path) -> None:
+    kinds = {
+        "cause_category=injury": "sum(reports) FROM weekly_causes WHERE cause_category = 'injury'",
+        "likely_cause=cellulitis": "reports FROM weekly_causes WHERE likely_cause = 'cellulitis'",
+        "region=harbour": "reports FROM weekly_regions WHERE region = 'harbour'",
+        "region=harbour,triage_level=emergency": "emergency FROM weekly_regions WHERE region = 'harbour'",
+    }
+    changed(
+        "UPDATE weekly_signals SET status = 'none'",
+        *map(alarm_of, kinds),
+    )
+    rows = {row["series"]: row for row in csv_rows(tmp_path / f"reports/{WEEK}/data/curves.csv") if row["week"] == WEEK}
+    for series, sql in kinds.items():
+        ((expected,),) = rows_of(tmp_path / "summaries.duckdb", f"SELECT {sql} AND week = ?", WEEK)
+        assert rows[series]["reports"] == str(expected)
+        assert rows[series]["alarm"] == "True"
+
+
+def test_a_series_of_no_known_kind_has_a_curve_without_counts(changed: Callable[..., Page]) -> None:
+    page = changed(alarm_of("shoe_size=44"))
+    assert "shoe_size=44" in page.tables["alarms"]
+
+
+def test_farrington_comes_before_ears_whatever_its_years(changed: Callable[..., Page], tmp_path: Path) -> None:
+    changed(
+        "INSERT INTO weekly_signals SELECT week, week_start, series, observed, 11, 22, "
+        "'Farrington flexible, b=' || (3 + month(week_start) % 2), 'none', NULL, 0.5, NULL "
+        "FROM weekly_signals WHERE series = 'all' AND method = 'C1'"
+    )
+    rows = [r for r in csv_rows(tmp_path / f"reports/{WEEK}/data/curves.csv") if r["series"] == "all" and r["reports"]]
+    assert {row["upper"] for row in rows} == {"22.0"}
+
+
+@pytest.mark.parametrize(
+    ("series", "label"),
+    [
+        ("all", "All reports"),
+        ("triage_level=emergency", "Emergency"),
+        ("cause_category=injury", "Injury"),
+        ("likely_cause=cellulitis", "Cellulitis"),
+        ("likely_cause=old_cause", "Old cause"),
+        ("region=north", "Region north"),
+        ("region=north,triage_level=emergency", "Emergency in region north"),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_series_in_words(series: str, label: str, pack: Pack) -> None:
+    assert series_label(series, pack) == label
+
+
+# ------------------------------------------------------------------------------------- regions by week
+
+
+def test_the_heat_map_marks_the_alarms_and_gaps_of_its_regions(folder: Path, page: Page, database: Path) -> None:
+    drawn = (folder / "charts/regions-by-week.svg").read_text(encoding="utf-8")
+    (alarms,) = rows_of(
+        database,
+        """SELECT count(DISTINCT (week, series)) FROM weekly_signals
+        WHERE status = 'alarm' AND upper IS NOT NULL AND series LIKE 'region=%' AND series NOT LIKE '%,%'
+        AND series <> 'region=unknown'""",
+    )[0]
+    assert drawn.count('class="alarm"') == alarms > 0
+    assert drawn.count('class="gap"') == 12 * 11  # ten weeks before the first and one between
+    ranges = {name: cells for name, cells in page.tables["ranges"].items() if name != "0"}
+    rows = rows_of(
+        database,
+        "SELECT region, min(reports), max(reports) FROM weekly_regions WHERE region <> 'unknown' GROUP BY ALL",
+    )
+    assert {name: (cells[1], cells[3].split()[0]) for name, cells in ranges.items()} == {
+        region: (shown(low), shown(high)) for region, low, high in rows
+    }
+
+
+# ----------------------------------------------------------------------------------------------- revisions
+
+
+def test_revisions_say_which_weeks_moved_by_how_much_and_why(page: Page, database: Path) -> None:
+    ((reported, now),) = rows_of(
+        database, "SELECT as_reported, as_known_now FROM weekly_revisions WHERE week = '2026-W45' AND series = 'all'"
+    )
+    cells = page.tables["revisions"]["2026-W45"]
+    assert cells[1].endswith(f"{reported:,} → {now:,}")
+    assert cells[2].startswith("+7")
+    assert cells[3].endswith("as published")
+    assert cells[-3] == "14"
+    assert cells[-1] == "corrected records; late records"
+    assert list(page.tables["revisions"])[1:] == ["2026-W45", "2026-W44"]
+    assert (
+        f"2 weeks published earlier have changed since, the latest 2026-W45: {reported:,} reports then, {now:,} now."
+        in page.text
+    )
+
+
+def test_a_revision_without_the_sum_of_all_is_named_without_it(changed: Callable[..., Page]) -> None:
+    page = changed("DELETE FROM weekly_revisions WHERE series = 'all' OR series <> 'region=harbour'")
+    assert "1 week published earlier has changed since, the latest 2026-W45." in page.text
+    assert re.search(r"Region harbour: \d+ → \d+", page.tables["revisions"]["2026-W45"][-2])
+
+
+def test_many_revised_weeks_are_cut_and_counted(changed: Callable[..., Page]) -> None:
+    page = changed(
+        "INSERT INTO weekly_revisions SELECT 'week ' || i, DATE '2026-06-01' + 7 * i::INTEGER, 'all', 1, 2, 1, 'late' "
+        "FROM range(15) t(i)"
+    )
+    assert len(page.tables["revisions"]) == 1 + 12
+    assert "5 more weeks in the CSV." in page.text
+    assert NONE not in page.tables["revisions"]["2026-W45"]

@@ -1,0 +1,195 @@
+"""A published week stays as it was reported; weekly_revisions tells what has changed since, and why."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines import batch, revisions, store
+from pipelines.errors import StateError
+from pipelines.ingest import Outcome
+from pipelines.settings import load_settings
+from pipelines.store import Home
+from schemas.pack import Pack
+
+WEEK, START = "2026-W46", "2026-11-09"
+Rows = list[tuple[Any, ...]]
+Ingest = Callable[..., list[Outcome]]
+WriteCsv = Callable[..., Path]
+Ask = Callable[..., Rows]
+
+
+def report(number: int, day: int = 10, **cells: str) -> Mapping[str, str]:
+    return {"report_id": f"r{number}", "reported_at": f"2026-11-{day:02}T10:00:00Z", "region": "north", **cells}
+
+
+EMERGENCY = {"cannot_bear_weight": "yes"}
+
+
+@pytest.fixture
+def published(home: Home, write_csv: WriteCsv, ingest: Ingest) -> Path:
+    """The report of a week with ten records, of a file that covers the week and the one after."""
+    ingest(write_csv([report(number) for number in range(10)] + [report(10, 17)], "first.csv"))
+    return batch.write_week(home, WEEK, None, False)
+
+
+def revised(ask: Ask, home: Home, series: str = "all") -> Rows:
+    sql = "SELECT as_reported, as_known_now, difference, reason FROM weekly_revisions WHERE week = ? AND series = ?"
+    found = ask(sql, WEEK, series)
+    assert found == ask(sql, WEEK, series, path=home.summaries), "the snapshot says the same"
+    return found
+
+
+def publish(home: Home, pack: Pack) -> None:
+    settings = load_settings(home.path)
+    with home.lock(5), store.open_records(home, settings, pack) as connection:
+        store.publish(connection, home, settings)
+
+
+def test_a_published_week_is_recorded_as_its_page_was_made(published: Path, ask: Ask, home: Home, pack: Pack) -> None:
+    sql = """SELECT week, week_start::VARCHAR, rule_pack, last_delivery, time_zone, week_system,
+        reported_at BETWEEN now() - INTERVAL 5 MINUTE AND now() FROM reported_weeks"""
+    assert ask(sql) == [(WEEK, START, pack.version, 1, "UTC", "iso", True)]
+    counts = dict(ask("SELECT series, reports FROM reported_counts"))
+    assert counts["all"] == counts["region=north"] == 10
+    assert counts["triage_level=emergency"] == 0
+    observed = "SELECT count(DISTINCT series) FROM weekly_signals WHERE week = ?"
+    assert ask(observed, WEEK) == [(len(counts),)]
+    assert revised(ask, home) == []
+    assert not (home.reports / ".unpublished").exists()
+
+
+@pytest.mark.parametrize(
+    ("later", "series", "expected"),
+    [
+        ([report(20)], "all", [(10, 11, 1, "late records")]),
+        ([report(20, region="south")], "region=south", [(0, 1, 1, "late records")]),
+        ([report(20, region="south")], "region=north", []),
+        ([report(20, 17)], "all", []),
+        ([report(0, **EMERGENCY)], "all", []),
+        ([report(0, **EMERGENCY)], "triage_level=emergency", [(0, 1, 1, "corrected records")]),
+        ([report(0, **EMERGENCY)], "region=north,triage_level=emergency", [(0, 1, 1, "corrected records")]),
+        ([report(0, day=17)], "all", [(10, 9, -1, "corrected records")]),
+        ([report(10)], "all", [(10, 11, 1, "corrected records")]),
+        ([report(0)], "all", []),
+        ([report(0, day=17), report(20), report(21)], "all", [(10, 11, 1, "late records, corrected records")]),
+    ],
+    ids=[
+        "late",
+        "new region",
+        "other region",
+        "other week",
+        "level alone",
+        "level",
+        "both",
+        "out",
+        "in",
+        "equal",
+        "two",
+    ],
+)
+def test_what_came_after_the_report_is_told_with_its_reason(
+    published: Path,
+    later: list[Mapping[str, str]],
+    series: str,
+    expected: Rows,
+    write_csv: WriteCsv,
+    ingest: Ingest,
+    ask: Ask,
+    home: Home,
+) -> None:
+    ingest(write_csv(later, "later.csv"))
+    assert revised(ask, home, series) == expected
+
+
+def test_a_week_of_which_the_file_was_withdrawn_is_missing_and_not_zero(
+    published: Path, ask: Ask, home: Home, pack: Pack
+) -> None:
+    settings = load_settings(home.path)
+    with home.lock(5), store.open_records(home, settings, pack) as connection:
+        for table in ("records", "daily_summary", "calendar", "files"):
+            connection.execute(f"DELETE FROM {table}")
+        connection.execute("INSERT INTO audit (happened_at, action) VALUES (now(), 'withdraw')")
+        store.publish(connection, home, settings)
+    assert revised(ask, home) == [(10, None, None, "withdrawn file")]
+
+
+def test_another_rule_pack_is_named_where_it_can_be_the_reason(
+    published: Path, ask: Ask, home: Home, pack: Pack
+) -> None:
+    settings = load_settings(home.path)
+    with home.lock(5), store.open_records(home, settings, pack) as connection:
+        connection.execute("UPDATE reported_weeks SET rule_pack = 'an older one'")
+        connection.execute("UPDATE reported_counts SET reports = 4 WHERE series IN ('triage_level=self_care', 'all')")
+        store.publish(connection, home, settings)
+    assert revised(ask, home, "triage_level=self_care")[0][3] == "another rule pack"
+    assert revised(ask, home)[0] == (4, 10, 6, "not known"), "a rule pack moves no record to another week"
+
+
+@pytest.mark.parametrize("setting", ['time_zone = "America/New_York"', 'week_system = "mmwr"'])
+def test_weeks_cut_otherwise_are_never_compared_silently(
+    published: Path, setting: str, ask: Ask, home: Home, pack: Pack
+) -> None:
+    before = {path: path.read_bytes() for path in published.rglob("*") if path.is_file()}
+    frozen = ask("FROM reported_weeks"), ask("FROM reported_counts ORDER BY series")
+    (home.path / "calfwatch.toml").write_text(setting)
+    publish(home, pack)
+    assert revised(ask, home) == [(10, None, None, "not compared: reported in iso weeks of time zone UTC")]
+    assert ask("SELECT count(*) FROM weekly_revisions") == [(1,)]
+    assert (ask("FROM reported_weeks"), ask("FROM reported_counts ORDER BY series")) == frozen
+    assert {path: path.read_bytes() for path in published.rglob("*") if path.is_file()} == before
+    (home.path / "calfwatch.toml").write_text("")
+    publish(home, pack)
+    assert revised(ask, home) == []
+
+
+def test_a_run_that_died_before_it_recorded_the_week_is_healed_by_the_next(
+    published: Path, ask: Ask, home: Home, pack: Pack
+) -> None:
+    recorded = ask("FROM reported_weeks"), ask("FROM reported_counts ORDER BY series")
+    settings = load_settings(home.path)
+    with home.lock(5), store.open_records(home, settings, pack) as connection:
+        connection.execute("DELETE FROM reported_weeks")
+        connection.execute("DELETE FROM reported_counts")
+    publish(home, pack)
+    assert (ask("FROM reported_weeks"), ask("FROM reported_counts ORDER BY series")) == recorded
+    publish(home, pack)
+    assert ask("SELECT count(*) FROM reported_weeks") == [(1,)]
+
+
+def test_a_run_that_died_before_the_rename_has_published_nothing(
+    home: Home, write_csv: WriteCsv, ingest: Ingest, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(write_csv([report(1), report(2, 17)], "first.csv"))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            batch.write_week(home, WEEK, None, False)
+    assert not (home.reports / WEEK).exists()
+    assert ask("FROM reported_weeks") == []
+    ingest(write_csv([report(3)], "second.csv"))
+    batch.write_week(home, WEEK, None, False)
+    assert ask("SELECT last_delivery FROM reported_weeks") == [(2,)]
+    assert ask("SELECT reports FROM reported_counts WHERE series = 'all'") == [(2,)]
+
+
+def test_a_frozen_week_is_left_as_it_is(
+    published: Path, write_csv: WriteCsv, ingest: Ingest, home: Home, ask: Ask
+) -> None:
+    before = (published / "internal.html").read_bytes(), ask("FROM reported_weeks")
+    ingest(write_csv([report(30)], "late.csv"))
+    assert batch.write_week(home, WEEK, None, False) == published
+    assert ((published / "internal.html").read_bytes(), ask("FROM reported_weeks")) == before
+
+
+def test_counts_that_cannot_be_read_are_an_error_that_names_the_file(published: Path, home: Home, pack: Pack) -> None:
+    copy = home.reports / "2026-W45"
+    shutil.copytree(published, copy)
+    (copy / revisions.COUNTS_OF["reported_counts"]).write_text("week,reports\nx\n")
+    with pytest.raises(StateError, match=r"2026-W45.*reported_counts.csv"):
+        publish(home, pack)
