@@ -166,7 +166,9 @@ def _snapshot(look: Look) -> Iterator[str]:
 
 def is_current(published: duckdb.DuckDBPyConnection, records: duckdb.DuckDBPyConnection) -> bool:
     """Whether a snapshot knows every delivery and deed. Numbers tell, not times: a clock may have been set back."""
-    newest = first_row(records, "SELECT (SELECT max(delivery_no) FROM files), (SELECT count(*) FROM audit)")
+    newest = first_row(
+        records, "SELECT (SELECT coalesce(max(delivery_no), 0) FROM files), (SELECT count(*) FROM audit)"
+    )
     try:
         return first_row(published, "SELECT last_delivery, deeds FROM about") == newest
     except duckdb.BinderException:  # published by an older calfwatch

@@ -30,7 +30,7 @@ def _from_1(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
         happened_at TIMESTAMPTZ, action VARCHAR, subject VARCHAR, detail VARCHAR, who VARCHAR, version VARCHAR)""")
     connection.execute("""CREATE TABLE reported_weeks (
         week VARCHAR, week_start DATE, reported_at TIMESTAMPTZ, rule_pack VARCHAR, last_delivery INTEGER,
-        version VARCHAR)""")
+        version VARCHAR, time_zone VARCHAR, week_system VARCHAR)""")
     connection.execute("CREATE TABLE reported_counts (week VARCHAR, week_start DATE, series VARCHAR, reports BIGINT)")
     connection.execute("ALTER TABLE rule_packs ADD COLUMN content VARCHAR")
     connection.execute("UPDATE rule_packs SET content = ? WHERE rule_pack = ?", [pack.text, pack.version])

@@ -418,7 +418,6 @@ ABOUT = Table(
         last_report TIMESTAMPTZ latest report
         last_delivery INTEGER the latest delivery that is counted
         published_at TIMESTAMPTZ when the snapshot was made
-        last_delivery INTEGER the latest delivery that it counts; unlike a time, it never goes back
         deeds INTEGER the audited deeds, such as withdrawals, that it counts
         version VARCHAR version of calfwatch
         rule_pack_content VARCHAR the rule pack as TOML text

@@ -12,7 +12,6 @@ SELECT
   (SELECT max(reported_at) FROM records) AS last_report,
   (SELECT coalesce(max(delivery_no), 0) FROM files)::INTEGER AS last_delivery,
   now() AS published_at,
-  (SELECT max(delivery_no) FROM files) AS last_delivery,
   (SELECT count(*)::INTEGER FROM audit) AS deeds,
   '${version}' AS version,
   (
