@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from datetime import date
 
-from pipelines.errors import CalfwatchError
+from pipelines.errors import DISK_FAILURES, CalfwatchError, DiskError
 
 NOTICE = "Informational, not medical advice. In an emergency call the emergency number."
 
@@ -30,6 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in DISK_FAILURES:
+            raise
+        told = DiskError(error.filename or "the disk", str(error.strerror))
+        print(f"calfwatch: {told}", file=sys.stderr)
+        return told.exit_code
     except KeyboardInterrupt:
         print("calfwatch: interrupted; whatever was committed is kept, the next run goes on", file=sys.stderr)
         return 130

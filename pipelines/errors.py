@@ -5,6 +5,11 @@ The command line prints the message alone, without a traceback: where, what, wha
 
 from __future__ import annotations
 
+import errno
+import os
+
+DISK_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+
 
 class CalfwatchError(Exception):
     """Something a user can mend. The message is one or two lines."""
@@ -34,6 +39,20 @@ class StateError(CalfwatchError):
     """The stored state is damaged, contradicts itself or was written by another version."""
 
     exit_code = 5
+
+
+class DiskError(CalfwatchError):
+    """The disk is full, or may not be written any more; what was committed is kept."""
+
+    def __init__(self, where: object, reason: str) -> None:
+        super().__init__(
+            f"{where}: {reason}; whatever was committed is kept. Make room, or mend it, and run the same again."
+        )
+
+
+def disk_failure(text: str) -> str | None:
+    """The system's words for a full or failing disk where a library's message repeats them."""
+    return next((words for words in map(os.strerror, DISK_FAILURES) if words in text), None)
 
 
 class FileRejected(Exception):  # noqa: N818 - a verdict on one file, not a failure of the program

@@ -18,7 +18,7 @@ from prefect.runtime import flow_run
 from prefect.states import Failed, State
 
 from pipelines import batch
-from pipelines.errors import FilesRejectedError, LockedError, UsageError
+from pipelines.errors import DiskError, FilesRejectedError, LockedError, UsageError
 from pipelines.ingest import Outcome
 from pipelines.read import find_deliveries
 from pipelines.settings import Settings, load_settings
@@ -31,7 +31,7 @@ RETRY_SECONDS = 10
 def _can_pass(_task: Any, _run: Any, state: Any) -> bool:
     """Whether trying again can help: a lock or the disk may free up; a wrong setting stays wrong."""
     error = state.result(raise_on_failure=False)
-    return isinstance(error, LockedError | OSError)
+    return isinstance(error, LockedError | DiskError | OSError)
 
 
 @task(

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, TextIO
 import duckdb
 import pyarrow as pa
 
+from pipelines.cells import harmless
 from pipelines.errors import CalfwatchError, LockedError, StateError, UsageError
 from schemas.tables import quoted
 
@@ -221,7 +222,7 @@ def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
 
 
 def _write_csv(table: pa.Table, stream: TextIO) -> None:
-    """NULL is an empty cell; lists and structs are JSON within their cell."""
+    """NULL is an empty cell; lists and structs are JSON within their cell; no text becomes a spreadsheet's formula."""
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(table.column_names)
     writer.writerows([_csv_cell(cell) for cell in row] for row in _rows(table))
@@ -230,7 +231,7 @@ def _write_csv(table: pa.Table, stream: TextIO) -> None:
 def _csv_cell(cell: Any) -> Any:
     if isinstance(cell, list | dict):
         return json.dumps(_json_value(cell), ensure_ascii=False)
-    return cell.isoformat() if isinstance(cell, date | time) else cell
+    return cell.isoformat() if isinstance(cell, date | time) else harmless(cell)
 
 
 def _write_json(table: pa.Table, stream: TextIO) -> None:

@@ -40,6 +40,7 @@ class Settings:
     week_system: str = "iso"
     max_quarantined_share: float = 0.2
     max_expansion: int = 250
+    k_anonymity: int = 5
     memory_limit: str = "320MB"
     threads: int = 0
     incoming: tuple[str, ...] = ("incoming",)
@@ -66,6 +67,7 @@ MEANINGS = {
     "week_system": "iso (Monday, 2026-W47) or mmwr (Sunday, 2026-MW47)",
     "max_quarantined_share": "a file with a larger share of bad rows is rejected whole",
     "max_expansion": "a compressed file may unpack to at most this many times its size (and 64 MB)",
+    "k_anonymity": "`status` counts the records in groups of region, age band, sex and week smaller than this",
     "memory_limit": "memory DuckDB may use before it goes to disk",
     "threads": "threads for reading and for DuckDB; 0 is one per core",
     "incoming": "what `run` without paths ingests: files, folders or globs, relative to the home",
@@ -135,6 +137,8 @@ def _checked(settings: Settings, path: Path) -> Settings:
         raise UsageError(f"{path}: week_system must be iso or mmwr, not '{settings.week_system}'")
     if not 0 <= settings.max_quarantined_share <= 1:
         raise UsageError(f"{path}: max_quarantined_share must be between 0 and 1")
+    if settings.k_anonymity < 1:
+        raise UsageError(f"{path}: k_anonymity must be 1 or more")
     names = [source.name for source in settings.sources]
     for source in settings.sources:
         _check_source(source, names, path)

@@ -9,9 +9,11 @@ from pathlib import Path
 import duckdb
 
 from pipelines.batch import shown_path
+from pipelines.check import is_current
 from pipelines.query import read_only
-from pipelines.statements import first_row
-from pipelines.store import check_counts, damage_told, get_state
+from pipelines.settings import load_settings
+from pipelines.statements import first_row, statement
+from pipelines.store import Home, check_counts, check_version, damage_told, get_state
 
 
 def status_of(home: Path) -> tuple[list[str], bool]:
@@ -19,13 +21,13 @@ def status_of(home: Path) -> tuple[list[str], bool]:
 
     Raises StateError where the ledger, the records and the summaries contradict each other.
     """
-    records = home / "records.duckdb"
-    with contextlib.closing(read_only(records)) as connection, damage_told(records):
+    place = Home(home)
+    with contextlib.closing(read_only(place.records)) as connection, damage_told(place.records):
+        check_version(connection, place)
         check_counts(connection)
-        lines = [f"home          {home}", *_stored(connection)]
-        wanted = _rejected(connection)
-        newest = first_row(connection, "SELECT max(ingested_at) FROM files")
-    wanted += _snapshot(home / "summaries.duckdb", newest[0] if newest else None)
+        k = load_settings(home).k_anonymity
+        lines = [f"home          {home}", *_stored(connection), _small_groups(connection, k)]
+        wanted = _rejected(connection) + _snapshot(place, connection)
     return [*lines, *(f"ATTENTION     {text}" for text in wanted)], bool(wanted)
 
 
@@ -53,15 +55,29 @@ def _rejected(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [f"rejected {shown_path(path)}: {reason}" for path, reason in rows]
 
 
-def _snapshot(summaries: Path, newest: datetime | None) -> list[str]:
+def _small_groups(connection: duckdb.DuckDBPyConnection, k: int) -> str:
+    """How many records could point to a person by region, age band, sex and week alone.
+
+    A warning, and no call for attention: small groups are always there, and nobody could make that light go out.
+    """
+    row = first_row(connection, statement("steps", "small_groups"), {"k": k})
+    smallest, groups, records, total = row or (None, 0, 0, 0)
+    if not groups:
+        return f"k-anonymity   no group of region, age band, sex and week is smaller than {k}"
+    return (
+        f"k-anonymity   WARNING: {records:,} of {total:,} records are in {groups:,} groups of region, age band, sex "
+        f"and week smaller than {k}; the smallest has {smallest}"
+    )
+
+
+def _snapshot(home: Home, records: duckdb.DuckDBPyConnection) -> list[str]:
     """A run that was killed after its last file leaves a snapshot behind that does not know of it."""
-    if not summaries.exists():
+    if not home.summaries.exists():
         return ["no summaries.duckdb has been published; run `calfwatch run`"]
-    with contextlib.closing(read_only(summaries)) as connection:
-        row = first_row(connection, "SELECT published_at FROM about")
-    if newest and (row is None or row[0] < newest):
-        return [f"summaries.duckdb is older than the last file ({_moment(newest)}); run `calfwatch run`"]
-    return []
+    with contextlib.closing(read_only(home.summaries)) as published, damage_told(home.summaries):
+        if is_current(published, records):
+            return []
+    return ["summaries.duckdb is older than the last file or deed; run `calfwatch run`"]
 
 
 def _moment(value: datetime | None) -> str:

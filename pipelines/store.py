@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines import durable, migrate, revisions, summarise, surveillance
-from pipelines.errors import LockedError, StateError, UsageError
+from pipelines.errors import DiskError, LockedError, StateError, UsageError, disk_failure
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number, sql_list, statement
 from schemas.check import require_sound
@@ -128,10 +128,10 @@ def open_records(home: Home, settings: Settings, pack: Pack) -> Iterator[duckdb.
             _prepare(connection, home, settings, pack)
         try:
             yield connection
-        except duckdb.Error as error:  # a damaged block that only the run's own work touched
-            if "orrupt" not in str(error):
-                raise
-            raise _damaged(home.records, error) from error
+        except duckdb.Error as error:  # a damaged block that only the run's own work touched, or a full disk
+            if "orrupt" in str(error) or disk_failure(str(error)):
+                raise _damaged(home.records, error) from error
+            raise
     finally:
         connection.close()
         os.umask(before)
@@ -167,7 +167,9 @@ def damage_told(path: Path) -> Iterator[None]:
         raise _damaged(path, error) from error
 
 
-def _damaged(path: Path, error: duckdb.Error) -> StateError:
+def _damaged(path: Path, error: duckdb.Error) -> DiskError | StateError:
+    if failure := disk_failure(str(error)):
+        return DiskError(path.parent, failure)
     return StateError(
         f"{path} cannot be read ({type(error).__name__}): it is damaged. "
         "Restore a backup with `calfwatch restore FILE`, or move it away and ingest the CSVs again."
@@ -260,6 +262,8 @@ def _attach(connection: duckdb.DuckDBPyConnection, home: Home, mode: str = "READ
     except duckdb.Error as error:
         if "Could not set lock" in str(error):
             raise LockedError(f"{home.records} is open in another program; close it there") from error
+        if failure := disk_failure(str(error)):
+            raise DiskError(home.path, failure) from error
         raise StateError(
             f"{home.records} cannot be opened ({type(error).__name__}): it is damaged or no DuckDB file. "
             "Restore it from a backup, or move it away and ingest the CSVs again."
@@ -383,10 +387,9 @@ def check_version(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     """Raises StateError where the state has another schema version."""
     found = get_state(connection, "schema_version")
     if found != str(SCHEMA_VERSION):
-        raise StateError(
-            f"{home.records} has schema version {found}, this calfwatch reads {SCHEMA_VERSION}; "
-            "use the calfwatch that wrote it, or a newer one"
-        )
+        older = found.isdigit() and int(found) < SCHEMA_VERSION
+        advice = "`calfwatch run` brings it up to date" if older else "use the calfwatch that wrote it, or a newer one"
+        raise StateError(f"{home.records} has schema version {found}, this calfwatch reads {SCHEMA_VERSION}; {advice}")
 
 
 def _follow_settings(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:

@@ -418,6 +418,7 @@ ABOUT = Table(
         last_report TIMESTAMPTZ latest report
         last_delivery INTEGER the latest delivery that is counted
         published_at TIMESTAMPTZ when the snapshot was made
+        deeds INTEGER the audited deeds, such as withdrawals, that it counts
         version VARCHAR version of calfwatch
         rule_pack_content VARCHAR the rule pack as TOML text
     """),

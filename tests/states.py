@@ -37,7 +37,8 @@ def content(path: Path) -> dict[str, list[tuple[Any, ...]]]:
         ).fetchall()
         for (name,) in names:
             columns = [row[0] for row in connection.execute(f"DESCRIBE {name}").fetchall()]
-            kept = ", ".join(column for column in columns if column not in TIMES)
+            times = TIMES | ({"reported_at"} if name == "reported_weeks" else set())
+            kept = ", ".join(column for column in columns if column not in times)
             found[name] = connection.execute(f"SELECT {kept} FROM {name} ORDER BY ALL").fetchall()
     return found
 

@@ -15,6 +15,7 @@ import pytest
 
 from pipelines.__main__ import main
 from pipelines.store import Home
+from tests.states import old_home
 
 Looked = Callable[[], tuple[int, str, str]]
 HEADER = "report_id,reported_at,pain_score,fever\n"
@@ -55,6 +56,8 @@ def test_a_quiet_home_is_counted_and_ends_with_0(fed: Home, looked: Looked) -> N
         "records       9 from 2026-11-01 00:00 UTC to 2026-11-18 12:30 UTC",
         "quarantined   1 rows",
         "state         ledger, records and summaries agree",
+        "k-anonymity   WARNING: 4 of 9 records are in 2 groups of region, age band, sex and week smaller than 5; "
+        "the smallest has 1",
     ]
     assert re.fullmatch(r"rule pack     calf_pain-1-[0-9a-f]{8}", lines[1])
     assert (code, err) == (0, "")
@@ -91,7 +94,7 @@ def test_a_snapshot_that_a_killed_run_left_behind_wants_attention(fed: Home, loo
     fed.summaries.write_bytes(old)
     code, out, _ = looked()
     assert code == 7
-    assert re.search(r"ATTENTION     summaries.duckdb is older than the last file \(.*\); run `calfwatch run`$", out)
+    assert re.search(r"ATTENTION     summaries.duckdb is older than the last file or deed; run `calfwatch run`$", out)
     assert main(["ingest", "--home", str(fed.path), str(tmp_path / "more.csv")]) == 0
     assert looked()[0] == 0
 
@@ -161,3 +164,42 @@ def test_looking_changes_nothing(fed: Home, looked: Looked) -> None:
     assert {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in before} == before
     assert set(before) == {path for path in fed.path.rglob("*") if path.is_file()}
     assert not os.path.exists(f"{fed.records}.wal")
+
+
+def test_the_smallest_groups_are_counted_with_the_k_of_the_settings(home, write_csv, ingest, looked: Looked) -> None:
+    people = [("north", "75+", "female", 3), ("north", "75+", "", 2), ("", "75+", "female", 6)]
+    rows = [
+        {"report_id": f"r{place}-{i}", "region": region, "age_band": band, "sex": sex}
+        for place, (region, band, sex, count) in enumerate(people)
+        for i in range(count)
+    ]
+    ingest(write_csv([*rows, {**rows[0], "report_id": "week-before", "reported_at": "2026-11-15T23:59:59Z"}]))
+
+    def warned(k: int) -> str:
+        (home.path / "calfwatch.toml").write_text(f"k_anonymity = {k}\n")
+        code, out, _ = looked()
+        assert code == 0
+        return next(line for line in out.splitlines() if line.startswith("k-anonymity"))
+
+    assert "no group of region, age band, sex and week is smaller than 1" in warned(1)
+    assert "3 of 12 records are in 2 groups" in warned(3)
+    assert "6 of 12 records are in 3 groups" in warned(6)
+    assert "12 of 12 records are in 4 groups" in warned(7)
+    assert warned(7).endswith("smaller than 7; the smallest has 1")
+
+
+def test_a_clock_that_was_set_back_makes_no_snapshot_old_and_the_later_delivery_still_wins(
+    home, write_csv, ingest, ask, looked: Looked
+) -> None:
+    ingest(write_csv([{"report_id": "r", "sex": "male"}]))
+    with duckdb.connect(str(home.records)) as connection:  # as a run before the clock was set back left it
+        connection.execute("UPDATE files SET ingested_at = ingested_at + INTERVAL 3 DAY")
+    ingest(write_csv([{"report_id": "r", "sex": "female"}], name="later.csv"))
+    assert ask("SELECT sex FROM reports") == [("female",)]
+    assert looked()[0] == 0
+
+
+def test_an_older_state_is_told_as_old_and_what_to_do(tmp_path: Path, looked: Looked) -> None:
+    old_home(tmp_path, 1).path.rename(tmp_path / "home")
+    code, _, err = looked()
+    assert (code, "schema version 1" in err, "`calfwatch run` brings it up to date" in err) == (5, True, True)

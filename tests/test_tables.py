@@ -45,7 +45,8 @@ CONTRACT = {
     "weekly_revisions": "series VARCHAR, as_reported BIGINT, as_known_now BIGINT, difference BIGINT, reason VARCHAR",
     "about": "rule_pack VARCHAR, complaint VARCHAR, time_zone VARCHAR, week_system VARCHAR, latest_week VARCHAR, "
     "first_report TIMESTAMP WITH TIME ZONE, last_report TIMESTAMP WITH TIME ZONE, "
-    "last_delivery INTEGER, published_at TIMESTAMP WITH TIME ZONE, version VARCHAR, rule_pack_content VARCHAR",
+    "last_delivery INTEGER, published_at TIMESTAMP WITH TIME ZONE, deeds INTEGER, version VARCHAR, "
+    "rule_pack_content VARCHAR",
 }
 LEDGER = """file_id path source status reason rows_read rows_accepted rows_quarantined rows_duplicate
     rows_out_of_scope rows_superseded delivery_no first_report last_report rule_pack ingested_at run_id"""

@@ -12,6 +12,7 @@ SELECT
   (SELECT max(reported_at) FROM records) AS last_report,
   (SELECT coalesce(max(delivery_no), 0) FROM files)::INTEGER AS last_delivery,
   now() AS published_at,
+  (SELECT count(*)::INTEGER FROM audit) AS deeds,
   '${version}' AS version,
   (
     SELECT content FROM rule_packs

@@ -25,6 +25,10 @@ COMMANDS = (
     "explain",
     "rules",
     "quarantine",
+    "withdraw",
+    "check",
+    "backup",
+    "restore",
     "status",
     "config",
     "serve",
@@ -248,10 +252,15 @@ def test_what_is_written_is_private_whatever_the_umask(calfwatch: Run, write_csv
     try:
         calfwatch("ingest", str(write_csv([{"report_id": "a"}])))
         calfwatch("report", "--week", "2026-W47")
+        calfwatch("backup", "b.duckdb")
+        calfwatch("restore", "b.duckdb")
+        (file_id,) = json.loads(calfwatch("query", "--db", "records", "--format", "json", "FROM files").stdout)
+        assert calfwatch("withdraw", file_id["file_id"][:8]).returncode == 0
     finally:
         os.umask(before)
     home = tmp_path / "calfwatch-home"
-    open_to_others = [path for path in [home, *home.rglob("*")] if path.stat().st_mode & 0o077]
+    assert len(list(home.glob("records.before-*.duckdb"))) == 1
+    open_to_others = [path for path in [home, tmp_path / "b.duckdb", *home.rglob("*")] if path.stat().st_mode & 0o077]
     assert open_to_others == []
 
 

@@ -112,3 +112,25 @@ def test_the_run_command_needs_no_server_and_no_home_made_before(tmp_path: Path,
     done = subprocess.run(command, env=clean, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert "1 new records" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_rejected_file_leaves_no_value_of_it_anywhere_not_even_with_prefect(tmp_path: Path, write_csv) -> None:
+    """Through the real `run` with a Prefect server of its own; what it told is searched too."""
+    home, scratch, word = tmp_path / "home", tmp_path / "scratch", "zebra.fish"
+    scratch.mkdir()
+    rows = [{"report_id": f"r{i}"} for i in range(300)]
+    good = write_csv([*rows, {"report_id": "bad", "sex": "x"}], name="good.csv")
+    bad = write_csv([*rows, {"report_id": "last", "region": f"{word}@example.org"}], name="bad.csv")
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("CALFWATCH", "PREFECT"))}
+    command = [sys.executable, "-m", "pipelines", "run", "--home", str(home), str(good), str(bad)]
+    environment = clean | {"TMPDIR": str(scratch), "HOME": str(scratch)}
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=300, check=False)
+    assert done.returncode == 3, done.stderr
+    assert b"'region' holds an e-mail address" in done.stderr
+    told = tmp_path / "told"
+    told.mkdir()
+    (told / "out").write_bytes(done.stdout + done.stderr)
+    files = [path for folder in (home, scratch, told) for path in folder.rglob("*") if path.is_file()]
+    assert any("prefect" in str(path) for path in files)
+    assert [path for path in files if word.encode() in path.read_bytes()] == []
