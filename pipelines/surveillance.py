@@ -117,7 +117,6 @@ Fits = dict[tuple[int, int], tuple[float, float, float]]
 
 def _kept_fits(connection: duckdb.DuckDBPyConnection, weeks: Weeks) -> Fits:
     """Expected, upper and p-value by place and series, of weeks up to which every known count is as it was."""
-    import numpy as np
     import pandas as pd
 
     rows = connection.execute(f"""SELECT week_start, series, observed, expected, upper, p_value,
@@ -127,12 +126,7 @@ def _kept_fits(connection: duckdb.DuckDBPyConnection, weeks: Weeks) -> Fits:
     if rows.empty:
         return {}
     rows["week_start"] = pd.to_datetime(rows["week_start"])
-    before = rows.assign(known=rows["observed"].where(rows["whole"])).pivot_table(
-        index="week_start", columns="series", values="known", dropna=False
-    )
-    before_known = before.reindex(index=weeks.starts, columns=weeks.series).to_numpy(float)
-    same = (before_known == weeks.known) | (np.isnan(before_known) & np.isnan(weeks.known))
-    first_change = np.where(same.all(axis=0), len(same), same.argmin(axis=0))
+    first_change = _first_changes(rows, weeks)
     fitted = rows[rows["fitted"] & rows["series"].isin(weeks.series) & rows["week_start"].isin(weeks.starts)]
     places = weeks.starts.get_indexer(pd.DatetimeIndex(fitted["week_start"]))
     columns = pd.Index(weeks.series).get_indexer(pd.Index(fitted["series"]))
@@ -142,6 +136,19 @@ def _kept_fits(connection: duckdb.DuckDBPyConnection, weeks: Weeks) -> Fits:
         for place, column, value in zip(places, columns, values, strict=True)
         if place < first_change[column]
     }
+
+
+def _first_changes(rows: pd.DataFrame, weeks: Weeks) -> NDArray[np.int64]:
+    """For each series, the place of the first week that was known otherwise, or not at all, when `rows` were judged."""
+    import numpy as np
+
+    if rows["week_start"].min() != weeks.starts[0]:  # the years of history are others
+        return np.zeros(len(weeks.series), dtype=np.int64)
+    known = rows.assign(known=rows["observed"].where(rows["whole"]))
+    before = known.pivot_table(index="week_start", columns="series", values="known", dropna=False)
+    counts = before.reindex(index=weeks.starts, columns=weeks.series).to_numpy(float)
+    same = (counts == weeks.known) | (np.isnan(counts) & np.isnan(weeks.known))
+    return np.where(same.all(axis=0), len(same), same.argmin(axis=0))
 
 
 def _judge(weeks: Weeks, kept: Fits) -> pd.DataFrame:

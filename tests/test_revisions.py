@@ -181,14 +181,23 @@ def test_a_run_that_died_before_the_rename_has_published_nothing(
     home: Home, write_csv: WriteCsv, ingest: Ingest, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ingest(write_csv([report(1), report(2, 17)], "first.csv"))
+    rename = os.rename
+
+    def die(before: Path, after: Path) -> None:
+        if Path(after) == home.reports / WEEK:
+            raise KeyboardInterrupt
+        rename(before, after)
+
     with monkeypatch.context() as patch:
-        patch.setattr(os, "rename", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(os, "rename", die)
         with pytest.raises(KeyboardInterrupt):
             batch.write_week(home, WEEK, None, False)
+    assert (home.reports / ".unpublished" / WEEK / revisions.COUNTS_OF["reported_counts"]).exists(), "it was near"
     assert not (home.reports / WEEK).exists()
     assert ask("FROM reported_weeks") == []
     ingest(write_csv([report(3)], "second.csv"))
     batch.write_week(home, WEEK, None, False)
+    assert not (home.reports / ".unpublished").exists()
     assert ask("SELECT last_delivery FROM reported_weeks") == [(2,)]
     assert ask("SELECT reports FROM reported_counts WHERE series = 'all'") == [(2,)]
 

@@ -61,6 +61,10 @@ class Counts:
         for back, reports in pairs:
             self.add(back, reports, **kwargs)
 
+    def forget(self, back: int) -> None:
+        """No file covers the weeks before any more."""
+        self.connection.execute("DELETE FROM calendar WHERE week_start < ?", [self.week_start(back)])
+
     def judge(self, settings: Settings | None = None) -> None:
         update_signals(self.connection, settings or Settings())
 
@@ -289,6 +293,18 @@ def test_keeping_old_fits_gives_what_judging_anew_gives(counts: Counts) -> None:
         counts.connection.execute("DELETE FROM weekly_signals")
         counts.judge()
         assert kept == counts.everything()
+
+
+def test_no_fit_is_kept_when_the_years_of_history_are_others(counts: Counts) -> None:
+    counts.cover(211, 0)
+    counts.fill(noise(9, 212))
+    counts.judge()
+    assert counts.rows("method") == [("Farrington flexible, b=4",)]
+    four_years = counts.rows("expected")
+    counts.forget(205)
+    counts.judge()
+    assert counts.rows("method") == [("Farrington flexible, b=3",)]
+    assert counts.rows("expected") != four_years
 
 
 def test_nothing_is_judged_again_while_nothing_changed(counts: Counts) -> None:
