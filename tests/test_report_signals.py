@@ -103,6 +103,7 @@ def test_what_cannot_be_judged_is_counted_with_its_reason(changed: Callable[...,
     none = changed(f"{silent}, reason = 'incomplete reporting'")
     assert "Whether this week is more than expected cannot be judged: incomplete reporting." in none.text
     assert "cannot be judged: incomplete reporting" in " ".join(none.numbers["emergency"])
+    assert "None of the 41 series can be judged against its own history." in none.text
 
 
 def test_more_alarms_than_fit_are_counted(changed: Callable[..., Page]) -> None:
