@@ -480,17 +480,22 @@ def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Setting
     try:
         with transaction(connection):
             _make_about(connection, settings)
-        for table in published_tables():
-            order = "" if table is DAILY_SUMMARY else "ORDER BY ALL"  # its many rows lie by day already
-            connection.execute(f"CREATE TABLE snapshot.{table.name} AS FROM {table.name} {order}")
-        connection.execute("DROP TABLE temp.about")  # or the comments would go to it
-        connection.execute("USE snapshot")
-        for table in published_tables():
-            comment(connection, table)
+        with transaction(connection):  # one, or each of the comments would be a commit of its own
+            _copy_published(connection)
     finally:
         connection.execute("USE calfwatch")
         connection.execute("DETACH snapshot")
     durable.put_in_place(new, home.summaries, 0o400)
+
+
+def _copy_published(connection: duckdb.DuckDBPyConnection) -> None:
+    for table in published_tables():
+        order = "" if table is DAILY_SUMMARY else "ORDER BY ALL"  # its many rows lie by day already
+        connection.execute(f"CREATE TABLE snapshot.{table.name} AS FROM {table.name} {order}")
+    connection.execute("DROP TABLE temp.about")  # or the comments would go to it
+    connection.execute("USE snapshot")
+    for table in published_tables():
+        comment(connection, table)
 
 
 def _make_about(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
