@@ -22,6 +22,7 @@ from pipelines.errors import FileRejected
 from pipelines.judge import Judged, Reader, incoming_schema
 from pipelines.read import Delivery, content_id, lines_at
 from pipelines.settings import Settings, Source
+from pipelines.spool import Spool
 from pipelines.statements import first_row, one_number, statement
 from pipelines.store import Home, reports_sql, transaction
 from pipelines.tag import tag_sql
@@ -70,8 +71,9 @@ def ingest_file(connection: duckdb.DuckDBPyConnection, delivery: Delivery, conte
             known = _known(connection, delivery, file_id, tried_with)
             if known:
                 return known
-        with contextlib.closing(scratch(context.home.scratch)) as work:
-            judged = Reader(delivery, adapter, context.settings, context.pack, work, file_id).judge()
+        folder = context.home.scratch
+        with contextlib.closing(scratch(folder)) as work, contextlib.closing(Spool(folder)) as spool:
+            judged = Reader(delivery, adapter, context.settings, context.pack, work, spool, file_id).judge()
             file_id = judged.file_id
             known = _known(connection, delivery, file_id, tried_with)
             if known:

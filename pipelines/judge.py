@@ -1,8 +1,7 @@
 """A file read to its end and judged, before anything of it is stored.
 
 A file with a direct identifier, or with too many bad rows, must leave no trace: so everything is read, checked
-and typed first, while nothing is written. What was judged is held in memory, compressed, up to a bound; the rows
-of a larger file beyond it are read a second time.
+and typed first, while nothing is written. What was judged is kept in a spool meanwhile.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ from pipelines.errors import FileRejected
 from pipelines.identifiers import SAMPLE_PER_BLOCK, Gate, check_names
 from pipelines.read import Block, Delivery, Meter, RawRows, blocks, header_names, lines_at, raw_rows, split_header
 from pipelines.settings import Settings, Source
+from pipelines.spool import Spool
 from pipelines.statements import one_number, statement
 from pipelines.validate import WHOLE_COLUMNS, Validated, Validator, accepted_schema, distinct
 from schemas.fields import CONTEXT_NAMES
 from schemas.pack import Pack
 from schemas.tables import quoted
 
-HELD_BYTES = 128 << 20  # judged rows kept in memory, compressed, so that most files are read once
 RESOLVE_ROWS = 4_000_000  # rows whose hashes are compared at a time
 if "jemalloc" in pa.supported_memory_backends():
     pa.set_memory_pool(pa.jemalloc_memory_pool())  # gives freed blocks back: a sixth less memory at 5 million rows
@@ -85,7 +84,10 @@ class Judged:
 
 
 class Reader:
-    """Reads one file block by block, on several threads, in order; `work` is a DuckDB that leaves no trace."""
+    """Reads one file block by block, on several threads, in order; `work` is a DuckDB that leaves no trace.
+
+    What is judged is good as long as `spool` is open.
+    """
 
     def __init__(
         self,
@@ -94,9 +96,11 @@ class Reader:
         settings: Settings,
         pack: Pack,
         work: duckdb.DuckDBPyConnection,
+        spool: Spool,
         file_id: str | None = None,
     ) -> None:
-        self.delivery, self.adapter, self.settings, self.pack, self.work = delivery, adapter, settings, pack, work
+        self.delivery, self.adapter, self.settings, self.pack = delivery, adapter, settings, pack
+        self.work, self.spool = work, spool
         self.file_id = file_id
         self.validator = Validator(pack)
         self.delimiter = delivery.source.delimiter
@@ -111,22 +115,26 @@ class Reader:
         """Reads the whole file; raises FileRejected where it must not be stored."""
         self.work.execute("CREATE TABLE seen (id UBIGINT)")
         meter = Meter()
-        held = _Held()
         counts = _Counts()
         for block in self._processed(self._gated, meter):
-            held.add(block.validated)
+            self.spool.add(block.validated.accepted)
+            self.spool.add(block.validated.bad_cells)
             counts.add(block)
         self.gate.verdict()
         self._check_read(counts, meter)
         self._check_share(counts.rows, counts.bad_rows, 0)  # before the work that many bad rows make
-        batches = self._batches(held)
-        left_out = self._left_out(batches)
+        left_out = self._left_out()
         conflicts = left_out.column("kind").to_pylist().count("conflict")
         otherwise_good = left_out.filter(left_out["accepted"])["kind"].to_pylist().count("conflict")
         self._check_share(counts.rows, counts.bad_rows, otherwise_good)
         if conflicts:
-            counts.first, counts.last = _range_without(left_out, batches())
-        return Judged(meter.file_id, counts, left_out, batches)
+            counts.first, counts.last = _range_without(left_out, self._batches())
+        return Judged(meter.file_id, counts, left_out, self._batches)
+
+    def _batches(self) -> Iterator[Validated]:
+        """Every judged batch again."""
+        tables = self.spool.tables()
+        return (Validated(accepted, bad_cells) for accepted, bad_cells in zip(tables, tables, strict=True))
 
     def _check_read(self, counts: _Counts, meter: Meter) -> None:
         """Every line is a header, a row, a bad line or blank; and the bytes are those of the first look."""
@@ -155,26 +163,13 @@ class Reader:
                 counts[f"{column or 'line'}: {check}"] = counts.get(f"{column or 'line'}: {check}", 0) + 1
         return sorted(counts.items(), key=lambda item: -item[1])[:3]
 
-    def _batches(self, held: _Held) -> Callable[[], Iterator[Validated]]:
-        """Every judged batch again: the held ones from memory, the rest read anew."""
-
-        def again() -> Iterator[Validated]:
-            yield from held.batches()
-            if held.full:
-                yield from (block.validated for block in self._processed(self._plain, skip=len(held.parts)))
-
-        return again
-
-    def _processed(
-        self, work: Callable[[Block], _Processed], meter: Meter | None = None, skip: int = 0
-    ) -> Iterator[_Processed]:
+    def _processed(self, work: Callable[[Block], _Processed], meter: Meter | None = None) -> Iterator[_Processed]:
         """The file's blocks through `work`, in order, a few ahead."""
         ahead: deque[Future[_Processed]] = deque()
         with ThreadPoolExecutor(self.threads) as pool:
             try:
-                for place, block in enumerate(self._blocks(meter)):
-                    if place >= skip:
-                        ahead.append(pool.submit(work, block))
+                for block in self._blocks(meter):
+                    ahead.append(pool.submit(work, block))
                     if len(ahead) > self.threads:
                         yield ahead.popleft().result()
                 while ahead:
@@ -264,7 +259,7 @@ class Reader:
         ends = pa.compute.min_max(column).as_py()
         return accepted.set_column(place, incoming.field(place), column), ends["min"], ends["max"]
 
-    def _left_out(self, batches: Callable[[], Iterator[Validated]]) -> pa.Table:
+    def _left_out(self) -> pa.Table:
         """Rows that share a report_id with another row of the file: (line_number, report_id, accepted, kind)."""
         contested = self._contested()
         work = self.work
@@ -272,7 +267,7 @@ class Reader:
             "CREATE TABLE candidates (line_number BIGINT, report_id VARCHAR, fingerprint UBIGINT, accepted BOOLEAN)"
         )
         if contested:
-            for batch in batches():
+            for batch in self._batches():
                 self._add_candidates(batch)
         return work.sql(statement("steps", "left_out")).to_arrow_table()
 
@@ -332,41 +327,6 @@ def _range_without(left_out: pa.Table, batches: Iterator[Validated]) -> tuple[da
         found = pa.compute.min_max(batch.accepted.column("reported_at").filter(kept)).as_py()
         ends += [moment for moment in found.values() if moment is not None]
     return min(ends, default=None), max(ends, default=None)
-
-
-class _Held:
-    """Judged batches in memory, compressed, up to a bound; never on disk, where a rejected file would leave traces."""
-
-    def __init__(self) -> None:
-        self.parts: list[tuple[pa.Buffer, pa.Buffer]] = []
-        self.bytes = 0
-        self.full = False
-
-    def add(self, batch: Validated) -> None:
-        if self.full:
-            return
-        pair = (_packed(batch.accepted), _packed(batch.bad_cells))
-        self.bytes += sum(part.size for part in pair)
-        self.parts.append(pair)
-        self.full = self.bytes > HELD_BYTES
-
-    def batches(self) -> Iterator[Validated]:
-        for accepted, bad in self.parts:
-            yield Validated(_unpacked(accepted), _unpacked(bad))
-
-
-def _packed(table: pa.Table) -> pa.Buffer:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(
-        sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", 1))
-    ) as writer:
-        writer.write_table(table)
-    return sink.getvalue()
-
-
-def _unpacked(buffer: pa.Buffer) -> pa.Table:
-    with pa.ipc.open_stream(buffer) as reader:
-        return reader.read_all()
 
 
 def _parse_time(source: Source) -> str:

@@ -21,6 +21,7 @@ from pipelines.errors import FileRejected, UsageError
 from pipelines.ingest import Context
 from pipelines.judge import Judged, Reader, incoming_schema
 from pipelines.read import Delivery, content_id
+from pipelines.spool import Spool
 from pipelines.statements import one_number, sql_list, statement
 from pipelines.store import check_counts, reports_sql, transaction
 from pipelines.tag import tag_sql
@@ -146,9 +147,10 @@ def _read_again(
     for entry in wanted:
         delivery = Delivery(places[entry.delivery_no], context.settings.source(entry.source))
         adapter = load_adapter(delivery.source, context.home.path)
-        with contextlib.closing(scratch(context.home.scratch)) as work:
+        folder = context.home.scratch
+        with contextlib.closing(scratch(folder)) as work, contextlib.closing(Spool(folder)) as spool:
             try:
-                judged = Reader(delivery, adapter, context.settings, context.pack, work, entry.file_id).judge()
+                judged = Reader(delivery, adapter, context.settings, context.pack, work, spool, entry.file_id).judge()
             except FileRejected as rejection:
                 raise _changed(entry, rejection.reason) from rejection
             _check_same(connection, entry, judged)

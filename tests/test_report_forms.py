@@ -217,6 +217,8 @@ def test_damaged_old_and_foreign_folders_do_not_stop_the_index(reports: Path, tm
         "2026-W02": b'name,label,reports\nreports,x,"<b>5"\n',
         "2026-MW03": b"name,reports,previous_week\nreports,1234,1200\n",
         "2026-W04": None,
+        "2026-W07": b"name,reports,expectation\nreports,7,cannot be judged: short history\n",
+        "2026-W08": b"name,reports,expectation\nreports,8,within the expected range\n",
         "<b>": b"",
         ".2026-W05.new": b"",
     }.items():
@@ -227,11 +229,13 @@ def test_damaged_old_and_foreign_folders_do_not_stop_the_index(reports: Path, tm
             (folder / "data/key_numbers.csv").write_bytes(numbers)
     (tmp_path / "2026-W06").mkdir()
     html = write_index(tmp_path).read_text(encoding="utf-8")
-    assert {row[0]: row[2] for row in cells_of(html)} == {
-        "2026-W04": NONE,
-        "2026-W02": NONE,
-        "2026-W01": NONE,
-        "2026-MW03": "1,234 +34 (+3%)",
+    assert {row[0]: row[1:3] for row in cells_of(html)} == {
+        "2026-W08": ["0", "8"],
+        "2026-W07": [NONE, "7"],
+        "2026-W04": [NONE, NONE],
+        "2026-W02": [NONE, NONE],
+        "2026-W01": [NONE, NONE],
+        "2026-MW03": [NONE, "1,234 +34 (+3%)"],
     }
     assert "<b>" not in html
 

@@ -103,6 +103,7 @@ def test_what_cannot_be_judged_is_counted_with_its_reason(changed: Callable[...,
     none = changed(f"{silent}, reason = 'incomplete reporting'")
     assert "Whether this week is more than expected cannot be judged: incomplete reporting." in none.text
     assert "cannot be judged: incomplete reporting" in " ".join(none.numbers["emergency"])
+    assert "None of the 41 series can be judged against its own history." in none.text
 
 
 def test_more_alarms_than_fit_are_counted(changed: Callable[..., Page]) -> None:
@@ -218,16 +219,16 @@ def test_what_is_usually_late_is_said_of_a_week_that_may_still_grow(changed: Cal
         "UPDATE weekly_quality SET value = 0 WHERE measure = 'late_share' AND week >= '2026-W45'",
         "UPDATE weekly_quality SET value = 0.061 WHERE measure = 'late_share' AND week < '2026-W45'",
     )
-    assert "Of an earlier week's reports, 6.1% came that late: this week may still grow." in page.text
+    assert "Of an earlier week's reports, 6.1% came over 7 days late: this week may still grow." in page.text
 
 
 @pytest.mark.parametrize("where", ["week > '2026-W43'", "value > 2"])
 def test_nothing_is_said_to_come_late_where_it_is_unknown_or_none(changed: Callable[..., Page], where: str) -> None:
     known = f"DELETE FROM weekly_quality WHERE measure = 'late_share' AND NOT ({where})"
     page = changed("UPDATE weekly_quality SET value = 0.061 WHERE measure = 'late_share'", known)
-    assert "came that late" not in page.text
+    assert "this week may still grow" not in page.text
     none = changed("UPDATE weekly_quality SET value = 0.004 WHERE measure = 'late_share'")
-    assert "came that late" not in none.text
+    assert "this week may still grow" not in none.text
 
 
 # ----------------------------------------------------------------------------------------------- revisions

@@ -19,7 +19,7 @@ import duckdb
 import pytest
 
 from pipelines import ingest as ingest_module
-from pipelines import judge, read, store
+from pipelines import read, spool, store
 from pipelines.errors import LockedError, StateError, UsageError
 from pipelines.ingest import Context, Outcome, ingest_file
 from pipelines.read import Delivery
@@ -300,7 +300,7 @@ def test_blocks_and_what_is_held_in_memory_change_nothing(
     found = []
     for name, block_bytes, held_bytes in (("whole", 8 << 20, 320 << 20), ("pieces", 1000, 0), ("some", 999, 9_000)):
         monkeypatch.setattr(read, "BLOCK_BYTES", block_bytes)
-        monkeypatch.setattr(judge, "HELD_BYTES", held_bytes)
+        monkeypatch.setattr(spool, "MEMORY_BYTES", held_bytes)
         fresh = Home(tmp_path / name)
         fresh.make()
         with fresh.lock(1), store.open_records(fresh, Settings(), pack) as connection:

@@ -17,7 +17,7 @@ from schemas.pack import Pack
 CURVES_SHOWN = 6
 ALARMS_SHOWN = 15
 EMERGENCY_IN = ",triage_level=emergency"
-NOT_EVALUATED = "not evaluated yet"
+NOT_EVALUATED, AS_EXPECTED, RAISED = "not evaluated yet", "within the expected range", "more than expected"
 ALARM_COLUMNS = ("series", "label", "observed", "expected", "upper", "p_value", "methods", "rank")
 CURVE_COLUMNS = ("series", "week", "week_start", "reports", "expected", "upper", "alarm")
 
@@ -75,6 +75,8 @@ def standing(tables: WeekTables, pack: Pack) -> Row:
 def _lead(series: int, judged: int, raised: int) -> str:
     if not series:
         return "Not evaluated yet: no expected ranges are stored for this week. The curves show the counts alone."
+    if not judged:
+        return f"None of the {series:,} series can be judged against its own history."
     told = f"{judged:,} of {series:,} series could be judged against their own history; {raised or 'none'}"
     if not raised:
         return f"{told} raises an alarm."
@@ -88,10 +90,10 @@ def verdict(tables: WeekTables, series: str) -> str:
     if not rows:
         return NOT_EVALUATED
     if _alarms(rows):
-        return "more than expected"
+        return RAISED
     if all(row["status"] == "not_evaluable" for row in rows):
         return f"cannot be judged: {min(rows, key=_preference)['reason'] or 'no reason given'}"
-    return "within the expected range"
+    return AS_EXPECTED
 
 
 def curves(tables: WeekTables, pack: Pack) -> list[Curve]:

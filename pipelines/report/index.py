@@ -11,12 +11,14 @@ from jinja2 import Environment, StrictUndefined
 
 from pipelines.durable import put_in_place
 from pipelines.report import svg
+from pipelines.report.alarms import AS_EXPECTED, RAISED
 from pipelines.report.folder import write_private
 from pipelines.report.week import Row
 from pipelines.report.words import change, count
 
 INDEX = "index.html"
 KEY_NUMBERS = ("reports", "emergency", "could_be_emergency", "unresolved")
+JUDGED = (AS_EXPECTED, RAISED)
 _WEEK = re.compile(r"\d{4}-M?W\d{2}")
 
 
@@ -38,8 +40,8 @@ def _week(folder: Path) -> Row:
     """A week's name, its files and, as far as its CSVs can be read, its numbers."""
     numbers = {row.get("name"): row for row in _rows(folder / "data/key_numbers.csv")}
     counts = {name: _counts(numbers.get(name, {})) for name in KEY_NUMBERS}
-    judged = numbers.get("reports", {}).get("expectation") not in (None, "", "not evaluated yet")
-    alarms = len(_rows(folder / "data/alarms.csv")) if judged else None
+    judged = numbers.get("reports", {}).get("expectation") in JUDGED
+    alarms = len(_rows(folder / "data/alarms.csv")) or (0 if judged else None)
     names = [name for name in ("internal.html", "report.pdf", "report.md") if (folder / name).is_file()]
     return {"week": folder.name, "counts": counts, "alarms": alarms, "files": names}
 

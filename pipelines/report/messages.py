@@ -153,7 +153,7 @@ def _say_still_to_come(tables: WeekTables) -> str:
     usual = usual_late_share(tables)
     if not usual or usual < 0.005:
         return ""
-    return f"Of an earlier week's reports, {percent(usual)} came that late: this week may still grow."
+    return f"Of an earlier week's reports, {percent(usual)} came over {LATE_DAYS} days late: this week may still grow."
 
 
 def _say_revisions(tables: WeekTables, pack: Pack) -> str:

@@ -1,0 +1,88 @@
+"""Judged rows kept until they are stored: in memory, compressed, up to a bound; beyond it in a nameless file.
+
+A file with a direct identifier must leave no value behind, not even in a freed block of the disk. So what goes to
+the disk is encrypted with a key that only this process knows, and forgets.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from io import FileIO
+from pathlib import Path
+
+import pyarrow as pa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from pipelines.errors import FileRejected
+
+MEMORY_BYTES = 64 << 20  # of compressed rows; the files that most senders send fit in whole
+NONCE_BYTES = 12
+
+
+class Spool:
+    """Arrow tables, added in order and read back in the same order as often as wanted. Close it after use."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.kept: list[pa.Buffer] = []
+        self.sizes: list[int] = []  # of the encrypted tables, which follow those in memory
+        self.used = 0
+        self.file: FileIO | None = None
+        self.cipher = AESGCM(AESGCM.generate_key(256))
+
+    def add(self, table: pa.Table) -> None:
+        """Raises FileRejected, for now, where the disk has no room."""
+        buffer = _packed(table)
+        if not self.sizes and self.used + buffer.size <= MEMORY_BYTES:
+            self.used += buffer.size
+            self.kept.append(buffer)
+            return
+        try:
+            self._write(buffer)
+        except OSError as error:
+            raise FileRejected(f"cannot be held while it is judged: {error.strerror}", passing=True) from error
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Every table that was added."""
+        yield from map(_unpacked, self.kept)
+        if self.file is None:
+            return
+        place = 0
+        for number, size in enumerate(self.sizes):
+            sealed = os.pread(self.file.fileno(), size, place)
+            place += size
+            yield _unpacked(pa.py_buffer(self.cipher.decrypt(_nonce(number), sealed, None)))
+
+    def close(self) -> None:
+        """Forgets everything."""
+        self.kept = []
+        if self.file is not None:
+            self.file.close()
+
+    def _write(self, buffer: pa.Buffer) -> None:
+        if self.file is None:
+            self.file = tempfile.TemporaryFile(dir=self.folder, buffering=0)  # noqa: SIM115 - `close` does
+        sealed = memoryview(self.cipher.encrypt(_nonce(len(self.sizes)), memoryview(buffer).cast("B"), None))
+        self.sizes.append(len(sealed))
+        while sealed:
+            sealed = sealed[self.file.write(sealed) :]
+
+
+def _nonce(number: int) -> bytes:
+    """A key is used for one spool alone, so that counting makes every nonce different."""
+    return number.to_bytes(NONCE_BYTES, "big")
+
+
+def _packed(table: pa.Table) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", 1))
+    with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def _unpacked(buffer: pa.Buffer) -> pa.Table:
+    with pa.ipc.open_stream(buffer) as reader:
+        return reader.read_all()
