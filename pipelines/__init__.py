@@ -7,5 +7,6 @@ store      one file, one transaction; the ledger; the lock; the published snapsh
 summarise  records -> daily counts, on which the weekly views in sql/views stand
 signals    weekly counts -> expected ranges and alarms; surveillance judges every series of a run by them
 report     one week's counts -> the page a clinical lead reads on Monday, as PDF, for mail, as CSV
+withdraw   a wrong file taken back; check, backup and migrate are for damage and older states (docs/safety.md)
 flows      the same steps as Prefect flows; batch is what flows and plain commands share
 """

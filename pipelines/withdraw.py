@@ -164,14 +164,13 @@ def _version_columns(pack: Pack) -> str:
 
 def _check_same(connection: duckdb.DuckDBPyConnection, entry: Entry, judged: Judged) -> None:
     """The file must read as it did: settings or an adapter may have changed since."""
-    conflicts = judged.left_out.column("kind").to_pylist().count("conflict")
     row = connection.execute(
         "SELECT rows_read, rows_out_of_scope, first_report, last_report FROM files WHERE delivery_no = ?",
         [entry.delivery_no],
     ).fetchall()[0]
     counts = judged.counts
     if row != (counts.rows, counts.out_of_scope, counts.first, counts.last):
-        raise _changed(entry, f"{counts.rows} rows, {conflicts} in conflict, are not what the ledger says")
+        raise _changed(entry, f"its {counts.rows} rows or their first and last times are not what the ledger says")
 
 
 def _changed(entry: Entry, why: str) -> UsageError:
@@ -202,24 +201,30 @@ def _take_back(connection: duckdb.DuckDBPyConnection, context: Context, entry: E
     connection.execute(_stored_versions_sql(context.pack), ids)
     content = ", ".join(f"'{n}': {n}" for n in incoming_schema(context.pack).names if n not in IDS)
     connection.execute(statement("steps", "report_versions", content=content))
-    changes = connection.execute(statement("steps", "report_versions_ledger"), ids).fetchall()
     back = one_number(
         connection,
         """SELECT count(*) FROM versions SEMI JOIN (FROM records WHERE delivery_no = ?) AS gone USING (report_id)
            WHERE kept AND replaced_by IS NULL""",
         [entry.delivery_no],
     )
+    _move_counts(connection, ids)
     _put_versions(connection, context.pack, entry)
     connection.execute("DELETE FROM quarantine WHERE delivery_no = ?", [entry.delivery_no])
-    for delivery_no, brought, replaced in changes:
+    _mark(connection, entry)
+    summarise.rebuild(connection, context.settings, context.pack)
+    return f"{entry.file_id[:12]}: {entry.accepted:,} records taken back, {back:,} others in use in their place"
+
+
+def _move_counts(connection: duckdb.DuckDBPyConnection, ids: Mapping[str, object]) -> None:
+    """In the ledger of the other files: what was a duplicate may be a record now, or the other way round."""
+    for delivery_no, brought, replaced in connection.execute(
+        statement("steps", "report_versions_ledger"), ids
+    ).fetchall():
         connection.execute(
             """UPDATE files SET rows_accepted = rows_accepted + ?, rows_duplicate = rows_duplicate - ?,
                  rows_superseded = rows_superseded + ? WHERE delivery_no = ?""",
             [brought, brought, replaced, delivery_no],
         )
-    _mark(connection, entry)
-    summarise.rebuild(connection, context.settings, context.pack)
-    return f"{entry.file_id[:12]}: {entry.accepted:,} records taken back, {back:,} others in use in their place"
 
 
 def _stored_versions_sql(pack: Pack) -> str:

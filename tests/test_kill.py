@@ -19,7 +19,7 @@ from pipelines.__main__ import main
 from pipelines.check import check
 from pipelines.settings import Settings
 from pipelines.store import Home
-from schemas.pack import Pack
+from schemas.pack import Pack, load_pack
 from tests.conftest import opened
 from tests.states import content
 
@@ -91,7 +91,18 @@ def steps_for(folder: Path, files: int, home: Path) -> list[Step]:
         ("report", "--week", WEEK),
         ("ingest", *map(str, second)),
         ("withdraw", wrong),
+        ("retag", "--pack", str(another_pack(folder))),
     ]
+
+
+def another_pack(folder: Path) -> Path:
+    """The shipped pack with one piece of evidence read less strictly: some records change their cause."""
+    path = folder / "another.toml"
+    old, new = "fever AND (redness OR calf_swelling OR warmth)", "redness OR (fever AND (calf_swelling OR warmth))"
+    changed = load_pack().text.replace(old, new).replace("number = 1", "number = 2", 1)
+    assert changed.count(new) == 1
+    path.write_text(changed)
+    return path
 
 
 def everything(home: Path) -> dict[str, Any]:
@@ -153,6 +164,6 @@ def test_killed_runs_leave_what_an_undisturbed_one_leaves(tmp_path: Path, pack: 
 
 @pytest.mark.slow
 def test_a_hundred_kills_lose_and_double_nothing(tmp_path: Path, pack: Pack) -> None:
-    done = held_against_an_undisturbed_run(120, 16, 2, tmp_path, pack)
+    done = held_against_an_undisturbed_run(100, 12, 2, tmp_path, pack)
     print(dict(done))
-    assert set(done) == {"ingest", "report", "withdraw"}
+    assert set(done) == {"ingest", "report", "withdraw", "retag"}
