@@ -322,23 +322,22 @@ def _fast_table(block: Block, names: Sequence[str], delimiter: str, whole: froze
             pa.BufferReader(data),
             read_options=pyarrow.csv.ReadOptions(column_names=list(names), use_threads=False, block_size=len(data) + 1),
             parse_options=pyarrow.csv.ParseOptions(
-                delimiter=delimiter, quote_char=False, ignore_empty_lines=False, newlines_in_values=False
+                delimiter=delimiter, quote_char=False, ignore_empty_lines=True, newlines_in_values=False
             ),
             convert_options=_as_text(names, whole, check_utf8=not data.isascii()),
         )
     except pa.ArrowInvalid:
         return None
-    return table if table.num_rows == block.lines else None
+    return table if table.num_rows == block.lines else None  # blank lines are no rows: then each line is looked at
 
 
 def _needs_a_look(data: bytes) -> bool:
     """Whether a block has what the vectorised reader would get wrong.
 
-    Quotes, NULs and lone carriage returns; blank lines, of which it makes rows; a byte order mark, which it drops.
+    Quotes, NULs and lone carriage returns; a byte order mark, which it drops.
     """
     lone_returns = b"\r" in data and data.count(b"\r\n") != data.count(b"\r")
-    blank_lines = data.startswith((b"\n", b"\r\n")) or b"\n\n" in data or b"\n\r\n" in data
-    return b'"' in data or b"\0" in data or lone_returns or blank_lines or data.startswith(BOM)
+    return b'"' in data or b"\0" in data or lone_returns or data.startswith(BOM)
 
 
 def _as_text(names: Sequence[str], whole: frozenset[str], check_utf8: bool) -> pyarrow.csv.ConvertOptions:
