@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import duckdb
 
-from pipelines import audit, store
+from pipelines import audit, store, summarise
 from pipelines.compare import check_fits, stored_sql, tagged_sql
 from pipelines.errors import StateError, UsageError
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number
 from schemas.pack import LEVELS, Pack
 from schemas.tables import create_sql, records_table, superseded_table
+
+COUNTED_TAGS = ("triage_level", "triage_ceiling", "rules_true", "missing", "likely_cause")  # of the daily tables
 
 
 def retag(connection: duckdb.DuckDBPyConnection, settings: Settings, stored: Pack, pack: Pack) -> str:
@@ -25,9 +27,13 @@ def retag(connection: duckdb.DuckDBPyConnection, settings: Settings, stored: Pac
     with store.transaction(connection):
         records = _write(connection, stored, pack)
         moved = _moves(connection)
+        if _coded_alike(stored, pack):
+            _count_changes(connection, settings, pack)
         _put_in_place(connection, stored, pack)
         connection.execute("UPDATE files SET rule_pack = ? WHERE status = 'accepted'", [pack.version])
         store.use_pack(connection, settings, pack)
+        if not _coded_alike(stored, pack):
+            summarise.rebuild(connection, settings, pack)
         store.check_counts(connection)
         text = f"{records:,} records retagged from {stored.version} to {pack.version}; {moved or 'no level changed'}"
         audit.note(connection, "retag", pack.version, text)
@@ -58,6 +64,31 @@ def _moves(connection: duckdb.DuckDBPyConnection) -> str:
     if any(torn for *_, torn in rows):
         raise StateError("retagging put the records in another order; nothing was changed")
     return ", ".join(f"{LEVELS[a]} to {LEVELS[b]} {count:,}" for a, b, count, _ in rows if a != b)
+
+
+def _coded_alike(stored: Pack, pack: Pack) -> bool:
+    """Whether a bit or code in the records means the same under both packs."""
+    return (
+        stored.askable == pack.askable
+        and [rule.id for rule in stored.triage] == [rule.id for rule in pack.triage]
+        and [(cause.name, cause.category) for cause in stored.causes] == [(c.name, c.category) for c in pack.causes]
+    )
+
+
+def _count_changes(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
+    """Takes the records that are tagged otherwise now out of the daily counts, and adds them anew: they are few."""
+    tags = ", ".join(COUNTED_TAGS)
+    connection.execute(f"""CREATE OR REPLACE TEMP TABLE changed AS
+        SELECT delivery_no, line_number
+        FROM (SELECT delivery_no, line_number, ({tags}) AS old_tags FROM records)
+          POSITIONAL JOIN (SELECT ({tags}) AS new_tags FROM retagged)
+        WHERE old_tags <> new_tags""")
+    pairs = (("records", -1), ("retagged", 1))
+    changes = (
+        f"SELECT *, {sign} AS sign FROM {t} SEMI JOIN changed USING (delivery_no, line_number)" for t, sign in pairs
+    )
+    summarise.merge_changes(connection, settings, pack, " UNION ALL BY NAME ".join(changes))
+    connection.execute("DROP TABLE changed")
 
 
 def _put_in_place(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> None:

@@ -291,7 +291,7 @@ def comment(connection: duckdb.DuckDBPyConnection, table: Table, kind: str = "TA
 
 
 def use_pack(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
-    """Makes a pack the one in use: its dimension tables, and the views that decode its bits.
+    """Makes a pack the one in use: its dimension tables, and the views that decode its bits. Counts nothing.
 
     Raises UsageError for a pack with a rule that can never be TRUE.
     """
@@ -314,7 +314,7 @@ def use_pack(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pa
     )
     _set_state(connection, "rule_pack", pack.version)
     _set_state(connection, "complaint", pack.complaint)
-    _cut_weeks(connection, settings, pack)
+    _make_views(connection, settings, pack)
 
 
 def _set_state(connection: duckdb.DuckDBPyConnection, key: str, value: str) -> None:
@@ -331,7 +331,12 @@ def get_state(connection: duckdb.DuckDBPyConnection, key: str) -> str:
 
 
 def _cut_weeks(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
-    """Creates the views and rebuilds every count for the time zone and week system in the settings."""
+    """Counts everything again for the time zone and week system in the settings."""
+    _make_views(connection, settings, pack)
+    summarise.rebuild(connection, settings, pack)
+
+
+def _make_views(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
     for view in stored_views(pack):
         if view.name == "reports":
             sql = reports_sql(pack, "records")
@@ -339,7 +344,6 @@ def _cut_weeks(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: 
             sql = statement("views", view.name, **summarise.week_words(settings))
         connection.execute(f"CREATE OR REPLACE VIEW {view.name} AS {sql}")
         comment(connection, view, "VIEW")
-    summarise.rebuild(connection, settings, pack)
     _set_state(connection, "time_zone", settings.time_zone)
     _set_state(connection, "week_system", settings.week_system)
 

@@ -39,9 +39,14 @@ def add_changes(
     """Brings the daily tables and the calendar up to date with one delivery, inside its transaction."""
     minus = "UNION ALL SELECT *, -1 AS sign FROM replaced" if replaced else ""
     source = f"SELECT *, 1 AS sign FROM records WHERE delivery_no = {delivery_no} {minus}"
+    merge_changes(connection, settings, pack, source)
+    update_calendar(connection, settings)
+
+
+def merge_changes(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack, source: str) -> None:
+    """Adds changed records to the daily tables; `source` selects them, with a sign of 1 or -1."""
     for table, delta in _deltas(connection, settings, pack, source):
         _merge(connection, table, delta)
-    update_calendar(connection, settings)
 
 
 def rebuild(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
