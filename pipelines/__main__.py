@@ -136,12 +136,20 @@ def _explain(commands: argparse._SubParsersAction) -> None:  # type: ignore[type
 
 def _rules(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
     text = "a rule pack: `check` it; `show` it as a page to sign, or as `sql`; `diff` how two tag the history"
-    parser = _add(commands, "rules", text)
-    parser.add_argument("action", choices=("check", "show", "sql", "diff"))
-    parser.add_argument(
-        "packs", nargs="*", metavar="PACK", help="a TOML file (else that of the settings); diff: two, or `stored`"
-    )
-    parser.add_argument("--json", action="store_true", help="diff: as JSON")
+    parser = commands.add_parser("rules", help=text, description=text, epilog=NOTICE)
+    actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action")
+    one_pack = "a TOML file (else the pack of the home, else the shipped one)"
+    for action, what in (
+        ("check", "everything that is wrong or odd in a pack, with its line"),
+        ("show", "the pack as a page to sign"),
+        ("sql", "the pack as plain SQL over the view reports"),
+    ):
+        _add(actions, action, what).add_argument("pack", nargs="?", metavar="PACK", help=one_pack)
+    diff = _add(actions, "diff", "how two packs tag the stored history differently; nothing is written")
+    diff.add_argument("packs", nargs=2, metavar="PACK", help="a TOML file, or `stored` for what tagged the history")
+    diff.add_argument("--json", action="store_true", help="as JSON")
+    for each in actions.choices.values():
+        each.set_defaults(function="rules")
 
 
 def _retag(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]

@@ -79,6 +79,12 @@ def configured_pack(home: Home, settings: Settings) -> Pack:
     return load_pack(pack_path(home.path, settings))
 
 
+def history_pack(home: Path) -> Pack:
+    """The pack that tagged the records of a home."""
+    with contextlib.closing(read_only(home / "records.duckdb")) as connection:
+        return store.stored_pack(connection, store.get_state(connection, "rule_pack"))
+
+
 def pack_path(home: Path, settings: Settings) -> Path:
     """The file of the configured pack."""
     return home / settings.rule_pack if settings.rule_pack else default_pack_path()

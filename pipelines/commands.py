@@ -179,17 +179,19 @@ def _write_page(path: Path, found: dict[str, Any]) -> None:
 
 def rules(options: argparse.Namespace) -> int:
     """Checks or prints a rule pack, or compares two over the stored history."""
-    from pipelines.batch import pack_path
+    from pipelines.batch import history_pack, pack_path
     from schemas.pack import load_pack
 
     if options.action == "diff":
         return _diff(options)
-    if len(options.packs) > 1:
-        raise UsageError(f"rules {options.action} takes one pack")
     home = home_path(options.home)
-    path = Path(options.packs[0]) if options.packs else pack_path(home, load_settings(home))
+    path = Path(options.pack) if options.pack else pack_path(home, load_settings(home))
+    if options.action != "check" and not options.pack and (home / "records.duckdb").exists():
+        pack = history_pack(home)  # what tagged the records there, whatever the settings say
+    else:
+        pack = load_pack(path)
     actions: dict[str, Callable[[Any, Path], None]] = {"check": _check_pack, "show": _show_pack, "sql": _print_sql}
-    actions[options.action](load_pack(path), path)
+    actions[options.action](pack, path)
     return 0
 
 
@@ -200,8 +202,6 @@ def _diff(options: argparse.Namespace) -> int:
     from pipelines.store import Home
 
     home = _existing_home(options.home)
-    if len(options.packs) != 2:
-        raise UsageError("rules diff takes two packs: files, or `stored` for the one that tagged the history")
     found = compare_packs(Home(home), load_settings(home), *options.packs)
     print(json.dumps(asdict(found), indent=2) if options.json else comparison_text(found))
     return 0

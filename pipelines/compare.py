@@ -12,9 +12,9 @@ from typing import Any
 import duckdb
 
 from pipelines.errors import UsageError
-from pipelines.statements import sql_list, statement
+from pipelines.statements import first_row, sql_list, statement
 from pipelines.tag import TAG_COLUMNS, tag_sql
-from schemas.pack import LEVELS, UNDETERMINED, Pack, TriageRule, condition_fields
+from schemas.pack import LEVELS, UNDETERMINED, Field, Pack, TriageRule, condition_fields
 
 EXAMPLES = 20
 EMERGENCY = LEVELS.index("emergency")
@@ -43,22 +43,36 @@ class Comparison:
     examples: list[Row]
 
 
-def check_fits(stored: Pack, pack: Pack) -> None:
+def check_fits(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> None:
     """Raises UsageError where a pack could not read answers that are stored: a field or a value it does not know."""
     fields = {field.name: field for field in pack.fields}
     for field in stored.fields:
         same = fields.get(field.name)
-        if same is None or same.type != field.type or not set(field.values) <= set(same.values):
+        if (same is None or not _allows(same, field)) and _is_answered(connection, field.name):
             raise UsageError(
                 f"rule pack {pack.version} cannot read the stored answers to '{field.name}': keep the field, its type "
                 "and its values (no rule has to read it), or ingest into a new --home"
             )
 
 
+def _allows(new: Field, old: Field) -> bool:
+    """Whether every answer to `old` is one to `new`."""
+    within = new.smallest <= old.smallest and old.largest <= new.largest
+    return new.type == old.type and set(old.values) <= set(new.values) and within
+
+
+def _is_answered(connection: duckdb.DuckDBPyConnection, field: str) -> bool:
+    """Whether any record, superseded ones included, has an answer."""
+    counted = first_row(connection, "SELECT 1 FROM daily_fields WHERE field = ? AND answered > 0 LIMIT 1", [field])
+    return bool(counted or first_row(connection, f"SELECT 1 FROM superseded WHERE {field} IS NOT NULL LIMIT 1"))
+
+
 def tagged_sql(stored: Pack, pack: Pack, relation: str, open_rules: bool = False) -> str:
     """`relation`, with its answers in columns called *_stored (see `stored_sql`), tagged by another pack."""
     answers = {mask: _bits(stored, pack, mask) for mask in ("answered", "yes")}
-    answers |= {name: f"{name}_stored" if name in stored.own_numbers else "NULL" for name in pack.own_numbers}
+    answers |= {
+        name: f"{name}_stored" if name in stored.own_numbers else "NULL::USMALLINT" for name in pack.own_numbers
+    }
     answers |= {name: _choice(stored, pack, name) for name in pack.choices}
     columns = ", ".join(f"{sql} AS {name}" for name, sql in answers.items())
     return tag_sql(pack, f"(SELECT *, {columns} FROM {relation})", open_rules)
@@ -85,14 +99,17 @@ def _bits(stored: Pack, pack: Pack, mask: str) -> str:
 
 def _choice(stored: Pack, pack: Pack, name: str) -> str:
     """A choice's code in `pack`, whose values may be more, or in another order."""
-    places = [0, *(1 + pack.choices[name].index(value) for value in stored.choices.get(name, ()))]
-    return f"({places})[{name}_stored + 1]::UTINYINT" if name in stored.choices else "0::UTINYINT"
+    if name not in stored.choices:
+        return "0::UTINYINT"
+    values = pack.choices[name]  # a value that is gone was never answered
+    places = [0, *(1 + values.index(value) if value in values else 0 for value in stored.choices[name])]
+    return f"({places})[{name}_stored + 1]::UTINYINT"
 
 
 def compare(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, after: Pack) -> Comparison:
     """Tags the history, which pack `stored` has tagged, with two packs. Raises UsageError where one cannot read it."""
     for pack in (before, after):
-        check_fits(stored, pack)
+        check_fits(connection, stored, pack)
     connection.execute(_compared_sql(stored, before, after))
     pairs = _rows(
         connection,

@@ -23,7 +23,7 @@ def retag(connection: duckdb.DuckDBPyConnection, settings: Settings, stored: Pac
     """
     if pack.version == stored.version:
         return f"the history is tagged with {pack.version} already"
-    check_fits(stored, pack)
+    check_fits(connection, stored, pack)
     with store.transaction(connection):
         records = _write(connection, stored, pack)
         moved = _moves(connection)

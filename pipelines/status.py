@@ -8,12 +8,13 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.batch import shown_path
+from pipelines.batch import configured_pack, shown_path
 from pipelines.check import is_current
 from pipelines.query import read_only
 from pipelines.settings import load_settings
 from pipelines.statements import first_row, statement
 from pipelines.store import Home, check_counts, check_version, damage_told, get_state
+from schemas.pack import Pack
 
 
 def status_of(home: Path) -> tuple[list[str], bool]:
@@ -25,8 +26,9 @@ def status_of(home: Path) -> tuple[list[str], bool]:
     with contextlib.closing(read_only(place.records)) as connection, damage_told(place.records):
         check_version(connection, place)
         check_counts(connection)
-        k = load_settings(home).k_anonymity
-        lines = [f"home          {home}", *_stored(connection), _small_groups(connection, k)]
+        settings = load_settings(home)
+        lines = [f"home          {home}", *_stored(connection), _small_groups(connection, settings.k_anonymity)]
+        lines += _other_pack(get_state(connection, "rule_pack"), configured_pack(place, settings))
         wanted = _rejected(connection) + _snapshot(place, connection)
     return [*lines, *(f"ATTENTION     {text}" for text in wanted)], bool(wanted)
 
@@ -48,6 +50,13 @@ def _stored(connection: duckdb.DuckDBPyConnection) -> list[str]:
         f"quarantined   {files[3]:,} rows",
         "state         ledger, records and summaries agree",
     ]
+
+
+def _other_pack(used: str, configured: Pack) -> list[str]:
+    """A pack in the settings, or shipped with an update, that the history is not tagged with."""
+    if used == configured.version:
+        return []
+    return [f"              configured is {configured.version}; `calfwatch retag` would tag the history with it"]
 
 
 def _rejected(connection: duckdb.DuckDBPyConnection) -> list[str]:

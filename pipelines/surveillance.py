@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+BROKEN_WEEKS = 13  # without any report: what came before is no history, but a date typed wrong or another time
 LEAST_YEARS, MOST_YEARS = 3, 4  # of history: from so many on Farrington flexible, with at most so many
 FALSE_DISCOVERY_RATE = 0.05
 SHORT_HISTORY, FEW_CASES = "short history", "too few cases"
@@ -64,7 +65,8 @@ class Weeks:
     """All series over unbroken weeks.
 
     `places` are the places of the covered weeks among `starts`; `observed` is covered weeks x series; `known` is
-    all weeks x series, NaN where a week is missing, incomplete or running.
+    all weeks x series, NaN where a week is missing, incomplete, running, or before `begin`, the place at which the
+    history begins.
     """
 
     names: list[str]
@@ -74,6 +76,7 @@ class Weeks:
     series: list[str]
     observed: NDArray[np.int64]
     known: NDArray[np.float64]
+    begin: int
 
 
 def _judge_anew(connection: duckdb.DuckDBPyConnection, keep: bool) -> None:
@@ -109,7 +112,20 @@ def _read_weeks(connection: duckdb.DuckDBPyConnection) -> Weeks | None:
     known = np.full((len(starts), len(series)), np.nan)
     whole = np.array([reason is None for reason in reasons])
     known[places[whole]] = observed[whole]
-    return Weeks(names, starts, places, reasons, series, observed, known)
+    begin = _begin(len(starts), places[observed[:, series.index("all")] > 0])
+    known[:begin] = np.nan
+    return Weeks(names, starts, places, reasons, series, observed, known, begin)
+
+
+def _begin(weeks: int, reporting: NDArray[np.int64]) -> int:
+    """The place after the last BROKEN_WEEKS without any report: one row with a wrong year makes no years of zeros."""
+    import numpy as np
+
+    if not len(reporting):
+        return weeks
+    gaps = np.diff(reporting)
+    broken = np.flatnonzero(gaps > BROKEN_WEEKS)
+    return int(reporting[broken[-1] + 1] if len(broken) else reporting[0])
 
 
 Fits = dict[tuple[int, int], tuple[float, float, float]]
@@ -158,7 +174,8 @@ def _judge(weeks: Weeks, kept: Fits) -> pd.DataFrame:
     from pipelines.signals import reference_weeks
 
     years = [
-        sum(place >= 0 for place in reference_weeks(weeks.starts, place, MOST_YEARS)[1:]) for place in weeks.places
+        sum(place >= weeks.begin for place in reference_weeks(weeks.starts, place, MOST_YEARS)[1:])
+        for place in weeks.places
     ]
     short = [row for row, whole_years in enumerate(years) if whole_years < LEAST_YEARS]
     parts = [_by_ears(weeks, short, method) for method in EARS]

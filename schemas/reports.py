@@ -63,8 +63,11 @@ def choice_words(values: Iterable[str]) -> frozenset[str]:
 def _own_column(field: Field) -> pandera.Column:
     """The column of a field that the pack declares."""
     if field.type == "number":
-        allowed = f"integer {field.smallest}-{field.largest} ({field.unit})"
-        return _column("whole_number", allowed, _whole_number(field.smallest, field.largest), required=False)
+        allowed = f"integer {field.smallest}-{field.largest} ({field.unit}), NA, unknown or blank"
+        number = _whole_number(field.smallest, field.largest)
+        return _column(
+            "whole_number", allowed, lambda cells: number(cells) | cells.str.lower().isin(UNKNOWN_WORDS), required=False
+        )
     if field.type == "choice":
         words = choice_words(field.values)
         allowed = f"{', '.join(field.values)}, NA, unknown or blank"

@@ -24,7 +24,7 @@ CELLS = {
     "pain_score": ["6", "7", ""],
     "numb_fingers": ["yes", "no", ""],
     "side": ["left", "BOTH", "", "NA"],
-    "grip_kg": ["4", "5", "20", "21", ""],
+    "grip_kg": ["4", "5", "20", "21", "NA"],
     "fell_on_hand": ["yes", "no", ""],
     "onset": ["sudden", "Gradual", "unknown"],
 }
@@ -64,7 +64,7 @@ def opened(home: Path, name: str = "records") -> Iterator[duckdb.DuckDBPyConnect
 
 def typed(name: str, cell: str) -> bool | int | str | None:
     if name in ("pain_score", "grip_kg"):
-        return int(cell) if cell else None
+        return int(cell) if cell.isdigit() else None
     return TYPED.get(cell, cell.lower())
 
 
@@ -116,7 +116,7 @@ def test_bad_cells_are_quarantined_with_what_is_allowed(wrist_home: Path, tmp_pa
     assert command(["ingest", "--home", str(tmp_path), str(tmp_path / "b.csv")]) == 0
     with opened(tmp_path) as connection:
         cells = connection.execute("SELECT column_name, allowed FROM quarantine ORDER BY line_number").fetchall()
-    grip = ("grip_kg", "integer 0-90 (kg)")
+    grip = ("grip_kg", "integer 0-90 (kg), NA, unknown or blank")
     side, onset = "left, right, both, NA, unknown or blank", "sudden, gradual, NA, unknown or blank"
     assert cells == [grip, grip, ("side", side), ("onset", onset)]
 

@@ -251,6 +251,12 @@ def test_revisions_say_which_weeks_moved_by_how_much_and_why(page: Page, databas
     )
 
 
+def test_a_week_that_can_no_longer_be_compared_is_told_with_its_reason(changed: Callable[..., Page]) -> None:
+    gone = "UPDATE weekly_revisions SET as_known_now = NULL, difference = NULL, reason = 'withdrawn file'"
+    page = changed(f"{gone} WHERE week = '2026-W45'")
+    assert "2026-W45: withdrawn file." in page.text
+
+
 def test_a_revision_without_the_sum_of_all_is_named_without_it(changed: Callable[..., Page]) -> None:
     page = changed("DELETE FROM weekly_revisions WHERE series = 'all' OR series <> 'region=harbour'")
     assert "1 week published earlier has changed since, the latest 2026-W45." in page.text

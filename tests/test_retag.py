@@ -205,6 +205,8 @@ def test_an_ingest_after_it_uses_the_new_pack_whatever_the_settings_say(tmp_path
         ('name = "fell_on_hand"', 'name = "fell"', "fell_on_hand"),
         ('["left", "right", "both"]', '["left", "both"]', "side"),
         ('type = "number"\nunit = "kg"\nsmallest = 0\nlargest = 90', 'type = "yes_no"', "grip_kg"),
+        ("largest = 90", "largest = 89", "grip_kg"),
+        ("smallest = 0", "smallest = 1", "grip_kg"),
     ],
 )
 def test_a_pack_that_cannot_read_the_stored_answers_is_refused(tmp_path: Path, old: str, new: str, field: str) -> None:
@@ -213,7 +215,7 @@ def test_a_pack_that_cannot_read_the_stored_answers_is_refused(tmp_path: Path, o
     text = OLD.replace(old, new, 1).replace(
         "fell_on_hand AND", "numb_fingers AND" if field == "fell_on_hand" else "fell_on_hand AND"
     )
-    text = re.sub(r"grip_kg <=? \d+", "grip_kg", text) if field == "grip_kg" else text
+    text = re.sub(r"grip_kg <=? \d+", "grip_kg", text) if "yes_no" in new else text
     (tmp_path / "new.toml").write_text(text)
     with pytest.raises(UsageError, match=f"cannot read the stored answers to '{field}': keep the field"):
         batch.retag_history(home, load_settings(home.path), str(tmp_path / "new.toml"), 1)
@@ -257,8 +259,10 @@ def test_diff_by_the_command_lists_every_fall_from_emergency(
 
 def test_diff_wants_two_packs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     home = made(tmp_path / "home", OLD)
-    assert command(["rules", "diff", str(WRIST), "--home", str(home.path)]) == 2
-    assert "rules diff takes two packs" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        command(["rules", "diff", str(WRIST), "--home", str(home.path)])
+    assert "PACK" in capsys.readouterr().err
+    assert command(["rules", "diff", "--home", str(home.path), "--json", "stored", str(WRIST)]) == 0
 
 
 def test_the_pack_in_place_is_no_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -289,3 +293,29 @@ def test_a_pack_with_a_rule_that_can_never_be_true_tags_nothing(tmp_path: Path, 
     (tmp_path / "calfwatch.toml").write_text('rule_pack = "pack.toml"\n')
     (tmp_path / "1.csv").write_text(as_csv(REPORTS[:3]))
     assert command(["ingest", "--home", str(tmp_path), str(tmp_path / "1.csv")]) == 2
+
+
+def test_a_new_field_that_nobody_has_answered_can_be_taken_back(tmp_path: Path) -> None:
+    home = made(tmp_path / "home", OLD)
+    before = content(home)
+    for name, text in (("new", changed("a rule that reads a new field")), ("old", OLD)):
+        (tmp_path / f"{name}.toml").write_text(text)
+        assert command(["retag", "--home", str(home.path), "--pack", str(tmp_path / f"{name}.toml")]) == 0
+    assert content(home) == before
+    assert command(["check", "--deep", "--home", str(home.path)]) == 0
+
+
+def test_sql_and_status_speak_of_the_pack_that_tagged_the_home(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = made(tmp_path / "home", OLD)
+    new = parse_pack(changed("a wider condition"))
+    (tmp_path / "new.toml").write_text(new.text)
+    assert command(["retag", "--home", str(home.path), "--pack", str(tmp_path / "new.toml")]) == 0
+    capsys.readouterr()
+    assert command(["rules", "sql", "--home", str(home.path)]) == 0
+    assert f"by rule pack {new.version}." in capsys.readouterr().out
+    assert command(["status", "--home", str(home.path)]) == 0
+    said = capsys.readouterr().out
+    assert f"rule pack     {new.version}\n" in said
+    assert f"configured is {parse_pack(OLD).version}; `calfwatch retag` would tag the history with it" in said

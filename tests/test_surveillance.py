@@ -352,3 +352,13 @@ def test_a_run_fills_the_published_table(
         path=home.summaries,
     )
     assert published == [(f"EARS C{number}", 67, "alarm") for number in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(("quiet_weeks", "begins_anew"), [(12, False), (13, True), (200, True)])
+def test_a_row_with_a_wrong_year_makes_no_years_of_zeros(counts: Counts, quiet_weeks: int, begins_anew: bool) -> None:
+    first = 12 + quiet_weeks
+    counts.cover(first, 0)
+    counts.fill({first: 1, **dict.fromkeys(range(12), 30)})
+    counts.judge()
+    assert (counts.rows("method, reason", back=5)[0] == ("EARS C1", "short history")) == begins_anew
+    assert counts.rows("method, status, expected")[:2] == [("EARS C1", "none", 30.0), ("EARS C2", "none", 30.0)]

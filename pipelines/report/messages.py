@@ -167,6 +167,8 @@ def _say_revisions(tables: WeekTables, pack: Pack) -> str:
     if not latest["all"]:
         return f"{told}, the latest {latest['week']}."
     reported, now = latest["all"]["as_reported"], latest["all"]["as_known_now"]
+    if now is None:  # no longer covered, or cut into other weeks since
+        return f"{told}, the latest {latest['week']}: {', '.join(latest['reasons'])}."
     return f"{told}, the latest {latest['week']}: {reported:,} reports then, {now:,} now."
 
 

@@ -163,7 +163,7 @@ def _revised_week(rows: list[Row], pack: Pack) -> Row:
     """One week: what became of all reports and of the emergencies, and the series that moved most."""
     by_series = {row["series"]: row for row in rows}
     others = [row for row in rows if row["series"] not in ("all", "triage_level=emergency")]
-    most = max(others, key=lambda row: (abs(row["difference"]), row["series"]), default=None)
+    most = max(others, key=lambda row: (abs(row["difference"] or row["as_reported"]), row["series"]), default=None)
     return {
         "week": rows[0]["week"],
         "all": by_series.get("all"),
