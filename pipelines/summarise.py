@@ -115,6 +115,7 @@ def _words(pack: Pack) -> dict[str, str]:
     return {
         "age_bands": sql_list(AGE_BANDS),
         "sexes": sql_list(SEXES),
+        "sex_unknown": str(1 + SEXES.index("unknown")),
         "levels": sql_list(LEVELS),
         "causes": sql_list(causes),
         "categories": sql_list(categories),
