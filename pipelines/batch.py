@@ -9,7 +9,7 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -105,18 +105,16 @@ def published_pack(home: Home) -> Pack:
 def ingest_batch(
     home: Home,
     settings: Settings,
-    paths: Sequence[str],
-    source: str | None,
+    deliveries: Sequence[Delivery],
     wait_seconds: float,
     tell: Lines,
     publish: bool = True,
     run_id: str = "",
 ) -> list[Outcome]:
-    """Ingests files in delivery order behind the home's lock, and publishes a snapshot if anything changed.
+    """Ingests files in delivery order behind the home's lock, and publishes a snapshot.
 
     Raises LockedError, StateError or UsageError; a rejected file raises nothing and is in the result.
     """
-    deliveries = find_deliveries(paths, settings, source)
     configured = configured_pack(home, settings)
     tell.start(deliveries)
     outcomes = []
@@ -179,47 +177,89 @@ def withdraw_file(
 def write_week(home: Home, week: str, out: Path | None, as_known_now: bool, wait_seconds: float = 60) -> Path:
     """A week's report and its folder. A published week is frozen: it is left, or copied to `out`, as it is.
 
-    Raises UsageError for a week that is not covered, LockedError where another run holds the home.
+    Raises UsageError for a week that is not covered or not over, LockedError where another run holds the home.
     """
     from pipelines.report import write_report
 
-    name = _latest_week(home) if week == "latest" else week
+    weeks = _covered_weeks(home)
+    name = _latest(weeks) if week == "latest" else week
     published = home.reports / name
     if as_known_now and out:
         return write_report(home.summaries, published_pack(home), out, name)
-    if not (published / "internal.html").exists():
-        _publish_week(home, name, wait_seconds)
+    if not _is_published(home, name):
+        if not weeks.get(name, True):  # frozen now, it would miss every report that is still to come
+            raise UsageError(f"{name} is not over yet; look at it with --week {name} --as-known-now --out DIR")
+        _publish_weeks(home, [name], wait_seconds)
     return _copied(published, out) if out else published
 
 
-def _publish_week(home: Home, week: str, wait_seconds: float) -> None:
+def write_due_reports(home: Home, wait_seconds: float = 60) -> list[Path]:
+    """Publishes every week that ended since the last published one, oldest first; of a home without any, the last.
+
+    A schedule that missed a Monday leaves no hole. Raises LockedError where another run holds the home.
+    """
+    if not home.records.exists():  # a schedule may start before the first file comes
+        return []
+    ended = [week for week, is_over in _covered_weeks(home).items() if is_over]
+    published = [place for place, week in enumerate(ended) if _is_published(home, week)]
+    due = ended[published[-1] + 1 :] if published else ended[-1:]
+    if due:
+        _publish_weeks(home, due, wait_seconds)
+    return [home.reports / week for week in due]
+
+
+def _is_published(home: Home, week: str) -> bool:
+    return (home.reports / week / "internal.html").exists()
+
+
+def _publish_weeks(home: Home, weeks: Sequence[str], wait_seconds: float) -> None:
+    """Publishes reports from a snapshot that knows the weeks as over: one made on a Sunday judged none of them."""
+    settings = load_settings(home.path)
+    configured = configured_pack(home, settings)
+    with home.lock(wait_seconds), store.open_records(home, settings, configured) as connection:
+        if _latest(_covered_weeks(home)) != _latest_of_snapshot(home):
+            store.publish(connection, home, settings)
+        for week in weeks:
+            if not _is_published(home, week):  # another run may have been first
+                _publish_week(connection, home, week)
+
+
+def _publish_week(connection: duckdb.DuckDBPyConnection, home: Home, week: str) -> None:
     """Writes the report and its counts from one snapshot, renames it into place, and records what was reported."""
     from pipelines.explain_pages import week_pages
     from pipelines.report import write_index, write_report
 
-    settings = load_settings(home.path)
-    configured = configured_pack(home, settings)
-    with home.lock(wait_seconds), store.open_records(home, settings, configured) as connection:
-        if (home.reports / week / "internal.html").exists():  # another run was first
-            return
-        unpublished = home.reports / ".unpublished"
-        shutil.rmtree(unpublished, ignore_errors=True)
-        pages = week_pages(connection, week)
-        folder = write_report(home.summaries, published_pack(home), unpublished, week, pages)
-        with contextlib.closing(read_only(home.summaries)) as snapshot:
-            revisions.freeze(snapshot, folder, week, home.reports / week)
-        unpublished.rmdir()
-        write_index(home.reports)
-        with store.transaction(connection):
-            revisions.adopt(connection, home.reports)
+    unpublished = home.reports / ".unpublished"
+    shutil.rmtree(unpublished, ignore_errors=True)
+    pages = week_pages(connection, week)
+    folder = write_report(home.summaries, published_pack(home), unpublished, week, pages)
+    with contextlib.closing(read_only(home.summaries)) as snapshot:
+        revisions.freeze(snapshot, folder, week, home.reports / week)
+    unpublished.rmdir()
+    write_index(home.reports)
+    with store.transaction(connection):
+        revisions.adopt(connection, home.reports)
 
 
-def _latest_week(home: Home) -> str:
+def _covered_weeks(home: Home) -> dict[str, bool]:
+    """Every covered week of the snapshot, oldest first, and whether it is over by now in the reporting time zone."""
+    sql = """SELECT week, week_start + 7 <= (now() AT TIME ZONE time_zone)::DATE
+        FROM (SELECT DISTINCT week, week_start FROM weekly_triage), about ORDER BY week_start"""
+    with contextlib.closing(read_only(home.summaries)) as connection:
+        return dict(connection.execute(sql).fetchall())
+
+
+def _latest(weeks: Mapping[str, bool]) -> str:
+    ended = [week for week, is_over in weeks.items() if is_over]
+    if not ended:
+        raise UsageError("no covered week is over yet; look at a running one with --week WEEK --as-known-now --out DIR")
+    return ended[-1]
+
+
+def _latest_of_snapshot(home: Home) -> str | None:
     with contextlib.closing(read_only(home.summaries)) as connection:
         row = first_row(connection, "SELECT latest_week FROM about")
-    if row is None or row[0] is None:
-        raise UsageError("no covered week is complete yet; name one with --week")
-    return str(row[0])
+    return None if row is None else row[0]
 
 
 def _copied(published: Path, out: Path) -> Path:

@@ -25,6 +25,7 @@ def demo(options: argparse.Namespace) -> int:
     """Generates, ingests, summarises and reports, in a home of its own; a second time nothing is doubled."""
     from pipelines.batch import ingest_batch
     from pipelines.generate import generate as write_reports
+    from pipelines.read import find_deliveries
     from pipelines.store import Home
 
     home = Home(home_path(options.home))
@@ -35,7 +36,8 @@ def demo(options: argparse.Namespace) -> int:
         print(f"writing {options.reports:,} synthetic reports over 26 weeks, no real person among them")
         write_reports(incoming, reports=options.reports, weeks=26, seed=options.seed, end=_last_sunday(date.today()))
     with _progress() as tell:
-        done = ingest_batch(home, settings, [str(incoming / "reports")], None, options.wait, tell)
+        deliveries = find_deliveries([str(incoming / "reports")], settings, None)
+        done = ingest_batch(home, settings, deliveries, options.wait, tell)
     _print_totals(done)
     folder = _write_due_report(home)
     _print_demo(home, folder)
@@ -91,12 +93,15 @@ def run(options: argparse.Namespace) -> int:
 def ingest(options: argparse.Namespace) -> int:
     """The same steps as `run` up to the published summaries, without Prefect's start-up cost."""
     from pipelines.batch import ingest_batch
+    from pipelines.read import find_deliveries
     from pipelines.store import Home
 
     home = Home(home_path(options.home))
     home.make()
+    settings = load_settings(home.path)
     with _progress() as tell:
-        done = ingest_batch(home, load_settings(home.path), options.paths, options.source, options.wait, tell)
+        deliveries = find_deliveries(options.paths, settings, options.source)
+        done = ingest_batch(home, settings, deliveries, options.wait, tell)
     _print_totals(done)
     return _rejected(done)
 

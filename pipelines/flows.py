@@ -18,9 +18,9 @@ from prefect.runtime import flow_run
 from prefect.states import Failed, State
 
 from pipelines import batch
-from pipelines.errors import DiskError, FilesRejectedError, LockedError, UsageError
+from pipelines.errors import DiskError, FilesRejectedError, LockedError
 from pipelines.ingest import Outcome
-from pipelines.read import find_deliveries
+from pipelines.read import deliveries_of, find_deliveries
 from pipelines.settings import Settings, load_settings
 from pipelines.store import Home
 
@@ -46,10 +46,9 @@ def ingest_files(
 ) -> list[dict[str, Any]]:
     """Ingests a chunk of files in order; known files are no work, so a second try never doubles anything."""
     place = Home(Path(home))
-    tell = batch.Lines()
-    done = batch.ingest_batch(
-        place, load_settings(place.path), paths, source, wait_seconds, tell, publish=False, run_id=run_id
-    )
+    settings = load_settings(place.path)
+    deliveries = deliveries_of([Path(path) for path in paths], settings, source)
+    done = batch.ingest_batch(place, settings, deliveries, wait_seconds, batch.Lines(), publish=False, run_id=run_id)
     return [asdict(outcome) for outcome in done]
 
 
@@ -60,13 +59,16 @@ def publish_summaries(home: str, wait_seconds: float) -> None:
     batch.publish_snapshot(place, load_settings(place.path), wait_seconds)
 
 
-@task(name="write due report", persist_result=False)
-def write_due_report(home: str) -> str | None:
-    """Writes the report of the last complete week if it is not there; without a complete week there is none."""
-    try:
-        return str(batch.write_week(Home(Path(home)), "latest", None, False))
-    except UsageError:
-        return None
+@task(
+    name="write due reports",
+    retries=1,
+    retry_delay_seconds=RETRY_SECONDS,
+    retry_condition_fn=_can_pass,
+    persist_result=False,
+)
+def write_due_reports(home: str, wait_seconds: float) -> list[str]:
+    """Writes the reports of the weeks that ended since the last published one; often there is none."""
+    return [str(folder) for folder in batch.write_due_reports(Home(Path(home)), wait_seconds)]
 
 
 @flow(name="calfwatch run", flow_run_name="run {home}", persist_result=False, validate_parameters=False)
@@ -76,8 +78,7 @@ def run_batch(home: str, paths: list[str], source: str | None = None, wait_secon
     place.make()
     outcomes = _ingest_in_chunks(place, paths, source, wait_seconds)
     publish_summaries(home, wait_seconds)
-    folder = write_due_report(home)
-    _summary(outcomes, folder)
+    _summary(outcomes, write_due_reports(home, wait_seconds))
     print(batch.totals(outcomes))
     return _verdict(outcomes)
 
@@ -89,14 +90,14 @@ def ingest_flow(home: str, paths: list[str], source: str | None = None, wait_sec
     place.make()
     outcomes = _ingest_in_chunks(place, paths, source, wait_seconds)
     publish_summaries(home, wait_seconds)
-    _summary(outcomes, None)
+    _summary(outcomes, [])
     return _verdict(outcomes)
 
 
 @flow(name="calfwatch report", flow_run_name="report {home}", persist_result=False, validate_parameters=False)
-def report_flow(home: str) -> None:
-    """The scheduled weekly report."""
-    write_due_report(home)
+def report_flow(home: str, wait_seconds: float = 60) -> None:
+    """The scheduled weekly report, of what is stored by then."""
+    write_due_reports(home, wait_seconds)
 
 
 def _ingest_in_chunks(place: Home, paths: list[str], source: str | None, wait_seconds: float) -> list[Outcome]:
@@ -118,17 +119,16 @@ def chunked(names: Sequence[str], most: int) -> list[list[str]]:
     return [list(names[place : place + size]) for place in range(0, len(names), size)]
 
 
-def _summary(outcomes: Sequence[Outcome], folder: str | None) -> None:
+def _summary(outcomes: Sequence[Outcome], folders: Sequence[str]) -> None:
     """The run's summary, kept beside the run: counts and verdicts, no cell of any file."""
     lines = ["| file | status | rows | accepted | quarantined | duplicate |", "|---|---|---|---|---|---|"]
     for outcome in outcomes:
         name = batch.shown_path(Path(outcome.path).name).replace("|", "/")
         counts = (outcome.rows_read, outcome.rows_accepted, outcome.rows_quarantined, outcome.rows_duplicate)
         lines.append(f"| {name} | {outcome.status} | {' | '.join(f'{count:,}' for count in counts)} |")
-    report = f"\n\nReport: `{folder}`" if folder else ""
-    create_markdown_artifact(
-        f"{batch.totals(outcomes)}\n\n" + "\n".join(lines) + report, key="calfwatch-run", description="what a run did"
-    )
+    reports = "".join(f"\n\nReport: `{folder}`" for folder in folders)
+    text = f"{batch.totals(outcomes)}\n\n" + "\n".join(lines) + reports
+    create_markdown_artifact(text, key="calfwatch-run", description="what a run did")
 
 
 def _verdict(outcomes: Sequence[Outcome]) -> State | None:

@@ -106,7 +106,12 @@ def find_deliveries(paths: Sequence[str], settings: Settings, source: str | None
     for given in paths:
         for path in sorted(_expand(given), key=lambda p: os.fsencode(p)):
             found.setdefault(path.absolute())
-    return [Delivery(path, _source_of(path, settings, source)) for path in found]
+    return deliveries_of(list(found), settings, source)
+
+
+def deliveries_of(paths: Sequence[Path], settings: Settings, source: str | None) -> list[Delivery]:
+    """Files that were found before, each with its sender; whether they are still there shows when they are read."""
+    return [Delivery(path, _source_of(path, settings, source)) for path in paths]
 
 
 def _expand(given: str) -> list[Path]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from pipelines import batch, revisions, store
-from pipelines.errors import StateError
+from pipelines.errors import StateError, UsageError
 from pipelines.ingest import Outcome
 from pipelines.settings import load_settings
 from pipelines.store import Home
@@ -217,3 +219,56 @@ def test_counts_that_cannot_be_read_are_an_error_that_names_the_file(published: 
     (copy / revisions.COUNTS_OF["reported_counts"]).write_text("week,reports\nx\n")
     with pytest.raises(StateError, match=r"2026-W45.*reported_counts.csv"):
         publish(home, pack)
+
+
+# ------------------------------------------------------------------------------------------------ which weeks are due
+
+
+def week_of(day: date) -> str:
+    year, week, _ = day.isocalendar()
+    return f"{year}-W{week:02}"
+
+
+def dated(number: int, day: date) -> Mapping[str, str]:
+    return {"report_id": f"d{number}", "reported_at": day.isoformat()}
+
+
+def test_a_new_home_owes_the_last_complete_week_alone_and_a_missed_monday_is_made_up_for(
+    home: Home, write_csv: WriteCsv, ingest: Ingest
+) -> None:
+    assert batch.write_due_reports(home) == [], "nothing has ever been ingested"
+    ingest(write_csv([report(1, 2), report(2, 10)], "first.csv"))
+    assert [folder.name for folder in batch.write_due_reports(home)] == ["2026-W46"]
+    assert batch.write_due_reports(home) == []
+    ingest(write_csv([report(3, 16), report(4, 1)], "second.csv"))
+    shutil.rmtree(home.reports / "2026-W46")
+    batch.write_week(home, "2026-W45", None, False)
+    assert [folder.name for folder in batch.write_due_reports(home)] == ["2026-W46", "2026-W47"]
+
+
+def test_a_running_week_is_never_frozen_but_can_be_looked_at(
+    home: Home, write_csv: WriteCsv, ingest: Ingest, tmp_path: Path
+) -> None:
+    today = datetime.now(UTC).date()
+    ingest(write_csv([dated(1, today)]))
+    assert batch.write_due_reports(home) == []
+    with pytest.raises(UsageError, match="no covered week is over yet"):
+        batch.write_week(home, "latest", None, False)
+    with pytest.raises(UsageError, match="is not over yet; look at it with --week"):
+        batch.write_week(home, week_of(today), None, False)
+    assert (batch.write_week(home, week_of(today), tmp_path / "look", True) / "internal.html").exists()
+
+
+def test_a_week_that_ended_after_the_snapshot_was_made_is_due_and_judged_as_over(
+    home: Home, write_csv: WriteCsv, ingest: Ingest, ask: Ask
+) -> None:
+    """As on a Monday morning: the last run was on Sunday."""
+    ingest(write_csv([report(number, number) for number in range(1, 17)]))
+    home.summaries.chmod(0o600)
+    with duckdb.connect(str(home.summaries)) as snapshot:
+        snapshot.execute("UPDATE about SET latest_week = '2026-W46'")
+        snapshot.execute("UPDATE weekly_signals SET status = 'not_evaluable', reason = 'running week'")
+    assert [folder.name for folder in batch.write_due_reports(home)] == ["2026-W47"]
+    assert ask("SELECT latest_week FROM about", path=home.summaries) == [("2026-W47",)]
+    running = "SELECT count(*) FROM weekly_signals WHERE reason = 'running week'"
+    assert ask(running, path=home.summaries) == [(0,)]

@@ -94,6 +94,17 @@ def test_a_wrong_setting_is_not_tried_again(prefect_server, home, write_csv) -> 
         flows.run_once(home.path, [str(path)], None, 5)
 
 
+def test_a_file_that_vanished_since_it_was_listed_stops_no_other(home, write_csv, ask) -> None:
+    from pipelines import flows
+
+    paths = [str(write_csv([{"report_id": f"r{i}"}], f"in/{i}.csv")) for i in range(3)]
+    Path(paths[1]).unlink()
+    done = flows.ingest_files.fn(str(home.path), paths, None, 5, "run", "0.csv", 2)
+    assert [row["status"] for row in done] == ["accepted", "rejected", "accepted"]
+    assert "No such file" in done[1]["reason"]
+    assert ask("SELECT count(*) FROM reports") == [(2,)]
+
+
 def test_chunks_keep_order_and_number() -> None:
     from pipelines.flows import CHUNKS, chunked
 
