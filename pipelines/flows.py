@@ -36,13 +36,13 @@ def _can_pass(_task: Any, _run: Any, state: Any) -> bool:
 
 @task(
     name="ingest files",
-    task_run_name="ingest {first} and {more} more",
+    task_run_name="ingest {label}",
     retry_delay_seconds=RETRY_SECONDS,
     retry_condition_fn=_can_pass,
     persist_result=False,
 )
 def ingest_files(
-    home: str, paths: list[str], source: str | None, wait_seconds: float, run_id: str, first: str, more: int
+    home: str, paths: list[str], source: str | None, wait_seconds: float, run_id: str, label: str
 ) -> list[dict[str, Any]]:
     """Ingests a chunk of files in order; known files are no work, so a second try never doubles anything."""
     place = Home(Path(home))
@@ -52,7 +52,14 @@ def ingest_files(
     return [asdict(outcome) for outcome in done]
 
 
-@task(name="publish summaries", retries=1, retry_delay_seconds=RETRY_SECONDS, retry_condition_fn=_can_pass)
+@task(
+    name="publish summaries",
+    task_run_name="publish summaries",
+    retries=1,
+    retry_delay_seconds=RETRY_SECONDS,
+    retry_condition_fn=_can_pass,
+    persist_result=False,
+)
 def publish_summaries(home: str, wait_seconds: float) -> None:
     """Replaces the published snapshot."""
     place = Home(Path(home))
@@ -61,6 +68,7 @@ def publish_summaries(home: str, wait_seconds: float) -> None:
 
 @task(
     name="write due reports",
+    task_run_name="write due reports",
     retries=1,
     retry_delay_seconds=RETRY_SECONDS,
     retry_condition_fn=_can_pass,
@@ -107,10 +115,15 @@ def _ingest_in_chunks(place: Home, paths: list[str], source: str | None, wait_se
     ingest_chunk = ingest_files.with_options(retries=settings.retries)
     outcomes: list[Outcome] = []
     for chunk in chunked(names, CHUNKS):
-        first, more = Path(chunk[0]).name, len(chunk) - 1
-        done = ingest_chunk(str(place.path), chunk, source, wait_seconds, str(flow_run.id), first, more)
+        done = ingest_chunk(str(place.path), chunk, source, wait_seconds, str(flow_run.id), _label(chunk))
         outcomes += [Outcome(**row) for row in done]
     return outcomes
+
+
+def _label(chunk: Sequence[str]) -> str:
+    """What a task run is called by: its first file, and how many follow."""
+    first, more = batch.shown_path(Path(chunk[0]).name), len(chunk) - 1
+    return f"{first} and {more} more" if more else first
 
 
 def chunked(names: Sequence[str], most: int) -> list[list[str]]:

@@ -52,7 +52,7 @@ def test_a_run_ingests_publishes_reports_and_keeps_a_summary(prefect_server, hom
     assert (home.reports / "2026-W47" / "internal.html").exists()
     runs, tasks, artifacts = _runs()
     assert {run.name for run in runs} >= {f"run {home.path}"}
-    assert any(task.name.startswith("ingest one.csv") for task in tasks)
+    assert {task.name for task in tasks} >= {"ingest one.csv", "publish summaries", "write due reports"}
     assert "7 new records" in artifacts[0].data
 
 
@@ -99,10 +99,26 @@ def test_a_file_that_vanished_since_it_was_listed_stops_no_other(home, write_csv
 
     paths = [str(write_csv([{"report_id": f"r{i}"}], f"in/{i}.csv")) for i in range(3)]
     Path(paths[1]).unlink()
-    done = flows.ingest_files.fn(str(home.path), paths, None, 5, "run", "0.csv", 2)
+    done = flows.ingest_files.fn(str(home.path), paths, None, 5, "run", "0.csv and 2 more")
     assert [row["status"] for row in done] == ["accepted", "rejected", "accepted"]
     assert "No such file" in done[1]["reason"]
     assert ask("SELECT count(*) FROM reports") == [(2,)]
+
+
+def test_the_deployments_name_flows_and_parameters_that_a_worker_finds_in_any_folder(tmp_path, monkeypatch) -> None:
+    """A worker runs in a folder of its own, which holds no file of the repository."""
+    import yaml
+    from prefect.flows import load_flow_from_entrypoint
+
+    declared = yaml.safe_load((Path(__file__).parents[2] / "prefect.yaml").read_text())["deployments"]
+    monkeypatch.chdir(tmp_path)
+    loaded = {each["name"]: load_flow_from_entrypoint(each["entrypoint"]) for each in declared}
+    assert {name: flow.name for name, flow in loaded.items()} == {
+        "ingest": "calfwatch ingest",
+        "weekly-report": "calfwatch report",
+    }
+    for each in declared:
+        assert set(each["parameters"]) <= set(loaded[each["name"]].parameters.properties)
 
 
 def test_chunks_keep_order_and_number() -> None:
