@@ -288,7 +288,7 @@ def parse_pack(text: str, origin: str = "rule pack") -> Pack:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{origin}: is not TOML: {error}") from error
+        raise UsageError(f"{origin}:{_toml_line(text, str(error))}: is not TOML: {error}") from error
     problems = _Problems(text)
     pack = _build(raw, text, problems)
     if pack is not None:
@@ -302,8 +302,27 @@ def parse_pack(text: str, origin: str = "rule pack") -> Pack:
     return pack
 
 
-_HEADER = re.compile(r"\s*\[\[?\s*([A-Za-z0-9_-]+)\s*\]")
-_KEY = re.compile(r"\s*[\"']?([A-Za-z0-9_-]+)[\"']?\s*=")
+_HEADER = re.compile(r"\s*\[\[?\s*([\"']?)([A-Za-z0-9_-]+)\1\s*\]")
+_KEY = re.compile(r"\s*([\"']?)([A-Za-z0-9_-]+)\1\s*=")
+# texts and comments, so that nothing inside of them is taken for a header, a key or the end of a text
+_TEXTS = re.compile(
+    "|".join(
+        (
+            r"#[^\n]*",
+            r'"""(?:\\.|[^\\])*?"""',
+            r"'''.*?'''",
+            r'"(?:\\.|[^"\\\n])*"',
+            r"'[^'\n]*'",
+        )
+    ),
+    re.DOTALL,
+)
+
+
+def _toml_line(text: str, error: str) -> int:
+    """The line that the parser names; without one the text ends too soon."""
+    named = re.search(r"at line (\d+)", error)
+    return int(named[1]) if named else len(text.splitlines()) or 1
 
 
 class _Problems:
@@ -315,21 +334,28 @@ class _Problems:
 
     def add(self, what: str, table: str = "", place: int = 0, key: str = "") -> None:
         """A problem of the n-th (`place`, from 0) table of a name; on the line of its key, else of its header."""
-        number = self.lines.get((table, place, key)) or self.lines.get((table, place, ""))
-        self.found.append(f":{number}: {what}" if number else f": {what}")
+        at = ((table, place, key), (table, place, ""), ("", 0, table))  # the last: tables written as one value
+        number = next((self.lines[where] for where in at if where in self.lines), 1)
+        self.found.append(f":{number}: {what}")
 
 
 def places(text: str) -> Iterator[tuple[tuple[str, int, str], int]]:
     """(table, how many of that name came before, key or '') and its line, for every header and key."""
     seen: dict[str, int] = {}
     table = ""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(_TEXTS.sub(_one_line, text).split("\n"), 1):
         if header := _HEADER.match(line):
-            table = header.group(1)
+            table = header.group(2)
             seen[table] = seen.get(table, -1) + 1
             yield (table, seen[table], ""), number
         elif key := _KEY.match(line):
-            yield (table, seen.get(table, 0), key.group(1)), number
+            yield (table, seen.get(table, 0), key.group(2)), number
+
+
+def _one_line(found: re.Match[str]) -> str:
+    """A text of several lines without what it says, its lines kept for counting."""
+    lines = found.group().count("\n")
+    return "\n" * lines if lines else found.group()
 
 
 _TABLES: dict[str, type[Any]] = {
@@ -416,7 +442,7 @@ def _check_keys(name: str, place: int, table: dict[str, Any], types: dict[str, t
             problems.add(f"{title}: '{key}' is missing; needed: {', '.join(types)}", name, place)
         elif not _is_of(table[key], kind):
             problems.add(f"{title}: '{key}' must be {_TYPE_WORDS[kind]}", name, place, key)
-        elif table[key] == "":
+        elif kind is str and not table[key].strip():
             problems.add(f"{title}: '{key}' is empty; it must be {_TYPE_WORDS[kind]}", name, place, key)
     return len(problems.found) == before
 

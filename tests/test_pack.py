@@ -248,6 +248,8 @@ WRONG = {
     "a missing condition": ('when = "rash OR itch"\n', "", 1, -3, "eczema_rash_or_itch: 'when' is missing", "when"),
     "a missing number of the pack": ("number = 1\n", "", 1, -2, "[pack]: 'number' is missing", "disclaimer"),
     "an empty reference": ('"List, bullet 2"', '""', 1, 0, "[[fields]] itch: 'reference' is empty", "text"),
+    "a blank reference": ('"List, bullet 2"', '"  "', 1, 0, "[[fields]] itch: 'reference' is empty", "text"),
+    "a blank condition": ('when = "rash"', 'when = "  "', 1, 0, "[[triage]] doctor_rash: 'when' is empty", "text"),
     "points as text": ("points = 2", 'points = "2"', 1, 0, "'points' must be a whole number", ""),
     "points as a fraction": ("points = 1", "points = 1.0", 1, 0, "'points' must be a whole number", ""),
     "points as true": ("points = 1", "points = true", 1, 0, "'points' must be a whole number", ""),
@@ -365,7 +367,6 @@ CONDITIONS = {
     "a space of another alphabet": ("rash\\u00a0AND itch", "is not allowed; allowed: yes/no fields, AND, OR, NOT"),
     "a comment alone": ("-- rash", NO_CONDITION),
     "a semicolon alone": (";", NO_CONDITION),
-    "blanks": ("  ", NO_CONDITION),
     "an open end": ("rash AND", NO_CONDITION),
     "an open parenthesis": ("rash AND (itch", NO_CONDITION),
     "XOR": ("rash XOR itch", NO_CONDITION),
@@ -423,14 +424,38 @@ def test_the_fields_of_a_condition_come_in_the_order_in_which_they_are_written()
 
 def test_an_empty_pack_lacks_everything() -> None:
     found = problems("")
-    assert found[0].startswith("small.toml: there is no table [pack]; it holds name, number")
+    assert found[0].startswith("small.toml:1: there is no table [pack]; it holds name, number")
     names = [problem.split("[[")[1].split("]]")[0] for problem in found[1:]]
     assert names == ["fields", "triage", "categories", "causes", "evidence", "guidance"]
 
 
 @pytest.mark.parametrize("head", ["pack = 3\n", "[[pack]]\nname = 1\n", "fields = 3\n", "fields = [1]\n", "x = 1\n"])
-def test_a_pack_of_another_shape_is_refused_without_a_traceback(head: str) -> None:
-    assert problems(head)
+def test_a_pack_of_another_shape_is_refused_without_a_traceback_and_with_lines(head: str) -> None:
+    assert all(problem.startswith("small.toml:1: ") for problem in problems(head))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('notes = ["', 'notes = ["""\n[[fields]]\nname = 1\n[[triage]]\n  when = ""\n""", "'),
+        ('notes = ["', "notes = [\n'" + "''\n[pack]\nnumber = \"\"\"\n''" + '\',\n\'when = 3\', # [[fields]] """\n"'),
+        ('when = "rash AND itch"', 'when = """\nrash\n  AND itch\n"""'),
+        ("[[fields]]", '[["fields"]]'),
+        ('reference = "', '"reference" = "'),
+    ],
+)
+def test_texts_of_several_lines_and_quoted_names_do_not_move_the_lines(old: str, new: str) -> None:
+    assert old in SMALL
+    text = SMALL.replace(old, new).replace('"self_care"', '"advice"')
+    (problem,) = problems(text)
+    line = text[: text.index('"advice"')].count("\n") + 1
+    assert problem.startswith(f"small.toml:{line}: [[guidance]]")
+
+
+def test_a_table_written_as_one_value_is_found_where_that_stands() -> None:
+    kept = SMALL.replace('[[categories]]\nname = "skin"\nlabel = "Skin"\n', "")
+    (problem,) = problems('# made up\ncategories = [{name = "skin", labl = "Skin", label = "Skin"}]\n' + kept)
+    assert problem.startswith("small.toml:2: [[categories]] skin: unknown key 'labl'")
 
 
 def grown(table: str, row: str, count: int) -> str:
@@ -463,8 +488,9 @@ def test_the_largest_pack_is_taken_and_one_more_is_refused(table: str, row: str,
 
 def test_what_is_no_toml_is_refused_with_the_line() -> None:
     (problem,) = problems("[pack]\nname = small\n")
-    assert problem.startswith("small.toml: is not TOML: ")
-    assert "line 2" in problem
+    assert problem.startswith("small.toml:2: is not TOML: ")
+    (problem,) = problems('[pack]\nname = "small')
+    assert problem.startswith("small.toml:2: is not TOML: ")
 
 
 def test_a_key_twice_in_a_table_is_refused() -> None:
