@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import sqlglot
 from sqlglot import exp
 
 from pipelines.errors import UsageError
 from schemas.fields import CONTEXT_NAMES, NUMERIC_FIELDS
+
+# what it cannot parse it tells on stderr as well; here that is a problem of the pack, told with its line
+logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 
 # lowest first: the number of a level is its place here, so that levels compare as numbers
 LEVELS = ("self_care", "unresolved", "contact_doctor", "emergency")
@@ -54,7 +59,11 @@ RESERVED_NAMES = frozenset(CONTEXT_NAMES) | {
     *("cause_category", "likely_cause", "cause_scores", "scores", "superseded_by", "superseded_at"),
     # what the statements that tag, compare and count call their own columns
     *("no", "rules_open", "sign", "report_date", "reports", "severe_pain", "codes", "missing_unresolved"),
-    *("place", "said", "kept", "replaced_by"),
+    *("place", "said", "kept", "replaced_by", "answers", "cause", "evidence_after", "total", "first_day", "last_day"),
+    # what records are joined with: the ledger and the calendar
+    *("path", "status", "reason", "first_report", "last_report", "ingested_at", "run_id", "tried_with", "rows_read"),
+    *("rows_accepted", "rows_quarantined", "rows_duplicate", "rows_out_of_scope", "rows_superseded"),
+    *("week", "week_start"),
 }
 RESERVED_PATTERN = re.compile(
     r"(true|false|points|score)_[0-9]+|(emergency|contact_doctor)_(true|false)|.*_(before|stored)"
@@ -513,10 +522,21 @@ def _field_name_problem(name: str) -> str | None:
     if name in RESERVED_NAMES or RESERVED_PATTERN.fullmatch(name):
         return "is a column of calfwatch already"
     try:
-        tree = parse_condition(name)
+        alone, compared = parse_condition(name), parse_condition(f"{name} > 1")
     except ValueError:
         return "is a word of SQL"
-    return None if isinstance(tree, exp.Column) else "is a word of SQL"
+    plain = isinstance(alone, exp.Column) and isinstance(compared, exp.GT) and name not in _sql_words()
+    return None if plain else "is a word of SQL"
+
+
+@cache
+def _sql_words() -> frozenset[str]:
+    """Words that DuckDB takes for a column only in quotes, such as `left`; sqlglot lets some of them pass."""
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category IN ('reserved', 'type_function')"
+        ).fetchall()
+    return frozenset(word for (word,) in rows)
 
 
 def _domain_problem(field: Field) -> str | None:

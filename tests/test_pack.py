@@ -18,7 +18,7 @@ from schemas.pack import (
     load_pack,
     parse_pack,
 )
-from schemas.tables import records_table, reports_table, superseded_table
+from schemas.tables import CALENDAR, FILES, records_table, reports_table, superseded_table
 
 # ------------------------------------------------------------------------- the reading of the article, copied here
 
@@ -290,6 +290,8 @@ WRONG = {
     "a field that is a context field": ('name = "itch"', 'name = "region"', 1, 0, "a column of calfwatch already", ""),
     "a field that is a tag": ('name = "itch"', 'name = "triage_level"', 1, 0, "a column of calfwatch already", ""),
     "a field that is a word of SQL": ('name = "itch"', 'name = "select"', 1, 0, "select: is a word of SQL", "another"),
+    "a field that DuckDB wants in quotes": ('name = "itch"', 'name = "left"', 1, 0, "left: is a word of SQL", "other"),
+    "a field that begins a statement": ('name = "itch"', 'name = "comment"', 1, 0, "comment: is a word of SQL", ""),
     "a category of that name": ('name = "skin"', 'name = "undetermined"', 1, 0, "'undetermined' has a meaning", ""),
     "a cause called any": ('name = "eczema"', 'name = "any"', 1, 0, "'any' has a meaning of its own", ""),
 }  # fmt: skip
@@ -507,8 +509,8 @@ def test_a_pack_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
         load_pack(path)
 
 
-def test_a_field_may_not_be_called_as_any_column_that_is_stored_or_shown(pack: Pack) -> None:
-    tables = (records_table(pack), reports_table(pack), superseded_table(pack))
+def test_a_field_may_not_be_called_as_any_column_that_records_have_or_are_joined_with(pack: Pack) -> None:
+    tables = (records_table(pack), reports_table(pack), superseded_table(pack), FILES, CALENDAR)
     own = {name for table in tables for name in table.column_names} - set(pack.field_names)
     assert own <= RESERVED_NAMES
     assert set(CONTEXT_NAMES) <= RESERVED_NAMES
