@@ -129,6 +129,7 @@ def _explain(commands: argparse._SubParsersAction) -> None:  # type: ignore[type
     parser = _add(commands, "explain", "why a record is tagged so: rules, answers, what is missing, guidance")
     parser.add_argument("report_id", metavar="REPORT_ID")
     parser.add_argument("--source", metavar="NAME", help="needed where two senders use the same id")
+    parser.add_argument("--file", metavar="FILE_ID", help="the version that this file delivered, if replaced since")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="as JSON")
     form.add_argument("--out", metavar="FILE", help="as a page (HTML) in that file")

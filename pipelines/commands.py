@@ -168,7 +168,7 @@ def explain(options: argparse.Namespace) -> int:
     from pipelines.explain import explain_report, explanation_text
 
     home = _existing_home(options.home)
-    found = explain_report(home / "records.duckdb", options.report_id, options.source)
+    found = explain_report(home / "records.duckdb", options.report_id, options.source, options.file)
     if options.out:
         _write_page(Path(options.out), found)
         return 0

@@ -13,12 +13,13 @@ import duckdb
 
 from pipelines.errors import UsageError
 from pipelines.statements import first_row, sql_list, statement
-from pipelines.tag import TAG_COLUMNS, tag_sql
+from pipelines.tag import TAG_COLUMNS, condition_tests, tag_sql
 from schemas.pack import LEVELS, UNDETERMINED, Field, Pack, TriageRule, condition_fields
 
 EXAMPLES = 20
 EMERGENCY = LEVELS.index("emergency")
 STATES = ("FALSE", "UNKNOWN", "TRUE")
+ORDER = "order of categories or causes"  # decides a tie, where no evidence gives other points
 
 Row = dict[str, Any]
 
@@ -28,8 +29,9 @@ class Comparison:
     """What another pack would change.
 
     levels, causes: name -> records before and after. moves: from, to, records, and records for each rule that did it;
-    cause_moves: from, to, records. fallen: source, report_id and new level of every record that leaves `emergency`.
-    examples: records whose level moves, each with the rules whose state differs.
+    cause_moves: the same, with the evidence that did it. fallen: source, report_id and new level of every record that
+    leaves `emergency`. examples: records whose level moves, each with the rules whose state differs; cause_examples:
+    records whose likely cause moves, each with the evidence that gives it other points.
     """
 
     before: str
@@ -41,6 +43,7 @@ class Comparison:
     cause_moves: list[Row]
     fallen: list[Row]
     examples: list[Row]
+    cause_examples: list[Row]
 
 
 def check_fits(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> None:
@@ -69,13 +72,18 @@ def _is_answered(connection: duckdb.DuckDBPyConnection, field: str) -> bool:
 
 def tagged_sql(stored: Pack, pack: Pack, relation: str, open_rules: bool = False) -> str:
     """`relation`, with its answers in columns called *_stored (see `stored_sql`), tagged by another pack."""
+    return tag_sql(pack, _answers_sql(stored, pack, relation), open_rules)
+
+
+def _answers_sql(stored: Pack, pack: Pack, relation: str) -> str:
+    """`relation` with the stored answers as another pack would have stored them."""
     answers = {mask: _bits(stored, pack, mask) for mask in ("answered", "yes")}
     answers |= {
         name: f"{name}_stored" if name in stored.own_numbers else "NULL::USMALLINT" for name in pack.own_numbers
     }
     answers |= {name: _choice(stored, pack, name) for name in pack.choices}
     columns = ", ".join(f"{sql} AS {name}" for name, sql in answers.items())
-    return tag_sql(pack, f"(SELECT *, {columns} FROM {relation})", open_rules)
+    return f"(SELECT *, {columns} FROM {relation})"
 
 
 def stored_sql(stored: Pack, relation: str = "records") -> str:
@@ -111,6 +119,7 @@ def compare(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, a
     for pack in (before, after):
         check_fits(connection, stored, pack)
     connection.execute(_compared_sql(stored, before, after))
+    connection.execute(_cause_moves_sql(stored, before, after))
     pairs = _rows(
         connection,
         "SELECT triage_level_before, triage_level, cause_before, cause, sum(records)::BIGINT AS records "
@@ -123,9 +132,10 @@ def compare(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, a
         {LEVELS[place]: _before_and_after(pairs, "triage_level", place) for place in reversed(range(len(LEVELS)))},
         {name: _before_and_after(pairs, "cause", name) for name in _cause_names(before, after)},
         _moves(connection, before, after),
-        _cause_moves(pairs),
+        _cause_moves(connection, before, after),
         _fallen(connection),
         _examples(connection, stored, before, after),
+        _cause_examples(connection, stored, before, after),
     )
 
 
@@ -144,6 +154,26 @@ def _compared_sql(stored: Pack, before: Pack, after: Pack) -> str:
         cause_after=f"({sql_list(_causes(after))})[likely_cause + 1]",
         answers=", ".join(f"'{name.removesuffix('_stored')}': {name}" for name in shown),
     )
+
+
+def _cause_moves_sql(stored: Pack, before: Pack, after: Pack) -> str:
+    """A table of the records whose likely cause moves, with what evidence of each pack is TRUE, in the pack's order."""
+    named = {"answered": "answered_stored", "yes": "yes_stored", "pain_score": "pain_score"}
+    named |= {"duration_days": "duration_days"} | {name: f"{name}_stored" for name in stored.columns}
+    columns = ", ".join(f"answers['{name}'] AS {column}" for name, column in named.items())
+    moved = f"""(SELECT source, report_id, cause_before, cause, answers, {columns}
+        FROM compared WHERE cause_before <> cause)"""
+    relation = _evidence_sql(stored, before, moved, "evidence_before")
+    relation = _evidence_sql(stored, after, relation, "evidence_after")
+    return f"""CREATE OR REPLACE TEMP TABLE cause_moves AS
+        SELECT source, report_id, cause_before, cause, answers, evidence_before, evidence_after FROM {relation}"""
+
+
+def _evidence_sql(stored: Pack, pack: Pack, relation: str, name: str) -> str:
+    tests = ", ".join(condition_tests(pack, row.when).true for row in pack.evidence)
+    scratch = ", ".join(("no", "answered", "yes", *pack.columns))
+    answers = f"(SELECT *, xor(answered, yes) AS no FROM {_answers_sql(stored, pack, relation)})"
+    return f"(SELECT * EXCLUDE ({scratch}), [{tests}] AS {name} FROM {answers})"
 
 
 def _causes(pack: Pack) -> tuple[str, ...]:
@@ -202,11 +232,46 @@ def _holding(pack: Pack, level: int, true: int, unknown: int) -> list[str]:
     return [rule.id for bit, rule in enumerate(pack.triage) if true >> bit & 1 and rule.level == LEVELS[level]]
 
 
-def _cause_moves(pairs: list[Row]) -> list[Row]:
-    moves: Counter[tuple[str, str]] = Counter()
-    for row in pairs:
-        moves[row["cause_before"], row["cause"]] += row["records"]
-    return [{"from": a, "to": b, "records": count} for (a, b), count in moves.most_common() if a != b]
+def _cause_moves(connection: duckdb.DuckDBPyConnection, before: Pack, after: Pack) -> list[Row]:
+    """Moves of the likely cause, each with how many records each row of evidence moved."""
+    rows = _rows(
+        connection,
+        """SELECT cause_before, cause, evidence_before, evidence_after, count(*) AS records
+           FROM cause_moves GROUP BY ALL""",
+    )
+    found: dict[tuple[str, str], Counter[str]] = {}
+    totals: Counter[tuple[str, str]] = Counter()
+    for row in rows:
+        pair = row["cause_before"], row["cause"]
+        totals[pair] += row["records"]
+        for name in _changed_evidence(row, before, after) or [ORDER]:
+            found.setdefault(pair, Counter())[name] += row["records"]
+    return [
+        {"from": a, "to": b, "records": totals[a, b], "evidence": dict(found[a, b].most_common())}
+        for a, b in sorted(totals, key=lambda pair: (-totals[pair], pair))
+    ]
+
+
+def _changed_evidence(row: Row, before: Pack, after: Pack) -> dict[str, tuple[int, int]]:
+    """Evidence that gives the two causes, or their categories, other points: id -> points before and after."""
+    was, now = _given(before, row["evidence_before"]), _given(after, row["evidence_after"])
+    bears = {*_category(before, row["cause_before"]), *_category(after, row["cause"])}
+    return {
+        name: (was[name][2] if name in was else 0, now[name][2] if name in now else 0)
+        for name in was | now
+        if was.get(name) != now.get(name) and {given[name][1] for given in (was, now) if name in given} & bears
+    }
+
+
+def _given(pack: Pack, true: list[bool]) -> dict[str, tuple[str, str, int]]:
+    """Evidence that is TRUE: id -> cause, its category, points."""
+    categories = {cause.name: cause.category for cause in pack.causes}
+    held = [row for row, holds in zip(pack.evidence, true, strict=True) if holds]
+    return {row.id: (row.cause, categories[row.cause], row.points) for row in held}
+
+
+def _category(pack: Pack, name: str) -> list[str]:
+    return [cause.category for cause in pack.causes if cause.name == name]
 
 
 def _fallen(connection: duckdb.DuckDBPyConnection) -> list[Row]:
@@ -240,6 +305,41 @@ def _examples(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack,
     ]
 
 
+def _cause_examples(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, after: Pack) -> list[Row]:
+    """Some records of every move of the likely cause, in turn."""
+    rows = _rows(
+        connection,
+        f"""SELECT * FROM cause_moves
+            ORDER BY
+              row_number() OVER (PARTITION BY cause_before, cause ORDER BY source, report_id), cause_before, cause
+            LIMIT {EXAMPLES}""",
+    )
+    evidence = {row.id: row for pack in (before, after) for row in pack.evidence}
+    return [
+        {
+            "source": row["source"],
+            "report_id": row["report_id"],
+            "from": row["cause_before"],
+            "to": row["cause"],
+            "evidence": [
+                {
+                    "id": name,
+                    "before": was,
+                    "after": now,
+                    "sentence": evidence[name].sentence,
+                    "answers": _answers(stored, row["answers"], evidence[name].when),
+                }
+                for name, (was, now) in _changed_evidence(row, before, after).items()
+            ],
+        }
+        for row in rows
+    ]
+
+
+def _answers(stored: Pack, answers: Row, when: str) -> Row:
+    return {field: _said(stored, answers, field) for field in condition_fields(when)}
+
+
 def _differing(row: Row, stored: Pack, before: Pack, after: Pack) -> list[Row]:
     """Every rule whose state is another one under the other pack; a rule that a pack does not have has none there."""
     was = _states(before, row["states"]["rules_true_before"], row["states"]["rules_open_before"])
@@ -251,7 +351,7 @@ def _differing(row: Row, stored: Pack, before: Pack, after: Pack) -> list[Row]:
             "before": was.get(name),
             "after": now.get(name),
             "sentence": rule.sentence,
-            "answers": {field: _said(stored, row["answers"], field) for field in condition_fields(rule.when)},
+            "answers": _answers(stored, row["answers"], rule.when),
         }
         for name, rule in rules.items()
         if was.get(name) != now.get(name)
@@ -280,12 +380,16 @@ def comparison_text(found: Comparison) -> str:
     if found.fallen:
         lines += [f"!! DOWN FROM EMERGENCY: {len(found.fallen):,} records", *map(_fallen_line, found.fallen), ""]
     lines += [*_table("triage level", found.levels), "", *_table("likely cause", found.causes), ""]
-    lines += ["who moves where, by which rule", *(map(_move_line, found.moves) if found.moves else ["  nobody"])]
-    lines += [f"  {move['from']} -> {move['to']}: {move['records']:,}" for move in found.cause_moves]
-    lines += ["", "examples"] if found.examples else []
-    for example in found.examples:
+    lines += [
+        "who moves where, by which rule",
+        *(map(_move_line, found.moves) if found.moves else ["  no level moves"]),
+    ]
+    lines += [_cause_move_line(move) for move in found.cause_moves] or ["  no likely cause moves"]
+    lines += ["", "examples"] if found.examples or found.cause_examples else []
+    for example in (*found.examples, *found.cause_examples):
         lines += [f"  {example['source']} {example['report_id']}: {example['from']} -> {example['to']}"]
-        lines += [_rule_line(rule) for rule in example["rules"]]
+        lines += [_rule_line(rule) for rule in example.get("rules", [])]
+        lines += [_evidence_line(row) for row in example.get("evidence", [])]
     return "\n".join([*lines, "", "Nothing was written."])
 
 
@@ -303,6 +407,19 @@ def _move_line(move: Row) -> str:
     return f"  {move['from']} -> {move['to']}: {move['records']:,} ({rules})"
 
 
+def _cause_move_line(move: Row) -> str:
+    evidence = ", ".join(f"{name} {count:,}" for name, count in move["evidence"].items())
+    return f"  {move['from']} -> {move['to']}: {move['records']:,} ({evidence})"
+
+
 def _rule_line(rule: Row) -> str:
-    answers = ", ".join(f"{name} {'unknown' if said is None else said}" for name, said in rule["answers"].items())
-    return f"    {rule['id']}: {rule['before'] or 'no such rule'} -> {rule['after'] or 'no such rule'}; read: {answers}"
+    was, now = rule["before"] or "no such rule", rule["after"] or "no such rule"
+    return f"    {rule['id']}: {was} -> {now}; read: {_read(rule)}"
+
+
+def _evidence_line(row: Row) -> str:
+    return f"    {row['id']}: points {row['before']} -> {row['after']}; read: {_read(row)}"
+
+
+def _read(row: Row) -> str:
+    return ", ".join(f"{name} {'unknown' if said is None else said}" for name, said in row["answers"].items())

@@ -23,39 +23,57 @@ VERSION_COLUMNS = (
     *("triage_level", "triage_ceiling", "cause_category", "likely_cause", "rule_pack"),
     *("file_id", "line_number", "superseded_by", "superseded_at"),
 )
+REPLACED = ("superseded_by", "superseded_at")
 
 Row = dict[str, Any]
 
 
-def explain_report(records: Path, report_id: str, source: str | None) -> Row:
+def explain_report(records: Path, report_id: str, source: str | None, file: str | None = None) -> Row:
     """Everything behind a record's tags, by the pack that tagged it. Raises UsageError for an id that is not stored,
-    or that several sources use (without `source`).
+    that several sources use (without `source`), or of which `file` delivered no version.
 
-    `place` is stored; superseded, where only versions are left that a later delivery replaced: the latest is
-    explained; or quarantined, where nothing was ever accepted. `earlier` are the other replaced versions, oldest
-    first; `quarantined` are bad cells of deliveries of this id that were set aside.
+    `place` is stored; superseded, for a version that a later delivery replaced (that of `file`, the first characters of
+    whose id are enough; or the latest, where no other is left); or quarantined, where nothing was ever accepted.
+    `earlier` are the versions before it, oldest first; `quarantined` are bad cells of deliveries of this id that were
+    set aside.
     """
     with contextlib.closing(read_only(records)) as connection:
         found = _find(connection, report_id, source)
-        if not found["stored"] and not found["superseded"]:
-            cells = found["quarantined"]
-            return {"report_id": report_id, "source": cells[0]["source"], "place": "quarantined", "reasons": cells}
-        place = "stored" if found["stored"] else "superseded"
-        record = found[place][-1]
+        versions = [*found["superseded"], *found["stored"]]
+        if not versions:
+            return _quarantined(report_id, found["quarantined"])
+        number = _chosen(report_id, versions, file)
+        record = versions[number]
         pack = stored_pack(connection, record["rule_pack"])
-        earlier = [row for row in found["superseded"] if row is not record]
         known = dict.fromkeys(pack.askable) | record  # a later pack may have dropped a field, and its column here
         return explanation(connection, pack, Space(pack), known) | {
-            "place": place,
-            "earlier": [{name: row[name] for name in VERSION_COLUMNS} for row in earlier],
+            "place": "stored" if record in found["stored"] else "superseded",
+            "replaced": {name: str(record[name]) for name in REPLACED if name in record},
+            "earlier": [{name: row[name] for name in VERSION_COLUMNS} for row in versions[:number]],
             "quarantined": found["quarantined"],
         }
 
 
+def _quarantined(report_id: str, cells: list[Row]) -> Row:
+    return {"report_id": report_id, "source": cells[0]["source"], "place": "quarantined", "reasons": cells}
+
+
+def _chosen(report_id: str, versions: list[Row], file: str | None) -> int:
+    """The place of the version to explain: that of a file, else the last."""
+    if file is None:
+        return len(versions) - 1
+    chosen = [number for number, row in enumerate(versions) if file and row["file_id"].startswith(file)]
+    if len(chosen) != 1:
+        ids = ", ".join(row["file_id"][:12] for row in versions)
+        what = f"'{file}' begins more than one of them" if chosen else f"file '{file}' delivered none of them"
+        raise UsageError(f"versions of '{report_id}' come from the files {ids}; {what}")
+    return chosen[0]
+
+
 _PLACES = {
     "stored": "FROM reports WHERE report_id = ? AND source = coalesce(?, source)",
-    "superseded": """FROM superseded WHERE report_id = ? AND source = coalesce(?, source)
-        ORDER BY superseded_at, file_id, line_number""",
+    "superseded": """SELECT superseded.* FROM superseded JOIN files USING (file_id, source)
+        WHERE report_id = ? AND source = coalesce(?, source) ORDER BY delivery_no""",
     "quarantined": """SELECT DISTINCT source, path, line_number, column_name, check_name, allowed, value
         FROM quarantine JOIN files USING (delivery_no) WHERE report_id = ? AND source = coalesce(?, source)
         ORDER BY path, line_number, column_name""",
@@ -63,16 +81,14 @@ _PLACES = {
 
 
 def _find(connection: duckdb.DuckDBPyConnection, report_id: str, source: str | None) -> dict[str, list[Row]]:
-    """The rows of one sender in every place. Without `source`, the first place that knows the id says whose it is."""
-    for sql in _PLACES.values():
-        senders = sorted({row["source"] for row in fetch_rows(connection, sql, report_id, source)})
-        if len(senders) > 1:
-            raise UsageError(
-                f"'{report_id}' is sent by several sources ({', '.join(senders)}); say which with --source"
-            )
-        if senders:
-            return {place: fetch_rows(connection, sql, report_id, senders[0]) for place, sql in _PLACES.items()}
-    raise UsageError(f"no record '{report_id}'" + (f" of source '{source}'" if source else "") + " is stored")
+    """The rows of one sender in every place. An id that two senders use, wherever it lies, may mean two persons."""
+    found = {place: fetch_rows(connection, sql, report_id, source) for place, sql in _PLACES.items()}
+    senders = sorted({row["source"] for rows in found.values() for row in rows})
+    if len(senders) > 1:
+        raise UsageError(f"'{report_id}' is sent by several sources ({', '.join(senders)}); say which with --source")
+    if not senders:
+        raise UsageError(f"no record '{report_id}'" + (f" of source '{source}'" if source else "") + " is stored")
+    return found
 
 
 def fetch_rows(connection: duckdb.DuckDBPyConnection, sql: str, *values: Any) -> list[Row]:
@@ -90,6 +106,7 @@ def explanation(connection: duckdb.DuckDBPyConnection, pack: Pack, space: Space,
         "report_id": record["report_id"],
         "source": record["source"],
         "place": "stored",
+        "replaced": {},
         "reported_at": str(record["reported_at"]),
         "rule_pack": record["rule_pack"],
         "complaint": pack.complaint,
@@ -174,7 +191,7 @@ def _second(names: list[str], points: dict[str, int], first: str | None) -> Row 
 
 def _guidance(pack: Pack, record: Row) -> list[Guidance]:
     wanted = (record["likely_cause"], ANY_CAUSE)
-    return [entry for name in wanted for entry in pack.guidance if entry.cause == name and entry.kind != "prevention"]
+    return [entry for name in wanted for entry in pack.guidance if entry.cause == name]
 
 
 # ------------------------------------------------------------------------- for a terminal
@@ -191,13 +208,15 @@ def explanation_text(found: Row) -> str:
 
 def _cell_lines(cells: list[Row]) -> list[str]:
     return [
-        f"  line {r['line_number']} of {r['path']}: {r['column_name']}: {r['check_name']}; allowed: {r['allowed']}"
+        f"  line {r['line_number']} of {r['path']}: {r['column_name'] or 'line'}: {r['check_name']}; "
+        f"allowed: {r['allowed']}; found: {r['value']!r}"
         for r in cells
     ]
 
 
 def _head(found: Row) -> list[str]:
-    note = " (superseded by a later delivery)" if found["place"] == "superseded" else ""
+    by = found["replaced"].get("superseded_by", "")[:12]
+    note = f" (superseded: replaced by file {by})" if by else ""
     lines = [
         f"{found['report_id']} of {found['source']}{note}, line {found['line_number']} of file {found['file_id'][:12]}",
         f"triage level    {found['triage_level']}",
@@ -245,9 +264,8 @@ def _rule_lines(found: Row) -> list[str]:
             f"{name} {'unknown' if value is None else value}" for name, value in rule["answers"].items()
         )
         lines.append(f"  {rule['state']:8}{rule['for']:16}{rule['id']}")
-        if rule["state"] != "FALSE":
-            lines += [f"          {rule['sentence']}", f"          read: {answers}"]
-            lines.append(f"          article: {rule['reference']} ({rule['basis']})")
+        lines += [] if rule["state"] == "FALSE" else [f"          {rule['sentence']}"]
+        lines += [f"          read: {answers}", f"          article: {rule['reference']} ({rule['basis']})"]
     return lines
 
 
@@ -277,6 +295,6 @@ def _history_lines(found: Row) -> list[str]:
         f"{row['line_number']} of file {row['file_id'][:12]}, replaced by file {row['superseded_by'][:12]}"
         for row in found["earlier"]
     ]
-    lines = ["", "earlier versions, replaced", *lines] if lines else []
+    lines = ["", "earlier versions, replaced (`--file FILE_ID` explains one)", *lines] if lines else []
     cells = _cell_lines(found["quarantined"])
     return [*lines, *(["", "also delivered with bad cells, set aside", *cells] if cells else [])]

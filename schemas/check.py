@@ -147,7 +147,8 @@ def _unreached(pack: Pack, space: Space, covered: dict[str, TriageRule]) -> Iter
         ("self_care", [every(space.false(rule.when) for rule in pack.triage)], "no answers make every rule FALSE"),
     ):
         if not any(model(way, space) for way in ways):
-            yield WARNING, ("triage", None, ""), f"[[triage]]: no record can be {level}: {why}"
+            what = f"[[triage]]: no record can be {level}: {why}; allowed, where that is meant"
+            yield WARNING, ("triage", None, ""), what
 
 
 def _idle_causes(pack: Pack, space: Space, effort: Effort) -> Iterator[Found]:

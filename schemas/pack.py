@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import sqlglot
 from sqlglot import exp
 
 from pipelines.errors import UsageError
 from schemas.fields import CONTEXT_NAMES, NUMERIC_FIELDS
+
+# what it cannot parse it tells on stderr as well; here that is a problem of the pack, told with its line
+logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 
 # lowest first: the number of a level is its place here, so that levels compare as numbers
 LEVELS = ("self_care", "unresolved", "contact_doctor", "emergency")
@@ -54,7 +59,11 @@ RESERVED_NAMES = frozenset(CONTEXT_NAMES) | {
     *("cause_category", "likely_cause", "cause_scores", "scores", "superseded_by", "superseded_at"),
     # what the statements that tag, compare and count call their own columns
     *("no", "rules_open", "sign", "report_date", "reports", "severe_pain", "codes", "missing_unresolved"),
-    *("place", "said", "kept", "replaced_by"),
+    *("place", "said", "kept", "replaced_by", "answers", "cause", "evidence_after", "total", "first_day", "last_day"),
+    # what records are joined with: the ledger and the calendar
+    *("path", "status", "reason", "first_report", "last_report", "ingested_at", "run_id", "tried_with", "rows_read"),
+    *("rows_accepted", "rows_quarantined", "rows_duplicate", "rows_out_of_scope", "rows_superseded"),
+    *("week", "week_start"),
 }
 RESERVED_PATTERN = re.compile(
     r"(true|false|points|score)_[0-9]+|(emergency|contact_doctor)_(true|false)|.*_(before|stored)"
@@ -288,7 +297,7 @@ def parse_pack(text: str, origin: str = "rule pack") -> Pack:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{origin}: is not TOML: {error}") from error
+        raise UsageError(f"{origin}:{_toml_line(text, str(error))}: is not TOML: {error}") from error
     problems = _Problems(text)
     pack = _build(raw, text, problems)
     if pack is not None:
@@ -302,8 +311,27 @@ def parse_pack(text: str, origin: str = "rule pack") -> Pack:
     return pack
 
 
-_HEADER = re.compile(r"\s*\[\[?\s*([A-Za-z0-9_-]+)\s*\]")
-_KEY = re.compile(r"\s*[\"']?([A-Za-z0-9_-]+)[\"']?\s*=")
+_HEADER = re.compile(r"\s*\[\[?\s*([\"']?)([A-Za-z0-9_-]+)\1\s*\]")
+_KEY = re.compile(r"\s*([\"']?)([A-Za-z0-9_-]+)\1\s*=")
+# texts and comments, so that nothing inside of them is taken for a header, a key or the end of a text
+_TEXTS = re.compile(
+    "|".join(
+        (
+            r"#[^\n]*",
+            r'"""(?:\\.|[^\\])*?"""',
+            r"'''.*?'''",
+            r'"(?:\\.|[^"\\\n])*"',
+            r"'[^'\n]*'",
+        )
+    ),
+    re.DOTALL,
+)
+
+
+def _toml_line(text: str, error: str) -> int:
+    """The line that the parser names; without one the text ends too soon."""
+    named = re.search(r"at line (\d+)", error)
+    return int(named[1]) if named else len(text.splitlines()) or 1
 
 
 class _Problems:
@@ -315,21 +343,28 @@ class _Problems:
 
     def add(self, what: str, table: str = "", place: int = 0, key: str = "") -> None:
         """A problem of the n-th (`place`, from 0) table of a name; on the line of its key, else of its header."""
-        number = self.lines.get((table, place, key)) or self.lines.get((table, place, ""))
-        self.found.append(f":{number}: {what}" if number else f": {what}")
+        at = ((table, place, key), (table, place, ""), ("", 0, table))  # the last: tables written as one value
+        number = next((self.lines[where] for where in at if where in self.lines), 1)
+        self.found.append(f":{number}: {what}")
 
 
 def places(text: str) -> Iterator[tuple[tuple[str, int, str], int]]:
     """(table, how many of that name came before, key or '') and its line, for every header and key."""
     seen: dict[str, int] = {}
     table = ""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(_TEXTS.sub(_one_line, text).split("\n"), 1):
         if header := _HEADER.match(line):
-            table = header.group(1)
+            table = header.group(2)
             seen[table] = seen.get(table, -1) + 1
             yield (table, seen[table], ""), number
         elif key := _KEY.match(line):
-            yield (table, seen.get(table, 0), key.group(1)), number
+            yield (table, seen.get(table, 0), key.group(2)), number
+
+
+def _one_line(found: re.Match[str]) -> str:
+    """A text of several lines without what it says, its lines kept for counting."""
+    lines = found.group().count("\n")
+    return "\n" * lines if lines else found.group()
 
 
 _TABLES: dict[str, type[Any]] = {
@@ -416,7 +451,7 @@ def _check_keys(name: str, place: int, table: dict[str, Any], types: dict[str, t
             problems.add(f"{title}: '{key}' is missing; needed: {', '.join(types)}", name, place)
         elif not _is_of(table[key], kind):
             problems.add(f"{title}: '{key}' must be {_TYPE_WORDS[kind]}", name, place, key)
-        elif table[key] == "":
+        elif kind is str and not table[key].strip():
             problems.add(f"{title}: '{key}' is empty; it must be {_TYPE_WORDS[kind]}", name, place, key)
     return len(problems.found) == before
 
@@ -487,10 +522,21 @@ def _field_name_problem(name: str) -> str | None:
     if name in RESERVED_NAMES or RESERVED_PATTERN.fullmatch(name):
         return "is a column of calfwatch already"
     try:
-        tree = parse_condition(name)
+        alone, compared = parse_condition(name), parse_condition(f"{name} > 1")
     except ValueError:
         return "is a word of SQL"
-    return None if isinstance(tree, exp.Column) else "is a word of SQL"
+    plain = isinstance(alone, exp.Column) and isinstance(compared, exp.GT) and name not in _sql_words()
+    return None if plain else "is a word of SQL"
+
+
+@cache
+def _sql_words() -> frozenset[str]:
+    """Words that DuckDB takes for a column only in quotes, such as `left`; sqlglot lets some of them pass."""
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category IN ('reserved', 'type_function')"
+        ).fetchall()
+    return frozenset(word for (word,) in rows)
 
 
 def _domain_problem(field: Field) -> str | None:

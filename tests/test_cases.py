@@ -197,6 +197,11 @@ def test_every_sign_of_every_rule_is_crossed_by_cases_that_differ_in_it_alone(pa
             assert crossed >= SIDES, (row.id, name)
 
 
+def test_every_answer_is_the_only_unknown_one_of_some_case(pack: Pack) -> None:
+    unknown = [[name for name, value in case.answers.items() if value is None] for case in CASES]
+    assert {names[0] for names in unknown if len(names) == 1} == set(pack.askable)
+
+
 def _only_unknown(when: str, case: Case) -> str | None:
     names = [name for name in condition_fields(when) if case.answers[name] is None]
     return names[0] if len(names) == 1 else None

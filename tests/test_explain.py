@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -29,8 +30,8 @@ Explain = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def explain(home: Home) -> Explain:
-    def call(report_id: str = "r1", source: str | None = None) -> dict[str, Any]:
-        return explain_report(home.records, report_id, source)
+    def call(report_id: str = "r1", source: str | None = None, file: str | None = None) -> dict[str, Any]:
+        return explain_report(home.records, report_id, source, file)
 
     return call
 
@@ -144,9 +145,10 @@ def test_the_guidance_is_that_of_the_cause_and_that_for_any(red_leg: dict[str, A
         (g.kind, g.text, g.reference)
         for cause in ("deep_vein_thrombosis", "any")
         for g in pack.guidance
-        if g.cause == cause and g.kind != "prevention"
+        if g.cause == cause
     ]
     assert shown == expected
+    assert Counter(kind for kind, _, _ in shown) >= Counter(complication=6, prevention=8, question=2)
 
 
 def test_an_explanation_survives_json(red_leg: dict[str, Any]) -> None:
@@ -167,14 +169,14 @@ def test_the_text_names_level_ceiling_missing_answers_references_and_basis(red_l
     assert text.endswith(pack.disclaimer)
 
 
-def test_the_text_gives_every_rule_a_line_and_those_that_are_not_false_their_reasons(
-    red_leg: dict[str, Any],
-) -> None:
+def test_the_text_gives_every_rule_its_state_its_answers_its_reference_and_its_basis(red_leg: dict[str, Any]) -> None:
     lines = explanation_text(red_leg).splitlines()
     for rule in red_leg["rules"]:
         assert f"  {rule['state']:8}{rule['for']:16}{rule['id']}" in lines
-        given = [f"          {rule['sentence']}", f"          article: {rule['reference']} ({rule['basis']})"]
-        assert [line in lines for line in given] == [rule["state"] != "FALSE"] * 2
+        assert f"          article: {rule['reference']} ({rule['basis']})" in lines
+        assert (f"          {rule['sentence']}" in lines) == (rule["state"] != "FALSE")
+    assert "          read: shortness_of_breath no, calf_swelling yes, leg_swelling no" in lines  # FALSE
+    assert "          read: duration_days unknown" in lines
     for row in red_leg["evidence"]:
         assert f"  {row['points']} for {row['for']}: {row['sentence']} ({row['reference']}, {row['basis']})" in lines
 
@@ -225,7 +227,25 @@ def test_a_record_of_which_only_superseded_versions_are_left_is_explained_by_the
         connection.execute("DELETE FROM records")
     found = explain()
     assert (found["place"], found["triage_ceiling"]) == ("superseded", "contact_doctor")
-    assert explanation_text(found).startswith("r1 of canonical (superseded by a later delivery), line 2 of file ")
+    by = found["replaced"]["superseded_by"][:12]
+    assert explanation_text(found).startswith(f"r1 of canonical (superseded: replaced by file {by}), line 2 of file ")
+
+
+def test_every_version_of_a_record_can_be_explained(write_csv, ingest, explain: Explain) -> None:
+    versions = [RED_LEG, RED_LEG | {"fever": "no"}, RED_LEG | {"fever": "yes", "redness": "yes"}]
+    files = [ingest(write_csv([row], f"{place}.csv"))[0].file_id for place, row in enumerate(versions)]
+    found = [explain("r1", None, file[:8]) for file in files]
+    assert [(each["place"], each["triage_level"], each["triage_ceiling"]) for each in found] == [
+        ("superseded", "contact_doctor", "emergency"),
+        ("superseded", "contact_doctor", "contact_doctor"),
+        ("stored", "emergency", "emergency"),
+    ]
+    assert [each["replaced"].get("superseded_by") for each in found] == [files[1], files[2], None]
+    assert [[row["file_id"] for row in each["earlier"]] for each in found] == [[], files[:1], files[:2]]
+    assert found[2] == explain()
+    for file, what in (("x", "file 'x' delivered none of them"), ("", "file '' delivered none of them")):
+        with pytest.raises(UsageError, match=rf"^versions of 'r1' come from the files {files[0][:12]}, .*; {what}$"):
+            explain("r1", None, file)
 
 
 BAD_ROW = {"report_id": "r1", "pain_score": "11", "fever": "perhaps"}
@@ -249,8 +269,9 @@ def test_the_text_of_a_quarantined_record_says_where_and_what_is_allowed(write_c
     title, *lines = explanation_text(explain()).splitlines()
     assert title == "r1 is in the quarantine and not tagged:"
     assert lines == [
-        f"  line 12 of {path}: fever: answer; allowed: yes/no, y/n, true/false, t/f, 1/0, NA, unknown or blank",
-        f"  line 12 of {path}: pain_score: whole_number; allowed: integer 0-10",
+        f"  line 12 of {path}: fever: answer; allowed: yes/no, y/n, true/false, t/f, 1/0, NA, unknown or blank; "
+        "found: 'perhaps'",
+        f"  line 12 of {path}: pain_score: whole_number; allowed: integer 0-10; found: '11'",
     ]
 
 
@@ -273,7 +294,7 @@ def test_earlier_versions_and_deliveries_set_aside_are_listed(write_csv, ingest,
     assert found["earlier"][1]["superseded_by"] == found["file_id"]
     assert [cell["column_name"] for cell in found["quarantined"]] == ["fever", "pain_score"]
     text = explanation_text(found)
-    assert "earlier versions, replaced\n  contact_doctor to emergency, deep_vein_thrombosis: line 2 of file " in text
+    assert "earlier versions, replaced (`--file FILE_ID` explains one)\n  contact_doctor to emergency, " in text
     assert "also delivered with bad cells, set aside\n  line 12 of " in text
 
 
@@ -364,6 +385,8 @@ def test_an_id_stored_from_one_source_and_quarantined_from_another_is_found_in_b
 ) -> None:
     ingest(write_csv([RED_LEG], "north.csv"), source="north", settings=two_clinics)
     ingest(write_csv([*GOOD_ROWS, BAD_ROW], "south.csv"), source="south", settings=two_clinics)
+    with pytest.raises(UsageError, match=r"sent by several sources \(north, south\); say which with --source"):
+        explain()
     assert [explain("r1", source)["place"] for source in ("north", "south")] == ["stored", "quarantined"]
 
 

@@ -146,6 +146,16 @@ def test_a_record_of_it_is_explained(wrist_home: Path, capsys: pytest.CaptureFix
     assert "Made up for the tests. Not medical advice." in text
 
 
+def test_the_weekly_report_speaks_of_its_complaint_alone(wrist_home: Path, tmp_path: Path) -> None:
+    out = tmp_path / "report"
+    assert command(["report", "--home", str(wrist_home), "--week", "latest", "--as-known-now", "--out", str(out)]) == 0
+    for name in ("internal.html", "report.md"):
+        text = (out / "2026-W47" / name).read_text()
+        assert "Wrist pain (made up)" in text
+        assert "calf" not in text.replace("calfwatch", "")
+    assert "<summary>Any wrist pain (made up)</summary>" in (out / "2026-W47" / "internal.html").read_text()
+
+
 def test_a_file_of_the_other_complaint_is_rejected(wrist_home: Path, tmp_path: Path) -> None:
     (tmp_path / "calf.csv").write_text("report_id,reported_at,redness\nx1,2026-11-17,yes\n")
     assert command(["ingest", "--home", str(wrist_home), str(tmp_path / "calf.csv")]) == 3

@@ -132,6 +132,7 @@ def check_comparison(found: Any, before: Pack, after: Pack) -> None:
         for m in found.cause_moves
     }
     assert plain == causes
+    assert all(max(move["evidence"].values()) == move["records"] for move in found.cause_moves)
     fallen = {
         (f"w{place}", b.triage_level)
         for place, (a, b) in enumerate(pairs)
@@ -141,6 +142,50 @@ def check_comparison(found: Any, before: Pack, after: Pack) -> None:
     assert len(found.examples) == min(20, sum(moves.values()))
     for example in found.examples:
         check_example(example, before, after)
+
+
+def given(pack: Pack, answers: dict[str, Any]) -> dict[str, int]:
+    """The points that each row of evidence gives."""
+    return {row.id: row.points if kleene.state(row.when, answers) is True else 0 for row in pack.evidence}
+
+
+def test_diff_names_the_evidence_that_moves_a_likely_cause_with_examples(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = made(tmp_path / "home", OLD)
+    before, after = parse_pack(OLD), parse_pack(changed("other points"))
+    (tmp_path / "new.toml").write_text(after.text)
+    found = batch.compare_packs(home, load_settings(home.path), "stored", str(tmp_path / "new.toml"))
+    assert not found.moves
+    assert {move["from"]: move["to"] for move in found.cause_moves} == {"fracture": "pinched_nerve"}
+    assert [move["evidence"] for move in found.cause_moves] == [{"nerve_numb": found.cause_moves[0]["records"]}]
+    assert len(found.cause_examples) == 20
+    for example in found.cause_examples:
+        answers = said(int(example["report_id"][1:]))
+        points = [given(pack, answers) for pack in (before, after)]
+        differ = {name: (points[0][name], points[1][name]) for name in points[0] if points[0][name] != points[1][name]}
+        assert {row["id"]: (row["before"], row["after"]) for row in example["evidence"]} == differ
+    capsys.readouterr()
+    assert command(["rules", "diff", "stored", str(tmp_path / "new.toml"), "--home", str(home.path)]) == 0
+    text = capsys.readouterr().out
+    assert "  no level moves\n  fracture -> pinched_nerve: " in text
+    assert "    nerve_numb: points 2 -> 4; read: numb_fingers yes, grip_kg " in text
+
+
+def test_diff_says_that_the_order_decides_a_tie(tmp_path: Path) -> None:
+    home = made(tmp_path / "home", OLD)
+    tie = OLD.replace("points = 2", "points = 3")
+    bone, nerve = (
+        '[[categories]]\nname = "bone"\nlabel = "Bone"\n',
+        '[[categories]]\nname = "nerve"\nlabel = "Nerve"\n',
+    )
+    other = tie.replace(bone, "").replace(nerve, nerve + bone)
+    for name, text in (("a", tie), ("b", other)):
+        (tmp_path / f"{name}.toml").write_text(text)
+    found = batch.compare_packs(home, load_settings(home.path), str(tmp_path / "a.toml"), str(tmp_path / "b.toml"))
+    (move,) = found.cause_moves
+    assert move["evidence"] == {"order of categories or causes": move["records"]}
+    assert all(example["evidence"] == [] for example in found.cause_examples)
 
 
 def check_example(example: dict[str, Any], before: Pack, after: Pack) -> None:

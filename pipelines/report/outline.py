@@ -230,9 +230,9 @@ def _revisions_lead(page: dict[str, Any]) -> str:
 
 
 def _guidance(page: dict[str, Any]) -> list[Part]:
-    """A section for each cause seen, and one for any calf pain."""
+    """A section for each cause seen, and one for any of them."""
     named = [(row["label"], row["kinds"]) for row in page["guidance"]]
     return [
         Part(f"Guidance: {label}", points=[f"{kind}: {entry.text}" for kind, entries in kinds for entry in entries])
-        for label, kinds in [*named, ("any calf pain", page["general_guidance"])]
+        for label, kinds in [*named, (f"any {page['pack'].complaint}", page["general_guidance"])]
     ]
