@@ -25,6 +25,9 @@ from pipelines.statements import first_row
 from pipelines.store import Home
 from schemas.pack import Pack, default_pack_path, load_pack, parse_pack
 
+PRELIMINARY = "preliminary"  # the folder of weeks that still run
+_ENDED = "week_start + 7 <= (now() AT TIME ZONE about.time_zone)::DATE"
+
 
 class Lines:
     """Tells progress as one line a file on stderr."""
@@ -179,20 +182,22 @@ def withdraw_file(
 def write_week(home: Home, week: str, out: Path | None, as_known_now: bool, wait_seconds: float = 60) -> Path:
     """A week's report and its folder. A published week is frozen: it is left, or copied to `out`, as it is.
 
+    A week that still runs is not published: its report so far goes to `reports/preliminary/`, anew each time.
     Raises UsageError for a week that is not covered, LockedError where another run holds the home.
     """
     from pipelines.report import write_report
 
-    name = _latest_week(home) if week == "latest" else week
-    published = home.reports / name
+    if out and out.resolve() in (home.reports.resolve(), (home.reports / PRELIMINARY).resolve()):
+        raise UsageError(f"--out {out} is where the published reports are; name another folder")
     if as_known_now and out:
-        return write_report(home.summaries, published_pack(home), out, name)
-    if not (published / "internal.html").exists():
-        _publish_week(home, name, wait_seconds)
-    return _copied(published, out) if out else published
+        return write_report(home.summaries, published_pack(home), out, _week_name(home, week))
+    folder = home.reports / _week_name(home, week)
+    if not (folder / "internal.html").exists():
+        folder = _publish_week(home, week, wait_seconds)
+    return _copied(folder, out) if out else folder
 
 
-def _publish_week(home: Home, week: str, wait_seconds: float) -> None:
+def _publish_week(home: Home, week: str, wait_seconds: float) -> Path:
     """Writes the report and its counts from one snapshot, renames it into place, and records what was reported."""
     from pipelines.explain_pages import week_pages
     from pipelines.report import write_index, write_report
@@ -200,31 +205,44 @@ def _publish_week(home: Home, week: str, wait_seconds: float) -> None:
     settings = load_settings(home.path)
     configured = configured_pack(home, settings)
     with home.lock(wait_seconds), store.open_records(home, settings, configured) as connection:
-        if (home.reports / week / "internal.html").exists():  # another run was first
-            return
+        store.publish_if_stale(connection, home, settings)
+        name = _week_name(home, week)
+        if (home.reports / name / "internal.html").exists():  # another run was first
+            return home.reports / name
+        pages, pack = week_pages(connection, name), published_pack(home)
+        if not _has_ended(home, name):
+            return write_report(home.summaries, pack, home.reports / PRELIMINARY, name, pages)
         unpublished = home.reports / ".unpublished"
         shutil.rmtree(unpublished, ignore_errors=True)
-        pages = week_pages(connection, week)
-        folder = write_report(home.summaries, published_pack(home), unpublished, week, pages)
+        folder = write_report(home.summaries, pack, unpublished, name, pages)
         with contextlib.closing(read_only(home.summaries)) as snapshot:
-            revisions.freeze(snapshot, folder, week, home.reports / week)
+            revisions.freeze(snapshot, folder, name, home.reports / name)
         unpublished.rmdir()
+        shutil.rmtree(home.reports / PRELIMINARY / name, ignore_errors=True)
         write_index(home.reports)
         with store.transaction(connection):
             revisions.adopt(connection, home.reports)
+    return home.reports / name
 
 
-def _latest_week(home: Home) -> str:
+def _week_name(home: Home, week: str) -> str:
+    """The week; `latest` is the last covered one that has ended by now, whenever the snapshot was published."""
+    if week != "latest":
+        return week
     with contextlib.closing(read_only(home.summaries)) as connection:
-        row = first_row(connection, "SELECT latest_week FROM about")
+        row = first_row(connection, f"SELECT max_by(week, week_start) FROM weekly_triage, about WHERE {_ENDED}")
     if row is None or row[0] is None:
         raise UsageError("no covered week is complete yet; name one with --week")
     return str(row[0])
 
 
+def _has_ended(home: Home, week: str) -> bool:
+    sql = f"SELECT 1 FROM weekly_triage, about WHERE week = ? AND {_ENDED} LIMIT 1"
+    with contextlib.closing(read_only(home.summaries)) as connection:
+        return first_row(connection, sql, [week]) is not None
+
+
 def _copied(published: Path, out: Path) -> Path:
     target = out / published.name
-    if target.resolve() == published.resolve():
-        raise UsageError(f"--out {out} is where the published reports are; name another folder")
     shutil.copytree(published, target, dirs_exist_ok=True)
     return target

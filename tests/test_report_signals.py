@@ -132,6 +132,29 @@ def test_curves_show_the_counts_of_the_tables_and_one_methods_range(folder: Path
     assert len(rows) == 26 * len({row["series"] for row in rows})
 
 
+def test_a_curve_shows_the_range_of_the_method_that_alarms(changed: Callable[..., Page], tmp_path: Path) -> None:
+    changed(
+        "UPDATE weekly_signals SET status = 'none'",
+        "UPDATE weekly_signals SET status = 'alarm', upper = 0.5 WHERE series = 'all' AND method = 'C1'",
+    )
+    rows = [r for r in csv_rows(tmp_path / f"reports/{WEEK}/data/curves.csv") if r["series"] == "all"]
+    assert {row["upper"] for row in rows if row["upper"]} == {"0.5"}, "the table of alarms says C1, so does the curve"
+
+
+def test_it_says_whose_range_is_shown_and_why_weeks_have_none(
+    page: Page, folder: Path, changed: Callable[..., Page]
+) -> None:
+    assert "Range: C2. Without a range: 7 weeks, short history." in page.text
+    assert "Farrington flexible needs three whole years of history, which this week does not have." in page.text
+    later = changed(
+        "UPDATE weekly_signals SET status = 'none' WHERE status = 'alarm'",
+        "INSERT INTO weekly_signals SELECT week, week_start, series, observed, 11, 22, 'Farrington flexible, b=3', "
+        "'none', NULL, 0.5, NULL FROM weekly_signals WHERE method = 'C1' AND week >= '2026-W45'",
+    )
+    assert "Range: Farrington flexible. Without a range: 7 weeks, short history; 6 weeks, judged by C2." in later.text
+    assert "Method: Farrington flexible, on the same season of 3 years before." in later.text
+
+
 def alarm_of(series: str) -> str:
     """SQL for an alarm this week."""
     return f"""INSERT INTO weekly_signals BY NAME SELECT '{WEEK}' AS week, DATE '2026-11-09' AS week_start,
@@ -163,9 +186,10 @@ def test_a_series_of_no_known_kind_has_a_curve_without_counts(changed: Callable[
 
 def test_farrington_comes_before_ears_whatever_its_years(changed: Callable[..., Page], tmp_path: Path) -> None:
     changed(
+        "UPDATE weekly_signals SET status = 'none'",
         "INSERT INTO weekly_signals SELECT week, week_start, series, observed, 11, 22, "
         "'Farrington flexible, b=' || (3 + month(week_start) % 2), 'none', NULL, 0.5, NULL "
-        "FROM weekly_signals WHERE series = 'all' AND method = 'C1'"
+        "FROM weekly_signals WHERE series = 'all' AND method = 'C1'",
     )
     rows = [r for r in csv_rows(tmp_path / f"reports/{WEEK}/data/curves.csv") if r["series"] == "all" and r["reports"]]
     assert {row["upper"] for row in rows} == {"22.0"}

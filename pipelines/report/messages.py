@@ -61,6 +61,8 @@ def _say_alarm(row: Row) -> str:
 
 def _say_reports(tables: WeekTables, reports: KeyNumber) -> str:
     opening = f"{many(reports.now, 'report')} this week"
+    if not tables.is_complete:
+        return f"{opening} so far."
     if reports.before is not None:
         return f"{opening}, {_compared(reports)}."
     if tables.start == min(tables.covered):
@@ -72,7 +74,7 @@ def _say_emergencies(tables: WeekTables, pack: Pack, emergencies: KeyNumber) -> 
     if not emergencies.now:
         return "No report met an emergency criterion."
     opening = f"{many(emergencies.now, 'report')}{_of(emergencies)} met an emergency criterion"
-    opening += "" if emergencies.before is None else f", {_compared(emergencies)}"
+    opening += _than_before(tables, emergencies)
     fired = [row for row in rules(tables, pack) if row["triage_level"] == "emergency" and row["rule"]]
     if not fired or not fired[0]["reports"]:
         return f"{opening}."
@@ -97,7 +99,7 @@ def _say_unresolved(tables: WeekTables, pack: Pack, unresolved: KeyNumber) -> st
         return "No report is unresolved."
     verb = "is" if unresolved.now == 1 else "are"
     opening = f"{many(unresolved.now, 'report')}{_of(unresolved)} {verb} unresolved"
-    opening += "" if unresolved.before is None else f", {_compared(unresolved)}"
+    opening += _than_before(tables, unresolved)
     asked = [row for row in unanswered(tables, pack) if row["unresolved"]]
     if not asked:
         return f"{opening}."
@@ -181,6 +183,11 @@ def _most_risen(rows: Iterable[Row]) -> Row | None:
 
 def _from_to(row: Row) -> str:
     return f"from {row['previous_week']:,} to {row['reports']:,}"
+
+
+def _than_before(tables: WeekTables, number: KeyNumber) -> str:
+    """The difference where there is a week before; a part of a week is not compared with a whole one."""
+    return f", {_compared(number)}" if tables.is_complete and number.before is not None else ""
 
 
 def _compared(number: KeyNumber) -> str:

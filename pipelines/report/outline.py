@@ -53,7 +53,7 @@ def parts(page: dict[str, Any]) -> list[Part]:
     return [
         Part(
             "More than expected?",
-            _standing(page["standing"]),
+            _standing(page),
             [curve.name for curve in page["curves"]],
             2,
             [("reports", "plain"), ("emergencies", "emergency")],
@@ -126,12 +126,17 @@ def _then_now(row: Row | None) -> str:
     return f"{count(row['as_reported'])} → {count(row['as_known_now'])}" if row else "as published"
 
 
-def _standing(standing: Row) -> str:
+def _standing(page: dict[str, Any]) -> str:
+    standing = page["standing"]
     reasons = "; ".join(f"{count(number)} series, {reason}" for reason, number in standing["reasons"])
     more = standing["alarm_count"] - len(standing["alarms"])
-    told = f"{standing['lead']} Not judged: {reasons}." if reasons else standing["lead"]
+    told = f"{standing['lead']} {standing['method']}".strip()
+    told += f" Not judged: {reasons}." if reasons else ""
     told += f" {count(more)} more alarms are in the CSV." if more else ""
-    return f"{told} {CURVE_SIGNS}" if standing["series"] else told
+    if not standing["series"]:
+        return told
+    ranges = " ".join(f"{curve.label}: {curve.ranges}" for curve in page["curves"] if curve.ranges)
+    return f"{told} {CURVE_SIGNS} {ranges}".strip()
 
 
 def _levels(page: dict[str, Any]) -> Grid:

@@ -30,9 +30,11 @@ REVISIONS_SHOWN = 12
 def notices(tables: WeekTables, pack: Pack) -> list[str]:
     """What a reader must know before reading any number."""
     notices = []
-    complete = [day for day, name in tables.covered.items() if name == tables.about["latest_week"]]
-    if not complete or tables.start > complete[0]:
-        notices.append("This week is not complete yet: its numbers will still grow.")
+    if not tables.is_complete:
+        notices.append(
+            "This week is not complete yet: its numbers will still grow, and a change against the week before compares "
+            "a part of a week with a whole one. This report is preliminary and not kept."
+        )
     if tables.about["rule_pack"] != pack.version:
         notices.append(
             f"The records were tagged with rule pack {tables.about['rule_pack']}, and this page explains "
