@@ -169,12 +169,12 @@ def test_rules_equal_weekly_rules_and_say_why(page: Page, database: Path, pack: 
 def test_unanswered_equal_weekly_missing_answers(page: Page, database: Path) -> None:
     rows = rows_of(
         database,
-        """SELECT field, unresolved, reports FROM weekly_missing_answers WHERE week = ? AND reports > 0
+        """SELECT field, unresolved, settles, reports FROM weekly_missing_answers WHERE week = ? AND reports > 0
         ORDER BY unresolved DESC, reports DESC, field""",
         WEEK,
     )
-    table = {name: cells[2:4] for name, cells in page.tables["unanswered"].items() if name != "0"}
-    assert table == {name: [shown(unresolved), shown(n)] for name, unresolved, n in rows}
+    table = {name: cells[2:5] for name, cells in page.tables["unanswered"].items() if name != "0"}
+    assert table == {name: list(map(shown, counts)) for name, *counts in rows}
     assert list(table) == [row[0] for row in rows]
 
 

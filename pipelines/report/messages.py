@@ -103,7 +103,9 @@ def _say_unresolved(tables: WeekTables, pack: Pack, unresolved: KeyNumber) -> st
     asked = [row for row in unanswered(tables, pack) if row["unresolved"]]
     if not asked:
         return f"{opening}."
-    return f"{opening}. Most often open ({asked[0]['unresolved']:,} of them): {asked[0]['label'].lower()}."
+    told = f"{opening}. Most often open ({asked[0]['unresolved']:,} of them): {asked[0]['label'].lower()}."
+    alone = sum(row["settles"] for row in asked)
+    return f"{told} {alone:,} {'waits' if alone == 1 else 'wait'} for one answer alone." if alone else told
 
 
 def _say_causes(tables: WeekTables, pack: Pack) -> str:

@@ -200,10 +200,14 @@ def _rules(page: dict[str, Any]) -> Grid:
 
 def _unanswered(page: dict[str, Any]) -> Grid:
     rows = [
-        (row["label"], count(row["unresolved"]), count(row["reports"]), change(row["reports"], row["previous_week"]))
+        (
+            row["label"],
+            *(count(row[name]) for name in ("unresolved", "settles", "reports")),
+            change(row["reports"], row["previous_week"]),
+        )
         for row in page["unanswered"]
     ]
-    return Grid(("Question", "Unresolved reports", "All reports", "Change, all"), rows)
+    return Grid(("Question", "Unresolved reports", "Settles", "All reports", "Change, all"), rows)
 
 
 def _sources(page: dict[str, Any]) -> Grid:
