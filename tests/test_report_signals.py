@@ -281,6 +281,28 @@ def test_a_week_that_can_no_longer_be_compared_is_told_with_its_reason(changed: 
     assert "2026-W45: withdrawn file." in page.text
 
 
+def test_weeks_that_were_cut_otherwise_are_not_said_to_have_changed(changed: Callable[..., Page]) -> None:
+    """What weekly_revisions says of a week that was reported in another time zone or week system."""
+    otherwise = """UPDATE weekly_revisions SET as_known_now = NULL, difference = NULL,
+        reason = 'not compared: reported in mmwr weeks of time zone UTC' WHERE series = 'all'"""
+    only_all = "DELETE FROM weekly_revisions WHERE series <> 'all'"
+    page = changed(only_all, otherwise)
+    assert (
+        "2 weeks published earlier were cut otherwise (time zone or week system) and cannot be" in page.text
+    )
+    assert "changed since, the latest" not in page.text
+    cells = page.tables["revisions"]["2026-W45"]
+    assert cells[3].endswith(NONE), "nothing is known of the emergencies"
+    assert cells[4] == NONE
+    one = changed(only_all, f"{otherwise} AND week = '2026-W45'")
+    assert "1 week published earlier has changed since, the latest 2026-W44:" in one.text
+
+
+def test_reasons_of_many_series_are_named_once(changed: Callable[..., Page]) -> None:
+    page = changed("UPDATE weekly_revisions SET reason = 'late records, corrected records' WHERE series = 'all'")
+    assert page.tables["revisions"]["2026-W45"][-1] == "corrected records; late records"
+
+
 def test_a_revision_without_the_sum_of_all_is_named_without_it(changed: Callable[..., Page]) -> None:
     page = changed("DELETE FROM weekly_revisions WHERE series = 'all' OR series <> 'region=harbour'")
     assert "1 week published earlier has changed since, the latest 2026-W45." in page.text

@@ -162,16 +162,16 @@ def _say_still_to_come(tables: WeekTables) -> str:
 
 def _say_revisions(tables: WeekTables, pack: Pack) -> str:
     found = revisions(tables, pack)
-    moved = found["revised_weeks"]
-    if not moved:
-        return ""
-    number = len(moved) + found["revised_more"]
-    latest = moved[0]
+    number, otherwise = found["changed"], found["not_compared"]
+    if not number:
+        cut = f"{many(otherwise, 'week')} published earlier {'was' if otherwise == 1 else 'were'} cut otherwise"
+        return f"{cut} (time zone or week system) and cannot be compared." if otherwise else ""
+    latest = found["latest_changed"]
     told = f"{many(number, 'week')} published earlier {'has' if number == 1 else 'have'} changed since"
     if not latest["all"]:
         return f"{told}, the latest {latest['week']}."
     reported, now = latest["all"]["as_reported"], latest["all"]["as_known_now"]
-    if now is None:  # no longer covered, or cut into other weeks since
+    if now is None:  # no longer covered
         return f"{told}, the latest {latest['week']}: {', '.join(latest['reasons'])}."
     return f"{told}, the latest {latest['week']}: {reported:,} reports then, {now:,} now."
 

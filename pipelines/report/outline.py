@@ -101,8 +101,8 @@ def revision_grid(page: dict[str, Any]) -> Grid:
         (
             row["week"],
             "; ".join(row["reasons"]),
-            _then_now(row["all"]),
-            _then_now(row["emergency"]),
+            _then_now(row["all"], row["compared"]),
+            _then_now(row["emergency"], row["compared"]),
             count(row["series"]),
         )
         for row in page["revised_weeks"]
@@ -122,8 +122,10 @@ def _share(part: int, whole: int) -> str:
     return share(part, whole) or NONE
 
 
-def _then_now(row: Row | None) -> str:
-    return f"{count(row['as_reported'])} → {count(row['as_known_now'])}" if row else "as published"
+def _then_now(row: Row | None, compared: bool) -> str:
+    if row is None:
+        return "as published" if compared else NONE
+    return f"{count(row['as_reported'])} → {count(row['as_known_now'])}"
 
 
 def _standing(page: dict[str, Any]) -> str:

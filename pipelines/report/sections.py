@@ -158,11 +158,21 @@ def revisions(tables: WeekTables, pack: Pack) -> Row:
     for row in tables.tables["weekly_revisions"].rows:
         by_week.setdefault(row["week_start"], []).append(row)
     weeks = [_revised_week(rows, pack) for _, rows in sorted(by_week.items(), reverse=True)]
-    return {"revised_weeks": weeks[:REVISIONS_SHOWN], "revised_more": len(weeks[REVISIONS_SHOWN:])}
+    changed = sum(week["compared"] for week in weeks)
+    return {
+        "revised_weeks": weeks[:REVISIONS_SHOWN],
+        "revised_more": len(weeks[REVISIONS_SHOWN:]),
+        "changed": changed,
+        "not_compared": len(weeks) - changed,
+        "latest_changed": next((week for week in weeks if week["compared"]), None),
+    }
 
 
 def _revised_week(rows: list[Row], pack: Pack) -> Row:
-    """One week: what became of all reports and of the emergencies, and the series that moved most."""
+    """One week: what became of all reports and of the emergencies, and the series that moved most.
+
+    One that is cut otherwise now is not compared: nothing is known of what is not in `rows`.
+    """
     by_series = {row["series"]: row for row in rows}
     others = [row for row in rows if row["series"] not in ("all", "triage_level=emergency")]
     most = max(others, key=lambda row: (abs(row["difference"] or row["as_reported"]), row["series"]), default=None)
@@ -172,7 +182,8 @@ def _revised_week(rows: list[Row], pack: Pack) -> Row:
         "emergency": by_series.get("triage_level=emergency"),
         "series": len(rows),
         "most": most | {"label": series_label(most["series"], pack)} if most else None,
-        "reasons": sorted({row["reason"] for row in rows if row["reason"]}),
+        "compared": not any((row["reason"] or "").startswith("not compared") for row in rows),
+        "reasons": sorted({reason for row in rows if row["reason"] for reason in row["reason"].split(", ")}),
     }
 
 
