@@ -18,7 +18,8 @@ from tests.invented import Made, make_summaries
 from tests.pages import NONE, Page, page_of, rows_of, shown
 
 WEEK = "2026-W46"
-RULED_OUT = "UPDATE weekly_signals SET status = 'none' WHERE status = 'alarm' AND method <> 'C3'"
+RULED_OUT = """UPDATE weekly_signals SET status = 'none', upper = observed
+    WHERE status = 'alarm' AND method <> 'C3'"""
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +105,24 @@ def test_what_cannot_be_judged_is_counted_with_its_reason(changed: Callable[...,
     assert "Whether this week is more than expected cannot be judged: incomplete reporting." in none.text
     assert "cannot be judged: incomplete reporting" in " ".join(none.numbers["emergency"])
     assert "None of the 41 series can be judged against its own history." in none.text
+
+
+@pytest.mark.parametrize(
+    ("series", "said"), [(("all",), "1 is above its"), (("all", "region=harbour"), "2 are above their")]
+)
+def test_what_is_above_its_bound_without_an_alarm_is_not_said_to_be_within(
+    changed: Callable[..., Page], series: tuple[str, ...], said: str
+) -> None:
+    """The false-discovery rate takes alarms away; the count stays above its bound."""
+    names = ", ".join(f"'{name}'" for name in series)
+    page = changed(
+        "DELETE FROM weekly_signals WHERE method <> 'C1'",
+        "UPDATE weekly_signals SET status = 'none', upper = observed, method = 'Farrington flexible, b=3'",
+        f"UPDATE weekly_signals SET upper = observed - 1 WHERE week = '{WEEK}' AND series IN ({names})",
+    )
+    assert f"No alarm: of 41 series judged, {said} expected range, but none stands out among" in page.text
+    assert "above its range, but no alarm among so many series" in " ".join(page.numbers["reports"])
+    assert "within the expected range" in " ".join(page.numbers["emergency"])
 
 
 def test_more_alarms_than_fit_are_counted(changed: Callable[..., Page]) -> None:
@@ -287,9 +306,7 @@ def test_weeks_that_were_cut_otherwise_are_not_said_to_have_changed(changed: Cal
         reason = 'not compared: reported in mmwr weeks of time zone UTC' WHERE series = 'all'"""
     only_all = "DELETE FROM weekly_revisions WHERE series <> 'all'"
     page = changed(only_all, otherwise)
-    assert (
-        "2 weeks published earlier were cut otherwise (time zone or week system) and cannot be" in page.text
-    )
+    assert "2 weeks published earlier were cut otherwise (time zone or week system) and cannot be" in page.text
     assert "changed since, the latest" not in page.text
     cells = page.tables["revisions"]["2026-W45"]
     assert cells[3].endswith(NONE), "nothing is known of the emergencies"

@@ -21,6 +21,7 @@ CURVES_SHOWN = 6
 ALARMS_SHOWN = 15
 EMERGENCY_IN = ",triage_level=emergency"
 NOT_EVALUATED, AS_EXPECTED, RAISED = "not evaluated yet", "within the expected range", "more than expected"
+ABOVE = "above its range, but no alarm among so many series"
 ALARM_COLUMNS = ("series", "label", "observed", "expected", "upper", "p_value", "methods", "rank")
 CURVE_COLUMNS = ("series", "week", "week_start", "reports", "expected", "upper", "alarm")
 
@@ -72,6 +73,7 @@ def standing(tables: WeekTables, pack: Pack) -> Row:
     return {
         "series": len(by_series),
         "judged": len(by_series) - len(silent),
+        "above": sum(_is_above(rows) and not _alarms(rows) for rows in by_series.values()),
         "lead": _lead(len(by_series), len(by_series) - len(silent), len(raised)),
         "method": _method_in_words({row["method"] for rows in by_series.values() for row in rows}),
         "alarms": raised[:ALARMS_SHOWN],
@@ -96,7 +98,10 @@ def _method_in_words(methods: set[str]) -> str:
     """What judges the week: all its series have the same history behind them."""
     if farrington := sorted(filter(_is_farrington, methods)):
         years = farrington[-1].partition("b=")[2]
-        return f"Method: Farrington flexible, on the same season of {years or 'the'} years before."
+        return (
+            f"Method: Farrington flexible, on the same season of {years or 'the'} years before. An alarm is above its "
+            "upper bound and stands out even among so many series (false-discovery rate 5%)."
+        )
     if methods:
         return (
             "Method: EARS C1 and C2, supported by C3, on seven weeks shortly before, whatever the season. Farrington "
@@ -114,7 +119,7 @@ def verdict(tables: WeekTables, series: str) -> str:
         return RAISED
     if all(row["status"] == "not_evaluable" for row in rows):
         return f"cannot be judged: {min(rows, key=_preference)['reason'] or 'no reason given'}"
-    return AS_EXPECTED
+    return ABOVE if _is_above(rows) else AS_EXPECTED
 
 
 def curves(tables: WeekTables, pack: Pack) -> list[Curve]:
@@ -210,6 +215,11 @@ def _by_series(rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 def _alarms(rows: Iterable[Row]) -> bool:
     return any(row["status"] == "alarm" and row["upper"] is not None for row in rows)
+
+
+def _is_above(rows: Iterable[Row]) -> bool:
+    """Whether the count is above a bound, alarm or not: among many series some are by chance."""
+    return any(row["upper"] is not None and row["observed"] > row["upper"] for row in rows)
 
 
 def _preference(row: Row) -> tuple[bool, bool, str]:

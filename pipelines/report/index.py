@@ -11,14 +11,14 @@ from jinja2 import Environment, StrictUndefined
 
 from pipelines.durable import put_in_place
 from pipelines.report import svg
-from pipelines.report.alarms import AS_EXPECTED, RAISED
+from pipelines.report.alarms import ABOVE, AS_EXPECTED, RAISED
 from pipelines.report.folder import write_private
 from pipelines.report.week import Row
 from pipelines.report.words import change, count
 
 INDEX = "index.html"
 KEY_NUMBERS = ("reports", "emergency", "could_be_emergency", "unresolved")
-JUDGED = (AS_EXPECTED, RAISED)
+JUDGED = (AS_EXPECTED, ABOVE, RAISED)
 _WEEK = re.compile(r"\d{4}-M?W\d{2}")
 
 

@@ -49,8 +49,11 @@ def _say_alarms(tables: WeekTables, pack: Pack) -> str:
     if not found["judged"]:
         return f"Whether this week is more than expected cannot be judged: {found['reasons'][0][0]}."
     judged = f"{many(found['judged'], 'series judged', 'series judged')}"
-    if not found["alarms"]:
+    if not found["alarms"] and not found["above"]:
         return f"No alarm: of {judged}, none is above its expected range."
+    if not found["alarms"]:
+        above = "1 is above its" if found["above"] == 1 else f"{found['above']:,} are above their"
+        return f"No alarm: of {judged}, {above} expected range, but none stands out among so many series."
     strongest = "; ".join(_say_alarm(row) for row in found["alarms"][:ALARMS_SAID])
     return f"{many(found['alarm_count'], 'alarm')}, of {judged}. The strongest: {strongest}."
 
