@@ -108,6 +108,21 @@ def test_what_cannot_be_judged_is_counted_with_its_reason(changed: Callable[...,
 
 
 @pytest.mark.parametrize(
+    ("week", "said"),
+    [
+        (WEEK, "Not every expected source has reported for this week: its numbers are not whole"),
+        ("2026-W45", "Not every expected source has reported for the week before: changes against it"),
+    ],
+)
+def test_a_week_that_lacks_a_source_is_not_compared_without_a_word(
+    changed: Callable[..., Page], page: Page, week: str, said: str
+) -> None:
+    assert "Not every expected source" not in page.text
+    silent = "UPDATE weekly_signals SET status = 'not_evaluable', reason = 'incomplete reporting'"
+    assert said in changed(f"{silent} WHERE week = '{week}'").text
+
+
+@pytest.mark.parametrize(
     ("series", "said"), [(("all",), "1 is above its"), (("all", "region=harbour"), "2 are above their")]
 )
 def test_what_is_above_its_bound_without_an_alarm_is_not_said_to_be_within(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from statistics import median
 
 from pipelines.report.alarms import alarm_weeks, series_counts
@@ -34,6 +34,16 @@ def notices(tables: WeekTables, pack: Pack) -> list[str]:
         notices.append(
             "This week is not complete yet: its numbers will still grow, and a change against the week before compares "
             "a part of a week with a whole one. This report is preliminary and not kept."
+        )
+    incomplete = {row["week_start"] for row in tables.signals if row["reason"] == "incomplete reporting"}
+    if tables.start in incomplete:
+        notices.append(
+            "Not every expected source has reported for this week: its numbers are not whole, and neither are changes "
+            "against the week before."
+        )
+    elif tables.start - timedelta(weeks=1) in incomplete:
+        notices.append(
+            "Not every expected source has reported for the week before: changes against it are too large or too small."
         )
     if tables.about["rule_pack"] != pack.version:
         notices.append(
