@@ -237,6 +237,8 @@ def test_farrington_comes_before_ears_whatever_its_years(changed: Callable[..., 
         ("cause_category=injury", "Injury (group of causes)"),
         ("likely_cause=cellulitis", "Cellulitis"),
         ("likely_cause=old_cause", "Old cause"),
+        ("likely_cause=undetermined", "Undetermined"),
+        ("cause_category=undetermined", "Undetermined (group of causes)"),
         ("region=north", "Region north"),
         ("region=north,triage_level=emergency", "Emergency in region north"),
         ("nonsense", "nonsense"),
@@ -278,6 +280,11 @@ def test_what_is_usually_late_is_said_of_a_week_that_may_still_grow(changed: Cal
         "UPDATE weekly_quality SET value = 0.061 WHERE measure = 'late_share' AND week < '2026-W45'",
     )
     assert "Of an earlier week's reports, 6.1% came over 7 days late: this week may still grow." in page.text
+    long_ago = changed(
+        "UPDATE weekly_quality SET value = 0.061 WHERE measure = 'late_share'",
+        "UPDATE about SET published_at = TIMESTAMPTZ '2026-12-15 06:00Z'",
+    )
+    assert "this week may still grow" not in long_ago.text
 
 
 @pytest.mark.parametrize("where", ["week > '2026-W43'", "value > 2"])

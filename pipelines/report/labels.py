@@ -86,4 +86,5 @@ def series_label(series: str, pack: Pack) -> str:
         return f"{LEVELS.get(level, plain(level))} in region {region}" if level else f"Region {region}"
     groups = {name: f"{label} (group of causes)" for name, label in category_labels(pack).items()}
     names = {"triage_level": LEVELS, "likely_cause": cause_labels(pack), "cause_category": groups}
-    return names.get(kind, {}).get(value, plain(value) if value else series)
+    other = f"{plain(value)} (group of causes)" if kind == "cause_category" else plain(value)
+    return names.get(kind, {}).get(value, other if value else series)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 from pipelines.report.alarms import alarms, standing
 from pipelines.report.indicators import KeyNumber
@@ -15,6 +16,7 @@ from pipelines.report.words import decimal, many, percent, percent_change, share
 from schemas.pack import UNDETERMINED, Pack
 
 ALARMS_SAID = 2
+STILL_GROWS = timedelta(weeks=5)  # from its first day: four weeks after its end it is said no more
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,8 @@ def _say_quality(tables: WeekTables, pack: Pack) -> str:
 
 def _say_still_to_come(tables: WeekTables) -> str:
     usual = usual_late_share(tables)
-    if not usual or usual < 0.005:
+    known_for = date.fromisoformat(tables.about["published_at"][:10]) - tables.start
+    if not usual or usual < 0.005 or known_for > STILL_GROWS:
         return ""
     return f"Of an earlier week's reports, {percent(usual)} came over {LATE_DAYS} days late: this week may still grow."
 
