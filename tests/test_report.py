@@ -565,6 +565,19 @@ def test_nothing_rose_is_not_said(changed: Callable[..., Page]) -> None:
     assert "Largest increase" not in page.text
 
 
+@pytest.mark.parametrize(("now", "before", "said"), [(314, 300, False), (326, 300, True), (3, 0, True), (1, 0, False)])
+def test_a_rise_within_the_scatter_of_counts_is_not_worth_a_sentence(
+    changed: Callable[..., Page], now: int, before: int, said: bool
+) -> None:
+    """The difference of two counts scatters by the square root of their sum."""
+    page = changed(
+        "UPDATE weekly_causes SET previous_week = reports",
+        "UPDATE weekly_regions SET previous_week = reports",
+        f"UPDATE weekly_regions SET reports = {now}, previous_week = {before} WHERE region = 'harbour'",
+    )
+    assert (f"Largest increase in reports: region harbour, from {before} to {now}." in page.text) is said
+
+
 @pytest.mark.parametrize(
     ("part", "whole", "words"),
     [

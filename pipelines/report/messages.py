@@ -183,10 +183,12 @@ def _say_revisions(tables: WeekTables, pack: Pack) -> str:
 
 
 def _most_risen(rows: Iterable[Row]) -> Row | None:
-    """The row with the largest rise since the week before, when there is one."""
+    """The row with the largest rise since the week before, where it is more than the scatter of such counts."""
     compared = (row for row in rows if row["previous_week"] is not None)
     most = max(compared, key=lambda row: row["reports"] - row["previous_week"], default=None)
-    return most if most and most["reports"] > most["previous_week"] else None
+    if most is None or most["reports"] - most["previous_week"] <= (most["reports"] + most["previous_week"]) ** 0.5:
+        return None
+    return most
 
 
 def _from_to(row: Row) -> str:
