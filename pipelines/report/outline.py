@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines.report.alarms import Curve
 from pipelines.report.indicators import KeyNumber
 from pipelines.report.labels import LEADS, LEVELS, UNKNOWN
 from pipelines.report.quality import COUNT_MEASURES, LATE_DAYS
@@ -137,8 +138,17 @@ def _standing(page: dict[str, Any]) -> str:
     told += f" {count(more)} more alarms are in the CSV." if more else ""
     if not standing["series"]:
         return told
-    ranges = " ".join(f"{curve.label}: {curve.ranges}" for curve in page["curves"] if curve.ranges)
-    return f"{told} {CURVE_SIGNS} {ranges}".strip()
+    return f"{told} {CURVE_SIGNS} {_ranges(page['curves'])}".strip()
+
+
+def _ranges(curves: Iterable[Curve]) -> str:
+    """Whose range each curve shows, said once of curves that agree."""
+    labels: dict[str, list[str]] = {}
+    for curve in curves:
+        labels.setdefault(curve.ranges, []).append(curve.label)
+    if len(labels) == 1:
+        return next(iter(labels))
+    return " ".join(f"{', '.join(found)}: {ranges}" for ranges, found in labels.items() if ranges)
 
 
 def _levels(page: dict[str, Any]) -> Grid:
