@@ -25,6 +25,8 @@ from pipelines.statements import first_row
 from pipelines.store import Home
 from schemas.pack import Pack, default_pack_path, load_pack, parse_pack
 
+PRELIMINARY = "preliminary"  # the folder of weeks that still run
+
 
 class Lines:
     """Tells progress as one line a file on stderr."""
@@ -177,20 +179,19 @@ def withdraw_file(
 def write_week(home: Home, week: str, out: Path | None, as_known_now: bool, wait_seconds: float = 60) -> Path:
     """A week's report and its folder. A published week is frozen: it is left, or copied to `out`, as it is.
 
-    Raises UsageError for a week that is not covered or not over, LockedError where another run holds the home.
+    A week that still runs is not published: its report so far goes to `reports/preliminary/`, anew each time.
+    Raises UsageError for a week that is not covered, LockedError where another run holds the home.
     """
     from pipelines.report import write_report
 
-    weeks = _covered_weeks(home)
-    name = _latest(weeks) if week == "latest" else week
-    published = home.reports / name
+    if out and out.resolve() in (home.reports.resolve(), (home.reports / PRELIMINARY).resolve()):
+        raise UsageError(f"--out {out} is where the published reports are; name another folder")
     if as_known_now and out:
-        return write_report(home.summaries, published_pack(home), out, name)
-    if not _is_published(home, name):
-        if not weeks.get(name, True):  # frozen now, it would miss every report that is still to come
-            raise UsageError(f"{name} is not over yet; look at it with --week {name} --as-known-now --out DIR")
-        _publish_weeks(home, [name], wait_seconds)
-    return _copied(published, out) if out else published
+        return write_report(home.summaries, published_pack(home), out, _week_name(home, week))
+    folder = home.reports / _week_name(home, week)
+    if not _is_report(folder):
+        (folder,) = _write_weeks(home, [week], wait_seconds)
+    return _copied(folder, out) if out else folder
 
 
 def write_due_reports(home: Home, wait_seconds: float = 60) -> list[Path]:
@@ -200,71 +201,72 @@ def write_due_reports(home: Home, wait_seconds: float = 60) -> list[Path]:
     """
     if not home.records.exists():  # a schedule may start before the first file comes
         return []
-    ended = [week for week, is_over in _covered_weeks(home).items() if is_over]
-    published = [place for place, week in enumerate(ended) if _is_published(home, week)]
+    ended = _ended_weeks(home)
+    published = [place for place, week in enumerate(ended) if _is_report(home.reports / week)]
     due = ended[published[-1] + 1 :] if published else ended[-1:]
-    if due:
-        _publish_weeks(home, due, wait_seconds)
-    return [home.reports / week for week in due]
+    return _write_weeks(home, due, wait_seconds) if due else []
 
 
-def _is_published(home: Home, week: str) -> bool:
-    return (home.reports / week / "internal.html").exists()
+def _is_report(folder: Path) -> bool:
+    return (folder / "internal.html").exists()
 
 
-def _publish_weeks(home: Home, weeks: Sequence[str], wait_seconds: float) -> None:
-    """Publishes reports from a snapshot that knows the weeks as over: one made on a Sunday judged none of them."""
+def _write_weeks(home: Home, weeks: Sequence[str], wait_seconds: float) -> list[Path]:
+    """Reports from one snapshot of now: that of a Sunday does not know on Monday that the week is over."""
     settings = load_settings(home.path)
     configured = configured_pack(home, settings)
     with home.lock(wait_seconds), store.open_records(home, settings, configured) as connection:
-        if _latest(_covered_weeks(home)) != _latest_of_snapshot(home):
-            store.publish(connection, home, settings)
-        for week in weeks:
-            if not _is_published(home, week):  # another run may have been first
-                _publish_week(connection, home, week)
+        store.publish_if_stale(connection, home, settings)
+        return [_write_report(connection, home, _week_name(home, week)) for week in weeks]
 
 
-def _publish_week(connection: duckdb.DuckDBPyConnection, home: Home, week: str) -> None:
-    """Writes the report and its counts from one snapshot, renames it into place, and records what was reported."""
+def _write_report(connection: duckdb.DuckDBPyConnection, home: Home, week: str) -> Path:
     from pipelines.explain_pages import week_pages
+    from pipelines.report import write_report
+
+    if _is_report(home.reports / week):  # another run was first
+        return home.reports / week
+    pages = week_pages(connection, week)
+    if week in _ended_weeks(home):
+        return _publish_week(connection, home, week, pages)
+    return write_report(home.summaries, published_pack(home), home.reports / PRELIMINARY, week, pages)
+
+
+def _publish_week(connection: duckdb.DuckDBPyConnection, home: Home, week: str, pages: Mapping[str, str]) -> Path:
+    """Writes the report and its counts from one snapshot, renames it into place, and records what was reported."""
     from pipelines.report import write_index, write_report
 
     unpublished = home.reports / ".unpublished"
     shutil.rmtree(unpublished, ignore_errors=True)
-    pages = week_pages(connection, week)
     folder = write_report(home.summaries, published_pack(home), unpublished, week, pages)
     with contextlib.closing(read_only(home.summaries)) as snapshot:
         revisions.freeze(snapshot, folder, week, home.reports / week)
     unpublished.rmdir()
+    shutil.rmtree(home.reports / PRELIMINARY / week, ignore_errors=True)
     write_index(home.reports)
     with store.transaction(connection):
         revisions.adopt(connection, home.reports)
+    return home.reports / week
 
 
-def _covered_weeks(home: Home) -> dict[str, bool]:
-    """Every covered week of the snapshot, oldest first, and whether it is over by now in the reporting time zone."""
-    sql = """SELECT week, week_start + 7 <= (now() AT TIME ZONE time_zone)::DATE
-        FROM (SELECT DISTINCT week, week_start FROM weekly_triage), about ORDER BY week_start"""
+def _ended_weeks(home: Home) -> list[str]:
+    """Every covered week that is over by now, oldest first, whenever the snapshot was published."""
+    sql = """SELECT week FROM (SELECT DISTINCT week, week_start FROM weekly_triage), about
+        WHERE week_start + 7 <= (now() AT TIME ZONE about.time_zone)::DATE ORDER BY week_start"""
     with contextlib.closing(read_only(home.summaries)) as connection:
-        return dict(connection.execute(sql).fetchall())
+        return [week for (week,) in connection.execute(sql).fetchall()]
 
 
-def _latest(weeks: Mapping[str, bool]) -> str:
-    ended = [week for week, is_over in weeks.items() if is_over]
-    if not ended:
-        raise UsageError("no covered week is over yet; look at a running one with --week WEEK --as-known-now --out DIR")
+def _week_name(home: Home, week: str) -> str:
+    """The week; `latest` is the last covered one that is over."""
+    if week != "latest":
+        return week
+    if not (ended := _ended_weeks(home)):
+        raise UsageError("no covered week is complete yet; name one with --week")
     return ended[-1]
-
-
-def _latest_of_snapshot(home: Home) -> str | None:
-    with contextlib.closing(read_only(home.summaries)) as connection:
-        row = first_row(connection, "SELECT latest_week FROM about")
-    return None if row is None else row[0]
 
 
 def _copied(published: Path, out: Path) -> Path:
     target = out / published.name
-    if target.resolve() == published.resolve():
-        raise UsageError(f"--out {out} is where the published reports are; name another folder")
     shutil.copytree(published, target, dirs_exist_ok=True)
     return target

@@ -36,7 +36,12 @@ def _from_1(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
     connection.execute("UPDATE rule_packs SET content = ? WHERE rule_pack = ?", [pack.text, pack.version])
 
 
-STEPS: Mapping[int, Step] = {1: _from_1}
+def _from_2(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
+    """How many unresolved records an answer would settle alone; counted with everything else after the last step."""
+    connection.execute("ALTER TABLE daily_fields ADD COLUMN settles BIGINT")
+
+
+STEPS: Mapping[int, Step] = {1: _from_1, 2: _from_2}
 
 
 def schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:

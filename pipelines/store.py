@@ -470,6 +470,21 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.execute("COMMIT")
 
 
+def publish_if_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
+    """Publishes where a delivery, a deed, a setting or the end of a week is younger than the snapshot."""
+    _make_about(connection, settings)
+    facts = "last_delivery, deeds, time_zone, week_system, latest_week, version"
+    now = first_row(connection, f"SELECT {facts} FROM temp.about")
+    connection.execute("DROP TABLE temp.about")
+    try:
+        with contextlib.closing(duckdb.connect(str(home.summaries), read_only=True)) as published:
+            known = first_row(published, f"SELECT {facts} FROM about")
+    except duckdb.Error:  # none, a damaged one, or one of an older calfwatch
+        known = None
+    if known != now:
+        publish(connection, home, settings)
+
+
 def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
     """Replaces summaries.duckdb by a snapshot of now: readers never wait, and never see half of one.
 

@@ -17,7 +17,7 @@ from schemas.tables import DAILY_DELAYS, DAILY_FIELDS, DAILY_RULES, DAILY_SUMMAR
 COUNTS = {
     "daily_summary": ("reports", "severe_pain"),
     "daily_rules": ("reports",),
-    "daily_fields": ("reports", "answered", "missing", "unresolved"),
+    "daily_fields": ("reports", "answered", "missing", "unresolved", "settles"),
     "daily_delays": ("reports",),
 }
 
@@ -78,7 +78,12 @@ def _deltas(
     return [
         (DAILY_SUMMARY, statement("steps", "daily_summary", severe=SEVERE_PAIN, **_words(pack))),
         (DAILY_RULES, statement("steps", "daily_rules", rules=sql_list(tuple(rule.id for rule in pack.triage)))),
-        (DAILY_FIELDS, statement("steps", "daily_fields", fields=sql_list(pack.askable))),
+        (
+            DAILY_FIELDS,
+            statement(
+                "steps", "daily_fields", fields=sql_list(pack.askable), unresolved=str(LEVELS.index("unresolved"))
+            ),
+        ),
         (DAILY_DELAYS, statement("steps", "daily_delays", time_zone=settings.time_zone)),
     ]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from schemas.fields import CONTEXT_FIELDS
 from schemas.pack import Field, Pack
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -199,6 +199,7 @@ DAILY_FIELDS = Table(
         answered BIGINT records of them with an answer
         missing BIGINT records with the field among their missing answers
         unresolved BIGINT those of them that are unresolved
+        settles BIGINT those of these that lack no other answer: this one settles each of them, whatever it is
     """),
 )
 DAILY_DELAYS = Table(
@@ -366,6 +367,7 @@ WEEKLY_VIEWS = (
         "field VARCHAR the field",
         _COUNTS.replace("number of records", "records with the field among their missing answers"),
         "unresolved BIGINT those of them that are unresolved",
+        "settles BIGINT those of these that lack no other answer: this one settles each of them, whatever it is",
     ),
     _weekly(
         "weekly_quality",

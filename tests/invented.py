@@ -116,7 +116,7 @@ WEEKLY: dict[str, tuple[str, str, str, dict[str, str]]] = {
         "field",
         "SELECT unnest($fields) AS field",
         "(SELECT *, open_field AS field FROM r)",
-        {"unresolved": _level_count("unresolved")},
+        {"unresolved": _level_count("unresolved"), "settles": "count_if(triage_level = 'unresolved' AND severe)"},
     ),
 }
 DAILY_SQL = """SELECT report_date, source, region, age_band, sex, triage_level, triage_ceiling,

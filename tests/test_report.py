@@ -169,12 +169,12 @@ def test_rules_equal_weekly_rules_and_say_why(page: Page, database: Path, pack: 
 def test_unanswered_equal_weekly_missing_answers(page: Page, database: Path) -> None:
     rows = rows_of(
         database,
-        """SELECT field, unresolved, reports FROM weekly_missing_answers WHERE week = ? AND reports > 0
+        """SELECT field, unresolved, settles, reports FROM weekly_missing_answers WHERE week = ? AND reports > 0
         ORDER BY unresolved DESC, reports DESC, field""",
         WEEK,
     )
-    table = {name: cells[2:4] for name, cells in page.tables["unanswered"].items() if name != "0"}
-    assert table == {name: [shown(unresolved), shown(n)] for name, unresolved, n in rows}
+    table = {name: cells[2:5] for name, cells in page.tables["unanswered"].items() if name != "0"}
+    assert table == {name: list(map(shown, counts)) for name, *counts in rows}
     assert list(table) == [row[0] for row in rows]
 
 
@@ -563,6 +563,19 @@ def test_nothing_rose_is_not_said(changed: Callable[..., Page]) -> None:
     )
     assert "rose most" not in page.text
     assert "Largest increase" not in page.text
+
+
+@pytest.mark.parametrize(("now", "before", "said"), [(314, 300, False), (326, 300, True), (3, 0, True), (1, 0, False)])
+def test_a_rise_within_the_scatter_of_counts_is_not_worth_a_sentence(
+    changed: Callable[..., Page], now: int, before: int, said: bool
+) -> None:
+    """The difference of two counts scatters by the square root of their sum."""
+    page = changed(
+        "UPDATE weekly_causes SET previous_week = reports",
+        "UPDATE weekly_regions SET previous_week = reports",
+        f"UPDATE weekly_regions SET reports = {now}, previous_week = {before} WHERE region = 'harbour'",
+    )
+    assert (f"Largest increase in reports: region harbour, from {before} to {now}." in page.text) is said
 
 
 @pytest.mark.parametrize(

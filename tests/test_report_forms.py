@@ -237,6 +237,7 @@ def test_damaged_old_and_foreign_folders_do_not_stop_the_index(reports: Path, tm
         "2026-W01": [NONE, NONE],
         "2026-MW03": [NONE, "1,234 +34 (+3%)"],
     }
+    assert [row[0][-2:] for row in cells_of(html)] == ["08", "07", "04", "03", "02", "01"], "of both week systems"
     assert "<b>" not in html
 
 

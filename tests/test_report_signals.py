@@ -18,7 +18,8 @@ from tests.invented import Made, make_summaries
 from tests.pages import NONE, Page, page_of, rows_of, shown
 
 WEEK = "2026-W46"
-RULED_OUT = "UPDATE weekly_signals SET status = 'none' WHERE status = 'alarm' AND method <> 'C3'"
+RULED_OUT = """UPDATE weekly_signals SET status = 'none', upper = observed
+    WHERE status = 'alarm' AND method <> 'C3'"""
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +107,39 @@ def test_what_cannot_be_judged_is_counted_with_its_reason(changed: Callable[...,
     assert "None of the 41 series can be judged against its own history." in none.text
 
 
+@pytest.mark.parametrize(
+    ("week", "said"),
+    [
+        (WEEK, "Not every expected source has reported for this week: its numbers are not whole"),
+        ("2026-W45", "Not every expected source has reported for the week before: changes against it"),
+    ],
+)
+def test_a_week_that_lacks_a_source_is_not_compared_without_a_word(
+    changed: Callable[..., Page], page: Page, week: str, said: str
+) -> None:
+    assert "Not every expected source" not in page.text
+    silent = "UPDATE weekly_signals SET status = 'not_evaluable', reason = 'incomplete reporting'"
+    assert said in changed(f"{silent} WHERE week = '{week}'").text
+
+
+@pytest.mark.parametrize(
+    ("series", "said"), [(("all",), "1 is above its"), (("all", "region=harbour"), "2 are above their")]
+)
+def test_what_is_above_its_bound_without_an_alarm_is_not_said_to_be_within(
+    changed: Callable[..., Page], series: tuple[str, ...], said: str
+) -> None:
+    """The false-discovery rate takes alarms away; the count stays above its bound."""
+    names = ", ".join(f"'{name}'" for name in series)
+    page = changed(
+        "DELETE FROM weekly_signals WHERE method <> 'C1'",
+        "UPDATE weekly_signals SET status = 'none', upper = observed, method = 'Farrington flexible, b=3'",
+        f"UPDATE weekly_signals SET upper = observed - 1 WHERE week = '{WEEK}' AND series IN ({names})",
+    )
+    assert f"No alarm: of 41 series judged, {said} expected range, but none stands out among" in page.text
+    assert "above its range, but no alarm among so many series" in " ".join(page.numbers["reports"])
+    assert "within the expected range" in " ".join(page.numbers["emergency"])
+
+
 def test_more_alarms_than_fit_are_counted(changed: Callable[..., Page]) -> None:
     page = changed("UPDATE weekly_signals SET status = 'alarm', rank = 1 WHERE week = '2026-W46'")
     assert len(page.tables["alarms"]) == 1 + 15
@@ -130,6 +164,29 @@ def test_curves_show_the_counts_of_the_tables_and_one_methods_range(folder: Path
     )
     assert [(w, r["expected"], r["upper"]) for w, r in sorted(found.items()) if r["upper"]] == signals
     assert len(rows) == 26 * len({row["series"] for row in rows})
+
+
+def test_a_curve_shows_the_range_of_the_method_that_alarms(changed: Callable[..., Page], tmp_path: Path) -> None:
+    changed(
+        "UPDATE weekly_signals SET status = 'none'",
+        "UPDATE weekly_signals SET status = 'alarm', upper = 0.5 WHERE series = 'all' AND method = 'C1'",
+    )
+    rows = [r for r in csv_rows(tmp_path / f"reports/{WEEK}/data/curves.csv") if r["series"] == "all"]
+    assert {row["upper"] for row in rows if row["upper"]} == {"0.5"}, "the table of alarms says C1, so does the curve"
+
+
+def test_it_says_whose_range_is_shown_and_why_weeks_have_none(
+    page: Page, folder: Path, changed: Callable[..., Page]
+) -> None:
+    assert "Range: C2. Without a range: 7 weeks, short history." in page.text
+    assert "Farrington flexible needs three whole years of history, which this week does not have." in page.text
+    later = changed(
+        "UPDATE weekly_signals SET status = 'none' WHERE status = 'alarm'",
+        "INSERT INTO weekly_signals SELECT week, week_start, series, observed, 11, 22, 'Farrington flexible, b=3', "
+        "'none', NULL, 0.5, NULL FROM weekly_signals WHERE method = 'C1' AND week >= '2026-W45'",
+    )
+    assert "Range: Farrington flexible. Without a range: 7 weeks, short history; 6 weeks, judged by C2." in later.text
+    assert "Method: Farrington flexible, on the same season of 3 years before." in later.text
 
 
 def alarm_of(series: str) -> str:
@@ -163,9 +220,10 @@ def test_a_series_of_no_known_kind_has_a_curve_without_counts(changed: Callable[
 
 def test_farrington_comes_before_ears_whatever_its_years(changed: Callable[..., Page], tmp_path: Path) -> None:
     changed(
+        "UPDATE weekly_signals SET status = 'none'",
         "INSERT INTO weekly_signals SELECT week, week_start, series, observed, 11, 22, "
         "'Farrington flexible, b=' || (3 + month(week_start) % 2), 'none', NULL, 0.5, NULL "
-        "FROM weekly_signals WHERE series = 'all' AND method = 'C1'"
+        "FROM weekly_signals WHERE series = 'all' AND method = 'C1'",
     )
     rows = [r for r in csv_rows(tmp_path / f"reports/{WEEK}/data/curves.csv") if r["series"] == "all" and r["reports"]]
     assert {row["upper"] for row in rows} == {"22.0"}
@@ -179,6 +237,8 @@ def test_farrington_comes_before_ears_whatever_its_years(changed: Callable[..., 
         ("cause_category=injury", "Injury (group of causes)"),
         ("likely_cause=cellulitis", "Cellulitis"),
         ("likely_cause=old_cause", "Old cause"),
+        ("likely_cause=undetermined", "Undetermined"),
+        ("cause_category=undetermined", "Undetermined (group of causes)"),
         ("region=north", "Region north"),
         ("region=north,triage_level=emergency", "Emergency in region north"),
         ("nonsense", "nonsense"),
@@ -220,6 +280,11 @@ def test_what_is_usually_late_is_said_of_a_week_that_may_still_grow(changed: Cal
         "UPDATE weekly_quality SET value = 0.061 WHERE measure = 'late_share' AND week < '2026-W45'",
     )
     assert "Of an earlier week's reports, 6.1% came over 7 days late: this week may still grow." in page.text
+    long_ago = changed(
+        "UPDATE weekly_quality SET value = 0.061 WHERE measure = 'late_share'",
+        "UPDATE about SET published_at = TIMESTAMPTZ '2026-12-15 06:00Z'",
+    )
+    assert "this week may still grow" not in long_ago.text
 
 
 @pytest.mark.parametrize("where", ["week > '2026-W43'", "value > 2"])
@@ -255,6 +320,26 @@ def test_a_week_that_can_no_longer_be_compared_is_told_with_its_reason(changed: 
     gone = "UPDATE weekly_revisions SET as_known_now = NULL, difference = NULL, reason = 'withdrawn file'"
     page = changed(f"{gone} WHERE week = '2026-W45'")
     assert "2026-W45: withdrawn file." in page.text
+
+
+def test_weeks_that_were_cut_otherwise_are_not_said_to_have_changed(changed: Callable[..., Page]) -> None:
+    """What weekly_revisions says of a week that was reported in another time zone or week system."""
+    otherwise = """UPDATE weekly_revisions SET as_known_now = NULL, difference = NULL,
+        reason = 'not compared: reported in mmwr weeks of time zone UTC' WHERE series = 'all'"""
+    only_all = "DELETE FROM weekly_revisions WHERE series <> 'all'"
+    page = changed(only_all, otherwise)
+    assert "2 weeks published earlier were cut otherwise (time zone or week system) and cannot be" in page.text
+    assert "changed since, the latest" not in page.text
+    cells = page.tables["revisions"]["2026-W45"]
+    assert cells[3].endswith(NONE), "nothing is known of the emergencies"
+    assert cells[4] == NONE
+    one = changed(only_all, f"{otherwise} AND week = '2026-W45'")
+    assert "1 week published earlier has changed since, the latest 2026-W44:" in one.text
+
+
+def test_reasons_of_many_series_are_named_once(changed: Callable[..., Page]) -> None:
+    page = changed("UPDATE weekly_revisions SET reason = 'late records, corrected records' WHERE series = 'all'")
+    assert page.tables["revisions"]["2026-W45"][-1] == "corrected records; late records"
 
 
 def test_a_revision_without_the_sum_of_all_is_named_without_it(changed: Callable[..., Page]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +213,80 @@ def test_a_frozen_week_is_left_as_it_is(
     assert ((published / "internal.html").read_bytes(), ask("FROM reported_weeks")) == before
 
 
+def today(days_ago: int = 0) -> str:
+    return (datetime.now(UTC) - timedelta(days=days_ago)).strftime("%Y-%m-%d")
+
+
+@pytest.fixture
+def running(home: Home, write_csv: WriteCsv, ingest: Ingest) -> str:
+    """The name of the week that runs now, with one record of today and one of the week before."""
+    rows = [{"report_id": "now", "reported_at": today()}, {"report_id": "before", "reported_at": today(7)}]
+    ingest(write_csv(rows, "now.csv"))
+    return f"{datetime.now(UTC):%G-W%V}"
+
+
+def test_a_week_that_still_runs_is_shown_and_not_frozen(
+    home: Home, running: str, write_csv: WriteCsv, ingest: Ingest, ask: Ask
+) -> None:
+    folder = batch.write_week(home, running, None, False)
+    assert folder == home.reports / "preliminary" / running
+    page = (folder / "internal.html").read_text()
+    assert "1 report this week so far." in page
+    assert "This report is preliminary and not kept." in page
+    assert not (home.reports / running).exists()
+    assert ask("FROM reported_weeks") == []
+    ingest(write_csv([{"report_id": "more", "reported_at": today()}], "more.csv"))
+    assert "2 reports this week so far." in (batch.write_week(home, running, None, False) / "internal.html").read_text()
+    assert batch.write_week(home, "latest", None, False).name < running
+    assert [week for (week,) in ask("SELECT week FROM reported_weeks")] == [
+        f"{datetime.now(UTC) - timedelta(days=7):%G-W%V}"
+    ]
+
+
+def test_the_first_report_of_a_home_whose_only_week_still_runs(home: Home, write_csv: WriteCsv, ingest: Ingest) -> None:
+    ingest(write_csv([{"report_id": "now", "reported_at": today()}], "now.csv"))
+    with pytest.raises(UsageError, match="no covered week is complete yet"):
+        batch.write_week(home, "latest", None, False)
+    folder = batch.write_week(home, f"{datetime.now(UTC):%G-W%V}", None, False)
+    assert folder.parent.name == "preliminary"
+
+
+def test_on_monday_a_snapshot_of_sunday_is_published_anew_before_the_report(
+    home: Home, write_csv: WriteCsv, ingest: Ingest, ask: Ask
+) -> None:
+    """What the week's last run took for a running week has ended since, and no run came between."""
+    ingest(write_csv([report(1, 10), report(2, 17)], "first.csv"))
+    home.summaries.chmod(0o600)
+    with duckdb.connect(str(home.summaries)) as snapshot:
+        snapshot.execute("UPDATE about SET latest_week = '2026-W46', published_at = TIMESTAMPTZ '2026-11-22 20:00Z'")
+        snapshot.execute("UPDATE weekly_signals SET reason = 'running week' WHERE week = '2026-W47'")
+    folder = batch.write_week(home, "latest", None, False)
+    assert folder.name == "2026-W47"
+    page = (folder / "internal.html").read_text()
+    assert "running week" not in page
+    assert "not complete yet" not in page
+    assert ask("SELECT DISTINCT reason FROM weekly_signals WHERE week = '2026-W47'", path=home.summaries) == [
+        ("short history",)
+    ]
+
+
+def test_a_snapshot_that_is_not_stale_is_left_as_it_is(published: Path, home: Home) -> None:
+    before = home.summaries.stat().st_ino
+    batch.write_week(home, "2026-W47", None, False)
+    assert home.summaries.stat().st_ino == before
+
+
+@pytest.mark.parametrize("as_known_now", [True, False])
+@pytest.mark.parametrize("place", ["", "preliminary"])
+def test_nothing_is_written_over_the_published_reports(
+    published: Path, home: Home, as_known_now: bool, place: str
+) -> None:
+    before = {path: path.read_bytes() for path in home.reports.rglob("*") if path.is_file()}
+    with pytest.raises(UsageError, match="where the published reports are"):
+        batch.write_week(home, WEEK, home.reports / place, as_known_now)
+    assert {path: path.read_bytes() for path in home.reports.rglob("*") if path.is_file()} == before
+
+
 def test_counts_that_cannot_be_read_are_an_error_that_names_the_file(published: Path, home: Home, pack: Pack) -> None:
     copy = home.reports / "2026-W45"
     shutil.copytree(published, copy)
@@ -222,15 +296,6 @@ def test_counts_that_cannot_be_read_are_an_error_that_names_the_file(published: 
 
 
 # ------------------------------------------------------------------------------------------------ which weeks are due
-
-
-def week_of(day: date) -> str:
-    year, week, _ = day.isocalendar()
-    return f"{year}-W{week:02}"
-
-
-def dated(number: int, day: date) -> Mapping[str, str]:
-    return {"report_id": f"d{number}", "reported_at": day.isoformat()}
 
 
 def test_a_new_home_owes_the_last_complete_week_alone_and_a_missed_monday_is_made_up_for(
@@ -244,31 +309,3 @@ def test_a_new_home_owes_the_last_complete_week_alone_and_a_missed_monday_is_mad
     shutil.rmtree(home.reports / "2026-W46")
     batch.write_week(home, "2026-W45", None, False)
     assert [folder.name for folder in batch.write_due_reports(home)] == ["2026-W46", "2026-W47"]
-
-
-def test_a_running_week_is_never_frozen_but_can_be_looked_at(
-    home: Home, write_csv: WriteCsv, ingest: Ingest, tmp_path: Path
-) -> None:
-    today = datetime.now(UTC).date()
-    ingest(write_csv([dated(1, today)]))
-    assert batch.write_due_reports(home) == []
-    with pytest.raises(UsageError, match="no covered week is over yet"):
-        batch.write_week(home, "latest", None, False)
-    with pytest.raises(UsageError, match="is not over yet; look at it with --week"):
-        batch.write_week(home, week_of(today), None, False)
-    assert (batch.write_week(home, week_of(today), tmp_path / "look", True) / "internal.html").exists()
-
-
-def test_a_week_that_ended_after_the_snapshot_was_made_is_due_and_judged_as_over(
-    home: Home, write_csv: WriteCsv, ingest: Ingest, ask: Ask
-) -> None:
-    """As on a Monday morning: the last run was on Sunday."""
-    ingest(write_csv([report(number, number) for number in range(1, 17)]))
-    home.summaries.chmod(0o600)
-    with duckdb.connect(str(home.summaries)) as snapshot:
-        snapshot.execute("UPDATE about SET latest_week = '2026-W46'")
-        snapshot.execute("UPDATE weekly_signals SET status = 'not_evaluable', reason = 'running week'")
-    assert [folder.name for folder in batch.write_due_reports(home)] == ["2026-W47"]
-    assert ask("SELECT latest_week FROM about", path=home.summaries) == [("2026-W47",)]
-    running = "SELECT count(*) FROM weekly_signals WHERE reason = 'running week'"
-    assert ask(running, path=home.summaries) == [(0,)]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
+from statistics import NormalDist, fmean, stdev
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from pipelines.signals import ears, farrington_flexible
 
@@ -105,6 +108,108 @@ def poisson(mean: float, weeks: int = 230, seed: int = 7) -> pd.Series:
 
 def last_week(counts: pd.Series, **kwargs: Any) -> pd.Series:
     return farrington_flexible(counts, weeks=[counts.index[-1]], **kwargs).iloc[0]
+
+
+# slow and plain computations of the same, written from the published formulas and not from pipelines/signals.py
+
+
+def seasonal(level: float, seed: int, weeks: int = 240, outbreak: int = 0) -> pd.Series:
+    """Counts with a season, a slow rise, overdispersion, and an outbreak in the second year and at the end."""
+    rng, places = np.random.default_rng(seed), np.arange(weeks)
+    mean = level * np.exp(0.5 * np.sin(2 * np.pi * places / 52.18) + 0.002 * places)
+    counts = rng.negative_binomial(mean / 0.8, 1 / 1.8)
+    counts[70:74] += outbreak
+    counts[-1] += outbreak
+    return weekly(counts, "2021-02-15")
+
+
+def poisson_glm(counts: Any, design: Any, prior: Any) -> tuple[Any, Any, Any, Any]:
+    """Coefficients, their unscaled covariance, means and working weights, as R's glm.fit finds them."""
+    mean, deviance = counts + 0.1, np.inf
+    for _ in range(25):
+        working = prior * mean
+        response = np.log(mean) + (counts - mean) / mean
+        covariance = np.linalg.inv(design.T @ np.diag(working) @ design)
+        coefficients = covariance @ design.T @ (working * response)
+        mean = np.exp(design @ coefficients)
+        logs = np.where(counts > 0, counts * np.log(np.where(counts > 0, counts, 1) / mean), 0)
+        before, deviance = deviance, 2 * float(np.sum(prior * (logs - counts + mean)))
+        if abs(deviance - before) / (abs(deviance) + 0.1) < 1e-8:
+            break
+    return coefficients, covariance, mean, working
+
+
+def noufaily_by_hand(counts: pd.Series, years: int) -> tuple[float, float, float, float]:
+    """Expected, upper bound, phi and p-value of the last week, with Noufaily's settings."""
+    days = [day.date() for day in counts.index]
+    targets = [days[-1].replace(year=days[-1].year - back) for back in range(years + 1)]
+    references = [min(range(len(days)), key=lambda i: abs((days[i] - target).days)) for target in targets]
+    group = dict.fromkeys(range(len(days)), 0)
+    for later, reference in pairwise(references):
+        parts = np.array_split(np.arange(reference + 4, later - 3), 9)
+        group |= {int(place): number for number, part in enumerate(parts, 1) for place in part}
+        group |= dict.fromkeys(range(max(reference - 3, 0), reference + 4), 10)
+    used = [place for place in range(len(days) - 1 - 26) if group[place]]
+    levels = [level for level in range(1, 10) if level in {group[place] for place in used}]
+    rows = [[1.0, *(float(group[place] == level) for level in levels), place - used[0]] for place in used]
+    design, seen = np.array(rows), counts.to_numpy()[used]
+    now = np.array([1.0, *(0.0 for _ in levels), len(days) - 1 - used[0]])
+    weights = np.ones(len(used))
+    freedom = len(used) - len(now)
+    for again in (True, False):
+        coefficients, covariance, mean, working = poisson_glm(seen, design, weights)
+        phi = max(float(np.sum(working * ((seen - mean) / mean) ** 2)) / freedom, 1.0)
+        if again:
+            leverage = np.diag(np.diag(working) @ design @ covariance @ design.T)
+            residuals = 1.5 * (seen ** (2 / 3) * mean ** (-1 / 6) - mean**0.5) / np.sqrt(phi * (1 - leverage))
+            weights = np.where(residuals > 2.58, np.where(residuals > 2.58, residuals, 1) ** -2.0, 1.0)
+            weights *= len(used) / weights.sum()
+    expected = float(np.exp(now @ coefficients))
+    law = stats.nbinom(expected / (phi - 1), 1 / phi) if phi > 1 else stats.poisson(expected)
+    return expected, float(law.ppf(0.95)), phi, float(1 - law.cdf(counts.iloc[-1] - 1))
+
+
+@pytest.mark.parametrize("years", [3, 4])
+@pytest.mark.parametrize(("level", "outbreak"), [(2, 0), (4, 30), (25, 0), (25, 60), (300, 0), (300, 500)])
+def test_farrington_flexible_is_what_the_formulas_give_by_hand(level: float, outbreak: int, years: int) -> None:
+    whole = seasonal(level, seed=level + outbreak, outbreak=outbreak)
+    alarms = []
+    for last in (222, 231, 240):
+        counts = whole.iloc[:last]
+        judged = last_week(counts, b=years)
+        expected, upper, phi, p_value = noufaily_by_hand(counts, years)
+        found = judged[["expected", "upper", "phi", "p_value"]].astype(float)
+        np.testing.assert_allclose(found, [expected, upper, phi, p_value], rtol=1e-6, atol=1e-12)
+        alarms.append(bool(judged["alarm"]))
+        assert judged["alarm"] == (counts.iloc[-1] > upper)
+    assert alarms[-1] == bool(outbreak), "the outbreak in the last week is found, and no calm one"
+
+
+@pytest.mark.parametrize("min_sigma", [0.5, 0.0])
+@pytest.mark.parametrize("level", [0.3, 5, 80])
+def test_ears_is_what_the_formulas_give_by_hand(level: float, min_sigma: float) -> None:
+    counts = [float(count) for count in seasonal(level, seed=5, weeks=90, outbreak=9)]
+    excess: dict[int, float] = {}
+    found = {method: ears(weekly(counts, "2021-02-15"), method, min_sigma) for method in METHODS}
+    for t in range(len(counts)):
+        for method, gap in (("C1", 1), ("C2", 3)):
+            first = t - gap - 6
+            row = found[method].iloc[t]
+            if first < 0:
+                assert np.isnan(row["upper"])
+                continue
+            baseline = counts[first : first + 7]
+            sigma = max(stdev(baseline), min_sigma)
+            upper = fmean(baseline) + NormalDist().inv_cdf(0.999) * sigma
+            np.testing.assert_allclose([row["expected"], row["upper"]], [fmean(baseline), upper], rtol=1e-9, atol=1e-12)
+            assert row["alarm"] == (counts[t] > row["upper"])
+            if method == "C2" and sigma:
+                excess[t] = max(0.0, (counts[t] - fmean(baseline)) / sigma - 1)
+        if {t, t - 1, t - 2} <= set(excess):
+            total = excess[t] + excess[t - 1] + excess[t - 2]
+            assert found["C3"]["statistic"].iloc[t] == pytest.approx(total, rel=1e-9, abs=1e-9)
+            assert found["C3"]["alarm"].iloc[t] == (total >= NormalDist().inv_cdf(0.975))
+    assert len(excess) > 20
 
 
 FEW = settings(max_examples=40, deadline=None, derandomize=True)

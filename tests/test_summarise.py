@@ -168,9 +168,9 @@ def _fields(reports: pd.DataFrame) -> list[tuple[Any, ...]]:
         for field in (*PACK.field_names, "pain_score", "duration_days"):
             missing = frame.missing_answers.map(lambda names, field=field: field in list(names))
             unresolved = missing & (frame.triage_level == "unresolved")
-            made.append(
-                (day, source, field, len(frame), int(frame[field].notna().sum()), missing.sum(), unresolved.sum())
-            )
+            alone = unresolved & (frame.missing_answers.map(len) == 1)
+            counts = (len(frame), frame[field].notna().sum(), missing.sum(), unresolved.sum(), alone.sum())
+            made.append((day, source, field, *map(int, counts)))
     return sorted(made)
 
 

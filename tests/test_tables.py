@@ -38,7 +38,8 @@ CONTRACT = {
     "weekly_demographics": "age_band VARCHAR, sex VARCHAR, reports BIGINT, share DOUBLE, previous_week BIGINT, "
     "emergency BIGINT",
     "weekly_rules": "rule_id VARCHAR, triage_level VARCHAR, reports BIGINT, share DOUBLE, previous_week BIGINT",
-    "weekly_missing_answers": "field VARCHAR, reports BIGINT, share DOUBLE, previous_week BIGINT, unresolved BIGINT",
+    "weekly_missing_answers": "field VARCHAR, reports BIGINT, share DOUBLE, previous_week BIGINT, unresolved BIGINT, "
+    "settles BIGINT",
     "weekly_quality": "source VARCHAR, measure VARCHAR, item VARCHAR, value DOUBLE",
     "weekly_signals": "series VARCHAR, observed BIGINT, expected DOUBLE, upper DOUBLE, method VARCHAR, status VARCHAR, "
     "reason VARCHAR, p_value DOUBLE, rank INTEGER",

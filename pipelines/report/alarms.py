@@ -6,25 +6,32 @@ raises no alarm of its own here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import groupby
 
 from pipelines.report.labels import series_label
 from pipelines.report.week import ALWAYS_CURVED, Row, Table, WeekTables
+from pipelines.report.words import many
 from schemas.pack import Pack
 
 CURVES_SHOWN = 6
 ALARMS_SHOWN = 15
 EMERGENCY_IN = ",triage_level=emergency"
 NOT_EVALUATED, AS_EXPECTED, RAISED = "not evaluated yet", "within the expected range", "more than expected"
+ABOVE = "above its range, but no alarm among so many series"
 ALARM_COLUMNS = ("series", "label", "observed", "expected", "upper", "p_value", "methods", "rank")
 CURVE_COLUMNS = ("series", "week", "week_start", "reports", "expected", "upper", "alarm")
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One series over the weeks shown: counts, expected range and alarms, None where there is none."""
+    """One series over the weeks shown: counts, expected range and alarms, None where there is none.
+
+    ranges: whose range is shown, and why covered weeks have none.
+    """
 
     name: str
     series: str
@@ -33,6 +40,7 @@ class Curve:
     expected: Sequence[float | None]
     upper: Sequence[float | None]
     alarms: Sequence[bool]
+    ranges: str
 
 
 def alarms(tables: WeekTables, pack: Pack) -> list[Row]:
@@ -65,7 +73,9 @@ def standing(tables: WeekTables, pack: Pack) -> Row:
     return {
         "series": len(by_series),
         "judged": len(by_series) - len(silent),
+        "above": sum(_is_above(rows) and not _alarms(rows) for rows in by_series.values()),
         "lead": _lead(len(by_series), len(by_series) - len(silent), len(raised)),
+        "method": _method_in_words({row["method"] for rows in by_series.values() for row in rows}),
         "alarms": raised[:ALARMS_SHOWN],
         "alarm_count": len(raised),
         "reasons": sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0])),
@@ -84,6 +94,22 @@ def _lead(series: int, judged: int, raised: int) -> str:
     return f"{told} {'raises' if raised == 1 else 'raise'} an alarm. {caution}"
 
 
+def _method_in_words(methods: set[str]) -> str:
+    """What judges the week: all its series have the same history behind them."""
+    if farrington := sorted(filter(_is_farrington, methods)):
+        years = farrington[-1].partition("b=")[2]
+        return (
+            f"Method: Farrington flexible, on the same season of {years or 'the'} years before. An alarm is above its "
+            "upper bound and stands out even among so many series (false-discovery rate 5%)."
+        )
+    if methods:
+        return (
+            "Method: EARS C1 and C2, supported by C3, on seven weeks shortly before, whatever the season. Farrington "
+            "flexible needs three whole years of history, which this week does not have."
+        )
+    return ""
+
+
 def verdict(tables: WeekTables, series: str) -> str:
     """What is known of one series this week, in a few words."""
     rows = [row for row in tables.now("weekly_signals") if row["series"] == series]
@@ -93,7 +119,7 @@ def verdict(tables: WeekTables, series: str) -> str:
         return RAISED
     if all(row["status"] == "not_evaluable" for row in rows):
         return f"cannot be judged: {min(rows, key=_preference)['reason'] or 'no reason given'}"
-    return AS_EXPECTED
+    return ABOVE if _is_above(rows) else AS_EXPECTED
 
 
 def curves(tables: WeekTables, pack: Pack) -> list[Curve]:
@@ -104,11 +130,15 @@ def curves(tables: WeekTables, pack: Pack) -> list[Curve]:
 
 
 def _curve(tables: WeekTables, series: str, name: str, pack: Pack) -> Curve:
-    """One method's range throughout: a line that changes its method from week to week would mislead."""
+    """One method's range throughout: a line that changes its method from week to week would mislead.
+
+    It is that of the method that the table of alarms shows, else of the preferred one.
+    """
     rows = [row for row in tables.signals if row["series"] == series]
     bounded = [row for row in rows if row["upper"] is not None]
-    best = min(map(_preference, bounded), default=None)
-    ranges = {row["week_start"]: row for row in bounded if _preference(row) == best}
+    raised = [row for row in bounded if row["week_start"] == tables.start and row["status"] == "alarm"]
+    shown = min(map(_preference, raised or bounded), default=None)
+    ranges = {row["week_start"]: row for row in bounded if _preference(row) == shown}
     return Curve(
         name=name,
         series=series,
@@ -117,7 +147,26 @@ def _curve(tables: WeekTables, series: str, name: str, pack: Pack) -> Curve:
         expected=[ranges[day]["expected"] if day in ranges else None for day in tables.starts],
         upper=[ranges[day]["upper"] if day in ranges else None for day in tables.starts],
         alarms=[_alarms(row for row in rows if row["week_start"] == day) for day in tables.starts],
+        ranges=_ranges_in_words(rows, ranges),
     )
+
+
+def _ranges_in_words(rows: Iterable[Row], ranges: Mapping[date, Row]) -> str:
+    """Whose range a curve shows, and for how many weeks there is none, by reason."""
+    method = next((_base_method(row["method"]) for row in ranges.values()), None)
+    told = f"Range: {method}." if method else ""
+    without: dict[date, Row] = {}
+    for row in sorted(rows, key=_preference, reverse=True):  # the preferred row of a week stays
+        if row["week_start"] not in ranges:
+            without[row["week_start"]] = row
+    reasons = Counter(row["reason"] or f"judged by {row['method']}" for row in without.values())
+    named = "; ".join(f"{many(weeks, 'week')}, {reason}" for reason, weeks in reasons.most_common())
+    return f"{told} Without a range: {named}.".strip() if named else told
+
+
+def _base_method(method: str) -> str:
+    """A method without the number of years that it looks back, which differs from week to week."""
+    return method.split(",")[0]
 
 
 def series_counts(tables: WeekTables, series: str) -> list[int | None]:
@@ -168,8 +217,16 @@ def _alarms(rows: Iterable[Row]) -> bool:
     return any(row["status"] == "alarm" and row["upper"] is not None for row in rows)
 
 
+def _is_above(rows: Iterable[Row]) -> bool:
+    """Whether the count is above a bound, alarm or not: among many series some are by chance."""
+    return any(row["upper"] is not None and row["observed"] > row["upper"] for row in rows)
+
+
 def _preference(row: Row) -> tuple[bool, bool, str]:
     """Farrington before EARS, and C2 before C1: its two weeks' distance keeps an outbreak out of its own baseline."""
     method = row["method"]
-    is_farrington = method.lower().startswith("farrington")  # what follows is how many years it looks back
-    return (not is_farrington, "C2" not in method, "" if is_farrington else method)
+    return (not _is_farrington(method), "C2" not in method, "" if _is_farrington(method) else method)
+
+
+def _is_farrington(method: str) -> bool:
+    return method.lower().startswith("farrington")  # what follows is how many years it looks back

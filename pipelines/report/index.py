@@ -11,20 +11,21 @@ from jinja2 import Environment, StrictUndefined
 
 from pipelines.durable import put_in_place
 from pipelines.report import svg
-from pipelines.report.alarms import AS_EXPECTED, RAISED
+from pipelines.report.alarms import ABOVE, AS_EXPECTED, RAISED
 from pipelines.report.folder import write_private
 from pipelines.report.week import Row
 from pipelines.report.words import change, count
 
 INDEX = "index.html"
 KEY_NUMBERS = ("reports", "emergency", "could_be_emergency", "unresolved")
-JUDGED = (AS_EXPECTED, RAISED)
+JUDGED = (AS_EXPECTED, ABOVE, RAISED)
 _WEEK = re.compile(r"\d{4}-M?W\d{2}")
 
 
 def write_index(reports: Path) -> Path:
     """Writes the index of the weeks whose folders are in `reports`, in place of the one before."""
-    weeks = [_week(folder) for folder in sorted(reports.iterdir(), reverse=True) if _is_week(folder)]
+    folders = sorted(filter(_is_week, reports.iterdir()), key=_place, reverse=True)
+    weeks = [_week(folder) for folder in folders]
     fresh = reports / f".{INDEX}.new"
     fresh.unlink(missing_ok=True)
     write_private(reports, fresh.name, _page(weeks))
@@ -34,6 +35,11 @@ def write_index(reports: Path) -> Path:
 
 def _is_week(folder: Path) -> bool:
     return bool(_WEEK.fullmatch(folder.name)) and (folder / "internal.html").is_file()
+
+
+def _place(folder: Path) -> tuple[str, str]:
+    """Year and number first: ISO and MMWR weeks may stand in one home."""
+    return folder.name.replace("M", ""), folder.name
 
 
 def _week(folder: Path) -> Row:

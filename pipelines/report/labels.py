@@ -33,8 +33,9 @@ LEADS = {
     "causes": "The cause with most evidence points in each report, the most dangerous group first. Each panel has "
     "its own scale. A likely cause is for counting and is no diagnosis.",
     "unanswered": "Questions whose missing answer could still raise a report's level: what to ask first. Sorted by "
-    "the unresolved reports that wait for it. A report can wait for several answers, so that number is the most "
-    "that this one answer could settle, and the numbers do not add up.",
+    "the unresolved reports that wait for it. A report can wait for several answers: that number is the most that this "
+    "one answer could settle, and the numbers do not add up. “Settles” counts those that wait for nothing else: they "
+    "are settled by this answer, whatever it is.",
     "revisions": "Weeks whose numbers are no longer those of their report, which stays as it was published.",
 }
 METHOD = (
@@ -85,4 +86,5 @@ def series_label(series: str, pack: Pack) -> str:
         return f"{LEVELS.get(level, plain(level))} in region {region}" if level else f"Region {region}"
     groups = {name: f"{label} (group of causes)" for name, label in category_labels(pack).items()}
     names = {"triage_level": LEVELS, "likely_cause": cause_labels(pack), "cause_category": groups}
-    return names.get(kind, {}).get(value, plain(value) if value else series)
+    other = f"{plain(value)} (group of causes)" if kind == "cause_category" else plain(value)
+    return names.get(kind, {}).get(value, other if value else series)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 from pipelines.report.alarms import alarms, standing
 from pipelines.report.indicators import KeyNumber
@@ -15,6 +16,7 @@ from pipelines.report.words import decimal, many, percent, percent_change, share
 from schemas.pack import UNDETERMINED, Pack
 
 ALARMS_SAID = 2
+STILL_GROWS = timedelta(weeks=5)  # from its first day: four weeks after its end it is said no more
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,11 @@ def _say_alarms(tables: WeekTables, pack: Pack) -> str:
     if not found["judged"]:
         return f"Whether this week is more than expected cannot be judged: {found['reasons'][0][0]}."
     judged = f"{many(found['judged'], 'series judged', 'series judged')}"
-    if not found["alarms"]:
+    if not found["alarms"] and not found["above"]:
         return f"No alarm: of {judged}, none is above its expected range."
+    if not found["alarms"]:
+        above = "1 is above its" if found["above"] == 1 else f"{found['above']:,} are above their"
+        return f"No alarm: of {judged}, {above} expected range, but none stands out among so many series."
     strongest = "; ".join(_say_alarm(row) for row in found["alarms"][:ALARMS_SAID])
     return f"{many(found['alarm_count'], 'alarm')}, of {judged}. The strongest: {strongest}."
 
@@ -61,6 +66,8 @@ def _say_alarm(row: Row) -> str:
 
 def _say_reports(tables: WeekTables, reports: KeyNumber) -> str:
     opening = f"{many(reports.now, 'report')} this week"
+    if not tables.is_complete:
+        return f"{opening} so far."
     if reports.before is not None:
         return f"{opening}, {_compared(reports)}."
     if tables.start == min(tables.covered):
@@ -72,7 +79,7 @@ def _say_emergencies(tables: WeekTables, pack: Pack, emergencies: KeyNumber) -> 
     if not emergencies.now:
         return "No report met an emergency criterion."
     opening = f"{many(emergencies.now, 'report')}{_of(emergencies)} met an emergency criterion"
-    opening += "" if emergencies.before is None else f", {_compared(emergencies)}"
+    opening += _than_before(tables, emergencies)
     fired = [row for row in rules(tables, pack) if row["triage_level"] == "emergency" and row["rule"]]
     if not fired or not fired[0]["reports"]:
         return f"{opening}."
@@ -97,11 +104,13 @@ def _say_unresolved(tables: WeekTables, pack: Pack, unresolved: KeyNumber) -> st
         return "No report is unresolved."
     verb = "is" if unresolved.now == 1 else "are"
     opening = f"{many(unresolved.now, 'report')}{_of(unresolved)} {verb} unresolved"
-    opening += "" if unresolved.before is None else f", {_compared(unresolved)}"
+    opening += _than_before(tables, unresolved)
     asked = [row for row in unanswered(tables, pack) if row["unresolved"]]
     if not asked:
         return f"{opening}."
-    return f"{opening}. Most often open ({asked[0]['unresolved']:,} of them): {asked[0]['label'].lower()}."
+    told = f"{opening}. Most often open ({asked[0]['unresolved']:,} of them): {asked[0]['label'].lower()}."
+    alone = sum(row["settles"] for row in asked)
+    return f"{told} {alone:,} {'waits' if alone == 1 else 'wait'} for one answer alone." if alone else told
 
 
 def _say_causes(tables: WeekTables, pack: Pack) -> str:
@@ -151,36 +160,44 @@ def _say_quality(tables: WeekTables, pack: Pack) -> str:
 
 def _say_still_to_come(tables: WeekTables) -> str:
     usual = usual_late_share(tables)
-    if not usual or usual < 0.005:
+    known_for = date.fromisoformat(tables.about["published_at"][:10]) - tables.start
+    if not usual or usual < 0.005 or known_for > STILL_GROWS:
         return ""
     return f"Of an earlier week's reports, {percent(usual)} came over {LATE_DAYS} days late: this week may still grow."
 
 
 def _say_revisions(tables: WeekTables, pack: Pack) -> str:
     found = revisions(tables, pack)
-    moved = found["revised_weeks"]
-    if not moved:
-        return ""
-    number = len(moved) + found["revised_more"]
-    latest = moved[0]
+    number, otherwise = found["changed"], found["not_compared"]
+    if not number:
+        cut = f"{many(otherwise, 'week')} published earlier {'was' if otherwise == 1 else 'were'} cut otherwise"
+        return f"{cut} (time zone or week system) and cannot be compared." if otherwise else ""
+    latest = found["latest_changed"]
     told = f"{many(number, 'week')} published earlier {'has' if number == 1 else 'have'} changed since"
     if not latest["all"]:
         return f"{told}, the latest {latest['week']}."
     reported, now = latest["all"]["as_reported"], latest["all"]["as_known_now"]
-    if now is None:  # no longer covered, or cut into other weeks since
+    if now is None:  # no longer covered
         return f"{told}, the latest {latest['week']}: {', '.join(latest['reasons'])}."
     return f"{told}, the latest {latest['week']}: {reported:,} reports then, {now:,} now."
 
 
 def _most_risen(rows: Iterable[Row]) -> Row | None:
-    """The row with the largest rise since the week before, when there is one."""
+    """The row with the largest rise since the week before, where it is more than the scatter of such counts."""
     compared = (row for row in rows if row["previous_week"] is not None)
     most = max(compared, key=lambda row: row["reports"] - row["previous_week"], default=None)
-    return most if most and most["reports"] > most["previous_week"] else None
+    if most is None or most["reports"] - most["previous_week"] <= (most["reports"] + most["previous_week"]) ** 0.5:
+        return None
+    return most
 
 
 def _from_to(row: Row) -> str:
     return f"from {row['previous_week']:,} to {row['reports']:,}"
+
+
+def _than_before(tables: WeekTables, number: KeyNumber) -> str:
+    """The difference where there is a week before; a part of a week is not compared with a whole one."""
+    return f", {_compared(number)}" if tables.is_complete and number.before is not None else ""
 
 
 def _compared(number: KeyNumber) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines.report.alarms import Curve
 from pipelines.report.indicators import KeyNumber
 from pipelines.report.labels import LEADS, LEVELS, UNKNOWN
 from pipelines.report.quality import COUNT_MEASURES, LATE_DAYS
@@ -53,7 +54,7 @@ def parts(page: dict[str, Any]) -> list[Part]:
     return [
         Part(
             "More than expected?",
-            _standing(page["standing"]),
+            _standing(page),
             [curve.name for curve in page["curves"]],
             2,
             [("reports", "plain"), ("emergencies", "emergency")],
@@ -101,8 +102,8 @@ def revision_grid(page: dict[str, Any]) -> Grid:
         (
             row["week"],
             "; ".join(row["reasons"]),
-            _then_now(row["all"]),
-            _then_now(row["emergency"]),
+            _then_now(row["all"], row["compared"]),
+            _then_now(row["emergency"], row["compared"]),
             count(row["series"]),
         )
         for row in page["revised_weeks"]
@@ -122,16 +123,32 @@ def _share(part: int, whole: int) -> str:
     return share(part, whole) or NONE
 
 
-def _then_now(row: Row | None) -> str:
-    return f"{count(row['as_reported'])} → {count(row['as_known_now'])}" if row else "as published"
+def _then_now(row: Row | None, compared: bool) -> str:
+    if row is None:
+        return "as published" if compared else NONE
+    return f"{count(row['as_reported'])} → {count(row['as_known_now'])}"
 
 
-def _standing(standing: Row) -> str:
+def _standing(page: dict[str, Any]) -> str:
+    standing = page["standing"]
     reasons = "; ".join(f"{count(number)} series, {reason}" for reason, number in standing["reasons"])
     more = standing["alarm_count"] - len(standing["alarms"])
-    told = f"{standing['lead']} Not judged: {reasons}." if reasons else standing["lead"]
+    told = f"{standing['lead']} {standing['method']}".strip()
+    told += f" Not judged: {reasons}." if reasons else ""
     told += f" {count(more)} more alarms are in the CSV." if more else ""
-    return f"{told} {CURVE_SIGNS}" if standing["series"] else told
+    if not standing["series"]:
+        return told
+    return f"{told} {CURVE_SIGNS} {_ranges(page['curves'])}".strip()
+
+
+def _ranges(curves: Iterable[Curve]) -> str:
+    """Whose range each curve shows, said once of curves that agree."""
+    labels: dict[str, list[str]] = {}
+    for curve in curves:
+        labels.setdefault(curve.ranges, []).append(curve.label)
+    if len(labels) == 1:
+        return next(iter(labels))
+    return " ".join(f"{', '.join(found)}: {ranges}" for ranges, found in labels.items() if ranges)
 
 
 def _levels(page: dict[str, Any]) -> Grid:
@@ -195,10 +212,14 @@ def _rules(page: dict[str, Any]) -> Grid:
 
 def _unanswered(page: dict[str, Any]) -> Grid:
     rows = [
-        (row["label"], count(row["unresolved"]), count(row["reports"]), change(row["reports"], row["previous_week"]))
+        (
+            row["label"],
+            *(count(row[name]) for name in ("unresolved", "settles", "reports")),
+            change(row["reports"], row["previous_week"]),
+        )
         for row in page["unanswered"]
     ]
-    return Grid(("Question", "Unresolved reports", "All reports", "Change, all"), rows)
+    return Grid(("Question", "Unresolved reports", "Settles", "All reports", "Change, all"), rows)
 
 
 def _sources(page: dict[str, Any]) -> Grid:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from statistics import median
 
 from pipelines.report.alarms import alarm_weeks, series_counts
@@ -30,9 +30,21 @@ REVISIONS_SHOWN = 12
 def notices(tables: WeekTables, pack: Pack) -> list[str]:
     """What a reader must know before reading any number."""
     notices = []
-    complete = [day for day, name in tables.covered.items() if name == tables.about["latest_week"]]
-    if not complete or tables.start > complete[0]:
-        notices.append("This week is not complete yet: its numbers will still grow.")
+    if not tables.is_complete:
+        notices.append(
+            "This week is not complete yet: its numbers will still grow, and a change against the week before compares "
+            "a part of a week with a whole one. This report is preliminary and not kept."
+        )
+    incomplete = {row["week_start"] for row in tables.signals if row["reason"] == "incomplete reporting"}
+    if tables.start in incomplete:
+        notices.append(
+            "Not every expected source has reported for this week: its numbers are not whole, and neither are changes "
+            "against the week before."
+        )
+    elif tables.start - timedelta(weeks=1) in incomplete:
+        notices.append(
+            "Not every expected source has reported for the week before: changes against it are too large or too small."
+        )
     if tables.about["rule_pack"] != pack.version:
         notices.append(
             f"The records were tagged with rule pack {tables.about['rule_pack']}, and this page explains "
@@ -156,11 +168,21 @@ def revisions(tables: WeekTables, pack: Pack) -> Row:
     for row in tables.tables["weekly_revisions"].rows:
         by_week.setdefault(row["week_start"], []).append(row)
     weeks = [_revised_week(rows, pack) for _, rows in sorted(by_week.items(), reverse=True)]
-    return {"revised_weeks": weeks[:REVISIONS_SHOWN], "revised_more": len(weeks[REVISIONS_SHOWN:])}
+    changed = sum(week["compared"] for week in weeks)
+    return {
+        "revised_weeks": weeks[:REVISIONS_SHOWN],
+        "revised_more": len(weeks[REVISIONS_SHOWN:]),
+        "changed": changed,
+        "not_compared": len(weeks) - changed,
+        "latest_changed": next((week for week in weeks if week["compared"]), None),
+    }
 
 
 def _revised_week(rows: list[Row], pack: Pack) -> Row:
-    """One week: what became of all reports and of the emergencies, and the series that moved most."""
+    """One week: what became of all reports and of the emergencies, and the series that moved most.
+
+    One that is cut otherwise now is not compared: nothing is known of what is not in `rows`.
+    """
     by_series = {row["series"]: row for row in rows}
     others = [row for row in rows if row["series"] not in ("all", "triage_level=emergency")]
     most = max(others, key=lambda row: (abs(row["difference"] or row["as_reported"]), row["series"]), default=None)
@@ -170,7 +192,8 @@ def _revised_week(rows: list[Row], pack: Pack) -> Row:
         "emergency": by_series.get("triage_level=emergency"),
         "series": len(rows),
         "most": most | {"label": series_label(most["series"], pack)} if most else None,
-        "reasons": sorted({row["reason"] for row in rows if row["reason"]}),
+        "compared": not any((row["reason"] or "").startswith("not compared") for row in rows),
+        "reasons": sorted({reason for row in rows if row["reason"] for reason in row["reason"].split(", ")}),
     }
 
 

@@ -74,6 +74,12 @@ class WeekTables:
         """The weeks shown, for the charts."""
         return [charts.Week(self.covered.get(day, "no data"), day) for day in self.starts]
 
+    @cached_property
+    def is_complete(self) -> bool:
+        """Whether the week had ended when its summaries were published."""
+        ended = [day for day, name in self.covered.items() if name == self.about["latest_week"]]
+        return bool(ended) and self.start <= ended[0]
+
     def now(self, table: str) -> list[Row]:
         """The rows of the report's week."""
         return [row for row in self.tables[table].rows if row["week_start"] == self.start]
