@@ -20,7 +20,7 @@ from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number, sql_list, statement
 from schemas.check import require_sound
 from schemas.fields import AGE_BANDS, SEXES
-from schemas.pack import LEVELS, UNDETERMINED, Pack, parse_pack
+from schemas.pack import LEVELS, UNDETERMINED, Pack, earlier_pack, parse_pack
 from schemas.tables import (
     DAILY_SUMMARY,
     SCHEMA_VERSION,
@@ -193,21 +193,31 @@ def _migrate(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settin
     found = migrate.schema_version(connection)
     if found is None or not 0 < found < SCHEMA_VERSION:
         return
-    stored = get_state(connection, "rule_pack")
-    if stored != pack.version:  # its text must be at hand: from version 2 on, a state keeps it
-        raise UsageError(
-            f"{home.records} is of schema version {found} and tagged with rule pack {stored}; "
-            "name that pack's file as rule_pack in calfwatch.toml, then it is brought up to date"
-        )
+    tagged_with = _pack_of_older_state(connection, home, found, pack)
     _detach(connection)
     _keep_copy(home, f"schema-{found}")
     _attach(connection, home)
     with transaction(connection):
-        migrate.migrate(connection, found, SCHEMA_VERSION, pack)
-        for table in stored_tables(pack):
+        migrate.migrate(connection, found, SCHEMA_VERSION, tagged_with)
+        for table in stored_tables(tagged_with):
             comment(connection, table)
-        _cut_weeks(connection, settings, pack)
+        _cut_weeks(connection, settings, tagged_with)
         check_counts(connection)
+
+
+def _pack_of_older_state(connection: duckdb.DuckDBPyConnection, home: Home, found: int, pack: Pack) -> Pack:
+    """The pack that tagged an older state: from version 2 on the state keeps its text, before it must be at hand."""
+    stored = get_state(connection, "rule_pack")
+    if stored == pack.version:
+        return pack
+    if found > 1:
+        return stored_pack(connection, stored)
+    if earlier := earlier_pack(stored):
+        return earlier
+    raise UsageError(
+        f"{home.records} is of schema version {found} and tagged with rule pack {stored}; "
+        "name that pack's file as rule_pack in calfwatch.toml, then it is brought up to date"
+    )
 
 
 def _detach(connection: duckdb.DuckDBPyConnection) -> None:

@@ -282,6 +282,12 @@ def default_pack_path() -> Path:
     return Path(str(files("data.rules") / "calf_pain.toml"))
 
 
+def earlier_pack(version: str) -> Pack | None:
+    """A pack that was shipped before, by its version; None where it is none of ours."""
+    places = (place for place in files("data.rules.earlier").iterdir() if place.name == f"{version}.toml")
+    return next((load_pack(Path(str(place))) for place in places), None)
+
+
 def load_pack(path: Path | None = None) -> Pack:
     """Reads and checks a pack. Raises UsageError that lists every problem found, a line each."""
     path = path or default_pack_path()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,18 @@ from pipelines import migrate, store
 from pipelines.errors import StateError
 from pipelines.settings import Settings
 from pipelines.store import Home
-from schemas.pack import Pack
+from schemas.pack import Pack, earlier_pack, load_pack
 from schemas.tables import SCHEMA_VERSION
 from tests.conftest import opened
 from tests.states import STATES, content, old_home
+
+
+@pytest.fixture
+def pack() -> Pack:
+    """The pack that was shipped then."""
+    found = earlier_pack("calf_pain-1-69328ac2")
+    assert found is not None
+    return found
 
 
 def declared(path: Path) -> list[tuple[Any, ...]]:
@@ -50,6 +59,27 @@ def test_a_migrated_state_is_the_one_that_today_s_code_makes_of_the_same_files(
     copy = old.path / f"records.schema-{version}.duckdb"
     assert copy.read_bytes() == before
     assert copy.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("version", sorted(migrate.STEPS))
+def test_a_state_is_migrated_with_the_pack_that_tagged_it_whatever_is_shipped_today(
+    version: int, tmp_path: Path, pack: Pack
+) -> None:
+    old, today = old_home(tmp_path, version), load_pack()
+    assert today.version != pack.version
+    with old.lock(0), store.open_records(old, Settings(), today) as connection:
+        assert store.pack_in_use(connection, today) == pack
+    with opened(old.records) as connection:
+        assert connection.execute("SELECT DISTINCT rule_pack FROM reports").fetchall() == [(pack.version,)]
+
+
+def test_every_earlier_pack_is_what_its_name_says() -> None:
+    for place in files("data.rules.earlier").iterdir():
+        if place.name.endswith(".toml"):
+            version = place.name.removesuffix(".toml")
+            found = earlier_pack(version)
+            assert found is not None
+            assert found.version == version
 
 
 def test_a_step_that_fails_leaves_the_old_state_and_its_copy(
