@@ -282,7 +282,7 @@ def test_what_is_usually_late_is_said_of_a_week_that_may_still_grow(changed: Cal
     assert "Of an earlier week's reports, 6.1% came over 7 days late: this week may still grow." in page.text
     long_ago = changed(
         "UPDATE weekly_quality SET value = 0.061 WHERE measure = 'late_share'",
-        "UPDATE about SET published_at = TIMESTAMPTZ '2026-12-15 06:00Z'",
+        "UPDATE about SET published_at = TIMESTAMPTZ '2026-12-15 06:00:00+00'",
     )
     assert "this week may still grow" not in long_ago.text
 
