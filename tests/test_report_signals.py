@@ -189,6 +189,15 @@ def test_it_says_whose_range_is_shown_and_why_weeks_have_none(
     assert "Method: Farrington flexible, on the same season of 3 years before." in later.text
 
 
+def test_alarms_of_a_method_whose_range_is_not_shown_are_told(changed: Callable[..., Page]) -> None:
+    page = changed(
+        "UPDATE weekly_signals SET status = 'none' WHERE status = 'alarm'",
+        """UPDATE weekly_signals SET status = 'alarm'
+           WHERE series = 'all' AND method = 'C1' AND week IN ('2026-W44', '2026-W45')""",
+    )
+    assert "Range: C2. 2 alarms by C1 alone. Without a range: 7 weeks, short history." in page.text
+
+
 def alarm_of(series: str) -> str:
     """SQL for an alarm this week."""
     return f"""INSERT INTO weekly_signals BY NAME SELECT '{WEEK}' AS week, DATE '2026-11-09' AS week_start,
@@ -282,7 +291,7 @@ def test_what_is_usually_late_is_said_of_a_week_that_may_still_grow(changed: Cal
     assert "Of an earlier week's reports, 6.1% came over 7 days late: this week may still grow." in page.text
     long_ago = changed(
         "UPDATE weekly_quality SET value = 0.061 WHERE measure = 'late_share'",
-        "UPDATE about SET published_at = TIMESTAMPTZ '2026-12-15 06:00Z'",
+        "UPDATE about SET published_at = TIMESTAMPTZ '2026-12-15 06:00:00+00'",
     )
     assert "this week may still grow" not in long_ago.text
 

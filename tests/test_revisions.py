@@ -258,7 +258,9 @@ def test_on_monday_a_snapshot_of_sunday_is_published_anew_before_the_report(
     ingest(write_csv([report(1, 10), report(2, 17)], "first.csv"))
     home.summaries.chmod(0o600)
     with duckdb.connect(str(home.summaries)) as snapshot:
-        snapshot.execute("UPDATE about SET latest_week = '2026-W46', published_at = TIMESTAMPTZ '2026-11-22 20:00Z'")
+        snapshot.execute(
+            "UPDATE about SET latest_week = '2026-W46', published_at = TIMESTAMPTZ '2026-11-22 20:00:00+00'"
+        )
         snapshot.execute("UPDATE weekly_signals SET reason = 'running week' WHERE week = '2026-W47'")
     folder = batch.write_week(home, "latest", None, False)
     assert folder.name == "2026-W47"

@@ -151,10 +151,10 @@ def _curve(tables: WeekTables, series: str, name: str, pack: Pack) -> Curve:
     )
 
 
-def _ranges_in_words(rows: Iterable[Row], ranges: Mapping[date, Row]) -> str:
-    """Whose range a curve shows, and for how many weeks there is none, by reason."""
+def _ranges_in_words(rows: Sequence[Row], ranges: Mapping[date, Row]) -> str:
+    """Whose range a curve shows, which alarms it does not explain, and for how many weeks there is none, by reason."""
     method = next((_base_method(row["method"]) for row in ranges.values()), None)
-    told = f"Range: {method}." if method else ""
+    told = f"Range: {method}.{_alarms_of_others(rows, ranges)}" if method else ""
     without: dict[date, Row] = {}
     for row in sorted(rows, key=_preference, reverse=True):  # the preferred row of a week stays
         if row["week_start"] not in ranges:
@@ -162,6 +162,16 @@ def _ranges_in_words(rows: Iterable[Row], ranges: Mapping[date, Row]) -> str:
     reasons = Counter(row["reason"] or f"judged by {row['method']}" for row in without.values())
     named = "; ".join(f"{many(weeks, 'week')}, {reason}" for reason, weeks in reasons.most_common())
     return f"{told} Without a range: {named}.".strip() if named else told
+
+
+def _alarms_of_others(rows: Iterable[Row], ranges: Mapping[date, Row]) -> str:
+    """Alarms over columns that do not reach the upper bound that is shown."""
+    explained = {day for day, row in ranges.items() if row["status"] == "alarm"}
+    others = [row for row in rows if _alarms([row]) and row["week_start"] in ranges.keys() - explained]
+    if not others:
+        return ""
+    weeks = len({row["week_start"] for row in others})
+    return f" {many(weeks, 'alarm')} by {', '.join(sorted({row['method'] for row in others}))} alone."
 
 
 def _base_method(method: str) -> str:
