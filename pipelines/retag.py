@@ -77,17 +77,14 @@ def _coded_alike(stored: Pack, pack: Pack) -> bool:
 
 def _count_changes(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
     """Takes the records that are tagged otherwise now out of the daily counts, and adds them anew: they are few."""
-    tags = ", ".join(COUNTED_TAGS)
+    before = ", ".join(f"{tag} AS {tag}_before" for tag in COUNTED_TAGS)
+    differ = " OR ".join(f"{tag} <> {tag}_before" for tag in COUNTED_TAGS)
+    # kept, not selected anew: several statements read the changes, and the history is long
     connection.execute(f"""CREATE OR REPLACE TEMP TABLE changed AS
-        SELECT delivery_no, line_number
-        FROM (SELECT delivery_no, line_number, ({tags}) AS old_tags FROM records)
-          POSITIONAL JOIN (SELECT ({tags}) AS new_tags FROM retagged)
-        WHERE old_tags <> new_tags""")
-    pairs = (("records", -1), ("retagged", 1))
-    changes = (
-        f"SELECT *, {sign} AS sign FROM {t} SEMI JOIN changed USING (delivery_no, line_number)" for t, sign in pairs
-    )
-    summarise.merge_changes(connection, settings, pack, " UNION ALL BY NAME ".join(changes))
+        SELECT * EXCLUDE (report_id) FROM retagged POSITIONAL JOIN (SELECT {before} FROM records) WHERE {differ}""")
+    old = ", ".join(f"{tag}_before AS {tag}" for tag in COUNTED_TAGS)
+    changes = f"SELECT * REPLACE ({old}), -1 AS sign FROM changed UNION ALL SELECT *, 1 AS sign FROM changed"
+    summarise.merge_changes(connection, settings, pack, changes)
     connection.execute("DROP TABLE changed")
 
 
