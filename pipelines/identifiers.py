@@ -85,7 +85,6 @@ POSTAL = re.compile(
     r"|\d{4} ?[A-Z]{2}"  # Netherlands
 )
 POSTAL_CODE = "a postal code"
-BIRTH_DATE_KIND = "a birth date"
 SAMPLE_PER_BLOCK = 256  # report ids that are looked at in each block
 REMEMBERED_VALUES = 100_000
 
@@ -165,7 +164,7 @@ def certain_kind(cell: str) -> str | None:
         return "an e-mail address"
     if PHONE.search(cell):
         return "a phone number"
-    return BIRTH_DATE_KIND if BIRTH_DATE.fullmatch(cell.strip()) or BIRTH_IN_TEXT.search(cell) else None
+    return "a birth date" if BIRTH_DATE.fullmatch(cell.strip()) or BIRTH_IN_TEXT.search(cell) else None
 
 
 def likely_kinds(cell: str) -> set[str]:
@@ -233,13 +232,6 @@ class Gate:
             kind = certain_kind(cell)
             if kind and place not in dates[: len(self.exempt)]:
                 raise FileRejected(f"a damaged line holds {kind}; remove it at the sender")
-
-    def see_refused(self, column: str, values: Iterable[str]) -> None:
-        """Ids and times that validation refused: cells like any other, but that a time may be a date."""
-        for value in values:
-            kind = certain_kind(value)
-            if kind and (column, kind) != ("reported_at", BIRTH_DATE_KIND):
-                raise FileRejected(f"column {column!a} holds {kind}; remove it at the sender")
 
     def verdict(self) -> None:
         """Raises FileRejected for a column of which more than half looks like one kind of identifier."""

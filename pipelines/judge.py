@@ -225,8 +225,6 @@ class Reader:
             if note and "report_id" in rows.column_names:
                 self._note_ids(cursor, rows)
             validated = self.validator.validate(rows, raw.bad_lines)
-            for name in WHOLE_COLUMNS:
-                self.gate.see_refused(name, _refused(rows, validated.bad_cells, name))
             accepted, first, last = self._with_instants(cursor, validated.accepted)
         finally:
             cursor.close()
@@ -311,15 +309,6 @@ class Reader:
         self.work.register("bad", table)
         self.work.execute("INSERT INTO candidates SELECT line_number, report_id, hash(text), FALSE FROM bad")
         self.work.unregister("bad")
-
-
-def _refused(rows: pa.Table, bad_cells: pa.Table, name: str) -> list[str]:
-    """The cells of a column that validation refused, uncut."""
-    lines = bad_cells.filter(pa.compute.equal(bad_cells.column("column_name"), name)).column("line_number")
-    if not len(lines) or name not in rows.column_names:
-        return []
-    found = rows.filter(pa.compute.is_in(rows.column("line_number"), lines.combine_chunks())).column(name)
-    return [text for text in found.to_pylist() if text is not None]
 
 
 def incoming_schema(pack: Pack) -> pa.Schema:

@@ -277,31 +277,6 @@ def test_the_time_of_the_report_is_exempt_and_its_id_is_judged_as_a_column() -> 
     assert verdict("report_id", nhs).startswith("column 'report_id' holds a national id (NHS number)")
 
 
-MAIL = "column 'report_id' holds an e-mail address; remove it at the sender"
-
-
-@pytest.mark.parametrize(
-    ("column", "cell", "verdict"),
-    [
-        ("report_id", "jane@example.org", MAIL),
-        ("report_id", "x" * 5000 + "@example.org", MAIL),
-        ("report_id", "+44 20 7946 0000", "column 'report_id' holds a phone number; remove it at the sender"),
-        ("report_id", "17/05/1980", "column 'report_id' holds a birth date; remove it at the sender"),
-        ("report_id", "1980-05-17", None),
-        ("report_id", "ward 7", None),
-        ("reported_at", "jane@example.org", "column 'reported_at' holds an e-mail address; remove it at the sender"),
-        ("reported_at", "call 202-555-0100", "column 'reported_at' holds a phone number; remove it at the sender"),
-        ("reported_at", "17/05/1980", None),
-        ("reported_at", "16.11.2026 10:30", None),
-    ],
-)
-def test_what_is_no_id_or_no_time_is_a_cell_like_any_other(column, cell, verdict, write_csv, ingest) -> None:
-    """One is enough; it would stand in the quarantine. A date is what a time may be, well written or not."""
-    rows = [{"report_id": f"r{i}"} for i in range(300)]
-    (outcome,) = ingest(write_csv([*rows, {"report_id": "last", column: cell}]))
-    assert outcome.reason == verdict
-
-
 def test_reports_counted_from_one_are_no_postal_codes_when_they_have_five_digits() -> None:
     assert verdict("report_id", [str(number) for number in range(20_000, 30_000)]) == "ok"
     assert "postal code" in verdict("region", [str(number) for number in range(20_000, 20_100)])
