@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from datetime import datetime
 from pathlib import Path
 
@@ -30,9 +29,7 @@ def status_of(home: Path) -> tuple[list[str], bool]:
         settings = load_settings(home)
         lines = [f"home          {home}", *_stored(connection), _small_groups(connection, settings.k_anonymity)]
         lines += _other_pack(get_state(connection, "rule_pack"), configured_pack(place, settings))
-        waiting, gone = _rejected(connection)
-        lines += [f"              rejected, and gone since: {text}" for text in gone]
-        wanted = [f"rejected {text}" for text in waiting] + _snapshot(place, connection)
+        wanted = _rejected(connection) + _snapshot(place, connection)
     return [*lines, *(f"ATTENTION     {text}" for text in wanted)], bool(wanted)
 
 
@@ -62,24 +59,9 @@ def _other_pack(used: str, configured: Pack) -> list[str]:
     return [f"              configured is {configured.version}; `calfwatch retag` would tag the history with it"]
 
 
-def _rejected(connection: duckdb.DuckDBPyConnection) -> tuple[list[str], list[str]]:
-    """Rejected files, unless a later delivery from the same place was accepted: those that still lie there, as every
-    run will end with 3, and those that do not."""
-    rows = connection.execute(
-        """SELECT path, reason FROM files AS rejected WHERE status = 'rejected' AND NOT EXISTS (
-             FROM files AS later
-             WHERE later.path = rejected.path AND later.status = 'accepted' AND later.delivery_no > rejected.delivery_no
-           ) ORDER BY path"""
-    ).fetchall()
-    parts: tuple[list[str], list[str]] = ([], [])
-    for path, reason in rows:
-        parts[not _lies_there(path)].append(f"{shown_path(path)}: {reason}")
-    return parts
-
-
-def _lies_there(path: str) -> bool:
-    """A name with bytes that are no text is in the ledger in another form: then nobody can tell."""
-    return os.path.lexists(path) or "\\x" in path
+def _rejected(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    rows = connection.execute("SELECT path, reason FROM files WHERE status = 'rejected' ORDER BY path").fetchall()
+    return [f"rejected {shown_path(path)}: {reason}" for path, reason in rows]
 
 
 def _small_groups(connection: duckdb.DuckDBPyConnection, k: int) -> str:

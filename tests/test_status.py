@@ -76,24 +76,6 @@ def test_a_rejected_file_wants_attention_until_it_is_accepted(
     (line,) = [line for line in out.splitlines() if line.startswith("ATTENTION")]
     assert line.startswith(f"ATTENTION     rejected {tmp_path}/bad\\n\\x1b[31m.csv: unknown column 'shoe_size'")
     assert "\x1b" not in out
-    bad.write_text(HEADER + "z,2026-11-20,5,no\n")
-    assert main(["ingest", "--home", str(fed.path), str(bad)]) == 0
-    capsys.readouterr()
-    code, out, _ = looked()
-    assert (code, "ATTENTION" in out, "gone since" in out) == (0, False, False)
-
-
-def test_a_rejected_file_that_is_gone_is_told_without_a_call_for_attention(
-    fed: Home, looked: Looked, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    bad = tmp_path / "bad.csv"
-    bad.write_text("report_id,reported_at,fever,shoe_size\n")
-    assert main(["ingest", "--home", str(fed.path), str(bad)]) == 3
-    bad.unlink()
-    capsys.readouterr()
-    code, out, _ = looked()
-    assert code == 0
-    assert f"              rejected, and gone since: {bad}: unknown column 'shoe_size'" in out
 
 
 def test_a_missing_snapshot_wants_attention(fed: Home, looked: Looked) -> None:
