@@ -2,7 +2,8 @@
 
 One e-mail address, phone number or birth date in any cell is enough. Numbers with a check digit and postal
 codes look like ordinary numbers (one random ten-digit number in ten passes a check digit), so these need
-more than half of a column. A finding names column and kind, never a value.
+more than half of a column. One report id alone is no column: a file of a row or two is judged together with the
+sender's earlier ids. A finding names column and kind, never a value.
 """
 
 from __future__ import annotations
@@ -87,6 +88,8 @@ POSTAL = re.compile(
 POSTAL_CODE = "a postal code"
 SAMPLE_PER_BLOCK = 256  # report ids that are looked at in each block
 REMEMBERED_VALUES = 100_000
+ENOUGH_IDS = 3  # report ids with a good check digit; one random number has one by chance, three hardly
+EARLIER_IDS = 16  # of the sender, judged together with fewer than that
 
 
 def _weighted(digits: str, weights: Iterable[int], modulus: int) -> int:
@@ -130,6 +133,7 @@ NATIONAL_IDS: tuple[tuple[re.Pattern[str], Callable[[str], bool], str], ...] = (
     (re.compile(r"[XYZ\d]\d{7}[A-Z]"), _dni, "a national id (DNI)"),
     (re.compile(r"[12]\d{4}(?:\d\d|2[AB])\d{8}"), _nir, "a national id (NIR)"),
 )
+CHECKED = frozenset(name for _, _, name in NATIONAL_IDS)
 SSN = re.compile(r"(?!000|666|9\d\d)\d{3}-(?!00)\d\d-(?!0000)\d{4}")
 
 
@@ -181,11 +185,17 @@ class Gate:
 
     `judged_whole` are the columns of which only the share counts: the report id, which may be any number.
     `certain_only` are those in which one value may still be enough, but numbers mean nothing: ignored columns.
+    `earlier_ids` gives the sender's last stored ids (EARLIER_IDS), and is asked only where a file has too few.
     """
 
     def __init__(
-        self, exempt: frozenset[str], judged_whole: frozenset[str], certain_only: frozenset[str] = frozenset()
+        self,
+        exempt: frozenset[str],
+        judged_whole: frozenset[str],
+        certain_only: frozenset[str] = frozenset(),
+        earlier_ids: Callable[[], Sequence[str]] = tuple,
     ) -> None:
+        self.earlier_ids = earlier_ids
         self.exempt = exempt
         self.judged_whole = judged_whole
         self.certain_only = certain_only
@@ -236,5 +246,13 @@ class Gate:
     def verdict(self) -> None:
         """Raises FileRejected for a column of which more than half looks like one kind of identifier."""
         for (column, kind), count in sorted(self.kinds.items()):
-            if count * 2 > self.cells[column]:
+            if count * 2 > self.cells[column] and self._enough(column, kind, count):
                 raise FileRejected(f"column {column[:40]!a} holds {kind} in most rows; remove it at the sender")
+
+    def _enough(self, column: str, kind: str, count: int) -> bool:
+        """Whether chance alone does not explain it; a sender of single reports is judged by its earlier ids too."""
+        if count >= ENOUGH_IDS or kind not in CHECKED or column not in self.judged_whole:
+            return True
+        earlier = self.earlier_ids()
+        count += sum(kind in likely_kinds(value) for value in earlier)
+        return count > 1 and count * 2 > self.cells[column] + len(earlier)

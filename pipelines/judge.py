@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -86,7 +86,7 @@ class Judged:
 class Reader:
     """Reads one file block by block, on several threads, in order; `work` is a DuckDB that leaves no trace.
 
-    What is judged is good as long as `spool` is open.
+    What is judged is good as long as `spool` is open. `earlier_ids`: as the gate wants them.
     """
 
     def __init__(
@@ -98,6 +98,7 @@ class Reader:
         work: duckdb.DuckDBPyConnection,
         spool: Spool,
         file_id: str | None = None,
+        earlier_ids: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self.delivery, self.adapter, self.settings, self.pack = delivery, adapter, settings, pack
         self.work, self.spool = work, spool
@@ -107,7 +108,7 @@ class Reader:
         self.names: list[str] = []
         self.gate_lock = threading.Lock()
         exempt = frozenset({"reported_at"}) | adapter.dates
-        self.gate = Gate(exempt, frozenset({"report_id"}) | adapter.ids, adapter.ignores)
+        self.gate = Gate(exempt, frozenset({"report_id"}) | adapter.ids, adapter.ignores, earlier_ids)
         self.threads = settings.threads or os.cpu_count() or 1
         self.parse_time = _parse_time(delivery.source)
 

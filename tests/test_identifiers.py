@@ -277,6 +277,39 @@ def test_the_time_of_the_report_is_exempt_and_its_id_is_judged_as_a_column() -> 
     assert verdict("report_id", nhs).startswith("column 'report_id' holds a national id (NHS number)")
 
 
+def ids_judged(ids: list[str], earlier: list[str]) -> str:
+    return verdict("report_id", ids, Gate(frozenset(), frozenset({"report_id"}), earlier_ids=lambda: earlier))
+
+
+def test_a_few_report_ids_are_judged_with_the_earlier_ones_of_their_sender() -> None:
+    ids = ["9434765919", "4010232137", "6056767043", "4386977619"]
+    assert {kind for value in ids for kind in likely_kinds(value)} == {"a national id (NHS number)"}
+    harmless = [f"R-{number}" for number in range(16)]
+    assert ids_judged(ids[:1], []) == ids_judged(ids[:1], harmless) == "ok"
+    for earlier in (ids[1:2], ids[1:]):
+        assert "NHS" in ids_judged(ids[:1], earlier)
+    assert "NHS" in ids_judged(ids[:2], [])
+    assert ids_judged(ids[:2], harmless) == "ok"
+    assert "NHS" in ids_judged(ids[:3], harmless), "three are a column of their own"
+    assert "phone" in ids_judged(["202-555-0100"], harmless), "a shape is no matter of chance"
+    assert "NHS" in verdict("region", ids[:1])
+
+
+def test_files_of_one_row_are_no_false_alarm_and_a_column_sent_row_by_row_is_still_found(ingest, tmp_path) -> None:
+    draw = random.Random(1)
+    earlier: list[str] = []
+    for number in range(600):
+        digits = 9 + number % 3
+        report_id = str(draw.randrange(10 ** (digits - 1), 10**digits))
+        assert ids_judged([report_id], earlier[-16:]) == "ok"
+        earlier.append(report_id)
+    paths = []
+    for number, report_id in enumerate(("9434765919", "4010232137", "6056767043")):
+        paths.append(tmp_path / f"{number}.csv")
+        paths[-1].write_text(f"report_id,reported_at,redness\n{report_id},2026-11-16,yes\n")
+    assert [outcome.status for outcome in ingest(*paths)] == ["accepted", "rejected", "rejected"]
+
+
 def test_reports_counted_from_one_are_no_postal_codes_when_they_have_five_digits() -> None:
     assert verdict("report_id", [str(number) for number in range(20_000, 30_000)]) == "ok"
     assert "postal code" in verdict("region", [str(number) for number in range(20_000, 20_100)])
