@@ -122,8 +122,7 @@ def _expand(given: str) -> list[Path]:
 def _found(given: str) -> list[Path]:
     path = Path(given)
     if path.is_dir():
-        inside = (Path(folder) / name for folder, _, names in os.walk(path, onerror=_raise) for name in names)
-        return [p for p in inside if p.name.lower().endswith(SUFFIXES) and not p.name.startswith(".")]
+        return [p for p in _inside(path) if p.name.lower().endswith(SUFFIXES) and not p.name.startswith(".")]
     if path.exists() or path.is_symlink():
         return [path]
     is_pattern = any(sign in given for sign in "*?[")
@@ -131,6 +130,19 @@ def _found(given: str) -> list[Path]:
     if not matches and not is_pattern:
         raise UsageError(f"{given}: no such file or folder")
     return [p for match in matches for p in ([match] if not match.is_dir() else _found(str(match)))]
+
+
+def _inside(top: Path) -> Iterator[Path]:
+    """The files at any depth, links to folders followed; each folder once, for links may go in circles."""
+    seen = set()
+    for folder, folders, names in os.walk(top, onerror=_raise, followlinks=True):
+        found = os.stat(folder)
+        if (found.st_dev, found.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((found.st_dev, found.st_ino))
+        folders.sort(key=os.fsencode)
+        yield from (Path(folder) / name for name in names)
 
 
 def _raise(error: OSError) -> None:

@@ -489,6 +489,16 @@ def test_a_folder_gives_its_csvs_at_any_depth_in_the_byte_order_of_their_paths(t
     assert found(tree) == ["B.csv", "E.CSV", "a.csv", "b.csv", "c.csv.gz", "d.csv.zst", "é.csv"]
 
 
+def test_a_linked_folder_is_looked_into_and_a_circle_of_links_ends(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "linked.csv").touch()
+    (tree / "to elsewhere").symlink_to(tmp_path / "elsewhere")
+    (tree / "sub" / "round").symlink_to(tree)
+    names = ["B.csv", "E.CSV", "a.csv", "b.csv", "c.csv.gz", "d.csv.zst", "linked.csv", "é.csv"]
+    assert found(tree) == names
+    assert sorted(found(tree / "sub")) == sorted(names), "from inside, the circle is entered once"
+
+
 def test_arguments_keep_their_order_and_each_file_comes_once(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(tree / "b.csv", tree / "sub", tree / "*.csv", tree / "a.csv") == (
         ["b.csv", "c.csv.gz", "d.csv.zst", "B.csv", "a.csv", "é.csv"]
