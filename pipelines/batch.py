@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines import retag, revisions, store, withdraw
+from pipelines.cells import printable
 from pipelines.compare import Comparison, compare
 from pipelines.errors import StateError, UsageError
 from pipelines.ingest import Context, Outcome, ingest_file
@@ -24,6 +25,8 @@ from pipelines.settings import Settings, load_settings
 from pipelines.statements import first_row
 from pipelines.store import Home
 from schemas.pack import Pack, default_pack_path, load_pack, parse_pack
+
+UNPUBLISHED = ".unpublished"  # in `reports`: where a report is made before it is published
 
 
 class Lines:
@@ -57,8 +60,7 @@ def describe(outcome: Outcome) -> str:
 
 def shown_path(path: str) -> str:
     """A path that a terminal can show: control characters and undecodable bytes are escaped."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+    return printable(os.fsencode(path).decode("utf-8", "backslashreplace"))
 
 
 def totals(done: Sequence[Outcome]) -> str:
@@ -187,31 +189,40 @@ def write_week(home: Home, week: str, out: Path | None, as_known_now: bool, wait
     published = home.reports / name
     if as_known_now and out:
         return write_report(home.summaries, published_pack(home), out, name)
-    if not (published / "internal.html").exists():
+    if not (published / "internal.html").exists() or (home.reports / UNPUBLISHED).exists():
         _publish_week(home, name, wait_seconds)
     return _copied(published, out) if out else published
 
 
 def _publish_week(home: Home, week: str, wait_seconds: float) -> None:
-    """Writes the report and its counts from one snapshot, renames it into place, and records what was reported."""
-    from pipelines.explain_pages import week_pages
-    from pipelines.report import write_index, write_report
+    """Writes the report where it is missing, then the index, and records what was reported.
+
+    The folder UNPUBLISHED goes last: where a run was killed, it tells the next one that something is left to do.
+    """
+    from pipelines.report import write_index
 
     settings = load_settings(home.path)
     configured = configured_pack(home, settings)
     with home.lock(wait_seconds), store.open_records(home, settings, configured) as connection:
-        if (home.reports / week / "internal.html").exists():  # another run was first
-            return
-        unpublished = home.reports / ".unpublished"
-        shutil.rmtree(unpublished, ignore_errors=True)
-        pages = week_pages(connection, week)
-        folder = write_report(home.summaries, published_pack(home), unpublished, week, pages)
-        with contextlib.closing(read_only(home.summaries)) as snapshot:
-            revisions.freeze(snapshot, folder, week, home.reports / week)
-        unpublished.rmdir()
+        unpublished = home.reports / UNPUBLISHED
+        if not (home.reports / week / "internal.html").exists():  # else a run before, or beside, was first
+            shutil.rmtree(unpublished, ignore_errors=True)
+            _write_and_freeze(home, connection, week, unpublished)
         write_index(home.reports)
         with store.transaction(connection):
             revisions.adopt(connection, home.reports)
+        shutil.rmtree(unpublished, ignore_errors=True)
+
+
+def _write_and_freeze(home: Home, connection: duckdb.DuckDBPyConnection, week: str, unpublished: Path) -> None:
+    """Writes the report and its counts from one snapshot, and renames it into place."""
+    from pipelines.explain_pages import week_pages
+    from pipelines.report import write_report
+
+    pages = week_pages(connection, week)
+    folder = write_report(home.summaries, published_pack(home), unpublished, week, pages)
+    with contextlib.closing(read_only(home.summaries)) as snapshot:
+        revisions.freeze(snapshot, folder, week, home.reports / week)
 
 
 def _latest_week(home: Home) -> str:
