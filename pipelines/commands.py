@@ -153,7 +153,7 @@ def query(options: argparse.Namespace) -> int:
     from pipelines.query import run_query, write_result
 
     home = _existing_home(options.home)
-    result = run_query(home / f"{options.db}.duckdb", options.sql, options.timeout)
+    result = run_query(home / f"{options.db}.duckdb", options.sql, options.timeout, force=True)
     write_result(result, options.format, options.out)
     return 0
 
@@ -249,6 +249,7 @@ def _print_sql(pack: Any, path: Path) -> None:
 
 def quarantine(options: argparse.Namespace) -> int:
     """Counts the reasons, or exports every bad cell."""
+    from pipelines.cells import printable
     from pipelines.query import read_only
 
     home = _existing_home(options.home)
@@ -259,7 +260,7 @@ def quarantine(options: argparse.Namespace) -> int:
             return 0
         rows = connection.execute(_QUARANTINE_REASONS, [chosen]).fetchall()
     for path, reason, allowed, lines in rows:
-        print(f"{lines:>8,}  {reason}  (allowed: {allowed})  {path}")
+        print(f"{lines:>8,}  {reason}  (allowed: {allowed})  {printable(path)}")
     print("nothing in the quarantine" if not rows else f"{sum(row[3] for row in rows):,} bad cells")
     return 0
 
@@ -276,12 +277,12 @@ ORDER BY delivery_no, line_number, column_name NULLS FIRST"""
 
 def _export(result: Any) -> None:
     """CSV for a spreadsheet."""
-    from pipelines.cells import harmless
+    from pipelines.cells import harmless, shown_in
 
     writer = csv.writer(sys.stdout)
     writer.writerow([column[0] for column in result.description])
     while rows := result.fetchmany(10_000):
-        writer.writerows([[harmless(cell) for cell in row] for row in rows])
+        writer.writerows([[shown_in(sys.stdout, harmless(cell)) for cell in row] for row in rows])
 
 
 def withdraw(options: argparse.Namespace) -> int:

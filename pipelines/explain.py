@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from pipelines.cells import printable
 from pipelines.errors import UsageError
 from pipelines.query import read_only
 from pipelines.questions import fewest_answers, questions
@@ -191,7 +192,8 @@ def explanation_text(found: Row) -> str:
 
 def _cell_lines(cells: list[Row]) -> list[str]:
     return [
-        f"  line {r['line_number']} of {r['path']}: {r['column_name']}: {r['check_name']}; allowed: {r['allowed']}"
+        f"  line {r['line_number']} of {printable(r['path'])}: {r['column_name']}: {r['check_name']}; "
+        f"allowed: {r['allowed']}"
         for r in cells
     ]
 

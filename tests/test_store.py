@@ -20,6 +20,7 @@ import pytest
 
 from pipelines import ingest as ingest_module
 from pipelines import read, spool, store
+from pipelines.__main__ import main
 from pipelines.errors import LockedError, StateError, UsageError
 from pipelines.ingest import Context, Outcome, ingest_file
 from pipelines.read import Delivery
@@ -718,6 +719,19 @@ def test_a_home_that_may_not_be_written_is_a_wrong_usage(locked: str, mode: int,
         (home.path / locked).chmod(mode)
         with as_nobody(), pytest.raises(UsageError):
             publish(home, pack)
+
+
+def test_a_folder_of_reports_that_may_not_be_written_is_told_in_one_line(
+    good_home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_folder() as folder:
+        home = Home(Path(shutil.copytree(good_home.path, folder / "home")))
+        for path in (home.path, *home.path.rglob("*")):
+            os.chown(path, 65534 if os.geteuid() == 0 else -1, -1)
+        home.reports.chmod(0o500)
+        with as_nobody():
+            assert main(["report", "--home", str(home.path), "--week", "2026-W47"]) == 2
+        assert capsys.readouterr().err.endswith("Permission denied; mend its mode, or ask its owner\n")
 
 
 # --- who may see what --------------------------------------------------

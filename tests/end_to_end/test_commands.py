@@ -188,6 +188,25 @@ def test_quarantine_lists_reasons_and_exports_cells_that_start_no_formula(calfwa
     assert {cell["line_number"] for cell in cells} == {"11"}
 
 
+def test_a_file_name_and_a_cell_command_no_terminal(calfwatch: Run, write_csv, tmp_path: Path) -> None:
+    rows = [{"report_id": f"r{i}"} for i in range(9)]
+    calfwatch("ingest", str(write_csv([*rows, {"report_id": "bad", "fever": "\x1b[31m"}], name="\x1b]0;x\a.csv")))
+    shown = [calfwatch(*words).stdout for words in (("quarantine", "list"), ("explain", "bad"))]
+    refused = calfwatch("query", "--db", "records", "SELECT value::INTEGER FROM quarantine")
+    for text in (*shown, refused.stderr):
+        assert "\\x1b" in text
+        assert "\x1b" not in text
+    assert "\x1b[31m" in calfwatch("quarantine", "export").stdout, "a file gets the cell as it was delivered"
+    main, follower = pty.openpty()
+    command = [sys.executable, "-m", "pipelines", "quarantine", "export", "--home", str(tmp_path / "calfwatch-home")]
+    process = subprocess.Popen(command, stdout=follower)
+    os.close(follower)
+    seen = _read_all(main)
+    assert process.wait(timeout=60) == 0
+    assert b"\\x1b[31m" in seen
+    assert b"\x1b" not in seen
+
+
 def test_config_says_where_each_setting_came_from(calfwatch: Run, tmp_path: Path) -> None:
     home = tmp_path / "calfwatch-home"
     home.mkdir()
