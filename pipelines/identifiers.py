@@ -9,6 +9,7 @@ sender's earlier ids. A finding names column and kind, never a value.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
@@ -21,6 +22,11 @@ NAME_WORDS = {
     "surname": "a name",
     "forename": "a name",
     "fullname": "a name",
+    "fname": "a name",
+    "lname": "a name",
+    "initials": "a name",
+    "nextofkin": "a name",
+    "username": "a name",
     "patientname": "a name",
     "email": "an e-mail address",
     "mail": "an e-mail address",
@@ -44,6 +50,9 @@ NAME_WORDS = {
     "nino": "a national id",
     "passport": "a national id",
     "nationalid": "a national id",
+    "bsn": "a national id",
+    "pesel": "a national id",
+    "dni": "a national id",
     "socialsecurity": "a national id",
     "nhs": "a medical record number",
     "nhsnumber": "a medical record number",
@@ -62,21 +71,30 @@ EMAIL = re.compile(r"[^@\s,;<>]{1,64}@[^@\s,;<>]{1,255}\.[A-Za-z]{2,}")  # bound
 PHONE = re.compile(
     r"(?<![\w.+-])(?:\+\d{1,3}[ ./-]?(?:\(0?\d{1,4}\)[ ./-]?)?\d(?:[ ./-]?\d){6,12}"  # +44 20 7946 0000
     r"|\(0?\d{2,4}\)[ ./-]?\d{3,4}[ ./-]?\d{3,5}"  # (020) 7946 0000
-    r"|0\d{2,4}[ /-]\d{3,4}(?:[ /-]?\d{3,5})?"  # 020 7946 0000
+    r"|00[1-9]\d{0,2}(?:[ ./-]\d{1,4}){2,6}|00[1-9]\d{10,12}"  # 0044 20 7946 0000
+    r"|0\d{2,4}[ /]\d{3,4}(?:[ /-]?\d{3,5})?|0\d{2,4}-\d{3,4}[ /-]?\d{3,5}"  # 020 7946 0000; not the id 012-0001
+    r"|0[1-9](?:[ .-]\d\d){4}"  # 06 12 34 56 78
+    r"|0\d \d{4} \d{4}|06-\d{8}"  # 02 9374 4000
     r"|0[1-9]\d{8,9}"  # 02079460000
-    r"|\d{3}[ .-]\d{3}[ .-]\d{4})(?![\w-])"  # 202-555-0100
+    r"|(?:1[ .-])?\d{3}[ ./-]\d{3}[ .-]\d{4})(?![\w-])"  # 202-555-0100
 )
 _YEAR, _MONTH, _DAY = r"(?:19|20)\d\d", r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"
-_MONTH_NAME = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_MONTH_NAME = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_MONTH_NAME += r"|mär|mai|okt|dez|mrt|mei|fév|avr|juin|aoû|déc|ene|abr|ago|dic|gen|mag|giu|lug|set|ott|out)[a-zéûç]*"
 _DATES = (
-    rf"(?:{_YEAR}[-/.]{_MONTH}[-/.]{_DAY}|{_DAY}[-/.]{_MONTH}[-/.]{_YEAR}|{_MONTH}[-/.]{_DAY}[-/.]{_YEAR}"
-    rf"|{_DAY}(?:st|nd|rd|th)?[-/. ]{{1,2}}{_MONTH_NAME}[-/., ]{{1,2}}{_YEAR}"  # 17 May 1980
+    rf"(?:{_YEAR}[-/.]{_MONTH}[-/.]{_DAY}\.?|{_DAY}[-/.] ?{_MONTH}[-/.] ?{_YEAR}|{_MONTH}[-/.]{_DAY}[-/.]{_YEAR}"
+    rf"|(?:{_DAY}/{_MONTH}|{_MONTH}/{_DAY})/\d\d|{_DAY}-{_MONTH_NAME}-\d\d"  # 17/05/80, 17-MAY-80
+    rf"|{_DAY}(?:st|nd|rd|th|er)?(?: of| de)?[-/. ]{{1,2}}{_MONTH_NAME}(?: de)?[-/., ]{{1,2}}{_YEAR}"  # 17 May 1980
+    rf"|{_YEAR}[-/ ]{_MONTH_NAME}[-/ ]{_DAY}"  # 1980-May-17
     rf"|{_MONTH_NAME}[-/. ]{{1,2}}{_DAY}(?:st|nd|rd|th)?[-/, ]{{1,2}}{_YEAR}"  # May 17, 1980
     r"|(?:19\d\d|20[01]\d)(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))"
 )
-BIRTH_DATE = re.compile(rf"{_DATES}(?:[T ]00:00(?::00(?:\.0+)?)?Z?)?", re.IGNORECASE)  # exports add midnight
+_MIDNIGHT = r"[T ](?:00?:00(?::00(?:\.0+)?)?|12:00(?::00)? ?AM) ?(?:Z|UTC|[+-]\d\d:?\d\d)?"  # exports add it
+BIRTH_DATE = re.compile(rf"{_DATES}(?:{_MIDNIGHT})?", re.IGNORECASE)
 BIRTH_IN_TEXT = re.compile(
-    rf"\b(?:dob|d\.o\.b\.?|born|date of birth|birth ?da(?:te|y))(?: on)?\W{{0,3}}{_DATES}", re.IGNORECASE
+    r"\b(?:dob|d\.o\.b\.?|born|date of birth|birth ?da(?:te|y)|geb(?:oren|\.)?|née? le)(?: on| am)?"
+    rf"\W{{0,3}}(?:{_DATES}|\d{{8}}\b)",
+    re.IGNORECASE,
 )
 ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[T ][\d:.]+(?:Z|[+-][\d:]+)?)?")
 POSTAL = re.compile(
@@ -124,7 +142,7 @@ def _nir(text: str) -> bool:
     return 97 - int(body) % 97 == int(text[13:])
 
 
-# shape, check digit, name; spaces and hyphens are taken out first
+# shape, check digit, name; spaces, hyphens and dots are taken out first
 NATIONAL_IDS: tuple[tuple[re.Pattern[str], Callable[[str], bool], str], ...] = (
     (re.compile(r"\d{10}"), _nhs, "a national id (NHS number)"),
     (re.compile(r"\d{11}"), _pesel, "a national id (PESEL)"),
@@ -164,6 +182,8 @@ def _name_kind(name: str) -> str | None:
 
 def certain_kind(cell: str) -> str | None:
     """The kind of identifier of which one is enough, or None."""
+    if not cell.isascii():
+        cell = unicodedata.normalize("NFKC", cell)  # full-width letters and digits are read as plain ones
     if EMAIL.search(cell):
         return "an e-mail address"
     if PHONE.search(cell):
@@ -176,7 +196,7 @@ def likely_kinds(cell: str) -> set[str]:
     kinds = {POSTAL_CODE} if POSTAL.fullmatch(cell.upper()) else set()
     if SSN.fullmatch(cell):
         kinds.add("a national id (SSN)")
-    bare = cell.replace(" ", "").replace("-", "").upper()
+    bare = re.sub("[ .-]", "", cell).upper()
     return kinds | {name for shape, check, name in NATIONAL_IDS if shape.fullmatch(bare) and check(bare)}
 
 
