@@ -83,7 +83,8 @@ def configured_pack(home: Home, settings: Settings) -> Pack:
 
 def history_pack(home: Path) -> Pack:
     """The pack that tagged the records of a home."""
-    with contextlib.closing(read_only(home / "records.duckdb")) as connection:
+    records = home / "records.duckdb"
+    with contextlib.closing(read_only(records)) as connection, store.damage_told(records):
         return store.stored_pack(connection, store.get_state(connection, "rule_pack"))
 
 
@@ -94,7 +95,7 @@ def pack_path(home: Path, settings: Settings) -> Path:
 
 def published_pack(home: Home) -> Pack:
     """The pack that tagged what summaries.duckdb counts, from the snapshot itself."""
-    with contextlib.closing(read_only(home.summaries)) as connection:
+    with contextlib.closing(read_only(home.summaries)) as connection, store.damage_told(home.summaries):
         try:
             row = first_row(connection, "SELECT rule_pack_content FROM about")
         except duckdb.BinderException as error:
@@ -226,7 +227,7 @@ def _write_and_freeze(home: Home, connection: duckdb.DuckDBPyConnection, week: s
 
 
 def _latest_week(home: Home) -> str:
-    with contextlib.closing(read_only(home.summaries)) as connection:
+    with contextlib.closing(read_only(home.summaries)) as connection, store.damage_told(home.summaries):
         row = first_row(connection, "SELECT latest_week FROM about")
     if row is None or row[0] is None:
         raise UsageError("no covered week is complete yet; name one with --week")

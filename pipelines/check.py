@@ -43,7 +43,7 @@ def check(home: Home, settings: Settings, pack: Pack, deep: bool) -> list[str]:
     """
     with contextlib.closing(read_only(home.records)) as connection:
         with damage_told(home.records):
-            check_version(connection, home)
+            check_version(connection, home.records)
             check_counts(connection)
             used = pack_in_use(connection, pack)
         lines = ["ledger, records and summaries have the same counts"]

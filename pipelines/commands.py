@@ -251,10 +251,11 @@ def quarantine(options: argparse.Namespace) -> int:
     """Counts the reasons, or exports every bad cell."""
     from pipelines.cells import printable
     from pipelines.query import read_only
+    from pipelines.store import damage_told
 
     home = _existing_home(options.home)
     chosen = f"{options.file or ''}%"
-    with contextlib.closing(read_only(home / "records.duckdb")) as connection:
+    with contextlib.closing(read_only(home / "records.duckdb")) as connection, damage_told(home / "records.duckdb"):
         if options.action == "export":
             _export(connection.execute(_QUARANTINE_CELLS, [chosen]))
             return 0

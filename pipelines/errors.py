@@ -55,6 +55,11 @@ def disk_failure(text: str) -> str | None:
     return next((words for words in map(os.strerror, DISK_FAILURES) if words in text), None)
 
 
+def is_damage(error: BaseException) -> bool:
+    """Whether DuckDB met bytes that it did not write so, or fewer of them."""
+    return "orrupt" in str(error) or "enough bytes" in str(error)
+
+
 class FileRejected(Exception):  # noqa: N818 - a verdict on one file, not a failure of the program
     """One delivered file cannot be used; the reason goes to the ledger and never quotes the file's values."""
 

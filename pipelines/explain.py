@@ -13,7 +13,7 @@ from pipelines.cells import printable
 from pipelines.errors import UsageError
 from pipelines.query import read_only
 from pipelines.questions import fewest_answers, questions
-from pipelines.store import stored_pack
+from pipelines.store import check_version, damage_told, stored_pack
 from pipelines.tag import condition_sql
 from schemas.pack import ANY_CAUSE, LEVELS, Evidence, Guidance, Pack, TriageRule, condition_fields
 from schemas.satisfiable import Space
@@ -36,7 +36,8 @@ def explain_report(records: Path, report_id: str, source: str | None) -> Row:
     explained; or quarantined, where nothing was ever accepted. `earlier` are the other replaced versions, oldest
     first; `quarantined` are bad cells of deliveries of this id that were set aside.
     """
-    with contextlib.closing(read_only(records)) as connection:
+    with contextlib.closing(read_only(records)) as connection, damage_told(records):
+        check_version(connection, records)
         found = _find(connection, report_id, source)
         if not found["stored"] and not found["superseded"]:
             cells = found["quarantined"]

@@ -23,9 +23,10 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.cells import harmless, printable, shown_in
-from pipelines.errors import CalfwatchError, LockedError, StateError, UsageError
+from pipelines.errors import CalfwatchError, LockedError, StateError, UsageError, is_damage
 from schemas.tables import quoted
 
+PUBLISH_ANEW = "`calfwatch run` publishes it anew from the records."
 MEMORY_LIMIT = "1GB"
 RESULT_BYTES = 1 << 30  # a larger result is refused
 PROCESS_BYTES = 3 << 30  # what a query may add to the process; DuckDB's own limit leaves out long strings and lists
@@ -69,12 +70,13 @@ def _missing(path: Path) -> str:
     return f"{path}: not there yet; try `calfwatch ingest PATH` first"
 
 
-def _open_error(path: Path, error: duckdb.Error) -> CalfwatchError:
+def _open_error(path: Path, error: Exception) -> CalfwatchError:
     if "Could not set lock" in str(error):
         return LockedError(f"{path.name} is being written by a run; query --db summaries meanwhile, or try again")
     if not os.access(path, os.R_OK, effective_ids=True):
         return UsageError(f"{path}: may not be read; ask its owner, or mend its mode")
-    return StateError(f"{path} cannot be opened ({type(error).__name__}): it is damaged or no DuckDB file")
+    advice = f". {PUBLISH_ANEW}" if path.name == "summaries.duckdb" else ""
+    return StateError(f"{path} cannot be opened ({type(error).__name__}): it is damaged or no DuckDB file{advice}")
 
 
 def run_query(path: Path, sql: str, timeout_seconds: float = 60, force: bool = False) -> pa.Table:
@@ -99,6 +101,8 @@ def run_query(path: Path, sql: str, timeout_seconds: float = 60, force: bool = F
     except (duckdb.Error, pa.ArrowException, OSError, MemoryError) as error:
         if timers[0].finished.is_set():
             raise UsageError(_too_long(timeout_seconds)) from error
+        if is_damage(error):
+            raise _open_error(path, error) from error
         raise UsageError(_refusal(error)) from error
     finally:
         for timer in timers:

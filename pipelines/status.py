@@ -24,7 +24,7 @@ def status_of(home: Path) -> tuple[list[str], bool]:
     """
     place = Home(home)
     with contextlib.closing(read_only(place.records)) as connection, damage_told(place.records):
-        check_version(connection, place)
+        check_version(connection, place.records)
         check_counts(connection)
         settings = load_settings(home)
         lines = [f"home          {home}", *_stored(connection), _small_groups(connection, settings.k_anonymity)]

@@ -15,7 +15,8 @@ from pathlib import Path
 import duckdb
 
 from pipelines import durable, migrate, revisions, summarise, surveillance
-from pipelines.errors import DiskError, LockedError, StateError, UsageError, disk_failure
+from pipelines.errors import DiskError, LockedError, StateError, UsageError, disk_failure, is_damage
+from pipelines.query import PUBLISH_ANEW
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number, sql_list, statement
 from schemas.check import require_sound
@@ -129,7 +130,7 @@ def open_records(home: Home, settings: Settings, pack: Pack) -> Iterator[duckdb.
         try:
             yield connection
         except duckdb.Error as error:  # a damaged block that only the run's own work touched, or a full disk
-            if "orrupt" in str(error) or disk_failure(str(error)):
+            if is_damage(error) or disk_failure(str(error)):
                 raise _damaged(home.records, error) from error
             raise
     finally:
@@ -145,8 +146,13 @@ def open_read_only(home: Home, settings: Settings) -> Iterator[duckdb.DuckDBPyCo
     try:
         _configure(connection, home, settings)
         _attach(connection, home, "READ_ONLY")
-        check_version(connection, home)
+        with damage_told(home.records):
+            check_version(connection, home.records)
         yield connection
+    except duckdb.Error as error:
+        if is_damage(error):
+            raise _damaged(home.records, error) from error
+        raise
     finally:
         connection.close()
         os.umask(before)
@@ -170,10 +176,10 @@ def damage_told(path: Path) -> Iterator[None]:
 def _damaged(path: Path, error: duckdb.Error) -> DiskError | StateError:
     if failure := disk_failure(str(error)):
         return DiskError(path.parent, failure)
-    return StateError(
-        f"{path} cannot be read ({type(error).__name__}): it is damaged. "
-        "Restore a backup with `calfwatch restore FILE`, or move it away and ingest the CSVs again."
-    )
+    advice = "Restore a backup with `calfwatch restore FILE`, or move it away and ingest the CSVs again."
+    if path.name == "summaries.duckdb":
+        advice = PUBLISH_ANEW
+    return StateError(f"{path} cannot be read ({type(error).__name__}): it is damaged. {advice}")
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings, pack: Pack) -> None:
@@ -183,7 +189,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settin
         _create(connection, settings, pack)
     home.records.chmod(0o600)
     _migrate(connection, home, settings, pack)
-    check_version(connection, home)
+    check_version(connection, home.records)
     check_counts(connection)
     _follow_settings(connection, settings, pack)
 
@@ -240,6 +246,11 @@ def _clear_leftovers(home: Home) -> None:
             path.unlink()
         elif path.suffix == ".new":
             shutil.rmtree(path)
+    for path in home.path.glob("records.before-*.duckdb"):
+        if home.records.exists() and path.samefile(
+            home.records
+        ):  # a restore that got no further: no copy, but an alias
+            path.unlink()
 
 
 def _configure(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
@@ -387,13 +398,13 @@ def _names_of_bits(mask: str, names: tuple[str, ...]) -> str:
     return f"list_filter([{tests}], lambda name: name IS NOT NULL)"
 
 
-def check_version(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
-    """Raises StateError where the state has another schema version."""
+def check_version(connection: duckdb.DuckDBPyConnection, path: Path, older_too: bool = False) -> None:
+    """Raises StateError where the state has another schema version; with `older_too` an older one may pass."""
     found = get_state(connection, "schema_version")
-    if found != str(SCHEMA_VERSION):
-        older = found.isdigit() and int(found) < SCHEMA_VERSION
+    older = found.isdigit() and int(found) < SCHEMA_VERSION
+    if found != str(SCHEMA_VERSION) and not (older and older_too):
         advice = "`calfwatch run` brings it up to date" if older else "use the calfwatch that wrote it, or a newer one"
-        raise StateError(f"{home.records} has schema version {found}, this calfwatch reads {SCHEMA_VERSION}; {advice}")
+        raise StateError(f"{path} has schema version {found}, this calfwatch reads {SCHEMA_VERSION}; {advice}")
 
 
 def _follow_settings(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
