@@ -8,6 +8,7 @@ import csv
 import json
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -32,6 +33,7 @@ def demo(options: argparse.Namespace) -> int:
     settings = load_settings(home.path)
     incoming = home.path / "demo"
     if not (incoming / "reports").exists():
+        shutil.rmtree(incoming, ignore_errors=True)  # what a killed run left half made
         print(f"writing {options.reports:,} synthetic reports over 26 weeks, no real person among them")
         write_reports(incoming, reports=options.reports, weeks=26, seed=options.seed, end=_last_sunday(date.today()))
     with _progress() as tell:

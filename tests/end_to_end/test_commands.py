@@ -90,6 +90,15 @@ def test_a_second_demo_doubles_nothing(demo_home: Path, calfwatch: Run) -> None:
     assert "0 accepted, 26 known already" in again.stdout
 
 
+def test_a_demo_that_was_killed_while_it_made_its_files_begins_again(calfwatch: Run, tmp_path: Path) -> None:
+    made = tmp_path / "calfwatch-home" / "demo"
+    (made / ".generating-x").mkdir(parents=True)
+    (made / "labels").mkdir()
+    (made / "labels" / "2026-W01.tsv").touch()
+    assert calfwatch("demo", "--reports", "300").returncode == 0
+    assert sorted(path.name for path in made.iterdir()) == ["labels", "reports"]
+
+
 def test_what_the_demo_says_to_try_next_works(demo_home: Path, calfwatch: Run, tmp_path: Path) -> None:
     said = calfwatch("demo", "--home", str(demo_home), "--reports", "3000").stdout
     tries = [line.strip() for line in said.split("try next:")[1].splitlines() if line.strip()]
