@@ -123,7 +123,7 @@ def ingest_batch(
     configured = configured_pack(home, settings)
     tell.start(deliveries)
     outcomes = []
-    with home.lock(wait_seconds), store.open_records(home, settings, configured) as connection:
+    with home.lock(wait_seconds), store.open_records(home, settings, configured, wait_seconds) as connection:
         pack = store.pack_in_use(connection, configured)
         context = Context(home, settings, pack, run_id) if run_id else Context(home, settings, pack)
         for delivery in deliveries:
@@ -137,14 +137,14 @@ def ingest_batch(
 def publish_snapshot(home: Home, settings: Settings, wait_seconds: float) -> None:
     """Publishes the summaries of now."""
     pack = configured_pack(home, settings)
-    with home.lock(wait_seconds), store.open_records(home, settings, pack) as connection:
+    with home.lock(wait_seconds), store.open_records(home, settings, pack, wait_seconds) as connection:
         store.publish(connection, home, settings)
 
 
 def retag_history(home: Home, settings: Settings, pack_file: str | None, wait_seconds: float) -> str:
     """Tags the history with a pack file, else the configured pack, and publishes; returns what was done."""
     wanted = load_pack(Path(pack_file)) if pack_file else configured_pack(home, settings)
-    with home.lock(wait_seconds), store.open_records(home, settings, wanted) as connection:
+    with home.lock(wait_seconds), store.open_records(home, settings, wanted, wait_seconds) as connection:
         text = retag.retag(connection, settings, store.pack_in_use(connection, wanted), wanted)
         store.publish(connection, home, settings)
     return text
@@ -169,7 +169,7 @@ def withdraw_file(
 ) -> str:
     """Takes a file back, or undoes that, and publishes the summaries of now; returns what was done."""
     configured = configured_pack(home, settings)
-    with home.lock(wait_seconds), store.open_records(home, settings, configured) as connection:
+    with home.lock(wait_seconds), store.open_records(home, settings, configured, wait_seconds) as connection:
         if undo:
             return withdraw.undo(connection, file_id, source)
         context = Context(home, settings, store.pack_in_use(connection, configured))
@@ -204,7 +204,7 @@ def _publish_week(home: Home, week: str, wait_seconds: float) -> None:
 
     settings = load_settings(home.path)
     configured = configured_pack(home, settings)
-    with home.lock(wait_seconds), store.open_records(home, settings, configured) as connection:
+    with home.lock(wait_seconds), store.open_records(home, settings, configured, wait_seconds) as connection:
         unpublished = home.reports / UNPUBLISHED
         if not (home.reports / week / "internal.html").exists():  # else a run before, or beside, was first
             shutil.rmtree(unpublished, ignore_errors=True)

@@ -76,7 +76,7 @@ def _some_id(home: Any) -> str:
 
 def run(options: argparse.Namespace) -> int:
     """One batch as a Prefect flow; a failed file is named, and the flow run ends as failed."""
-    from pipelines.environment import prepare_prefect
+    from pipelines.environment import prepare_prefect, start_told
     from pipelines.store import Home
 
     home = Home(home_path(options.home))
@@ -86,7 +86,8 @@ def run(options: argparse.Namespace) -> int:
     prepare_prefect(home.path)
     from pipelines import flows
 
-    flows.run_once(home.path, paths, options.source, options.wait)
+    with start_told():
+        flows.run_once(home.path, paths, options.source, options.wait)
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -111,9 +112,12 @@ class Home:
 
 
 @contextlib.contextmanager
-def open_records(home: Home, settings: Settings, pack: Pack) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_records(
+    home: Home, settings: Settings, pack: Pack, wait_seconds: float = 0
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """records.duckdb for writing; the caller holds the lock. Made where there is none, checked where there is.
 
+    Waits for programs that read it: our lock keeps writers out, DuckDB's own keeps out who would write beside readers.
     `pack` is for a home without a history; one that has a history keeps the pack that tagged it (`pack_in_use`).
     Raises StateError for a damaged or foreign state.
     """
@@ -124,7 +128,7 @@ def open_records(home: Home, settings: Settings, pack: Pack) -> Iterator[duckdb.
     try:
         _clear_leftovers(home)
         _configure(connection, home, settings)
-        _attach(connection, home)
+        _attach(connection, home, wait_seconds=wait_seconds)
         with damage_told(home.records):
             _prepare(connection, home, settings, pack)
         try:
@@ -265,20 +269,35 @@ def _configure(connection: duckdb.DuckDBPyConnection, home: Home, settings: Sett
         connection.execute("SET threads = ?", [settings.threads])
 
 
-def _attach(connection: duckdb.DuckDBPyConnection, home: Home, mode: str = "READ_WRITE") -> None:
-    path = quoted(str(home.records))
-    try:
-        connection.execute(f"ATTACH {path} AS calfwatch ({mode}, STORAGE_VERSION '{STORAGE_VERSION}')")
-        connection.execute("USE calfwatch")
-    except duckdb.Error as error:
+def _attach(
+    connection: duckdb.DuckDBPyConnection, home: Home, mode: str = "READ_WRITE", wait_seconds: float = 0
+) -> None:
+    until = time.monotonic() + wait_seconds
+    while (error := _attach_error(connection, home, mode)) is not None:
         if "Could not set lock" in str(error):
-            raise LockedError(f"{home.records} is open in another program; close it there") from error
+            if time.monotonic() < until:
+                time.sleep(0.1)
+                continue
+            holder = re.search(r"PID (\d+)", str(error))
+            who = f"process {holder.group(1)}" if holder else "another program"
+            raise LockedError(f"{home.records} is open in {who}; close it there, or try a longer --wait") from error
         if failure := disk_failure(str(error)):
             raise DiskError(home.path, failure) from error
         raise StateError(
             f"{home.records} cannot be opened ({type(error).__name__}): it is damaged or no DuckDB file. "
             "Restore it from a backup, or move it away and ingest the CSVs again."
         ) from error
+
+
+def _attach_error(connection: duckdb.DuckDBPyConnection, home: Home, mode: str) -> duckdb.Error | None:
+    """Attaches the records and uses them, or says why that is not possible."""
+    path = quoted(str(home.records))
+    try:
+        connection.execute(f"ATTACH {path} AS calfwatch ({mode}, STORAGE_VERSION '{STORAGE_VERSION}')")
+        connection.execute("USE calfwatch")
+    except duckdb.Error as error:
+        return error
+    return None
 
 
 def _has_state(connection: duckdb.DuckDBPyConnection) -> bool:

@@ -11,7 +11,7 @@ import stat
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -557,25 +557,43 @@ def _entered(home: Home) -> list[None]:
         return [None]
 
 
+@contextlib.contextmanager
+def open_elsewhere(home: Home, seconds: float, read_only: bool = False) -> Iterator[int]:
+    """The records open in another program for a while; yields its process id."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:  # pragma: no cover - the other program
+        with duckdb.connect(str(home.records), read_only=read_only):
+            os.write(writer, b"x")
+            time.sleep(seconds)
+        os._exit(0)
+    try:
+        os.read(reader, 1)
+        yield child
+    finally:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+
+
 def test_a_database_that_another_program_holds_is_locked_not_damaged(
     home: Home, write_csv: Write, ingest: Ingest
 ) -> None:
     path = write_csv(mild(1))
     ingest(path)
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:  # pragma: no cover - the other program
-        with duckdb.connect(str(home.records)):
-            os.write(writer, b"x")
-            time.sleep(60)
-        os._exit(0)
-    try:
-        os.read(reader, 1)
-        with pytest.raises(LockedError, match="open in another program"):
-            ingest(path)
-    finally:
-        os.kill(child, 9)
-        os.waitpid(child, 0)
+    with open_elsewhere(home, 60) as child, pytest.raises(LockedError, match=f"is open in process {child}; close it"):
+        ingest(path)
+
+
+def test_a_writer_waits_for_a_reader_of_the_records(
+    home: Home, write_csv: Write, ingest: Ingest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ingest(write_csv(mild(1)))
+    words = ["ingest", "--home", str(home.path), str(write_csv(mild(2), name="two.csv"))]
+    with open_elsewhere(home, 60, read_only=True) as child:
+        assert main([*words, "--wait", "0.3"]) == 4
+        assert f"is open in process {child}" in capsys.readouterr().err
+    with open_elsewhere(home, 1, read_only=True):
+        assert main([*words, "--wait", "30"]) == 0
 
 
 # --- a state that cannot be trusted ------------------------------------
