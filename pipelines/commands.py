@@ -16,7 +16,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import FilesRejectedError, UsageError
+from pipelines.errors import FilesRejectedError, UsageError, lost_records
 from pipelines.settings import Settings, home_path, load_settings, settings_rows
 
 ATTENTION = 7
@@ -406,5 +406,7 @@ def generate(options: argparse.Namespace) -> int:
 def _existing_home(given: str | None) -> Path:
     home = home_path(given)
     if not (home / "records.duckdb").exists():
+        if (home / "summaries.duckdb").exists():
+            raise lost_records(home / "records.duckdb")
         raise UsageError(f"{home}: nothing is stored there yet; try `calfwatch ingest PATH` or another --home")
     return home

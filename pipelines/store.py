@@ -16,7 +16,16 @@ from pathlib import Path
 import duckdb
 
 from pipelines import durable, migrate, revisions, summarise, surveillance
-from pipelines.errors import DiskError, LockedError, StateError, UsageError, disk_failure, is_damage
+from pipelines.errors import (
+    WHAT_TO_DO,
+    DiskError,
+    LockedError,
+    StateError,
+    UsageError,
+    disk_failure,
+    is_damage,
+    lost_records,
+)
 from pipelines.query import PUBLISH_ANEW
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number, sql_list, statement
@@ -128,6 +137,8 @@ def open_records(
     try:
         _clear_leftovers(home)
         _configure(connection, home, settings)
+        if home.summaries.exists() and not home.records.exists():
+            raise lost_records(home.records)
         _attach(connection, home, wait_seconds=wait_seconds)
         with damage_told(home.records):
             _prepare(connection, home, settings, pack)
@@ -180,7 +191,7 @@ def damage_told(path: Path) -> Iterator[None]:
 def _damaged(path: Path, error: duckdb.Error) -> DiskError | StateError:
     if failure := disk_failure(str(error)):
         return DiskError(path.parent, failure)
-    advice = "Restore a backup with `calfwatch restore FILE`, or move it away and ingest the CSVs again."
+    advice = WHAT_TO_DO
     if path.name == "summaries.duckdb":
         advice = PUBLISH_ANEW
     return StateError(f"{path} cannot be read ({type(error).__name__}): it is damaged. {advice}")
@@ -284,8 +295,7 @@ def _attach(
         if failure := disk_failure(str(error)):
             raise DiskError(home.path, failure) from error
         raise StateError(
-            f"{home.records} cannot be opened ({type(error).__name__}): it is damaged or no DuckDB file. "
-            "Restore it from a backup, or move it away and ingest the CSVs again."
+            f"{home.records} cannot be opened ({type(error).__name__}): it is damaged or no DuckDB file. {WHAT_TO_DO}"
         ) from error
 
 
@@ -483,7 +493,7 @@ def check_counts(connection: duckdb.DuckDBPyConnection) -> None:
         if wanted != found:
             raise StateError(
                 f"records.duckdb contradicts itself: {name}: {wanted} by the ledger or the records, {found} found. "
-                "Restore a backup, or ingest the CSVs into a new home."
+                f"{WHAT_TO_DO}"
             )
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from pipelines import store
 from pipelines.__main__ import main
+from pipelines.backup import backup
 from pipelines.check import CHECKS, check
 from pipelines.errors import StateError
 from pipelines.settings import Settings
@@ -215,3 +216,16 @@ def test_a_damaged_snapshot_is_published_anew(home: Home, capsys: pytest.Capture
     assert "`calfwatch run` publishes it anew from the records" in capsys.readouterr().err
     assert main(["ingest", "--home", str(home.path), str(tmp_path)]) == 0
     assert main(["query", "--home", str(home.path), "FROM weekly_triage"]) == 0
+
+
+@pytest.mark.parametrize("words", [("ingest", "*.nothing"), ("report",), ("status",), ("check",), ("backup", "b.duckdb")])
+def test_records_that_are_gone_are_not_begun_anew_silently(
+    words: tuple[str, ...], home: Home, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    backup(home, tmp_path / "good.duckdb", 0)
+    home.records.unlink()
+    assert main([words[0], "--home", str(home.path), *words[1:]]) == 5
+    assert "records.duckdb is gone, but summaries.duckdb tells of what was stored" in capsys.readouterr().err
+    assert not home.records.exists()
+    assert main(["restore", "--home", str(home.path), str(tmp_path / "good.duckdb")]) == 0
+    assert main(["check", "--deep", "--home", str(home.path)]) == 0
