@@ -32,6 +32,7 @@ from pipelines.validate import BAD_CELLS
 from schemas.pack import Pack
 
 RAW_LINE_CUT = 4096
+TOO_LARGE = "needs more memory than there is for one file; deliver it in parts, or raise memory_limit"
 UNREAD = "unread-"  # begins the id of a file that could not be read; the rest is its path's hash
 
 
@@ -83,7 +84,8 @@ def ingest_file(connection: duckdb.DuckDBPyConnection, delivery: Delivery, conte
             if known:
                 return known
             return _store(connection, delivery, context, judged, tried_with, before)
-    except FileRejected as rejection:
+    except (FileRejected, duckdb.OutOfMemoryException) as error:
+        rejection = error if isinstance(error, FileRejected) else FileRejected(TOO_LARGE, passing=True)
         file_id = file_id or _id_of_rejected(delivery.path, context.settings)
         known = _known(connection, delivery, file_id, tried_with)
         if known and known.status == "known":  # accepted once, it stays accepted

@@ -270,6 +270,7 @@ class Reader:
         if contested:
             for batch in self._batches():
                 self._add_candidates(batch)
+        work.execute(statement("steps", "alike"))  # a table of its own: DuckDB then knows that it is the smaller one
         return work.sql(statement("steps", "left_out")).to_arrow_table()
 
     def _contested(self) -> int:

@@ -218,7 +218,9 @@ def test_a_damaged_snapshot_is_published_anew(home: Home, capsys: pytest.Capture
     assert main(["query", "--home", str(home.path), "FROM weekly_triage"]) == 0
 
 
-@pytest.mark.parametrize("words", [("ingest", "*.nothing"), ("report",), ("status",), ("check",), ("backup", "b.duckdb")])
+@pytest.mark.parametrize(
+    "words", [("ingest", "*.nothing"), ("report",), ("status",), ("check",), ("backup", "b.duckdb")]
+)
 def test_records_that_are_gone_are_not_begun_anew_silently(
     words: tuple[str, ...], home: Home, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

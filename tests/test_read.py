@@ -431,6 +431,19 @@ def test_lines_are_counted_with_or_without_a_final_line_end(folder: Path, data: 
     assert scan(written(folder, data))[1] == lines
 
 
+def test_very_short_lines_come_in_blocks_of_few_and_keep_their_numbers(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(folder, b"h\n" + b"".join(b"%d\n" % n for n in range(2, 24)) + b"24")
+    monkeypatch.setattr(read, "MOST_LINES", 5)
+    found = list(read.blocks(path, SETTINGS))
+    assert max(block.lines for block in found) == 5
+    numbers = [(block.first_line + i, line) for block in found for i, line in enumerate(block.data.splitlines())]
+    assert numbers[1:] == [(n, b"%d" % n) for n in range(2, 25)]
+    assert [block.data.count(b"\n") for block in found] == [block.lines for block in found]
+    assert list(read.lines_at(path, SETTINGS, [1, 5, 6, 24])) == [(1, "h"), (5, "5"), (6, "6"), (24, "24")]
+
+
 def test_what_is_no_regular_file_is_rejected_and_never_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
     (tmp_path / "dangling.csv").symlink_to(tmp_path / "nowhere")

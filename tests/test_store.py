@@ -313,6 +313,27 @@ def test_blocks_and_what_is_held_in_memory_change_nothing(
     assert parts(found[0][0]) == (150, 136, 13, 1, 0)
 
 
+def test_one_row_two_hundred_thousand_times_is_one_record(tmp_path: Path, ingest: Ingest) -> None:
+    path = tmp_path / "same.csv"
+    path.write_text("report_id,reported_at,fever\n" + "r,2026-11-16,yes\n" * 200_000)
+    (outcome,) = ingest(path)
+    assert (outcome.rows_accepted, outcome.rows_duplicate) == (1, 199_999)
+
+
+def test_a_file_that_needs_too_much_memory_stops_no_other(
+    tmp_path: Path, ingest: Ingest, write_csv: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = "".join(f"{i:064},2026-11-16,yes\n" for i in range(60_000)) * 2
+    path = tmp_path / "large.csv"
+    path.write_text("report_id,reported_at,fever\n" + rows)
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.adapt.SCRATCH_MEMORY", "1MB")
+        large, other = ingest(path, write_csv(mild(1)))
+    assert (large.status, other.status) == ("rejected", "accepted")
+    assert "needs more memory" in (large.reason or "")
+    assert [outcome.status for outcome in ingest(path)] == ["accepted"]
+
+
 def test_a_file_may_have_more_bad_lines_than_fit_a_row_group(tmp_path: Path, ingest: Ingest, ask: Ask) -> None:
     path = tmp_path / "long.csv"
     path.write_text("report_id,reported_at,redness\n" + "x\n" * 122_880)
