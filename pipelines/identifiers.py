@@ -103,7 +103,7 @@ POSTAL = re.compile(
     r"|\d{5}(?:-\d{4})?"  # United States, Germany, France, Spain, Italy
     r"|\d{4} ?[A-Z]{2}"  # Netherlands
 )
-POSTAL_CODE = "a postal code"
+POSTAL_CODE, EMAIL_ADDRESS, PHONE_NUMBER = "a postal code", "an e-mail address", "a phone number"
 SAMPLE_PER_BLOCK = 256  # report ids that are looked at in each block
 REMEMBERED_VALUES = 100_000
 ENOUGH_IDS = 3  # report ids with a good check digit; one random number has one by chance, three hardly
@@ -185,9 +185,9 @@ def certain_kind(cell: str) -> str | None:
     if not cell.isascii():
         cell = unicodedata.normalize("NFKC", cell)  # full-width letters and digits are read as plain ones
     if EMAIL.search(cell):
-        return "an e-mail address"
+        return EMAIL_ADDRESS
     if PHONE.search(cell):
-        return "a phone number"
+        return PHONE_NUMBER
     return "a birth date" if BIRTH_DATE.fullmatch(cell.strip()) or BIRTH_IN_TEXT.search(cell) else None
 
 
@@ -253,6 +253,12 @@ class Gate:
         if column in self.judged_whole:
             likely.discard(POSTAL_CODE)  # reports that are counted from 1 have five digits for a long time
         return frozenset(likely | ({certain} if certain else set()))
+
+    def see_refused(self, column: str, value: str) -> None:
+        """An id or a time that is none: one e-mail address is enough there too, and one phone number for an id."""
+        kind = certain_kind(value)
+        if kind == EMAIL_ADDRESS or (kind == PHONE_NUMBER and column not in self.exempt):
+            raise FileRejected(f"column {column[:40]!a} holds {kind}; remove it at the sender")
 
     def see_line(self, text: str, delimiter: str) -> None:
         """A line that is no row: its cells cannot be told apart by column, and its first dates may be exempt ones."""

@@ -200,7 +200,9 @@ class Reader:
         raw = raw_rows(block, self.names, self.delimiter, WHOLE_COLUMNS)
         with self.gate_lock:
             self._look_for_identifiers(raw)
-        return self._judged(block, raw, note=True)
+        judged = self._judged(block, raw, note=True)
+        self._look_at_refused(raw, judged.validated.bad_cells)
+        return judged
 
     def _plain(self, block: Block) -> _Processed:
         raw = raw_rows(block, self.names, self.delimiter, WHOLE_COLUMNS)
@@ -218,6 +220,17 @@ class Reader:
             self.gate.see(name, values, len(column) - column.null_count, counts)
         for line in raw.bad_lines:
             self.gate.see_line(line.text, self.delimiter)
+
+    def _look_at_refused(self, raw: RawRows, bad_cells: pa.Table) -> None:
+        """Ids and times are judged by the share of a column, or not at all; but refused ones go to the quarantine."""
+        names = pa.array(sorted(WHOLE_COLUMNS))
+        refused = bad_cells.filter(pyarrow.compute.is_in(bad_cells["column_name"], names))["line_number"]
+        if not len(refused):
+            return
+        rows = raw.table.filter(pyarrow.compute.is_in(raw.table["line_number"], refused.combine_chunks()))
+        for name in set(self.names) & (self.gate.exempt | self.gate.judged_whole):
+            for value in rows.column(name).unique().drop_null().to_pylist():
+                self.gate.see_refused(name, value)
 
     def _judged(self, block: Block, raw: RawRows, note: bool) -> _Processed:
         rows = canonical_rows(self.adapter, self.delivery.source, raw.table, self.file_id or "", self.pack)

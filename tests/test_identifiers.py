@@ -331,6 +331,26 @@ def test_a_few_report_ids_are_judged_with_the_earlier_ones_of_their_sender() -> 
     assert "NHS" in verdict("region", ids[:1])
 
 
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        ({"report_id": "jane@example.org"}, "column 'report_id' holds an e-mail address"),
+        ({"report_id": "+44 20 7946 0000"}, "column 'report_id' holds a phone number"),
+        ({"reported_at": "jane@example.org"}, "column 'reported_at' holds an e-mail address"),
+        ({"report_id": "17/05/2026"}, None),
+        ({"reported_at": "0116112026"}, None),
+        ({"reported_at": "16.11.2026 10:30"}, None),
+    ],
+)
+def test_an_id_or_time_that_is_none_is_kept_as_text_and_may_be_no_address(
+    cells: dict[str, str], told: str | None, ingest, ask, write_csv
+) -> None:
+    (outcome,) = ingest(write_csv([*({"report_id": f"r{i}"} for i in range(9)), {"report_id": "x"} | cells]))
+    assert outcome.status == ("rejected" if told else "accepted")
+    assert (outcome.reason or "").startswith(told or "")
+    assert ask("SELECT count(DISTINCT line_number) FROM quarantine") == [(0 if told else 1,)]
+
+
 def test_files_of_one_row_are_no_false_alarm_and_a_column_sent_row_by_row_is_still_found(ingest, tmp_path) -> None:
     draw = random.Random(1)
     earlier: list[str] = []
