@@ -12,7 +12,8 @@ import sys
 from collections.abc import Sequence
 from datetime import date
 
-from pipelines.errors import DISK_FAILURES, CalfwatchError, DiskError
+from pipelines.cells import printable
+from pipelines.errors import DISK_FAILURES, CalfwatchError, DiskError, UsageError
 
 NOTICE = "Informational, not medical advice. In an emergency call the emergency number."
 
@@ -25,20 +26,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = getattr(importlib.import_module("pipelines.commands"), options.function)
         return int(command(options) or 0)
     except CalfwatchError as error:
-        print(f"calfwatch: {error}", file=sys.stderr)
-        return error.exit_code
+        return _told(error)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except PermissionError as error:
+        return _told(UsageError(f"{error.filename or 'a file'}: {error.strerror}; mend its mode, or ask its owner"))
     except OSError as error:
         if error.errno not in DISK_FAILURES:
             raise
-        told = DiskError(error.filename or "the disk", str(error.strerror))
-        print(f"calfwatch: {told}", file=sys.stderr)
-        return told.exit_code
+        return _told(DiskError(error.filename or "the disk", str(error.strerror)))
     except KeyboardInterrupt:
         print("calfwatch: interrupted; whatever was committed is kept, the next run goes on", file=sys.stderr)
         return 130
+
+
+def _told(error: CalfwatchError) -> int:
+    """Prints the message, which may quote a file's name or an answer of the database; returns the exit code."""
+    print("\n".join(map(printable, f"calfwatch: {error}".split("\n"))), file=sys.stderr)
+    return error.exit_code
 
 
 def build_parser() -> argparse.ArgumentParser:

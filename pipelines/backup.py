@@ -69,6 +69,7 @@ def _settle(path: Path) -> int:
 def _look(path: Path) -> int:
     """Opens and checks a state; returns how many records it holds."""
     with contextlib.closing(read_only(path)) as connection, store.damage_told(path):
+        store.check_version(connection, path, older_too=True)
         store.check_counts(connection)
         return one_number(connection, "SELECT count(*) FROM records")
 

@@ -9,12 +9,13 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 
 from pipelines import retag, revisions, store, withdraw
+from pipelines.cells import printable
 from pipelines.compare import Comparison, compare
 from pipelines.errors import StateError, UsageError
 from pipelines.ingest import Context, Outcome, ingest_file
@@ -25,7 +26,8 @@ from pipelines.statements import first_row
 from pipelines.store import Home
 from schemas.pack import Pack, default_pack_path, load_pack, parse_pack
 
-PRELIMINARY = "preliminary"  # the folder of weeks that still run
+PRELIMINARY = "preliminary"  # in `reports`: the folder of weeks that still run
+UNPUBLISHED = ".unpublished"  # in `reports`: where a report is made before it is published
 
 
 class Lines:
@@ -59,8 +61,7 @@ def describe(outcome: Outcome) -> str:
 
 def shown_path(path: str) -> str:
     """A path that a terminal can show: control characters and undecodable bytes are escaped."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+    return printable(os.fsencode(path).decode("utf-8", "backslashreplace"))
 
 
 def totals(done: Sequence[Outcome]) -> str:
@@ -83,7 +84,8 @@ def configured_pack(home: Home, settings: Settings) -> Pack:
 
 def history_pack(home: Path) -> Pack:
     """The pack that tagged the records of a home."""
-    with contextlib.closing(read_only(home / "records.duckdb")) as connection:
+    records = home / "records.duckdb"
+    with contextlib.closing(read_only(records)) as connection, store.damage_told(records):
         return store.stored_pack(connection, store.get_state(connection, "rule_pack"))
 
 
@@ -94,7 +96,7 @@ def pack_path(home: Path, settings: Settings) -> Path:
 
 def published_pack(home: Home) -> Pack:
     """The pack that tagged what summaries.duckdb counts, from the snapshot itself."""
-    with contextlib.closing(read_only(home.summaries)) as connection:
+    with contextlib.closing(read_only(home.summaries)) as connection, store.damage_told(home.summaries):
         try:
             row = first_row(connection, "SELECT rule_pack_content FROM about")
         except duckdb.BinderException as error:
@@ -120,7 +122,7 @@ def ingest_batch(
     configured = configured_pack(home, settings)
     tell.start(deliveries)
     outcomes = []
-    with home.lock(wait_seconds), store.open_records(home, settings, configured) as connection:
+    with home.lock(wait_seconds), store.open_records(home, settings, configured, wait_seconds) as connection:
         pack = store.pack_in_use(connection, configured)
         context = Context(home, settings, pack, run_id) if run_id else Context(home, settings, pack)
         for delivery in deliveries:
@@ -134,14 +136,14 @@ def ingest_batch(
 def publish_snapshot(home: Home, settings: Settings, wait_seconds: float) -> None:
     """Publishes the summaries of now."""
     pack = configured_pack(home, settings)
-    with home.lock(wait_seconds), store.open_records(home, settings, pack) as connection:
+    with home.lock(wait_seconds), store.open_records(home, settings, pack, wait_seconds) as connection:
         store.publish(connection, home, settings)
 
 
 def retag_history(home: Home, settings: Settings, pack_file: str | None, wait_seconds: float) -> str:
     """Tags the history with a pack file, else the configured pack, and publishes; returns what was done."""
     wanted = load_pack(Path(pack_file)) if pack_file else configured_pack(home, settings)
-    with home.lock(wait_seconds), store.open_records(home, settings, wanted) as connection:
+    with home.lock(wait_seconds), store.open_records(home, settings, wanted, wait_seconds) as connection:
         text = retag.retag(connection, settings, store.pack_in_use(connection, wanted), wanted)
         store.publish(connection, home, settings)
     return text
@@ -166,7 +168,7 @@ def withdraw_file(
 ) -> str:
     """Takes a file back, or undoes that, and publishes the summaries of now; returns what was done."""
     configured = configured_pack(home, settings)
-    with home.lock(wait_seconds), store.open_records(home, settings, configured) as connection:
+    with home.lock(wait_seconds), store.open_records(home, settings, configured, wait_seconds) as connection:
         if undo:
             return withdraw.undo(connection, file_id, source)
         context = Context(home, settings, store.pack_in_use(connection, configured))
@@ -189,7 +191,7 @@ def write_week(home: Home, week: str, out: Path | None, as_known_now: bool, wait
     if as_known_now and out:
         return write_report(home.summaries, published_pack(home), out, _week_name(home, week))
     folder = home.reports / _week_name(home, week)
-    if not _is_report(folder):
+    if not _is_report(folder) or _is_unfinished(home):
         (folder,) = _write_weeks(home, [week], wait_seconds)
     return _copied(folder, out) if out else folder
 
@@ -199,53 +201,54 @@ def write_due_reports(home: Home, wait_seconds: float = 60) -> list[Path]:
 
     A schedule that missed a Monday leaves no hole. Raises LockedError where another run holds the home.
     """
-    if not home.records.exists():  # a schedule may start before the first file comes
+    if not home.records.exists() and not home.summaries.exists():  # a schedule may start before the first file comes
         return []
     ended = _ended_weeks(home)
     published = [place for place, week in enumerate(ended) if _is_report(home.reports / week)]
     due = ended[published[-1] + 1 :] if published else ended[-1:]
-    return _write_weeks(home, due, wait_seconds) if due else []
+    return _write_weeks(home, due, wait_seconds) if due or _is_unfinished(home) else []
 
 
 def _is_report(folder: Path) -> bool:
     return (folder / "internal.html").exists()
 
 
+def _is_unfinished(home: Home) -> bool:
+    """Whether a run was killed between a report's rename and the end of what belongs to it."""
+    return (home.reports / UNPUBLISHED).exists()
+
+
 def _write_weeks(home: Home, weeks: Sequence[str], wait_seconds: float) -> list[Path]:
-    """Reports from one snapshot of now: that of a Sunday does not know on Monday that the week is over."""
+    """Writes the reports that are missing, from one snapshot of now: that of a Sunday does not know that the week is
+    over. Then the index, and what was reported is recorded; the folder UNPUBLISHED goes last."""
+    from pipelines.report import write_index
+
     settings = load_settings(home.path)
     configured = configured_pack(home, settings)
-    with home.lock(wait_seconds), store.open_records(home, settings, configured) as connection:
+    with home.lock(wait_seconds), store.open_records(home, settings, configured, wait_seconds) as connection:
         store.publish_if_stale(connection, home, settings)
-        return [_write_report(connection, home, _week_name(home, week)) for week in weeks]
+        folders = [_write_report(connection, home, _week_name(home, week)) for week in weeks]
+        write_index(home.reports)
+        with store.transaction(connection):
+            revisions.adopt(connection, home.reports)
+        shutil.rmtree(home.reports / UNPUBLISHED, ignore_errors=True)
+    return folders
 
 
 def _write_report(connection: duckdb.DuckDBPyConnection, home: Home, week: str) -> Path:
     from pipelines.explain_pages import week_pages
     from pipelines.report import write_report
 
-    if _is_report(home.reports / week):  # another run was first
+    if _is_report(home.reports / week):  # a run before, or beside, was first
         return home.reports / week
-    pages = week_pages(connection, week)
-    if week in _ended_weeks(home):
-        return _publish_week(connection, home, week, pages)
-    return write_report(home.summaries, published_pack(home), home.reports / PRELIMINARY, week, pages)
-
-
-def _publish_week(connection: duckdb.DuckDBPyConnection, home: Home, week: str, pages: Mapping[str, str]) -> Path:
-    """Writes the report and its counts from one snapshot, renames it into place, and records what was reported."""
-    from pipelines.report import write_index, write_report
-
-    unpublished = home.reports / ".unpublished"
-    shutil.rmtree(unpublished, ignore_errors=True)
-    folder = write_report(home.summaries, published_pack(home), unpublished, week, pages)
+    pages, pack = week_pages(connection, week), published_pack(home)
+    if week not in _ended_weeks(home):
+        return write_report(home.summaries, pack, home.reports / PRELIMINARY, week, pages)
+    shutil.rmtree(home.reports / UNPUBLISHED, ignore_errors=True)
+    folder = write_report(home.summaries, pack, home.reports / UNPUBLISHED, week, pages)
     with contextlib.closing(read_only(home.summaries)) as snapshot:
         revisions.freeze(snapshot, folder, week, home.reports / week)
-    unpublished.rmdir()
     shutil.rmtree(home.reports / PRELIMINARY / week, ignore_errors=True)
-    write_index(home.reports)
-    with store.transaction(connection):
-        revisions.adopt(connection, home.reports)
     return home.reports / week
 
 
@@ -253,7 +256,7 @@ def _ended_weeks(home: Home) -> list[str]:
     """Every covered week that is over by now, oldest first, whenever the snapshot was published."""
     sql = """SELECT week FROM (SELECT DISTINCT week, week_start FROM weekly_triage), about
         WHERE week_start + 7 <= (now() AT TIME ZONE about.time_zone)::DATE ORDER BY week_start"""
-    with contextlib.closing(read_only(home.summaries)) as connection:
+    with contextlib.closing(read_only(home.summaries)) as connection, store.damage_told(home.summaries):
         return [week for (week,) in connection.execute(sql).fetchall()]
 
 

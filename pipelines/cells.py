@@ -1,21 +1,34 @@
-"""Tables as CSV text that a spreadsheet may open: no cell of it becomes a formula."""
+"""Cells that are shown or written out: none becomes a spreadsheet's formula, none commands a terminal."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+FORMULA_SIGNS = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")  # the last are the first four in full width
 
 
 def harmless(cell: object) -> object:
     """A text that a spreadsheet would take for a formula is led by an apostrophe; numbers stay numbers."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_SIGNS) else cell
+
+
+def printable(text: str) -> str:
+    """A text that a terminal can show: what it would act on, or cannot show, is written as an escape."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
+def shown_in(stream: TextIO, cell: object) -> object:
+    """A cell as it is for a file or a pipe, and printable for a terminal."""
+    return printable(cell) if isinstance(cell, str) and stream.isatty() else cell
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A header and rows as CSV; None is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
+    writer.writerow([harmless(name) for name in columns])
     writer.writerows([harmless(cell) for cell in row] for row in rows)
     return text.getvalue()

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines import summarise
-from pipelines.errors import StateError
+from pipelines.errors import WHAT_TO_DO, StateError
 from pipelines.query import read_only
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number, statement
@@ -21,8 +21,6 @@ from pipelines.store import Home, check_counts, check_version, damage_told, get_
 from pipelines.tag import TAG_COLUMNS, tag_sql
 from schemas.pack import Pack
 from schemas.tables import ABOUT, CALENDAR, Table, published_tables, stored_tables, stored_views
-
-WHAT_TO_DO = "Restore a backup (`calfwatch restore FILE`), or ingest the archived CSVs into a new home."
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ def check(home: Home, settings: Settings, pack: Pack, deep: bool) -> list[str]:
     """
     with contextlib.closing(read_only(home.records)) as connection:
         with damage_told(home.records):
-            check_version(connection, home)
+            check_version(connection, home.records)
             check_counts(connection)
             used = pack_in_use(connection, pack)
         lines = ["ledger, records and summaries have the same counts"]

@@ -8,6 +8,7 @@ import csv
 import json
 import os
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -15,7 +16,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipelines.errors import FilesRejectedError, UsageError
+from pipelines.errors import FilesRejectedError, UsageError, lost_records
 from pipelines.settings import Settings, home_path, load_settings, settings_rows
 
 ATTENTION = 7
@@ -33,6 +34,7 @@ def demo(options: argparse.Namespace) -> int:
     settings = load_settings(home.path)
     incoming = home.path / "demo"
     if not (incoming / "reports").exists():
+        shutil.rmtree(incoming, ignore_errors=True)  # what a killed run left half made
         print(f"writing {options.reports:,} synthetic reports over 26 weeks, no real person among them")
         write_reports(incoming, reports=options.reports, weeks=26, seed=options.seed, end=_last_sunday(date.today()))
     with _progress() as tell:
@@ -76,7 +78,7 @@ def _some_id(home: Any) -> str:
 
 def run(options: argparse.Namespace) -> int:
     """One batch as a Prefect flow; a failed file is named, and the flow run ends as failed."""
-    from pipelines.environment import prepare_prefect
+    from pipelines.environment import prepare_prefect, start_told
     from pipelines.store import Home
 
     home = Home(home_path(options.home))
@@ -86,7 +88,8 @@ def run(options: argparse.Namespace) -> int:
     prepare_prefect(home.path)
     from pipelines import flows
 
-    flows.run_once(home.path, paths, options.source, options.wait)
+    with start_told():
+        flows.run_once(home.path, paths, options.source, options.wait)
     return 0
 
 
@@ -158,7 +161,7 @@ def query(options: argparse.Namespace) -> int:
     from pipelines.query import run_query, write_result
 
     home = _existing_home(options.home)
-    result = run_query(home / f"{options.db}.duckdb", options.sql, options.timeout)
+    result = run_query(home / f"{options.db}.duckdb", options.sql, options.timeout, force=True)
     write_result(result, options.format, options.out)
     return 0
 
@@ -254,17 +257,19 @@ def _print_sql(pack: Any, path: Path) -> None:
 
 def quarantine(options: argparse.Namespace) -> int:
     """Counts the reasons, or exports every bad cell."""
+    from pipelines.cells import printable
     from pipelines.query import read_only
+    from pipelines.store import damage_told
 
     home = _existing_home(options.home)
     chosen = f"{options.file or ''}%"
-    with contextlib.closing(read_only(home / "records.duckdb")) as connection:
+    with contextlib.closing(read_only(home / "records.duckdb")) as connection, damage_told(home / "records.duckdb"):
         if options.action == "export":
             _export(connection.execute(_QUARANTINE_CELLS, [chosen]))
             return 0
         rows = connection.execute(_QUARANTINE_REASONS, [chosen]).fetchall()
     for path, reason, allowed, lines in rows:
-        print(f"{lines:>8,}  {reason}  (allowed: {allowed})  {path}")
+        print(f"{lines:>8,}  {reason}  (allowed: {allowed})  {printable(path)}")
     print("nothing in the quarantine" if not rows else f"{sum(row[3] for row in rows):,} bad cells")
     return 0
 
@@ -281,12 +286,12 @@ ORDER BY delivery_no, line_number, column_name NULLS FIRST"""
 
 def _export(result: Any) -> None:
     """CSV for a spreadsheet."""
-    from pipelines.cells import harmless
+    from pipelines.cells import harmless, shown_in
 
     writer = csv.writer(sys.stdout)
     writer.writerow([column[0] for column in result.description])
     while rows := result.fetchmany(10_000):
-        writer.writerows([[harmless(cell) for cell in row] for row in rows])
+        writer.writerows([[shown_in(sys.stdout, harmless(cell)) for cell in row] for row in rows])
 
 
 def withdraw(options: argparse.Namespace) -> int:
@@ -406,5 +411,7 @@ def generate(options: argparse.Namespace) -> int:
 def _existing_home(given: str | None) -> Path:
     home = home_path(given)
     if not (home / "records.duckdb").exists():
+        if (home / "summaries.duckdb").exists():
+            raise lost_records(home / "records.duckdb")
         raise UsageError(f"{home}: nothing is stored there yet; try `calfwatch ingest PATH` or another --home")
     return home

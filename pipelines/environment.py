@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,13 +17,17 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines.errors import CalfwatchError
+from pipelines.errors import CalfwatchError, DiskError
 
 START_SECONDS = 180
+SERVER_BYTES = 16 << 20  # after a first run its home holds 6 MB
 
 
 def prepare_prefect(home: Path) -> None:
-    """Sets every variable that is not set already."""
+    """Sets every variable that is not set already.
+
+    Raises DiskError where a server of our own would have no room: it then waits in vain, and says nothing of a disk.
+    """
     folder = home / "prefect"
     folder.mkdir(parents=True, exist_ok=True)
     for name, value in {
@@ -36,6 +41,21 @@ def prepare_prefect(home: Path) -> None:
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
     }.items():
         os.environ.setdefault(name, value)
+    place = Path(os.environ["PREFECT_HOME"])
+    if "PREFECT_API_URL" not in os.environ and place.exists() and shutil.disk_usage(place).free < SERVER_BYTES:
+        raise DiskError(place, f"less than {SERVER_BYTES >> 20} MB free, which the Prefect server needs")
+
+
+@contextlib.contextmanager
+def start_told() -> Iterator[None]:
+    """A temporary server that does not start, told in one line. Raises CalfwatchError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "Prefect API server" not in str(error):
+            raise
+        text = f"the temporary Prefect server did not start within {START_SECONDS} s; `calfwatch ingest` needs none"
+        raise CalfwatchError(text) from error
 
 
 @contextlib.contextmanager

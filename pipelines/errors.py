@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
+WHAT_TO_DO = "Restore a backup (`calfwatch restore FILE`), or ingest the archived CSVs into a new home."
 DISK_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
 
 
@@ -53,6 +55,16 @@ class DiskError(CalfwatchError):
 def disk_failure(text: str) -> str | None:
     """The system's words for a full or failing disk where a library's message repeats them."""
     return next((words for words in map(os.strerror, DISK_FAILURES) if words in text), None)
+
+
+def lost_records(records: Path) -> StateError:
+    """What was stored once is gone: a new state would take its place silently."""
+    return StateError(f"{records} is gone, but summaries.duckdb tells of what was stored. {WHAT_TO_DO}")
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether DuckDB met bytes that it did not write so, or fewer of them."""
+    return "orrupt" in str(error) or "enough bytes" in str(error)
 
 
 class FileRejected(Exception):  # noqa: N818 - a verdict on one file, not a failure of the program

@@ -9,10 +9,11 @@ from typing import Any
 
 import duckdb
 
+from pipelines.cells import printable
 from pipelines.errors import UsageError
 from pipelines.query import read_only
 from pipelines.questions import fewest_answers, questions
-from pipelines.store import stored_pack
+from pipelines.store import check_version, damage_told, stored_pack
 from pipelines.tag import condition_sql
 from schemas.pack import ANY_CAUSE, LEVELS, Evidence, Guidance, Pack, TriageRule, condition_fields
 from schemas.satisfiable import Space
@@ -37,7 +38,8 @@ def explain_report(records: Path, report_id: str, source: str | None, file: str 
     `earlier` are the versions before it, oldest first; `quarantined` are bad cells of deliveries of this id that were
     set aside.
     """
-    with contextlib.closing(read_only(records)) as connection:
+    with contextlib.closing(read_only(records)) as connection, damage_told(records):
+        check_version(connection, records)
         found = _find(connection, report_id, source)
         versions = [*found["superseded"], *found["stored"]]
         if not versions:
@@ -208,7 +210,7 @@ def explanation_text(found: Row) -> str:
 
 def _cell_lines(cells: list[Row]) -> list[str]:
     return [
-        f"  line {r['line_number']} of {r['path']}: {r['column_name'] or 'line'}: {r['check_name']}; "
+        f"  line {r['line_number']} of {printable(r['path'])}: {r['column_name'] or 'line'}: {r['check_name']}; "
         f"allowed: {r['allowed']}; found: {r['value']!r}"
         for r in cells
     ]

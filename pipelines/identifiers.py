@@ -2,12 +2,14 @@
 
 One e-mail address, phone number or birth date in any cell is enough. Numbers with a check digit and postal
 codes look like ordinary numbers (one random ten-digit number in ten passes a check digit), so these need
-more than half of a column. A finding names column and kind, never a value.
+more than half of a column. One report id alone is no column: a file of a row or two is judged together with the
+sender's earlier ids. A finding names column and kind, never a value.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
@@ -20,6 +22,11 @@ NAME_WORDS = {
     "surname": "a name",
     "forename": "a name",
     "fullname": "a name",
+    "fname": "a name",
+    "lname": "a name",
+    "initials": "a name",
+    "nextofkin": "a name",
+    "username": "a name",
     "patientname": "a name",
     "email": "an e-mail address",
     "mail": "an e-mail address",
@@ -43,6 +50,9 @@ NAME_WORDS = {
     "nino": "a national id",
     "passport": "a national id",
     "nationalid": "a national id",
+    "bsn": "a national id",
+    "pesel": "a national id",
+    "dni": "a national id",
     "socialsecurity": "a national id",
     "nhs": "a medical record number",
     "nhsnumber": "a medical record number",
@@ -61,21 +71,30 @@ EMAIL = re.compile(r"[^@\s,;<>]{1,64}@[^@\s,;<>]{1,255}\.[A-Za-z]{2,}")  # bound
 PHONE = re.compile(
     r"(?<![\w.+-])(?:\+\d{1,3}[ ./-]?(?:\(0?\d{1,4}\)[ ./-]?)?\d(?:[ ./-]?\d){6,12}"  # +44 20 7946 0000
     r"|\(0?\d{2,4}\)[ ./-]?\d{3,4}[ ./-]?\d{3,5}"  # (020) 7946 0000
-    r"|0\d{2,4}[ /-]\d{3,4}(?:[ /-]?\d{3,5})?"  # 020 7946 0000
+    r"|00[1-9]\d{0,2}(?:[ ./-]\d{1,4}){2,6}|00[1-9]\d{10,12}"  # 0044 20 7946 0000
+    r"|0\d{2,4}[ /]\d{3,4}(?:[ /-]?\d{3,5})?|0\d{2,4}-\d{3,4}[ /-]?\d{3,5}"  # 020 7946 0000; not the id 012-0001
+    r"|0[1-9](?:[ .-]\d\d){4}"  # 06 12 34 56 78
+    r"|0\d \d{4} \d{4}|06-\d{8}"  # 02 9374 4000
     r"|0[1-9]\d{8,9}"  # 02079460000
-    r"|\d{3}[ .-]\d{3}[ .-]\d{4})(?![\w-])"  # 202-555-0100
+    r"|(?:1[ .-])?\d{3}[ ./-]\d{3}[ .-]\d{4})(?![\w-])"  # 202-555-0100
 )
 _YEAR, _MONTH, _DAY = r"(?:19|20)\d\d", r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"
-_MONTH_NAME = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_MONTH_NAME = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_MONTH_NAME += r"|mär|mai|okt|dez|mrt|mei|fév|avr|juin|aoû|déc|ene|abr|ago|dic|gen|mag|giu|lug|set|ott|out)[a-zéûç]*"
 _DATES = (
-    rf"(?:{_YEAR}[-/.]{_MONTH}[-/.]{_DAY}|{_DAY}[-/.]{_MONTH}[-/.]{_YEAR}|{_MONTH}[-/.]{_DAY}[-/.]{_YEAR}"
-    rf"|{_DAY}(?:st|nd|rd|th)?[-/. ]{{1,2}}{_MONTH_NAME}[-/., ]{{1,2}}{_YEAR}"  # 17 May 1980
+    rf"(?:{_YEAR}[-/.]{_MONTH}[-/.]{_DAY}\.?|{_DAY}[-/.] ?{_MONTH}[-/.] ?{_YEAR}|{_MONTH}[-/.]{_DAY}[-/.]{_YEAR}"
+    rf"|(?:{_DAY}/{_MONTH}|{_MONTH}/{_DAY})/\d\d|{_DAY}-{_MONTH_NAME}-\d\d"  # 17/05/80, 17-MAY-80
+    rf"|{_DAY}(?:st|nd|rd|th|er)?(?: of| de)?[-/. ]{{1,2}}{_MONTH_NAME}(?: de)?[-/., ]{{1,2}}{_YEAR}"  # 17 May 1980
+    rf"|{_YEAR}[-/ ]{_MONTH_NAME}[-/ ]{_DAY}"  # 1980-May-17
     rf"|{_MONTH_NAME}[-/. ]{{1,2}}{_DAY}(?:st|nd|rd|th)?[-/, ]{{1,2}}{_YEAR}"  # May 17, 1980
     r"|(?:19\d\d|20[01]\d)(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))"
 )
-BIRTH_DATE = re.compile(rf"{_DATES}(?:[T ]00:00(?::00(?:\.0+)?)?Z?)?", re.IGNORECASE)  # exports add midnight
+_MIDNIGHT = r"[T ](?:00?:00(?::00(?:\.0+)?)?|12:00(?::00)? ?AM) ?(?:Z|UTC|[+-]\d\d:?\d\d)?"  # exports add it
+BIRTH_DATE = re.compile(rf"{_DATES}(?:{_MIDNIGHT})?", re.IGNORECASE)
 BIRTH_IN_TEXT = re.compile(
-    rf"\b(?:dob|d\.o\.b\.?|born|date of birth|birth ?da(?:te|y))(?: on)?\W{{0,3}}{_DATES}", re.IGNORECASE
+    r"\b(?:dob|d\.o\.b\.?|born|date of birth|birth ?da(?:te|y)|geb(?:oren|\.)?|née? le)(?: on| am)?"
+    rf"\W{{0,3}}(?:{_DATES}|\d{{8}}\b)",
+    re.IGNORECASE,
 )
 ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[T ][\d:.]+(?:Z|[+-][\d:]+)?)?")
 POSTAL = re.compile(
@@ -84,9 +103,11 @@ POSTAL = re.compile(
     r"|\d{5}(?:-\d{4})?"  # United States, Germany, France, Spain, Italy
     r"|\d{4} ?[A-Z]{2}"  # Netherlands
 )
-POSTAL_CODE = "a postal code"
+POSTAL_CODE, EMAIL_ADDRESS, PHONE_NUMBER = "a postal code", "an e-mail address", "a phone number"
 SAMPLE_PER_BLOCK = 256  # report ids that are looked at in each block
 REMEMBERED_VALUES = 100_000
+ENOUGH_IDS = 3  # report ids with a good check digit; one random number has one by chance, three hardly
+EARLIER_IDS = 16  # of the sender, judged together with fewer than that
 
 
 def _weighted(digits: str, weights: Iterable[int], modulus: int) -> int:
@@ -121,7 +142,7 @@ def _nir(text: str) -> bool:
     return 97 - int(body) % 97 == int(text[13:])
 
 
-# shape, check digit, name; spaces and hyphens are taken out first
+# shape, check digit, name; spaces, hyphens and dots are taken out first
 NATIONAL_IDS: tuple[tuple[re.Pattern[str], Callable[[str], bool], str], ...] = (
     (re.compile(r"\d{10}"), _nhs, "a national id (NHS number)"),
     (re.compile(r"\d{11}"), _pesel, "a national id (PESEL)"),
@@ -130,6 +151,7 @@ NATIONAL_IDS: tuple[tuple[re.Pattern[str], Callable[[str], bool], str], ...] = (
     (re.compile(r"[XYZ\d]\d{7}[A-Z]"), _dni, "a national id (DNI)"),
     (re.compile(r"[12]\d{4}(?:\d\d|2[AB])\d{8}"), _nir, "a national id (NIR)"),
 )
+CHECKED = frozenset(name for _, _, name in NATIONAL_IDS)
 SSN = re.compile(r"(?!000|666|9\d\d)\d{3}-(?!00)\d\d-(?!0000)\d{4}")
 
 
@@ -160,10 +182,12 @@ def _name_kind(name: str) -> str | None:
 
 def certain_kind(cell: str) -> str | None:
     """The kind of identifier of which one is enough, or None."""
+    if not cell.isascii():
+        cell = unicodedata.normalize("NFKC", cell)  # full-width letters and digits are read as plain ones
     if EMAIL.search(cell):
-        return "an e-mail address"
+        return EMAIL_ADDRESS
     if PHONE.search(cell):
-        return "a phone number"
+        return PHONE_NUMBER
     return "a birth date" if BIRTH_DATE.fullmatch(cell.strip()) or BIRTH_IN_TEXT.search(cell) else None
 
 
@@ -172,7 +196,7 @@ def likely_kinds(cell: str) -> set[str]:
     kinds = {POSTAL_CODE} if POSTAL.fullmatch(cell.upper()) else set()
     if SSN.fullmatch(cell):
         kinds.add("a national id (SSN)")
-    bare = cell.replace(" ", "").replace("-", "").upper()
+    bare = re.sub("[ .-]", "", cell).upper()
     return kinds | {name for shape, check, name in NATIONAL_IDS if shape.fullmatch(bare) and check(bare)}
 
 
@@ -181,11 +205,17 @@ class Gate:
 
     `judged_whole` are the columns of which only the share counts: the report id, which may be any number.
     `certain_only` are those in which one value may still be enough, but numbers mean nothing: ignored columns.
+    `earlier_ids` gives the sender's last stored ids (EARLIER_IDS), and is asked only where a file has too few.
     """
 
     def __init__(
-        self, exempt: frozenset[str], judged_whole: frozenset[str], certain_only: frozenset[str] = frozenset()
+        self,
+        exempt: frozenset[str],
+        judged_whole: frozenset[str],
+        certain_only: frozenset[str] = frozenset(),
+        earlier_ids: Callable[[], Sequence[str]] = tuple,
     ) -> None:
+        self.earlier_ids = earlier_ids
         self.exempt = exempt
         self.judged_whole = judged_whole
         self.certain_only = certain_only
@@ -224,6 +254,12 @@ class Gate:
             likely.discard(POSTAL_CODE)  # reports that are counted from 1 have five digits for a long time
         return frozenset(likely | ({certain} if certain else set()))
 
+    def see_refused(self, column: str, value: str) -> None:
+        """An id or a time that is none: one e-mail address is enough there too, and one phone number for an id."""
+        kind = certain_kind(value)
+        if kind == EMAIL_ADDRESS or (kind == PHONE_NUMBER and column not in self.exempt):
+            raise FileRejected(f"column {column[:40]!a} holds {kind}; remove it at the sender")
+
     def see_line(self, text: str, delimiter: str) -> None:
         """A line that is no row: its cells cannot be told apart by column, and its first dates may be exempt ones."""
         cells = [cell.strip(' "') for cell in text.split(delimiter)]
@@ -236,5 +272,13 @@ class Gate:
     def verdict(self) -> None:
         """Raises FileRejected for a column of which more than half looks like one kind of identifier."""
         for (column, kind), count in sorted(self.kinds.items()):
-            if count * 2 > self.cells[column]:
+            if count * 2 > self.cells[column] and self._enough(column, kind, count):
                 raise FileRejected(f"column {column[:40]!a} holds {kind} in most rows; remove it at the sender")
+
+    def _enough(self, column: str, kind: str, count: int) -> bool:
+        """Whether chance alone does not explain it; a sender of single reports is judged by its earlier ids too."""
+        if count >= ENOUGH_IDS or kind not in CHECKED or column not in self.judged_whole:
+            return True
+        earlier = self.earlier_ids()
+        count += sum(kind in likely_kinds(value) for value in earlier)
+        return count > 1 and count * 2 > self.cells[column] + len(earlier)

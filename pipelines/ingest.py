@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import pyarrow as pa
 from pipelines import summarise
 from pipelines.adapt import Adapter, load_adapter, scratch
 from pipelines.errors import FileRejected
+from pipelines.identifiers import EARLIER_IDS
 from pipelines.judge import Judged, Reader, incoming_schema
 from pipelines.read import Delivery, content_id, lines_at
 from pipelines.settings import Settings, Source
@@ -30,6 +32,8 @@ from pipelines.validate import BAD_CELLS
 from schemas.pack import Pack
 
 RAW_LINE_CUT = 4096
+TOO_LARGE = "needs more memory than there is for one file; deliver it in parts, or raise memory_limit"
+UNREAD = "unread-"  # begins the id of a file that could not be read; the rest is its path's hash
 
 
 @dataclass(frozen=True)
@@ -73,13 +77,15 @@ def ingest_file(connection: duckdb.DuckDBPyConnection, delivery: Delivery, conte
                 return known
         folder = context.home.scratch
         with contextlib.closing(scratch(folder)) as work, contextlib.closing(Spool(folder)) as spool:
-            judged = Reader(delivery, adapter, context.settings, context.pack, work, spool, file_id).judge()
+            earlier = partial(_earlier_ids, connection, delivery.source)
+            judged = Reader(delivery, adapter, context.settings, context.pack, work, spool, file_id, earlier).judge()
             file_id = judged.file_id
             known = _known(connection, delivery, file_id, tried_with)
             if known:
                 return known
             return _store(connection, delivery, context, judged, tried_with, before)
-    except FileRejected as rejection:
+    except (FileRejected, duckdb.OutOfMemoryException) as error:
+        rejection = error if isinstance(error, FileRejected) else FileRejected(TOO_LARGE, passing=True)
         file_id = file_id or _id_of_rejected(delivery.path, context.settings)
         known = _known(connection, delivery, file_id, tried_with)
         if known and known.status == "known":  # accepted once, it stays accepted
@@ -87,6 +93,12 @@ def ingest_file(connection: duckdb.DuckDBPyConnection, delivery: Delivery, conte
         return _reject(
             connection, delivery, context, file_id, rejection.reason, "" if rejection.passing else tried_with
         )
+
+
+def _earlier_ids(connection: duckdb.DuckDBPyConnection, source: Source) -> list[str]:
+    """The sender's last stored report ids."""
+    sql = "SELECT report_id FROM records WHERE source = ? ORDER BY delivery_no DESC, line_number DESC LIMIT ?"
+    return [str(row[0]) for row in connection.execute(sql, [source.name, EARLIER_IDS]).fetchall()]
 
 
 def _path_known(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
@@ -366,4 +378,4 @@ def _id_of_rejected(path: Path, settings: Settings) -> str:
     try:
         return content_id(path, settings)
     except FileRejected:
-        return "unread-" + hashlib.sha256(os.fsencode(path)).hexdigest()
+        return UNREAD + hashlib.sha256(os.fsencode(path)).hexdigest()

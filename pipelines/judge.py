@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -86,7 +86,7 @@ class Judged:
 class Reader:
     """Reads one file block by block, on several threads, in order; `work` is a DuckDB that leaves no trace.
 
-    What is judged is good as long as `spool` is open.
+    What is judged is good as long as `spool` is open. `earlier_ids`: as the gate wants them.
     """
 
     def __init__(
@@ -98,6 +98,7 @@ class Reader:
         work: duckdb.DuckDBPyConnection,
         spool: Spool,
         file_id: str | None = None,
+        earlier_ids: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self.delivery, self.adapter, self.settings, self.pack = delivery, adapter, settings, pack
         self.work, self.spool = work, spool
@@ -107,7 +108,7 @@ class Reader:
         self.names: list[str] = []
         self.gate_lock = threading.Lock()
         exempt = frozenset({"reported_at"}) | adapter.dates
-        self.gate = Gate(exempt, frozenset({"report_id"}) | adapter.ids, adapter.ignores)
+        self.gate = Gate(exempt, frozenset({"report_id"}) | adapter.ids, adapter.ignores, earlier_ids)
         self.threads = settings.threads or os.cpu_count() or 1
         self.parse_time = _parse_time(delivery.source)
 
@@ -199,7 +200,9 @@ class Reader:
         raw = raw_rows(block, self.names, self.delimiter, WHOLE_COLUMNS)
         with self.gate_lock:
             self._look_for_identifiers(raw)
-        return self._judged(block, raw, note=True)
+        judged = self._judged(block, raw, note=True)
+        self._look_at_refused(raw, judged.validated.bad_cells)
+        return judged
 
     def _plain(self, block: Block) -> _Processed:
         raw = raw_rows(block, self.names, self.delimiter, WHOLE_COLUMNS)
@@ -217,6 +220,17 @@ class Reader:
             self.gate.see(name, values, len(column) - column.null_count, counts)
         for line in raw.bad_lines:
             self.gate.see_line(line.text, self.delimiter)
+
+    def _look_at_refused(self, raw: RawRows, bad_cells: pa.Table) -> None:
+        """Ids and times are judged by the share of a column, or not at all; but refused ones go to the quarantine."""
+        names = pa.array(sorted(WHOLE_COLUMNS))
+        refused = bad_cells.filter(pyarrow.compute.is_in(bad_cells["column_name"], names))["line_number"]
+        if not len(refused):
+            return
+        rows = raw.table.filter(pyarrow.compute.is_in(raw.table["line_number"], refused.combine_chunks()))
+        for name in set(self.names) & (self.gate.exempt | self.gate.judged_whole):
+            for value in rows.column(name).unique().drop_null().to_pylist():
+                self.gate.see_refused(name, value)
 
     def _judged(self, block: Block, raw: RawRows, note: bool) -> _Processed:
         rows = canonical_rows(self.adapter, self.delivery.source, raw.table, self.file_id or "", self.pack)
@@ -269,6 +283,7 @@ class Reader:
         if contested:
             for batch in self._batches():
                 self._add_candidates(batch)
+        work.execute(statement("steps", "alike"))  # a table of its own: DuckDB then knows that it is the smaller one
         return work.sql(statement("steps", "left_out")).to_arrow_table()
 
     def _contested(self) -> int:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import itertools
 import json
 import math
+import os
 import resource
+import stat
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, time
 from decimal import Decimal
 from pathlib import Path
@@ -19,13 +22,15 @@ from typing import Any, BinaryIO, TextIO
 import duckdb
 import pyarrow as pa
 
-from pipelines.cells import harmless
-from pipelines.errors import CalfwatchError, LockedError, StateError, UsageError
+from pipelines.cells import harmless, printable, shown_in
+from pipelines.errors import CalfwatchError, LockedError, StateError, UsageError, is_damage
 from schemas.tables import quoted
 
+PUBLISH_ANEW = "`calfwatch run` publishes it anew from the records."
 MEMORY_LIMIT = "1GB"
 RESULT_BYTES = 1 << 30  # a larger result is refused
 PROCESS_BYTES = 3 << 30  # what a query may add to the process; DuckDB's own limit leaves out long strings and lists
+GRACE_SECONDS = 5  # for a query that is over time to stop by itself
 CELL_WIDTH = 60
 TABLE_ROWS = 10_000  # nobody reads more on a screen
 BATCH_ROWS = 10_000
@@ -65,35 +70,58 @@ def _missing(path: Path) -> str:
     return f"{path}: not there yet; try `calfwatch ingest PATH` first"
 
 
-def _open_error(path: Path, error: duckdb.Error) -> CalfwatchError:
+def _open_error(path: Path, error: Exception) -> CalfwatchError:
     if "Could not set lock" in str(error):
         return LockedError(f"{path.name} is being written by a run; query --db summaries meanwhile, or try again")
-    return StateError(f"{path} cannot be opened ({type(error).__name__}): it is damaged or no DuckDB file")
+    if not os.access(path, os.R_OK, effective_ids=True):
+        return UsageError(f"{path}: may not be read; ask its owner, or mend its mode")
+    advice = f". {PUBLISH_ANEW}" if path.name == "summaries.duckdb" else ""
+    return StateError(f"{path} cannot be opened ({type(error).__name__}): it is damaged or no DuckDB file{advice}")
 
 
-def run_query(path: Path, sql: str, timeout_seconds: float = 60) -> pa.Table:
+def run_query(path: Path, sql: str, timeout_seconds: float = 60, force: bool = False) -> pa.Table:
     """One statement's result: unique column names, whole numbers as integers where they fit, intervals as text.
 
+    With `force`, a query that does not heed its interrupt within GRACE_SECONDS ends with the process.
     Raises UsageError for SQL that DuckDB refuses, that takes too long or that returns too much.
     """
     if not timeout_seconds > 0:
         raise UsageError("--timeout must be more than 0 seconds")
     connection = read_only(path)
-    timer = threading.Timer(min(timeout_seconds, threading.TIMEOUT_MAX), connection.interrupt)
+    timers = [_timer(timeout_seconds, connection.interrupt)]
+    if force:
+        timers.append(_timer(timeout_seconds + GRACE_SECONDS, _end_process, timeout_seconds))
     try:
         with _bounded_memory():
             if _statements(connection, sql) != 1:
                 raise UsageError("one SQL statement at a time")
-            timer.start()
+            for timer in timers:
+                timer.start()
             return _plain(_read(connection.sql(sql)))
     except (duckdb.Error, pa.ArrowException, OSError, MemoryError) as error:
-        if timer.finished.is_set():
-            text = f"the query took longer than {timeout_seconds:g} s; narrow it, or raise --timeout"
-            raise UsageError(text) from error
+        if timers[0].finished.is_set():
+            raise UsageError(_too_long(timeout_seconds)) from error
+        if is_damage(error):
+            raise _open_error(path, error) from error
         raise UsageError(_refusal(error)) from error
     finally:
-        timer.cancel()
+        for timer in timers:
+            timer.cancel()
         connection.close()
+
+
+def _timer(seconds: float, function: Callable[..., None], *values: object) -> threading.Timer:
+    return threading.Timer(min(seconds, threading.TIMEOUT_MAX), function, values)
+
+
+def _too_long(timeout_seconds: float) -> str:
+    return f"the query took longer than {timeout_seconds:g} s; narrow it, or raise --timeout"
+
+
+def _end_process(timeout_seconds: float) -> None:
+    """The last resort: a function over one very long text hears no interrupt before it is done with it."""
+    print(f"calfwatch: {_too_long(timeout_seconds)}", file=sys.stderr, flush=True)
+    os._exit(UsageError.exit_code)
 
 
 def _statements(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
@@ -184,7 +212,7 @@ def write_result(table: pa.Table, form: str, out: str | None) -> None:
     """
     try:
         if out:
-            with open(out, "wb") as stream:
+            with open(out, "wb", opener=_private) as stream:
                 _write(table, form, stream)
         else:
             sys.stdout.flush()
@@ -195,6 +223,14 @@ def write_result(table: pa.Table, form: str, out: str | None) -> None:
         raise UsageError(f"{out or 'standard output'}: cannot be written: {error.strerror or error}") from error
     except (pa.ArrowException, OverflowError, ValueError) as error:
         raise UsageError(f"{form} cannot hold this result: {error}; cast the column, or try another format") from error
+
+
+def _private(path: str, flags: int) -> int:
+    """Opens a file for its owner alone, also one that was there and open to others; a device stays as it is."""
+    descriptor = os.open(path, flags, 0o600)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.fchmod(descriptor, 0o600)
+    return descriptor
 
 
 def _write(table: pa.Table, form: str, stream: BinaryIO) -> None:
@@ -224,8 +260,8 @@ def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
 def _write_csv(table: pa.Table, stream: TextIO) -> None:
     """NULL is an empty cell; lists and structs are JSON within their cell; no text becomes a spreadsheet's formula."""
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(table.column_names)
-    writer.writerows([_csv_cell(cell) for cell in row] for row in _rows(table))
+    for row in itertools.chain([table.column_names], _rows(table)):  # a PIVOT makes names of cells
+        writer.writerow([shown_in(stream, _csv_cell(cell)) for cell in row])
 
 
 def _csv_cell(cell: Any) -> Any:
@@ -274,6 +310,7 @@ def _write_table(table: pa.Table, stream: TextIO) -> None:
 
 def text_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Aligned columns; numbers to the right, unknown as a dash, long cells cut."""
+    names = [printable(name) for name in names]
     cells = [[_shown(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
     numeric = [

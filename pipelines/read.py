@@ -19,6 +19,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,6 +34,7 @@ from pipelines.settings import Settings, Source
 SUFFIXES = (".csv", ".csv.gz", ".csv.zst")
 BLOCK_BYTES = 8 << 20
 LONGEST_LINE = 1 << 20
+MOST_LINES = 1 << 18  # in a block
 SMALL_EXPANSION = 64 << 20  # an archive may always unpack to this much
 BOM = b"\xef\xbb\xbf"
 
@@ -127,8 +129,7 @@ def _expand(given: str) -> list[Path]:
 def _found(given: str) -> list[Path]:
     path = Path(given)
     if path.is_dir():
-        inside = (Path(folder) / name for folder, _, names in os.walk(path, onerror=_raise) for name in names)
-        return [p for p in inside if p.name.lower().endswith(SUFFIXES) and not p.name.startswith(".")]
+        return [p for p in _inside(path) if p.name.lower().endswith(SUFFIXES) and not p.name.startswith(".")]
     if path.exists() or path.is_symlink():
         return [path]
     is_pattern = any(sign in given for sign in "*?[")
@@ -136,6 +137,19 @@ def _found(given: str) -> list[Path]:
     if not matches and not is_pattern:
         raise UsageError(f"{given}: no such file or folder")
     return [p for match in matches for p in ([match] if not match.is_dir() else _found(str(match)))]
+
+
+def _inside(top: Path) -> Iterator[Path]:
+    """The files at any depth, links to folders followed; each folder once, for links may go in circles."""
+    seen = set()
+    for folder, folders, names in os.walk(top, onerror=_raise, followlinks=True):
+        found = os.stat(folder)
+        if (found.st_dev, found.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((found.st_dev, found.st_ino))
+        folders.sort(key=os.fsencode)
+        yield from (Path(folder) / name for name in names)
 
 
 def _raise(error: OSError) -> None:
@@ -208,12 +222,25 @@ def blocks(path: Path, settings: Settings, meter: Meter | None = None) -> Iterat
         _refuse_long_lines(data)
         end = data.rfind(b"\n") + 1
         rest = data[end:]
-        if end:
-            lines = data.count(b"\n", 0, end)
-            yield Block(first_line, data[:end], lines)
-            first_line += lines
+        for block in _pieces(data[:end], first_line):
+            yield block
+            first_line += block.lines
     if rest:
         yield Block(first_line, rest + b"\n", 1)
+
+
+def _pieces(data: bytes, first_line: int) -> Iterator[Block]:
+    """Complete lines as one block, or as several where they are so short that their rows would fill the memory."""
+    lines = data.count(b"\n")
+    if lines <= MOST_LINES:
+        if data:
+            yield Block(first_line, data, lines)
+        return
+    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")) + 1
+    cuts = [0, *ends[MOST_LINES - 1 :: MOST_LINES].tolist()]
+    cuts += [len(data)] if cuts[-1] < len(data) else []
+    for number, (start, end) in enumerate(pairwise(cuts)):
+        yield Block(first_line + number * MOST_LINES, data[start:end], min(MOST_LINES, lines - number * MOST_LINES))
 
 
 def _refuse_long_lines(data: bytes) -> None:

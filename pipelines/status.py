@@ -24,7 +24,7 @@ def status_of(home: Path) -> tuple[list[str], bool]:
     """
     place = Home(home)
     with contextlib.closing(read_only(place.records)) as connection, damage_told(place.records):
-        check_version(connection, place)
+        check_version(connection, place.records)
         check_counts(connection)
         settings = load_settings(home)
         lines = [f"home          {home}", *_stored(connection), _small_groups(connection, settings.k_anonymity)]
@@ -60,8 +60,14 @@ def _other_pack(used: str, configured: Pack) -> list[str]:
 
 
 def _rejected(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    rows = connection.execute("SELECT path, reason FROM files WHERE status = 'rejected' ORDER BY path").fetchall()
-    return [f"rejected {shown_path(path)}: {reason}" for path, reason in rows]
+    """Every rejected file, unless another was tried from its place since; `withdraw` ends it too, and needs the id."""
+    rows = connection.execute(
+        """SELECT path, reason, file_id FROM files AS rejected
+           WHERE status = 'rejected' AND NOT EXISTS (
+             FROM files WHERE path = rejected.path AND delivery_no > rejected.delivery_no)
+           ORDER BY path"""
+    ).fetchall()
+    return [f"rejected {shown_path(path)}: {reason} (file {file_id[:12]})" for path, reason, file_id in rows]
 
 
 def _small_groups(connection: duckdb.DuckDBPyConnection, k: int) -> str:

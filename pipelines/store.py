@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -15,7 +16,17 @@ from pathlib import Path
 import duckdb
 
 from pipelines import durable, migrate, revisions, summarise, surveillance
-from pipelines.errors import DiskError, LockedError, StateError, UsageError, disk_failure
+from pipelines.errors import (
+    WHAT_TO_DO,
+    DiskError,
+    LockedError,
+    StateError,
+    UsageError,
+    disk_failure,
+    is_damage,
+    lost_records,
+)
+from pipelines.query import PUBLISH_ANEW
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number, sql_list, statement
 from schemas.check import require_sound
@@ -110,9 +121,12 @@ class Home:
 
 
 @contextlib.contextmanager
-def open_records(home: Home, settings: Settings, pack: Pack) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_records(
+    home: Home, settings: Settings, pack: Pack, wait_seconds: float = 0
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """records.duckdb for writing; the caller holds the lock. Made where there is none, checked where there is.
 
+    Waits for programs that read it: our lock keeps writers out, DuckDB's own keeps out who would write beside readers.
     `pack` is for a home without a history; one that has a history keeps the pack that tagged it (`pack_in_use`).
     Raises StateError for a damaged or foreign state.
     """
@@ -123,13 +137,15 @@ def open_records(home: Home, settings: Settings, pack: Pack) -> Iterator[duckdb.
     try:
         _clear_leftovers(home)
         _configure(connection, home, settings)
-        _attach(connection, home)
+        if home.summaries.exists() and not home.records.exists():
+            raise lost_records(home.records)
+        _attach(connection, home, wait_seconds=wait_seconds)
         with damage_told(home.records):
             _prepare(connection, home, settings, pack)
         try:
             yield connection
         except duckdb.Error as error:  # a damaged block that only the run's own work touched, or a full disk
-            if "orrupt" in str(error) or disk_failure(str(error)):
+            if is_damage(error) or disk_failure(str(error)):
                 raise _damaged(home.records, error) from error
             raise
     finally:
@@ -145,8 +161,13 @@ def open_read_only(home: Home, settings: Settings) -> Iterator[duckdb.DuckDBPyCo
     try:
         _configure(connection, home, settings)
         _attach(connection, home, "READ_ONLY")
-        check_version(connection, home)
+        with damage_told(home.records):
+            check_version(connection, home.records)
         yield connection
+    except duckdb.Error as error:
+        if is_damage(error):
+            raise _damaged(home.records, error) from error
+        raise
     finally:
         connection.close()
         os.umask(before)
@@ -170,10 +191,10 @@ def damage_told(path: Path) -> Iterator[None]:
 def _damaged(path: Path, error: duckdb.Error) -> DiskError | StateError:
     if failure := disk_failure(str(error)):
         return DiskError(path.parent, failure)
-    return StateError(
-        f"{path} cannot be read ({type(error).__name__}): it is damaged. "
-        "Restore a backup with `calfwatch restore FILE`, or move it away and ingest the CSVs again."
-    )
+    advice = WHAT_TO_DO
+    if path.name == "summaries.duckdb":
+        advice = PUBLISH_ANEW
+    return StateError(f"{path} cannot be read ({type(error).__name__}): it is damaged. {advice}")
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings, pack: Pack) -> None:
@@ -183,7 +204,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settin
         _create(connection, settings, pack)
     home.records.chmod(0o600)
     _migrate(connection, home, settings, pack)
-    check_version(connection, home)
+    check_version(connection, home.records)
     check_counts(connection)
     _follow_settings(connection, settings, pack)
 
@@ -250,6 +271,11 @@ def _clear_leftovers(home: Home) -> None:
             path.unlink()
         elif path.suffix == ".new":
             shutil.rmtree(path)
+    for path in home.path.glob("records.before-*.duckdb"):
+        if home.records.exists() and path.samefile(
+            home.records
+        ):  # a restore that got no further: no copy, but an alias
+            path.unlink()
 
 
 def _configure(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
@@ -264,20 +290,34 @@ def _configure(connection: duckdb.DuckDBPyConnection, home: Home, settings: Sett
         connection.execute("SET threads = ?", [settings.threads])
 
 
-def _attach(connection: duckdb.DuckDBPyConnection, home: Home, mode: str = "READ_WRITE") -> None:
+def _attach(
+    connection: duckdb.DuckDBPyConnection, home: Home, mode: str = "READ_WRITE", wait_seconds: float = 0
+) -> None:
+    until = time.monotonic() + wait_seconds
+    while (error := _attach_error(connection, home, mode)) is not None:
+        if "Could not set lock" in str(error):
+            if time.monotonic() < until:
+                time.sleep(0.1)
+                continue
+            holder = re.search(r"PID (\d+)", str(error))
+            who = f"process {holder.group(1)}" if holder else "another program"
+            raise LockedError(f"{home.records} is open in {who}; close it there, or try a longer --wait") from error
+        if failure := disk_failure(str(error)):
+            raise DiskError(home.path, failure) from error
+        raise StateError(
+            f"{home.records} cannot be opened ({type(error).__name__}): it is damaged or no DuckDB file. {WHAT_TO_DO}"
+        ) from error
+
+
+def _attach_error(connection: duckdb.DuckDBPyConnection, home: Home, mode: str) -> duckdb.Error | None:
+    """Attaches the records and uses them, or says why that is not possible."""
     path = quoted(str(home.records))
     try:
         connection.execute(f"ATTACH {path} AS calfwatch ({mode}, STORAGE_VERSION '{STORAGE_VERSION}')")
         connection.execute("USE calfwatch")
     except duckdb.Error as error:
-        if "Could not set lock" in str(error):
-            raise LockedError(f"{home.records} is open in another program; close it there") from error
-        if failure := disk_failure(str(error)):
-            raise DiskError(home.path, failure) from error
-        raise StateError(
-            f"{home.records} cannot be opened ({type(error).__name__}): it is damaged or no DuckDB file. "
-            "Restore it from a backup, or move it away and ingest the CSVs again."
-        ) from error
+        return error
+    return None
 
 
 def _has_state(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -397,13 +437,13 @@ def _names_of_bits(mask: str, names: tuple[str, ...]) -> str:
     return f"list_filter([{tests}], lambda name: name IS NOT NULL)"
 
 
-def check_version(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
-    """Raises StateError where the state has another schema version."""
+def check_version(connection: duckdb.DuckDBPyConnection, path: Path, older_too: bool = False) -> None:
+    """Raises StateError where the state has another schema version; with `older_too` an older one may pass."""
     found = get_state(connection, "schema_version")
-    if found != str(SCHEMA_VERSION):
-        older = found.isdigit() and int(found) < SCHEMA_VERSION
+    older = found.isdigit() and int(found) < SCHEMA_VERSION
+    if found != str(SCHEMA_VERSION) and not (older and older_too):
         advice = "`calfwatch run` brings it up to date" if older else "use the calfwatch that wrote it, or a newer one"
-        raise StateError(f"{home.records} has schema version {found}, this calfwatch reads {SCHEMA_VERSION}; {advice}")
+        raise StateError(f"{path} has schema version {found}, this calfwatch reads {SCHEMA_VERSION}; {advice}")
 
 
 def _follow_settings(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
@@ -463,7 +503,7 @@ def check_counts(connection: duckdb.DuckDBPyConnection) -> None:
         if wanted != found:
             raise StateError(
                 f"records.duckdb contradicts itself: {name}: {wanted} by the ledger or the records, {found} found. "
-                "Restore a backup, or ingest the CSVs into a new home."
+                f"{WHAT_TO_DO}"
             )
 
 

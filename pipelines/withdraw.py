@@ -18,7 +18,7 @@ import pyarrow as pa
 from pipelines import audit, summarise
 from pipelines.adapt import load_adapter, scratch
 from pipelines.errors import FileRejected, UsageError
-from pipelines.ingest import Context
+from pipelines.ingest import UNREAD, Context
 from pipelines.judge import Judged, Reader, incoming_schema
 from pipelines.read import Delivery, content_id
 from pipelines.spool import Spool
@@ -36,7 +36,7 @@ UNDONE = "its withdrawal was undone: deliver the file again; it then counts as t
 
 @dataclass(frozen=True)
 class Entry:
-    """One accepted or withdrawn file of the ledger."""
+    """One file of the ledger."""
 
     delivery_no: int
     file_id: str
@@ -58,6 +58,8 @@ def withdraw(
     entry = find_entry(connection, file_id, source)
     if entry.status == "withdrawn":
         return f"{entry.file_id[:12]}: withdrawn before; nothing more to take back"
+    if entry.status == "rejected":
+        return _close(connection, entry)
     connection.execute(statement("steps", "named_reports"), {"withdrawn": entry.delivery_no})
     repeated = _repeating_files(connection, entry)
     _read_again(connection, context, repeated, _found(context, repeated, csvs))
@@ -98,9 +100,20 @@ def find_entry(connection: duckdb.DuckDBPyConnection, file_id: str, source: str 
     if len(entries) > 1:
         some = ", ".join(f"{entry.file_id[:12]} of {entry.source}" for entry in entries[:3])
         raise UsageError(f"'{file_id}' begins {len(entries)} ids ({some}); give more of it, or --source")
-    if entries[0].status == "rejected":
-        raise UsageError(f"{entries[0].file_id[:12]} was rejected; nothing of it is stored")
     return entries[0]
+
+
+def _close(connection: duckdb.DuckDBPyConnection, entry: Entry) -> str:
+    """A rejected file, of which nothing is stored, asks for attention no more; one that could not be read is forgotten,
+    for it has no content by which it could be known again."""
+    with transaction(connection):
+        if entry.file_id.startswith(UNREAD):
+            connection.execute("DELETE FROM files WHERE delivery_no = ?", [entry.delivery_no])
+        else:
+            _mark(connection, entry)
+        text = f"{entry.file_id[:12]}: was rejected, so nothing of it is stored; it is no longer waited for"
+        audit.note(connection, "withdraw", entry.file_id, text)
+    return text
 
 
 def _repeating_files(connection: duckdb.DuckDBPyConnection, entry: Entry) -> list[Entry]:

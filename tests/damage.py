@@ -226,6 +226,13 @@ def _shift(draw: Random, line: bytes) -> bytes:
     return rest + b"," + first
 
 
+def _header_again(draw: Random, data: bytes) -> bytes:
+    """Two exports put one after the other."""
+    header, *lines = data.split(b"\n")
+    place = draw.randint(0, len(lines))
+    return b"\n".join([header, *lines[:place], header, *lines[place:]])
+
+
 def _quote_all(draw: Random, line: bytes) -> bytes:
     return b",".join(b'"' + cell.replace(b'"', b'""') + b'"' for cell in line.split(b","))
 
@@ -262,6 +269,11 @@ DAMAGES: dict[str, Damage] = {
     "half a character": on_a_line(insert(b"\xc3", b"\xe2\x82", b"\xed\xa0\x80")),
     "a mark inside": on_a_line(lambda _, line: b"\xef\xbb\xbf" + line),
     "invisible characters": on_a_cell(insert("\u200b".encode(), "\u00a0".encode(), "\u202e".encode())),
+    "line ends of Unicode": on_a_cell(
+        insert("\u2028".encode(), "\u2029".encode(), "\x85".encode(), b"\v", b"\f", b"\x1c")
+    ),
+    "look-alike letters": on_a_cell(lambda _, cell: cell.decode("utf-8", "replace").translate(CYRILLIC).encode()),
+    "byte order mark twice": lambda _, data: b"\xef\xbb\xbf\xef\xbb\xbf" + data,
     "wide digits": on_a_cell(lambda _, cell: cell.decode("utf-8", "replace").translate(WIDE).encode()),
     # header
     "no header": lambda _, data: data.partition(b"\n")[2],
@@ -273,6 +285,9 @@ DAMAGES: dict[str, Damage] = {
     "a name lost": on_header(lambda draw, names: _without(draw, names, draw.randrange(len(names)))),
     "a name twice": on_header(lambda draw, names: [*names[:-1], names[0]]),
     "a name misspelt": on_header(lambda draw, names: [*names[:-1], _delete(draw, names[-1])]),
+    "header again further down": _header_again,
+    "header with a comma more": on_header(lambda _, names: [*names, b""]),
+    "a line that names the separator": lambda _, data: b"sep=,\n" + data,
     "a title above": lambda _, data: b"Calf pain reports, week 47\n" + data,
     # columns
     "a column lost": on_columns(_without),
@@ -314,6 +329,30 @@ DAMAGES: dict[str, Damage] = {
     "curly quotes": on_a_cell(lambda _, cell: b"\xe2\x80\x9c" + cell + b"\xe2\x80\x9d"),
     # cells
     "a cell of another kind": on_a_cell(put(b"maybe", b"11", b"-1", b"3.0", b"1e3", b"NaN", b"null", b"#REF!", b"?")),
+    "a number of another kind": on_a_cell(
+        put(
+            b"+1",
+            b"-0",
+            b"1e1",
+            b"07",
+            b"0x1",
+            b"1_0",
+            b"1 000",
+            "1\u00a0000".encode(),
+            "\u0667".encode(),
+            "²".encode(),
+        )
+    ),
+    "a time that is none": on_a_cell(
+        put(
+            b"2026-02-30",
+            b"2026-11-16T23:59:60",
+            b"2026-11-16T10:00+24:00",
+            b"0001-01-01",
+            b"9999-12-31",
+            b"2026-W47-1",
+        )
+    ),
     "a cell of a table program": on_a_cell(put(b"16/11/2026", b"46342", b"2026-11-16 24:00", b"TRUE", b"1,5")),
     "a cell padded": on_a_cell(lambda _, cell: b" " + cell + b" "),
     "a cell blank": on_a_cell(put(b"")),
@@ -321,6 +360,7 @@ DAMAGES: dict[str, Damage] = {
     "an id of another line": on_lines(lambda draw, lines: [*lines[:-1], lines[0]]),
     "an e-mail address": on_a_cell(put(b"jane@example.org")),
 }
+CYRILLIC = str.maketrans("aceopxy", "\u0430\u0441\u0435\u043e\u0440\u0445\u0443")
 WIDE = {ord("0") + digit: 0xFF10 + digit for digit in range(10)}
 GENTLE = [
     name for name, damage in DAMAGES.items() if name not in ("file empty", "UTF-16", "CR", "a web page", "CRCRLF")

@@ -78,6 +78,16 @@ def test_a_backup_that_cannot_be_trusted_is_none(home: Home, tmp_path: Path, mon
     assert list(tmp_path.glob("b.duckdb*")) == []
 
 
+def test_a_state_of_a_newer_version_is_not_backed_up_for_it_could_not_be_restored(home: Home, tmp_path: Path) -> None:
+    with duckdb.connect(str(home.records)) as connection:
+        connection.execute("UPDATE state SET value = '99' WHERE key = 'schema_version'")
+    with pytest.raises(StateError, match="schema version 99"):
+        backup(home, tmp_path / "b.duckdb", 0)
+    assert list(tmp_path.glob("b.duckdb*")) == []
+    older = old_home(tmp_path, 1)
+    assert backup(older, tmp_path / "b.duckdb", 0) == 55
+
+
 @pytest.mark.parametrize("what", ["there already", "no folder"])
 def test_a_place_that_cannot_be_written_is_a_wrong_usage(what: str, home: Home, tmp_path: Path) -> None:
     target = tmp_path / "b.duckdb" if what == "there already" else tmp_path / "none" / "b.duckdb"
@@ -119,6 +129,26 @@ def test_a_damaged_state_is_replaced_and_kept_and_an_old_backup_is_brought_up_to
     fresh = Home(tmp_path / "fresh")
     fresh.make()
     assert restore(fresh, Settings(), pack, old.records, 0) == (55, None)
+
+
+def test_a_restore_killed_before_the_exchange_leaves_no_second_name_of_the_records(
+    home: Home, tmp_path: Path, pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "b.duckdb"
+    backup(home, copy, 0)
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.durable.put_in_place", die)
+        with pytest.raises(KeyboardInterrupt):
+            restore(home, Settings(), pack, copy, 0)
+    assert len(list(home.path.glob("records.before-*"))) == 1
+    fed(home, pack, [])
+    assert list(home.path.glob("records.before-*")) == []
+    assert restore(home, Settings(), pack, copy, 0)[0] == 55
+    assert len(list(home.path.glob("records.before-*"))) == 1
 
 
 def archive(folder: Path, seed: int) -> list[Path]:

@@ -13,6 +13,8 @@ import duckdb
 import pytest
 
 from pipelines import store
+from pipelines.__main__ import main
+from pipelines.backup import backup
 from pipelines.check import CHECKS, check
 from pipelines.errors import StateError
 from pipelines.settings import Settings
@@ -181,3 +183,51 @@ def test_four_hundred_damages_are_found_or_change_no_number(
     fates = fates_in_database_and_log(200, home, pack, later)
     print(*(f"{count:4}  {name}" for name, count in sorted(fates.items())), sep="\n")
     assert sum(fates.values()) == 400
+
+
+LOOKS = [
+    ("explain", "K3"),
+    ("quarantine", "list"),
+    ("rules", "diff", "stored", "stored"),
+    ("rules", "show"),
+    ("query", "--db", "records", "SELECT * FROM reports"),
+    ("report", "--week", "2026-W46"),
+]
+
+
+@pytest.mark.parametrize("words", LOOKS, ids=lambda words: words[0])
+def test_every_look_at_a_file_that_was_cut_ends_with_5(
+    words: tuple[str, ...], home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = home.records.read_bytes()
+    home.records.write_bytes(data[: len(data) * 6 // 10])
+    verbs = 2 if words[0] == "rules" else 1
+    assert main([*words[:verbs], "--home", str(home.path), *words[verbs:]]) == 5
+    err = capsys.readouterr().err
+    assert str(home.records) in err
+    assert "damaged" in err
+
+
+def test_a_damaged_snapshot_is_published_anew(home: Home, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    data = home.summaries.read_bytes()
+    home.summaries.unlink()
+    home.summaries.write_bytes(data[: len(data) * 6 // 10])
+    assert main(["query", "--home", str(home.path), "FROM weekly_triage"]) == 5
+    assert "`calfwatch run` publishes it anew from the records" in capsys.readouterr().err
+    assert main(["ingest", "--home", str(home.path), str(tmp_path)]) == 0
+    assert main(["query", "--home", str(home.path), "FROM weekly_triage"]) == 0
+
+
+@pytest.mark.parametrize(
+    "words", [("ingest", "*.nothing"), ("report",), ("status",), ("check",), ("backup", "b.duckdb")]
+)
+def test_records_that_are_gone_are_not_begun_anew_silently(
+    words: tuple[str, ...], home: Home, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    backup(home, tmp_path / "good.duckdb", 0)
+    home.records.unlink()
+    assert main([words[0], "--home", str(home.path), *words[1:]]) == 5
+    assert "records.duckdb is gone, but summaries.duckdb tells of what was stored" in capsys.readouterr().err
+    assert not home.records.exists()
+    assert main(["restore", "--home", str(home.path), str(tmp_path / "good.duckdb")]) == 0
+    assert main(["check", "--deep", "--home", str(home.path)]) == 0

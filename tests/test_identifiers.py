@@ -42,6 +42,15 @@ CERTAIN = {
         "202-555-0100",
         "202.555.0100",
         "030/1234567",
+        "0044 20 7946 0000",
+        "00442079460000",
+        "1-800-555-0100",
+        "202/555-0100",
+        "06 12 34 56 78",
+        "06.12.34.56.78",
+        "06-12345678",
+        "02 9374 4000",
+        "+44 20 7946 0000".translate({ord("0") + digit: 0xFF10 + digit for digit in range(10)}),
         "call 202-555-0100 after six",
     ],
     "a birth date": [
@@ -64,9 +73,36 @@ CERTAIN = {
         "D.O.B.: 1980-05-17",
         "born on 17 May 1980",
         "Date of birth=19800517",
+        "DOB:17051980",
+        "geb. 17.05.1980",
+        "17. Mai 1980",
+        "17 mai 1980",
+        "17 de mayo de 1980",
+        "17th of May 1980",
+        "1980/May/17",
+        "17. 5. 1980",
+        "1980.05.17.",
+        "17-MAY-80",
+        "17/05/80",
+        "5/17/1980 0:00",
+        "17/05/1980 12:00:00 AM",
+        "1980-05-17T00:00:00+02:00",
     ],
 }
 NO_IDENTIFIERS = [
+    *(
+        "012-0001",
+        "001-123",
+        "0012345678",
+        "0000000017",
+        "1 2 3",
+        "10/11",
+        "may",
+        "12/2026",
+        "17 days",
+        "1/2",
+        "May 26",
+    ),
     *("", "yes", "no", "unknown", "75+", "60-74", "0-17", "7", "3650", "1e5", "-12", "3.14159", "2026", "12/24"),
     *("north", "North-West_3", "DE21A", "UKI31", "E08000003", "SW1A", "K1A", "NY-1", "region 12", "A1", "R.12"),
     *("R7-000123", "20261116-0001", "2026.11.16.5", "2026-11-16_0001", "v1.2.3", "10.11.12", "1.2.3.4", "user@home"),
@@ -277,6 +313,59 @@ def test_the_time_of_the_report_is_exempt_and_its_id_is_judged_as_a_column() -> 
     assert verdict("report_id", nhs).startswith("column 'report_id' holds a national id (NHS number)")
 
 
+def ids_judged(ids: list[str], earlier: list[str]) -> str:
+    return verdict("report_id", ids, Gate(frozenset(), frozenset({"report_id"}), earlier_ids=lambda: earlier))
+
+
+def test_a_few_report_ids_are_judged_with_the_earlier_ones_of_their_sender() -> None:
+    ids = ["9434765919", "4010232137", "6056767043", "4386977619"]
+    assert {kind for value in ids for kind in likely_kinds(value)} == {"a national id (NHS number)"}
+    harmless = [f"R-{number}" for number in range(16)]
+    assert ids_judged(ids[:1], []) == ids_judged(ids[:1], harmless) == "ok"
+    for earlier in (ids[1:2], ids[1:]):
+        assert "NHS" in ids_judged(ids[:1], earlier)
+    assert "NHS" in ids_judged(ids[:2], [])
+    assert ids_judged(ids[:2], harmless) == "ok"
+    assert "NHS" in ids_judged(ids[:3], harmless), "three are a column of their own"
+    assert "phone" in ids_judged(["202-555-0100"], harmless), "a shape is no matter of chance"
+    assert "NHS" in verdict("region", ids[:1])
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        ({"report_id": "jane@example.org"}, "column 'report_id' holds an e-mail address"),
+        ({"report_id": "+44 20 7946 0000"}, "column 'report_id' holds a phone number"),
+        ({"reported_at": "jane@example.org"}, "column 'reported_at' holds an e-mail address"),
+        ({"report_id": "17/05/2026"}, None),
+        ({"reported_at": "0116112026"}, None),
+        ({"reported_at": "16.11.2026 10:30"}, None),
+    ],
+)
+def test_an_id_or_time_that_is_none_is_kept_as_text_and_may_be_no_address(
+    cells: dict[str, str], told: str | None, ingest, ask, write_csv
+) -> None:
+    (outcome,) = ingest(write_csv([*({"report_id": f"r{i}"} for i in range(9)), {"report_id": "x"} | cells]))
+    assert outcome.status == ("rejected" if told else "accepted")
+    assert (outcome.reason or "").startswith(told or "")
+    assert ask("SELECT count(DISTINCT line_number) FROM quarantine") == [(0 if told else 1,)]
+
+
+def test_files_of_one_row_are_no_false_alarm_and_a_column_sent_row_by_row_is_still_found(ingest, tmp_path) -> None:
+    draw = random.Random(1)
+    earlier: list[str] = []
+    for number in range(600):
+        digits = 9 + number % 3
+        report_id = str(draw.randrange(10 ** (digits - 1), 10**digits))
+        assert ids_judged([report_id], earlier[-16:]) == "ok"
+        earlier.append(report_id)
+    paths = []
+    for number, report_id in enumerate(("9434765919", "4010232137", "6056767043")):
+        paths.append(tmp_path / f"{number}.csv")
+        paths[-1].write_text(f"report_id,reported_at,redness\n{report_id},2026-11-16,yes\n")
+    assert [outcome.status for outcome in ingest(*paths)] == ["accepted", "rejected", "rejected"]
+
+
 def test_reports_counted_from_one_are_no_postal_codes_when_they_have_five_digits() -> None:
     assert verdict("report_id", [str(number) for number in range(20_000, 30_000)]) == "ok"
     assert "postal code" in verdict("region", [str(number) for number in range(20_000, 20_100)])
@@ -327,6 +416,7 @@ ID_STYLES: dict[str, Callable[[int], str]] = {
     "hex": lambda _: f"{DRAW.getrandbits(32):08x}",
     "day and number": lambda i: f"20261116-{i:04}",
     "year and number": lambda i: f"C-2026-{i:06}",
+    "site and number": lambda i: f"012-{i:04}",
     "two groups": lambda _: f"{DRAW.randrange(1000):03}-{DRAW.randrange(10_000):04}",
 }
 

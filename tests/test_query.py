@@ -24,6 +24,7 @@ from pipelines.__main__ import main
 from pipelines.errors import LockedError, StateError, UsageError
 from pipelines.query import read_only, run_query, text_table, write_result
 from pipelines.store import Home
+from tests.test_read import as_nobody, open_folder
 
 Typed = Callable[..., tuple[int, str, str]]
 
@@ -297,6 +298,22 @@ def test_a_memory_bomb_goes_off_within_bounds(database: Path) -> None:
     assert done.stderr == ""
 
 
+DEAF = """
+import sys
+from pathlib import Path
+from pipelines import query
+
+query.GRACE_SECONDS = 0.2
+query.run_query(Path(sys.argv[1]), "SELECT levenshtein(repeat('a', 300000), repeat('b', 300000))", 0.3, force=True)
+"""
+
+
+def test_a_query_that_hears_no_interrupt_ends_with_its_process(database: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", DEAF, str(database)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == UsageError.exit_code
+    assert done.stderr == "calfwatch: the query took longer than 0.3 s; narrow it, or raise --timeout\n"
+
+
 def test_the_bound_is_lifted_again_after_the_query(database: Path) -> None:
     import resource
 
@@ -370,6 +387,31 @@ def test_csv_carries_every_kind_of_cell(database: Path, tmp_path: Path) -> None:
         "words": '["a"]',
         "map": '[["k", 1]]',
     }
+
+
+def test_a_name_made_of_a_cell_is_no_formula_and_commands_no_terminal(database: Path, tmp_path: Path) -> None:
+    result = run_query(database, "PIVOT (SELECT '=1+1' || chr(27) AS cell) ON cell USING count(*)")
+    assert written(result, "csv", tmp_path) == b"'=1+1\x1b\n1\n"
+    assert "=1+1\\x1b\n" in text_table(result.column_names, [])
+
+
+def test_a_result_is_its_owner_s_alone_also_where_a_file_was_there_before(database: Path, tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    path.touch()
+    path.chmod(0o644)
+    write_result(run_query(database, "SELECT 1"), "csv", str(path))
+    assert path.stat().st_mode & 0o777 == 0o600
+    before = os.stat(os.devnull).st_mode
+    write_result(run_query(database, "SELECT 1"), "csv", os.devnull)
+    assert os.stat(os.devnull).st_mode == before
+
+
+def test_a_database_that_may_not_be_read_is_not_called_damaged(database: Path) -> None:
+    with open_folder() as folder:
+        path = Path(shutil.copy(database, folder))
+        path.chmod(0)
+        with as_nobody(), pytest.raises(UsageError, match="may not be read"):
+            run_query(path, "SELECT 1")
 
 
 def test_csv_read_back_is_the_result(database: Path, tmp_path: Path) -> None:

@@ -431,6 +431,19 @@ def test_lines_are_counted_with_or_without_a_final_line_end(folder: Path, data: 
     assert scan(written(folder, data))[1] == lines
 
 
+def test_very_short_lines_come_in_blocks_of_few_and_keep_their_numbers(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(folder, b"h\n" + b"".join(b"%d\n" % n for n in range(2, 24)) + b"24")
+    monkeypatch.setattr(read, "MOST_LINES", 5)
+    found = list(read.blocks(path, SETTINGS))
+    assert max(block.lines for block in found) == 5
+    numbers = [(block.first_line + i, line) for block in found for i, line in enumerate(block.data.splitlines())]
+    assert numbers[1:] == [(n, b"%d" % n) for n in range(2, 25)]
+    assert [block.data.count(b"\n") for block in found] == [block.lines for block in found]
+    assert list(read.lines_at(path, SETTINGS, [1, 5, 6, 24])) == [(1, "h"), (5, "5"), (6, "6"), (24, "24")]
+
+
 def test_what_is_no_regular_file_is_rejected_and_never_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
     (tmp_path / "dangling.csv").symlink_to(tmp_path / "nowhere")
@@ -487,6 +500,16 @@ def tree(tmp_path: Path) -> Path:
 
 def test_a_folder_gives_its_csvs_at_any_depth_in_the_byte_order_of_their_paths(tree: Path) -> None:
     assert found(tree) == ["B.csv", "E.CSV", "a.csv", "b.csv", "c.csv.gz", "d.csv.zst", "é.csv"]
+
+
+def test_a_linked_folder_is_looked_into_and_a_circle_of_links_ends(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "linked.csv").touch()
+    (tree / "to elsewhere").symlink_to(tmp_path / "elsewhere")
+    (tree / "sub" / "round").symlink_to(tree)
+    names = ["B.csv", "E.CSV", "a.csv", "b.csv", "c.csv.gz", "d.csv.zst", "linked.csv", "é.csv"]
+    assert found(tree) == names
+    assert sorted(found(tree / "sub")) == sorted(names), "from inside, the circle is entered once"
 
 
 def test_arguments_keep_their_order_and_each_file_comes_once(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:

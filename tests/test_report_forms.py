@@ -176,7 +176,17 @@ def test_no_cell_of_a_csv_starts_a_formula(hostile: Path) -> None:
 
 @pytest.mark.parametrize(
     ("cell", "written"),
-    [("=1+1", "'=1+1"), ("@x", "'@x"), ("\t=1", "'\t=1"), ("\r=1", "'\r=1"), ("a=1", "a=1"), (-5, -5), (None, None)],
+    [
+        ("=1+1", "'=1+1"),
+        ("@x", "'@x"),
+        ("\t=1", "'\t=1"),
+        ("\r=1", "'\r=1"),
+        ("\n=1", "'\n=1"),
+        ("\uff1d1", "'\uff1d1"),
+        ("a=1", "a=1"),
+        (-5, -5),
+        (None, None),
+    ],
 )
 def test_formulas_are_led_by_an_apostrophe_and_numbers_stay(cell: object, written: object) -> None:
     assert harmless(cell) == written
@@ -184,6 +194,7 @@ def test_formulas_are_led_by_an_apostrophe_and_numbers_stay(cell: object, writte
 
 def test_a_csv_has_a_header_even_without_rows() -> None:
     assert csv_text(("a", "b"), []) == "a,b\n"
+    assert csv_text(("a", "=b"), []) == "a,'=b\n"
     assert csv_text(("a", "b"), [(None, 'x"y')]) == 'a,b\n,"x""y"\n'
 
 

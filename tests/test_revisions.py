@@ -204,6 +204,24 @@ def test_a_run_that_died_before_the_rename_has_published_nothing(
     assert ask("SELECT reports FROM reported_counts WHERE series = 'all'") == [(2,)]
 
 
+def test_a_run_that_died_right_after_the_rename_is_finished_by_the_next(
+    home: Home, write_csv: WriteCsv, ingest: Ingest, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(write_csv([report(1), report(2, 17)], "first.csv"))
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.report.write_index", die)
+        with pytest.raises(KeyboardInterrupt):
+            batch.write_week(home, WEEK, None, False)
+    assert (home.reports / WEEK / "internal.html").exists()
+    batch.write_week(home, WEEK, None, False)
+    assert sorted(path.name for path in home.reports.iterdir()) == [WEEK, "index.html"]
+    assert ask("SELECT week FROM reported_weeks") == [(WEEK,)]
+
+
 def test_a_frozen_week_is_left_as_it_is(
     published: Path, write_csv: WriteCsv, ingest: Ingest, home: Home, ask: Ask
 ) -> None:

@@ -76,6 +76,29 @@ def test_a_rejected_file_wants_attention_until_it_is_accepted(
     (line,) = [line for line in out.splitlines() if line.startswith("ATTENTION")]
     assert line.startswith(f"ATTENTION     rejected {tmp_path}/bad\\n\\x1b[31m.csv: unknown column 'shoe_size'")
     assert "\x1b" not in out
+    bad.write_text(HEADER + "mended,2026-11-20,5,no\n")
+    assert main(["ingest", "--home", str(fed.path), str(bad)]) == 0
+    assert looked()[0] == 0, "what lies in its place was taken in"
+
+
+def test_a_rejected_file_wants_attention_until_it_is_withdrawn(
+    fed: Home, looked: Looked, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (tmp_path / "none.csv", tmp_path / "bad.csv"):
+        path.write_text("report_id\n")
+        assert main(["ingest", "--home", str(fed.path), str(path)]) == 3
+        path.write_text("report_id,fever\n")
+    (tmp_path / "none.csv").unlink()
+    (tmp_path / "none.csv").symlink_to("nowhere")
+    assert main(["ingest", "--home", str(fed.path), str(tmp_path / "none.csv")]) == 3
+    capsys.readouterr()
+    code, out, _ = looked()
+    ids = re.findall(r"ATTENTION .* \(file (\S+)\)", out)
+    assert (code, len(ids)) == (7, 2), out
+    for file_id in ids:
+        assert main(["withdraw", "--home", str(fed.path), file_id]) == 0
+    capsys.readouterr()
+    assert looked()[0] == 0
 
 
 def test_a_missing_snapshot_wants_attention(fed: Home, looked: Looked) -> None:

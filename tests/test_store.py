@@ -11,7 +11,7 @@ import stat
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import pytest
 
 from pipelines import ingest as ingest_module
 from pipelines import read, spool, store
+from pipelines.__main__ import main
 from pipelines.errors import LockedError, StateError, UsageError
 from pipelines.ingest import Context, Outcome, ingest_file
 from pipelines.read import Delivery
@@ -312,6 +313,27 @@ def test_blocks_and_what_is_held_in_memory_change_nothing(
     assert parts(found[0][0]) == (150, 136, 13, 1, 0)
 
 
+def test_one_row_two_hundred_thousand_times_is_one_record(tmp_path: Path, ingest: Ingest) -> None:
+    path = tmp_path / "same.csv"
+    path.write_text("report_id,reported_at,fever\n" + "r,2026-11-16,yes\n" * 200_000)
+    (outcome,) = ingest(path)
+    assert (outcome.rows_accepted, outcome.rows_duplicate) == (1, 199_999)
+
+
+def test_a_file_that_needs_too_much_memory_stops_no_other(
+    tmp_path: Path, ingest: Ingest, write_csv: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = "".join(f"{i:064},2026-11-16,yes\n" for i in range(60_000)) * 2
+    path = tmp_path / "large.csv"
+    path.write_text("report_id,reported_at,fever\n" + rows)
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.adapt.SCRATCH_MEMORY", "1MB")
+        large, other = ingest(path, write_csv(mild(1)))
+    assert (large.status, other.status) == ("rejected", "accepted")
+    assert "needs more memory" in (large.reason or "")
+    assert [outcome.status for outcome in ingest(path)] == ["accepted"]
+
+
 def test_a_file_may_have_more_bad_lines_than_fit_a_row_group(tmp_path: Path, ingest: Ingest, ask: Ask) -> None:
     path = tmp_path / "long.csv"
     path.write_text("report_id,reported_at,redness\n" + "x\n" * 122_880)
@@ -556,25 +578,43 @@ def _entered(home: Home) -> list[None]:
         return [None]
 
 
+@contextlib.contextmanager
+def open_elsewhere(home: Home, seconds: float, read_only: bool = False) -> Iterator[int]:
+    """The records open in another program for a while; yields its process id."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:  # pragma: no cover - the other program
+        with duckdb.connect(str(home.records), read_only=read_only):
+            os.write(writer, b"x")
+            time.sleep(seconds)
+        os._exit(0)
+    try:
+        os.read(reader, 1)
+        yield child
+    finally:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+
+
 def test_a_database_that_another_program_holds_is_locked_not_damaged(
     home: Home, write_csv: Write, ingest: Ingest
 ) -> None:
     path = write_csv(mild(1))
     ingest(path)
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:  # pragma: no cover - the other program
-        with duckdb.connect(str(home.records)):
-            os.write(writer, b"x")
-            time.sleep(60)
-        os._exit(0)
-    try:
-        os.read(reader, 1)
-        with pytest.raises(LockedError, match="open in another program"):
-            ingest(path)
-    finally:
-        os.kill(child, 9)
-        os.waitpid(child, 0)
+    with open_elsewhere(home, 60) as child, pytest.raises(LockedError, match=f"is open in process {child}; close it"):
+        ingest(path)
+
+
+def test_a_writer_waits_for_a_reader_of_the_records(
+    home: Home, write_csv: Write, ingest: Ingest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ingest(write_csv(mild(1)))
+    words = ["ingest", "--home", str(home.path), str(write_csv(mild(2), name="two.csv"))]
+    with open_elsewhere(home, 60, read_only=True) as child:
+        assert main([*words, "--wait", "0.3"]) == 4
+        assert f"is open in process {child}" in capsys.readouterr().err
+    with open_elsewhere(home, 1, read_only=True):
+        assert main([*words, "--wait", "30"]) == 0
 
 
 # --- a state that cannot be trusted ------------------------------------
@@ -718,6 +758,19 @@ def test_a_home_that_may_not_be_written_is_a_wrong_usage(locked: str, mode: int,
         (home.path / locked).chmod(mode)
         with as_nobody(), pytest.raises(UsageError):
             publish(home, pack)
+
+
+def test_a_folder_of_reports_that_may_not_be_written_is_told_in_one_line(
+    good_home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_folder() as folder:
+        home = Home(Path(shutil.copytree(good_home.path, folder / "home")))
+        for path in (home.path, *home.path.rglob("*")):
+            os.chown(path, 65534 if os.geteuid() == 0 else -1, -1)
+        home.reports.chmod(0o500)
+        with as_nobody():
+            assert main(["report", "--home", str(home.path), "--week", "2026-W47"]) == 2
+        assert capsys.readouterr().err.endswith("Permission denied; mend its mode, or ask its owner\n")
 
 
 # --- who may see what --------------------------------------------------

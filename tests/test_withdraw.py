@@ -167,7 +167,7 @@ def test_a_withdrawn_file_stays_out_until_that_is_undone(tmp_path: Path, make: C
     assert fed.rows("SELECT count(*) FROM records") == [(0,)]
     assert "withdrawn before" in fed.withdraw(first.file_id)
     withdraw.undo(fed.connection, first.file_id, None)
-    with pytest.raises(UsageError, match="was rejected"):
+    with pytest.raises(UsageError, match="is not withdrawn"):
         withdraw.undo(fed.connection, first.file_id, None)
     assert [outcome.status for outcome in fed.take([file])] == ["accepted"]
     assert fed.rows("SELECT status, rows_accepted FROM files") == [("accepted", 1)]
@@ -203,17 +203,34 @@ def test_which_file_is_meant_must_be_plain(tmp_path: Path, make: Callable[[], Fe
     path = csv(tmp_path, "a", [("r", "yes")])
     bad = tmp_path / "bad.csv"
     bad.write_text("a,b\n1,2\n")
-    one, _, rejected = fed.take([(path, SOURCES[0]), (path, SOURCES[1]), (bad, SOURCES[0])])
+    one, *_ = fed.take([(path, SOURCES[0]), (path, SOURCES[1]), (bad, SOURCES[0])])
     for file_id, source, message in (
         (one.file_id, None, "begins 2 ids"),
         ("", None, "no file of the ledger"),
         ("zzz", None, "no file of the ledger"),
-        (rejected.file_id, None, "was rejected"),
     ):
         with pytest.raises(UsageError, match=message):
             fed.withdraw(file_id, source)
     fed.withdraw(one.file_id, "south")
     assert fed.rows("SELECT source FROM reports") == [("north",)]
+
+
+def test_a_rejected_file_that_is_withdrawn_is_waited_for_no_more(tmp_path: Path, make: Callable[[], Fed]) -> None:
+    fed = make()
+    bad, gone = tmp_path / "bad.csv", tmp_path / "gone.csv"
+    bad.write_text("a,b\n1,2\n")
+    rejected, unread = fed.take([(bad, SOURCES[0]), (gone, SOURCES[0])])
+    assert (rejected.status, unread.status) == ("rejected", "rejected")
+    for outcome in (rejected, unread):
+        assert "nothing of it is stored" in fed.withdraw(outcome.file_id)
+    assert fed.rows("SELECT file_id, status FROM files") == [(rejected.file_id, "withdrawn")]
+    assert fed.rows("SELECT subject FROM audit") == [(rejected.file_id,), (unread.file_id,)]
+    store.check_counts(fed.connection)
+    (again,) = fed.take([(bad, SOURCES[0])])
+    assert (again.status, "withdrawn" in (again.reason or "")) == ("known", True)
+    assert fed.take([(gone, SOURCES[0])])[0].status == "rejected", "a file without content is told every time"
+    withdraw.undo(fed.connection, rejected.file_id, None)
+    assert fed.take([(bad, SOURCES[0])])[0].status == "rejected"
 
 
 def test_the_command_gives_a_pack_s_own_numbers_and_choices_back_too(

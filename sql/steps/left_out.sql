@@ -1,11 +1,5 @@
 -- Rows of one file that share a report_id with another of its rows: `duplicate` for every one but the first
 -- where all are alike, `conflict` for every one where they differ.
-WITH alike AS (
-  SELECT report_id, count(DISTINCT fingerprint) = 1 AS same, min(line_number) AS first_line
-  FROM candidates
-  GROUP BY report_id
-  HAVING count(*) > 1
-)
 SELECT
   candidates.line_number,
   candidates.report_id,

@@ -90,6 +90,15 @@ def test_a_second_demo_doubles_nothing(demo_home: Path, calfwatch: Run) -> None:
     assert "0 accepted, 26 known already" in again.stdout
 
 
+def test_a_demo_that_was_killed_while_it_made_its_files_begins_again(calfwatch: Run, tmp_path: Path) -> None:
+    made = tmp_path / "calfwatch-home" / "demo"
+    (made / ".generating-x").mkdir(parents=True)
+    (made / "labels").mkdir()
+    (made / "labels" / "2026-W01.tsv").touch()
+    assert calfwatch("demo", "--reports", "300").returncode == 0
+    assert sorted(path.name for path in made.iterdir()) == ["labels", "reports"]
+
+
 def test_what_the_demo_says_to_try_next_works(demo_home: Path, calfwatch: Run, tmp_path: Path) -> None:
     said = calfwatch("demo", "--home", str(demo_home), "--reports", "3000").stdout
     tries = [line.strip() for line in said.split("try next:")[1].splitlines() if line.strip()]
@@ -186,6 +195,25 @@ def test_quarantine_lists_reasons_and_exports_cells_that_start_no_formula(calfwa
     cells = list(csv.DictReader(io.StringIO(calfwatch("quarantine", "export").stdout)))
     assert {cell["value"] for cell in cells} == {"'=1+1", "11"}
     assert {cell["line_number"] for cell in cells} == {"11"}
+
+
+def test_a_file_name_and_a_cell_command_no_terminal(calfwatch: Run, write_csv, tmp_path: Path) -> None:
+    rows = [{"report_id": f"r{i}"} for i in range(9)]
+    calfwatch("ingest", str(write_csv([*rows, {"report_id": "bad", "fever": "\x1b[31m"}], name="\x1b]0;x\a.csv")))
+    shown = [calfwatch(*words).stdout for words in (("quarantine", "list"), ("explain", "bad"))]
+    refused = calfwatch("query", "--db", "records", "SELECT value::INTEGER FROM quarantine")
+    for text in (*shown, refused.stderr):
+        assert "\\x1b" in text
+        assert "\x1b" not in text
+    assert "\x1b[31m" in calfwatch("quarantine", "export").stdout, "a file gets the cell as it was delivered"
+    main, follower = pty.openpty()
+    command = [sys.executable, "-m", "pipelines", "quarantine", "export", "--home", str(tmp_path / "calfwatch-home")]
+    process = subprocess.Popen(command, stdout=follower)
+    os.close(follower)
+    seen = _read_all(main)
+    assert process.wait(timeout=60) == 0
+    assert b"\\x1b[31m" in seen
+    assert b"\x1b" not in seen
 
 
 def test_config_says_where_each_setting_came_from(calfwatch: Run, tmp_path: Path) -> None:
