@@ -9,10 +9,11 @@ from pipelines.compare import check_fits, stored_sql, tagged_sql
 from pipelines.errors import StateError, UsageError
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number
+from pipelines.tag import TAG_COLUMNS, tag_sql
 from schemas.pack import LEVELS, Pack
 from schemas.tables import create_sql, records_table, superseded_table
 
-COUNTED_TAGS = ("triage_level", "triage_ceiling", "rules_true", "missing", "likely_cause")  # of the daily tables
+FEW_RECORDS = 1_000_000  # are updated where they are; DuckDB holds updates in memory until they are committed
 
 
 def retag(connection: duckdb.DuckDBPyConnection, settings: Settings, stored: Pack, pack: Pack) -> str:
@@ -25,14 +26,12 @@ def retag(connection: duckdb.DuckDBPyConnection, settings: Settings, stored: Pac
         return f"the history is tagged with {pack.version} already"
     check_fits(connection, stored, pack)
     with store.transaction(connection):
-        records = _write(connection, stored, pack)
-        moved = _moves(connection)
-        if _coded_alike(stored, pack):
-            _count_changes(connection, settings, pack)
-        _put_in_place(connection, stored, pack)
+        records = one_number(connection, "SELECT count(*) FROM records")
+        alike = _coded_alike(stored, pack)
+        moved = _tag_what_changes(connection, settings, stored, pack) if alike else _tag_all(connection, stored, pack)
         connection.execute("UPDATE files SET rule_pack = ? WHERE status = 'accepted'", [pack.version])
         store.use_pack(connection, settings, pack)
-        if not _coded_alike(stored, pack):
+        if not alike:
             summarise.rebuild(connection, settings, pack)
         store.check_counts(connection)
         text = f"{records:,} records retagged from {stored.version} to {pack.version}; {moved or 'no level changed'}"
@@ -40,8 +39,81 @@ def retag(connection: duckdb.DuckDBPyConnection, settings: Settings, stored: Pac
     return text
 
 
-def _write(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> int:
-    """Fills the table `retagged`, row for row in the order of `records`; returns how many rows."""
+def _coded_alike(stored: Pack, pack: Pack) -> bool:
+    """Whether every bit, byte and code in the records means the same under both packs."""
+
+    def codes(of: Pack) -> list[object]:
+        fields = [(field.name, field.type, field.values) for field in of.fields]
+        causes = [(cause.name, cause.category) for cause in of.causes]
+        return [fields, [rule.id for rule in of.triage], causes, [category.name for category in of.categories]]
+
+    return codes(stored) == codes(pack)
+
+
+def _tag_what_changes(connection: duckdb.DuckDBPyConnection, settings: Settings, stored: Pack, pack: Pack) -> str:
+    """Tags the records that get other tags; returns how many changed their level, in words.
+
+    They are taken out of the daily counts and added anew.
+    """
+    _find_changed(connection, pack)
+    old = ", ".join(f"{tag}_before AS {tag}" for tag in TAG_COLUMNS)
+    changes = f"SELECT * REPLACE ({old}), -1 AS sign FROM changed UNION ALL SELECT *, 1 AS sign FROM changed"
+    summarise.merge_changes(connection, settings, pack, changes)
+    moved = _in_words("SELECT triage_level_before, triage_level FROM changed", connection)
+    if one_number(connection, "SELECT count(*) FROM changed") > FEW_RECORDS:
+        _write(connection, stored, pack)
+        _put_in_place(connection)
+    else:
+        _update(connection)
+    _describe(connection, stored, pack)
+    connection.execute("DROP TABLE changed")
+    return moved
+
+
+def _find_changed(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
+    """Fills the table `changed`: the records that get other tags, with these and those of before (TAG_before)."""
+    before = ", ".join(f"{tag} AS {tag}_before" for tag in TAG_COLUMNS)
+    relation = f"(SELECT * EXCLUDE ({', '.join(TAG_COLUMNS)}), {before} FROM records)"
+    differ = " OR ".join(f"{tag} <> {tag}_before" for tag in TAG_COLUMNS)
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE changed AS "
+        f"SELECT * EXCLUDE (report_id) FROM ({tag_sql(pack, relation)}) WHERE {differ}"
+    )
+
+
+def _update(connection: duckdb.DuckDBPyConnection) -> None:
+    tags = ", ".join(f"{tag} = changed.{tag}" for tag in TAG_COLUMNS)
+    updated = one_number(
+        connection,
+        f"""UPDATE records SET {tags} FROM changed
+            WHERE records.delivery_no = changed.delivery_no AND records.line_number = changed.line_number""",
+    )
+    if updated != one_number(connection, "SELECT count(*) FROM changed"):
+        raise StateError("retagging met another number of records than are stored; nothing was changed")
+
+
+def _in_words(levels: str, connection: duckdb.DuckDBPyConnection) -> str:
+    """How many records went from which level to which; `levels` selects the one before and the one now."""
+    rows = connection.execute(f"""SELECT before, now, count(*) FROM ({levels}) AS levels(before, now)
+        WHERE before <> now GROUP BY ALL ORDER BY ALL""").fetchall()
+    return ", ".join(f"{LEVELS[a]} to {LEVELS[b]} {count:,}" for a, b, count in rows)
+
+
+def _tag_all(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> str:
+    """Tags every record, in the form that the pack stores them in; returns how many changed their level, in words."""
+    _write(connection, stored, pack)
+    pairs = "SELECT a.{0}, b.{0} FROM records AS a POSITIONAL JOIN retagged AS b"
+    torn = f"SELECT count(*) FROM ({pairs.format('line_number')}) AS lines(a, b) WHERE a <> b"
+    if one_number(connection, torn):
+        raise StateError("retagging put the records in another order; nothing was changed")
+    moved = _in_words(pairs.format("triage_level"), connection)
+    _put_in_place(connection)
+    _describe(connection, stored, pack)
+    return moved
+
+
+def _write(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> None:
+    """Fills the table `retagged`, row for row in the order of `records`."""
     table = records_table(pack, "retagged")
     connection.execute(create_sql(table))
     columns = ", ".join(table.column_names)
@@ -51,47 +123,16 @@ def _write(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> i
     )
     if rows != one_number(connection, "SELECT count(*) FROM records"):
         raise StateError("retagging gave another number of records than are stored; nothing was changed")
-    return rows
 
 
-def _moves(connection: duckdb.DuckDBPyConnection) -> str:
-    """How many records went from which level to which, in words. The two tables have one order."""
-    rows = connection.execute("""
-        SELECT old_level, new_level, count(*) AS records, count(*) FILTER (old_line <> new_line) AS torn
-        FROM (SELECT triage_level AS old_level, line_number AS old_line FROM records)
-          POSITIONAL JOIN (SELECT triage_level AS new_level, line_number AS new_line FROM retagged)
-        GROUP BY ALL ORDER BY ALL""").fetchall()
-    if any(torn for *_, torn in rows):
-        raise StateError("retagging put the records in another order; nothing was changed")
-    return ", ".join(f"{LEVELS[a]} to {LEVELS[b]} {count:,}" for a, b, count, _ in rows if a != b)
-
-
-def _coded_alike(stored: Pack, pack: Pack) -> bool:
-    """Whether a bit or code in the records means the same under both packs."""
-    return (
-        stored.askable == pack.askable
-        and [rule.id for rule in stored.triage] == [rule.id for rule in pack.triage]
-        and [(cause.name, cause.category) for cause in stored.causes] == [(c.name, c.category) for c in pack.causes]
-    )
-
-
-def _count_changes(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
-    """Takes the records that are tagged otherwise now out of the daily counts, and adds them anew: they are few."""
-    before = ", ".join(f"{tag} AS {tag}_before" for tag in COUNTED_TAGS)
-    differ = " OR ".join(f"{tag} <> {tag}_before" for tag in COUNTED_TAGS)
-    # kept, not selected anew: several statements read the changes, and the history is long
-    connection.execute(f"""CREATE OR REPLACE TEMP TABLE changed AS
-        SELECT * EXCLUDE (report_id) FROM retagged POSITIONAL JOIN (SELECT {before} FROM records) WHERE {differ}""")
-    old = ", ".join(f"{tag}_before AS {tag}" for tag in COUNTED_TAGS)
-    changes = f"SELECT * REPLACE ({old}), -1 AS sign FROM changed UNION ALL SELECT *, 1 AS sign FROM changed"
-    summarise.merge_changes(connection, settings, pack, changes)
-    connection.execute("DROP TABLE changed")
-
-
-def _put_in_place(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> None:
-    connection.execute("DROP VIEW reports")
+def _put_in_place(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("DROP VIEW IF EXISTS reports")
     connection.execute("DROP TABLE records")
     connection.execute("ALTER TABLE retagged RENAME TO records")
+
+
+def _describe(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> None:
+    """Columns and comments as the pack declares them."""
     store.comment(connection, records_table(pack))
     if superseded_table(pack) != superseded_table(stored):
         _widen_superseded(connection, stored, pack)

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipelines import batch
+from pipelines import batch, retag
 from pipelines.__main__ import main as command
 from pipelines.errors import UsageError
 from pipelines.settings import load_settings
@@ -100,7 +100,12 @@ def content(home: Home) -> dict[str, list[Any]]:
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_retagged_home_is_that_of_a_fresh_one_and_diff_said_so_before(tmp_path: Path, change: str) -> None:
+@pytest.mark.parametrize("few", [0, 1_000_000])
+def test_a_retagged_home_is_that_of_a_fresh_one_and_diff_said_so_before(
+    tmp_path: Path, change: str, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the records that change are few, and updated where they are, or many, and all are written anew."""
+    monkeypatch.setattr(retag, "FEW_RECORDS", few)
     old, fresh = made(tmp_path / "old", OLD), made(tmp_path / "fresh", changed(change))
     pack = tmp_path / "fresh" / "pack.toml"
     bytes_before = hashlib.sha256(old.records.read_bytes()).hexdigest()
