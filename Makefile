@@ -34,7 +34,7 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m pip check --disable-pip-version-check
-	$(BIN)/python -m compileall -q $(VENV)/lib || true
+	$(BIN)/python -m compileall -q $(VENV)/lib pipelines schemas sql data || true
 	touch $@
 
 # Chromium draws the report in the page tests: installed where there is apt and root, else the tests skip loudly

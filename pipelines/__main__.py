@@ -6,6 +6,7 @@ Nothing heavy is imported before a command runs: `--help` must answer at once.
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import os
 import sys
@@ -20,6 +21,8 @@ NOTICE = "Informational, not medical advice. In an emergency call the emergency 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code (docs/commands.md lists them)."""
+    if arguments is None:  # a process of its own: loading its libraries makes many objects, and no garbage to look for
+        gc.set_threshold(500_000)
     os.umask(0o077)  # patient data: whatever is written is for its owner alone
     options = build_parser().parse_args(arguments)
     try:

@@ -26,12 +26,13 @@ from pipelines.read import Block, Delivery, Meter, RawRows, blocks, header_names
 from pipelines.settings import Settings, Source
 from pipelines.spool import Spool
 from pipelines.statements import one_number, statement
-from pipelines.validate import WHOLE_COLUMNS, Validated, Validator, accepted_schema, distinct
+from pipelines.validate import WHOLE_COLUMNS, Validated, Validator, accepted_schema, distinct, is_read_answer
 from schemas.fields import CONTEXT_NAMES
 from schemas.pack import Pack
 from schemas.tables import quoted
 
 RESOLVE_ROWS = 4_000_000  # rows whose hashes are compared at a time
+MOST_OTHER_WORDS = 4  # blocks with answers in other words than plain yes and no; then every block is read as words
 if "jemalloc" in pa.supported_memory_backends():
     pa.set_memory_pool(pa.jemalloc_memory_pool())  # gives freed blocks back: a sixth less memory at 5 million rows
 
@@ -111,6 +112,8 @@ class Reader:
         self.gate = Gate(exempt, frozenset({"report_id"}) | adapter.ids, adapter.ignores, earlier_ids)
         self.threads = settings.threads or os.cpu_count() or 1
         self.parse_time = _parse_time(delivery.source)
+        self.answers = frozenset(pack.field_names) if adapter.identity else frozenset()  # an adapter is given text
+        self.other_words = 0
 
     def judge(self) -> Judged:
         """Reads the whole file; raises FileRejected where it must not be stored."""
@@ -197,7 +200,7 @@ class Reader:
 
     def _gated(self, block: Block) -> _Processed:
         """A block for the first time: its identifiers are looked for, its ids are noted."""
-        raw = raw_rows(block, self.names, self.delimiter, WHOLE_COLUMNS)
+        raw = self._raw_rows(block)
         with self.gate_lock:
             self._look_for_identifiers(raw)
         judged = self._judged(block, raw, note=True)
@@ -205,8 +208,15 @@ class Reader:
         return judged
 
     def _plain(self, block: Block) -> _Processed:
-        raw = raw_rows(block, self.names, self.delimiter, WHOLE_COLUMNS)
-        return self._judged(block, raw, note=False)
+        return self._judged(block, self._raw_rows(block), note=False)
+
+    def _raw_rows(self, block: Block) -> RawRows:
+        """A block's rows. Where blocks have other words than plain yes and no, these are no longer tried first."""
+        answers = self.answers if self.other_words < MOST_OTHER_WORDS else frozenset()
+        raw = raw_rows(block, self.names, self.delimiter, WHOLE_COLUMNS, answers)
+        if not any(is_read_answer(raw.table.column(name)) for name in answers & set(self.names)):
+            self.other_words += 1
+        return raw
 
     def _look_for_identifiers(self, raw: RawRows) -> None:
         for name in self.names:
@@ -216,8 +226,9 @@ class Reader:
             if name in WHOLE_COLUMNS:
                 step = max(1, len(column) // SAMPLE_PER_BLOCK)
                 column = column.take(pa.array(range(0, len(column), step), pa.int64()))
-            values, counts = distinct(column)
-            self.gate.see(name, values, len(column) - column.null_count, counts)
+            filled = len(column) - column.null_count
+            values, counts = ([], list) if is_read_answer(column) else distinct(column)  # yes and no identify nobody
+            self.gate.see(name, values, filled, counts)
         for line in raw.bad_lines:
             self.gate.see_line(line.text, self.delimiter)
 

@@ -21,7 +21,7 @@ from pipelines.adapt import ADAPTER_ERROR
 from pipelines.read import BadLine
 from schemas.fields import AGE_BANDS, SEXES
 from schemas.pack import Pack
-from schemas.reports import ANSWERS, allowed_text, check_name, report_schema
+from schemas.reports import ANSWERS, allowed_text, check_name, is_answer, report_schema
 
 VALUE_CUT = 80
 REMEMBERED_VALUES = 100_000  # distinct values of a column that are remembered as judged
@@ -103,7 +103,8 @@ class Validator:
         return Validated(accepted, self._bad_cells(rows, bad, wrong, bad_lines))
 
     def _few_valued(self, rows: pa.Table) -> list[str]:
-        return [name for name in self.schema.columns if name in rows.column_names and name not in WHOLE_COLUMNS]
+        present = set(rows.column_names) - WHOLE_COLUMNS
+        return [name for name in self.schema.columns if name in present and not is_read_answer(rows.column(name))]
 
     def _bad_whole(self, rows: pa.Table) -> dict[str, Mask]:
         """Columns of as many values as rows, judged row by row on Arrow-backed frames without a copy."""
@@ -164,7 +165,7 @@ class Validator:
             **{name: _ordinal(coded.get(name), values, rows.num_rows) for name, values in _CODES.items()},
             **{name: _choice(coded.get(name), values, rows.num_rows) for name, values in self.pack.choices.items()},
             **{name: self._integer(coded.get(name), name, rows.num_rows) for name in self.pack.numbers},
-            **self._answers(coded, rows.num_rows),
+            **self._answers(rows, coded),
         }
         table = pa.table([columns[name] for name in self.accepted.names], schema=self.accepted)
         return table if keep.all() else table.filter(pa.array(keep))
@@ -178,15 +179,19 @@ class Validator:
         missing = np.array([*(n is None for n in numbers), True])
         return pa.array(column.taken(table), mask=column.taken(missing))
 
-    def _answers(self, coded: Mapping[str, _Coded], rows: int) -> dict[str, pa.Array]:
-        """Two bits a field: whether it has an answer (low half), and whether that is yes (high half)."""
-        bits = np.zeros(rows, dtype=np.uint64)
+    def _answers(self, rows: pa.Table, coded: Mapping[str, _Coded]) -> dict[str, pa.Array]:
+        """Two masks, a bit a field: whether it has an answer, and whether that is yes."""
+        masks = {name: np.zeros(rows.num_rows, dtype=np.uint32) for name in ("answered", "yes")}
         for place, name in enumerate(self.pack.field_names):
             if name in coded:
-                words = np.array([_answer_bits(v) for v in coded[name].values] + [0], dtype=np.uint64)
-                bits |= coded[name].taken(words << np.uint64(place))
-        answered = (bits & np.uint64(0xFFFFFFFF)).astype(np.uint32)
-        return {"answered": pa.array(answered), "yes": pa.array((bits >> np.uint64(32)).astype(np.uint32))}
+                bits = [_word_bits(coded[name], place, answers) for answers in ((True, False), (True,))]
+            elif name in rows.column_names:
+                bits = [read.astype(np.uint32) << np.uint32(place) for read in _read_answers(rows.column(name))]
+            else:
+                continue
+            for mask, column in zip(masks.values(), bits, strict=True):
+                mask |= column
+        return {name: pa.array(mask) for name, mask in masks.items()}
 
     def _bad_cells(
         self, rows: pa.Table, bad: Mapping[str, Mask], wrong: Mask, bad_lines: Sequence[BadLine]
@@ -253,9 +258,20 @@ def _adapter_errors(rows: pa.Table) -> dict[str, Mask]:
     return {ADAPTER_ERROR: rows.column(ADAPTER_ERROR).is_valid().to_numpy()}
 
 
-def _answer_bits(value: str) -> int:
-    answer = ANSWERS.get(value.lower())
-    return 0 if answer is None else (1 << 32) + 1 if answer else 1
+def is_read_answer(column: pa.ChunkedArray) -> bool:
+    """Whether the reader knew every cell of a column as a plain word for yes or no, or as blank."""
+    return bool(pa.types.is_boolean(column.type))
+
+
+def _read_answers(column: pa.ChunkedArray) -> tuple[Mask, Mask]:
+    """Whether each row has an answer, and whether that is yes."""
+    return column.is_valid().to_numpy(), column.fill_null(False).to_numpy()
+
+
+def _word_bits(column: _Coded, place: int, answers: tuple[bool, ...]) -> npt.NDArray[np.uint32]:
+    """Bit `place` in each row of which the word is one of the answers."""
+    found = [is_answer(value) and ANSWERS[value.lower()] in answers for value in column.values]
+    return column.taken(np.array([*found, False], dtype=np.uint32) << np.uint32(place))
 
 
 def _text(rows: pa.Table, name: str) -> pa.ChunkedArray:

@@ -1,4 +1,5 @@
-"""The context fields of a symptom report: every field that is not a symptom answer of the rule pack.
+"""The context fields of a symptom report: every field that is not a symptom answer of the rule pack; and the words
+that an answer may be.
 
 From this one declaration come the pandera check, the stored column, its COMMENT, the data dictionary and
 the message that a bad cell gets. Source: the input contract, docs/input.md.
@@ -10,6 +11,9 @@ from dataclasses import dataclass
 
 AGE_BANDS = ("0-17", "18-29", "30-44", "45-59", "60-74", "75+")
 SEXES = ("female", "male", "other", "unknown")
+YES_WORDS = ("yes", "y", "true", "t", "1")  # in any case
+NO_WORDS = ("no", "n", "false", "f", "0")
+UNKNOWN_WORDS = ("na", "unknown")
 
 # Years outside 2000-2099 are typing errors in a symptom report, and one such row would stretch every
 # weekly view over centuries. Within them every fourth year is a leap year, so that the pattern alone knows
@@ -75,3 +79,8 @@ REQUIRED_NAMES = tuple(field.name for field in CONTEXT_FIELDS if field.required)
 NUMERIC_FIELDS = {field.name: field.limits for field in CONTEXT_FIELDS if field.limits is not None}
 
 SEVERE_PAIN = 7  # pain_score from here on counts as `severe_pain` in the summaries (NRS: 7-10 is severe)
+
+
+def plain_words(words: tuple[str, ...]) -> list[str]:
+    """The words as most people write them: small, capital, and with a capital first letter."""
+    return sorted({form for word in words for form in (word, word.upper(), word.capitalize())})

@@ -16,14 +16,11 @@ with warnings.catch_warnings():  # pandera's own imports warn; ours must not
     warnings.simplefilter("ignore")
     import pandera.pandas as pandera
 
-from schemas.fields import CONTEXT_FIELDS, ContextField
+from schemas.fields import CONTEXT_FIELDS, NO_WORDS, UNKNOWN_WORDS, YES_WORDS, ContextField
 
 if TYPE_CHECKING:
     from schemas.pack import Field, Pack
 
-YES_WORDS = ("yes", "y", "true", "t", "1")
-NO_WORDS = ("no", "n", "false", "f", "0")
-UNKNOWN_WORDS = ("na", "unknown")
 ANSWER_ALLOWED = "yes/no, y/n, true/false, t/f, 1/0, NA, unknown or blank"
 ANSWERS: dict[str, bool | None] = (
     dict.fromkeys(YES_WORDS, True) | dict.fromkeys(NO_WORDS, False) | dict.fromkeys(UNKNOWN_WORDS, None)

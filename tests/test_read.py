@@ -152,7 +152,7 @@ def test_what_the_csv_module_writes_is_read_back_cell_for_cell_on_both_paths(row
 
 
 def test_a_clean_block_takes_the_vectorised_path() -> None:
-    table = read._fast_table(block_of(b"1,x\r\n2,\n"), ["a", "b"], ",", WHOLE)
+    table = read._fast_table(block_of(b"1,x\r\n2,\n"), ["a", "b"], ",", WHOLE, frozenset())
     assert table is not None
     assert table.to_pylist() == [{"a": "1", "b": "x"}, {"a": "2", "b": None}]
 

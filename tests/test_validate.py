@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from pipelines import validate
+from pipelines import judge, read, validate
 from pipelines.ingest import Outcome
 from pipelines.judge import _parse_time
 from pipelines.read import BadLine
@@ -323,3 +323,56 @@ def test_times_without_offset_are_in_the_source_s_zone_summer_time_and_all(
     assert outcome.rows_accepted == len(SUMMER_TIME)
     stored = [row[0] for row in ask("SELECT strftime(reported_at, '%H:%M:%S') FROM reports ORDER BY report_id")]
     assert dict(zip(SUMMER_TIME, stored, strict=True)) == SUMMER_TIME
+
+
+# ------------------------------------------------------------------------------------------------ read as yes and no
+
+FIELDS = load_pack().field_names
+HEADER = ["report_id", "reported_at", *FIELDS[:3]]
+PLAIN = ["yes", "no", "", "Y", "FALSE", "1", "0", "True", "N", "t"]
+OTHERS = ["YeS", "nO", "NA", "unknown", "maybe", " yes", "yes ", "no\t", "2", "tRUE", "01", "ye", "nan", "\uff11", "é"]
+
+
+def judged(cells: Sequence[Sequence[str]], answers: frozenset[str]) -> tuple[Any, Any, bool]:
+    """Accepted rows and bad cells of answers that lie in a block, and whether they were read as yes and no."""
+    lines = [",".join((f"r{number}", "2026-11-16", *row)) for number, row in enumerate(cells)]
+    data = "".join(f"{line}\n" for line in lines).encode()
+    raw = read.raw_rows(read.Block(2, data, len(lines)), HEADER, ",", validate.WHOLE_COLUMNS, answers)
+    as_answers = all(validate.is_read_answer(raw.table.column(name)) for name in HEADER[2:])
+    found = Validator(load_pack()).validate(raw.table, raw.bad_lines)
+    return found.accepted.to_pylist(), found.bad_cells.to_pylist(), as_answers
+
+
+@given(st.lists(st.tuples(*[st.sampled_from(PLAIN)] * 3), min_size=1, max_size=30))
+def test_plain_answers_are_read_as_yes_and_no_and_mean_the_same(cells: list[tuple[str, ...]]) -> None:
+    *as_read, fast = judged(cells, frozenset(FIELDS))
+    *as_words, slow = judged(cells, frozenset())
+    assert as_read == as_words
+    assert (fast, slow) == (True, False)
+
+
+@given(st.lists(st.tuples(*[st.sampled_from(PLAIN + OTHERS)] * 3), min_size=1, max_size=12), st.sampled_from(OTHERS))
+def test_one_other_word_and_the_block_is_read_as_words(cells: list[tuple[str, ...]], other: str) -> None:
+    *as_read, fast = judged([*cells, (other, "", "")], frozenset(FIELDS))
+    *as_words, _ = judged([*cells, (other, "", "")], frozenset())
+    assert as_read == as_words
+    assert not fast
+
+
+def test_a_file_of_other_words_is_no_longer_tried_as_yes_and_no(
+    write_csv: Callable[..., Path], ingest: Callable[..., list[Outcome]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[bool] = []
+    plainly = read.raw_rows
+
+    def counted(block: read.Block, names: Any, delimiter: str, whole: Any, answers: frozenset[str]) -> read.RawRows:
+        tried.append(bool(answers))
+        return plainly(block, names, delimiter, whole, answers)
+
+    monkeypatch.setattr(read, "BLOCK_BYTES", 1 << 10)
+    monkeypatch.setattr(judge, "raw_rows", counted)
+    rows = [{"report_id": f"r{number}", "fever": "NA"} for number in range(400)]
+    (outcome,) = ingest(write_csv(rows), settings=Settings(threads=1))
+    assert outcome.rows_accepted == 400
+    assert tried[:3] == [True] * 3
+    assert tried[8:] == [False] * len(tried[8:]) != []
