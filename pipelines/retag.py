@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import duckdb
 
 from pipelines import audit, store, summarise
@@ -9,8 +11,8 @@ from pipelines.compare import check_fits, stored_sql, tagged_sql
 from pipelines.errors import StateError, UsageError
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number
-from pipelines.tag import TAG_COLUMNS, tag_sql
-from schemas.pack import LEVELS, Pack
+from pipelines.tag import TAG_COLUMNS, condition_tests, tag_sql
+from schemas.pack import LEVELS, Pack, condition_fields
 from schemas.tables import create_sql, records_table, superseded_table
 
 FEW_RECORDS = 1_000_000  # are updated where they are; DuckDB holds updates in memory until they are committed
@@ -55,7 +57,7 @@ def _tag_what_changes(connection: duckdb.DuckDBPyConnection, settings: Settings,
 
     They are taken out of the daily counts and added anew.
     """
-    _find_changed(connection, pack)
+    _find_changed(connection, stored, pack)
     old = ", ".join(f"{tag}_before AS {tag}" for tag in TAG_COLUMNS)
     changes = f"SELECT * REPLACE ({old}), -1 AS sign FROM changed UNION ALL SELECT *, 1 AS sign FROM changed"
     summarise.merge_changes(connection, settings, pack, changes)
@@ -70,15 +72,33 @@ def _tag_what_changes(connection: duckdb.DuckDBPyConnection, settings: Settings,
     return moved
 
 
-def _find_changed(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
+def _find_changed(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> None:
     """Fills the table `changed`: the records that get other tags, with these and those of before (TAG_before)."""
     before = ", ".join(f"{tag} AS {tag}_before" for tag in TAG_COLUMNS)
-    relation = f"(SELECT * EXCLUDE ({', '.join(TAG_COLUMNS)}), {before} FROM records)"
+    records = f"(SELECT *, xor(answered, yes) AS no FROM records) WHERE {_may_change(stored, pack)}"
+    relation = f"(SELECT * EXCLUDE (no, {', '.join(TAG_COLUMNS)}), {before} FROM {records})"
     differ = " OR ".join(f"{tag} <> {tag}_before" for tag in TAG_COLUMNS)
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE changed AS "
         f"SELECT * EXCLUDE (report_id) FROM ({tag_sql(pack, relation)}) WHERE {differ}"
     )
+
+
+def _may_change(stored: Pack, pack: Pack) -> str:
+    """SQL that holds for every record which could get other tags: most packs differ in a rule or two, and to look at
+    these alone takes a third of tagging all."""
+    tests = ["FALSE"]
+    for old, new in zip(stored.triage, pack.triage, strict=True):
+        was, now = condition_tests(stored, old.when), condition_tests(pack, new.when)
+        if old.level != new.level:
+            tests += [f"NOT ({was.false})", f"NOT ({now.false})"]
+        elif old.when != new.when:
+            tests += [f"({was.true}) <> ({now.true})", f"({was.false}) <> ({now.false})"]
+            if condition_fields(old.when) != condition_fields(new.when):  # another field may be missing
+                tests.append(f"NOT (({now.true}) OR ({now.false}))")
+    before, after = (Counter((row.cause, row.points, row.when) for row in of.evidence) for of in (stored, pack))
+    tests += [f"({condition_tests(pack, when).true})" for _, _, when in (before - after) + (after - before)]
+    return " OR ".join(tests)
 
 
 def _update(connection: duckdb.DuckDBPyConnection) -> None:

@@ -42,9 +42,22 @@ reference = "Made up 13"
 
 """
 FIRST_FIELD = '[[fields]]\nname = "numb_fingers"'
+AGAIN = """[[evidence]]
+id = "nerve_numb_again"
+cause = "pinched_nerve"
+when = "numb_fingers OR (grip_kg <= 20 AND onset = 'gradual')"
+points = 2
+reference = "Made up 10"
+basis = "inferred"
+sentence = "The same again."
+
+"""
 CHANGES = {
     "a stricter condition": [("grip_kg < 5", "grip_kg < 5 AND onset = 'sudden'")],
     "a wider condition": [("grip_kg < 5", "grip_kg < 21")],
+    "a condition that reads another field": [("grip_kg < 5", "grip_kg < 5 OR numb_fingers AND NOT side = 'left'")],
+    "the same states by another field": [("numb_fingers AND side = 'both'", "numb_fingers AND side = 'left'")],
+    "a row of evidence twice": [('[[evidence]]\nid = "nerve_numb"', AGAIN + '[[evidence]]\nid = "nerve_numb"')],
     "a rule of a higher level": [
         ('level = "contact_doctor"\nwhen = "numb', 'level = "emergency"\nwhen = "numb'),
     ],
