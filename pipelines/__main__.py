@@ -6,6 +6,7 @@ Nothing heavy is imported before a command runs: `--help` must answer at once.
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
 import importlib
 import os
@@ -16,6 +17,7 @@ from datetime import date
 from pipelines.cells import printable
 from pipelines.errors import DISK_FAILURES, CalfwatchError, DiskError, UsageError
 
+NOT_A_PLACE = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)  # a file where a folder should be, or the other way round
 NOTICE = "Informational, not medical advice. In an emergency call the emergency number."
 
 
@@ -33,15 +35,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except PermissionError as error:
-        return _told(UsageError(f"{error.filename or 'a file'}: {error.strerror}; mend its mode, or ask its owner"))
     except OSError as error:
-        if error.errno not in DISK_FAILURES:
+        return _told(_meant(error))
+    except (KeyboardInterrupt, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "Query interrupted" not in str(error):  # DuckDB's word for Ctrl-C
             raise
-        return _told(DiskError(error.filename or "the disk", str(error.strerror)))
-    except KeyboardInterrupt:
         print("calfwatch: interrupted; whatever was committed is kept, the next run goes on", file=sys.stderr)
         return 130
+
+
+def _meant(error: OSError) -> CalfwatchError:
+    """What a person can do about an error of the system; one that nobody foresaw is raised again."""
+    if isinstance(error, PermissionError):
+        return UsageError(f"{error.filename or 'a file'}: {error.strerror}; mend its mode, or ask its owner")
+    if error.errno in NOT_A_PLACE:
+        return UsageError(f"{error.filename}: {error.strerror}; name another place")
+    if error.errno in DISK_FAILURES:
+        return DiskError(error.filename or "the disk", str(error.strerror))
+    raise error
 
 
 def _told(error: CalfwatchError) -> int:

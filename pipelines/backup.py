@@ -79,6 +79,8 @@ def restore(home: Home, settings: Settings, pack: Pack, source: Path, wait_secon
 
     Raises UsageError where the backup is not there, StateError where it is damaged; then nothing is changed.
     """
+    if not source.is_file():
+        raise UsageError(f"{source}: no such backup")
     _look(source)
     with home.lock(wait_seconds):
         made = Home(home.path / "restore.new")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -71,8 +72,9 @@ def totals(done: Sequence[Outcome]) -> str:
     rejected = sum(outcome.status == "rejected" for outcome in done)
     rows = sum(outcome.rows_accepted for outcome in new)
     set_aside = sum(outcome.rows_quarantined for outcome in new)
+    files = f"{len(done)} file{'' if len(done) == 1 else 's'}"
     return (
-        f"{len(done)} files: {len(new)} accepted, {known} known already, {rejected} rejected; "
+        f"{files}: {len(new)} accepted, {known} known already, {rejected} rejected; "
         f"{rows:,} new records, {set_aside:,} rows quarantined"
     )
 
@@ -263,9 +265,11 @@ def _ended_weeks(home: Home) -> list[str]:
 def _week_name(home: Home, week: str) -> str:
     """The week; `latest` is the last covered one that is over."""
     if week != "latest":
+        if not re.fullmatch(r"\d{4}-M?W\d{2}", week):
+            raise UsageError(f"'{week}' is not a week; write it as 2026-W47, or latest")
         return week
     if not (ended := _ended_weeks(home)):
-        raise UsageError("no covered week is complete yet; name one with --week")
+        raise UsageError("no covered week is complete yet; a running one can be named with --week")
     return ended[-1]
 
 

@@ -10,6 +10,7 @@ import os
 import shlex
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import date, timedelta
@@ -96,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
 def ingest(options: argparse.Namespace) -> int:
     """The same steps as `run` up to the published summaries, without Prefect's start-up cost."""
     from pipelines.batch import ingest_batch
-    from pipelines.read import find_deliveries
+    from pipelines.read import SUFFIXES, find_deliveries
     from pipelines.store import Home
 
     home = Home(home_path(options.home))
@@ -104,6 +105,8 @@ def ingest(options: argparse.Namespace) -> int:
     settings = load_settings(home.path)
     with _progress() as tell:
         deliveries = find_deliveries(options.paths, settings, options.source)
+        if not deliveries:
+            print(f"no {', '.join(SUFFIXES)} there: {' '.join(options.paths)}", file=sys.stderr)
         done = ingest_batch(home, settings, deliveries, options.wait, tell)
     _print_totals(done)
     return _rejected(done)
@@ -145,8 +148,11 @@ def report(options: argparse.Namespace) -> int:
     if options.as_known_now and not options.out:
         raise UsageError("--as-known-now leaves the published report alone: say where with --out DIR")
     out = Path(options.out) if options.out else None
-    folder = write_week(Home(home), options.week, out, options.as_known_now)
-    print(folder / "internal.html")
+    started = time.time()
+    page = write_week(Home(home), options.week, out, options.as_known_now) / "internal.html"
+    print(page)
+    if page.stat().st_mtime < started:
+        print("published before, and left as it is; weekly_revisions tells what has changed since", file=sys.stderr)
     return 0
 
 
@@ -264,6 +270,9 @@ def quarantine(options: argparse.Namespace) -> int:
     home = _existing_home(options.home)
     chosen = f"{options.file or ''}%"
     with contextlib.closing(read_only(home / "records.duckdb")) as connection, damage_told(home / "records.duckdb"):
+        known = connection.execute("SELECT 1 FROM files WHERE file_id LIKE ? LIMIT 1", [chosen]).fetchall()
+        if options.file and not known:
+            raise UsageError(f"no file of the ledger has an id that begins with '{options.file}'")
         if options.action == "export":
             _export(connection.execute(_QUARANTINE_CELLS, [chosen]))
             return 0

@@ -18,7 +18,7 @@ from prefect.runtime import flow_run
 from prefect.states import Failed, State
 
 from pipelines import batch
-from pipelines.errors import DiskError, FilesRejectedError, LockedError
+from pipelines.errors import DiskError, FilesRejectedError, LockedError, UsageError
 from pipelines.ingest import Outcome
 from pipelines.read import deliveries_of, find_deliveries
 from pipelines.settings import Settings, load_settings
@@ -86,8 +86,9 @@ def run_batch(home: str, paths: list[str], source: str | None = None, wait_secon
     place.make()
     outcomes = _ingest_in_chunks(place, paths, source, wait_seconds)
     publish_summaries(home, wait_seconds)
-    _summary(outcomes, write_due_reports(home, wait_seconds))
-    print(batch.totals(outcomes))
+    folders = write_due_reports(home, wait_seconds)
+    _summary(outcomes, folders)
+    print("\n".join([batch.totals(outcomes), *(f"report  {folder}/internal.html" for folder in folders)]))
     return _verdict(outcomes)
 
 
@@ -160,18 +161,29 @@ def run_once(home: Path, paths: list[str], source: str | None, wait_seconds: flo
     state.result()
 
 
+def _cron(cron: str, time_zone: str) -> CronSchedule:
+    try:
+        return CronSchedule(cron=cron, timezone=time_zone)
+    except ValueError as error:
+        raise UsageError(f"'{cron}' is no cron schedule; try '15 * * * *'") from error
+
+
 def serve_schedules(home: Path, settings: Settings, ingest_cron: str, report_cron: str) -> None:
-    """Serves both flows on their cron schedules, in the reporting time zone, until stopped."""
+    """Serves both flows on their cron schedules, in the reporting time zone, until stopped.
+
+    Raises UsageError for a schedule that is none.
+    """
+    schedules = [_cron(cron, settings.time_zone) for cron in (ingest_cron, report_cron)]
     incoming = [str(home / path) for path in settings.incoming]
     ingest_deployment = ingest_flow.to_deployment(
         name="ingest",
-        schedule=CronSchedule(cron=ingest_cron, timezone=settings.time_zone),
+        schedule=schedules[0],
         parameters={"home": str(home), "paths": incoming},
         concurrency_limit=1,
     )
     report_deployment = report_flow.to_deployment(
         name="weekly-report",
-        schedule=CronSchedule(cron=report_cron, timezone=settings.time_zone),
+        schedule=schedules[1],
         parameters={"home": str(home)},
         concurrency_limit=1,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -151,21 +151,25 @@ class Reader:
         limit = self.settings.max_quarantined_share
         wrong = min(rows, bad + conflicts)
         if rows and wrong / rows > limit:
-            reasons = ", ".join(f"{reason} ({count})" for reason, count in self._common_reasons(conflicts))
+            reasons = ", ".join(self._common_reasons(conflicts))
             raise FileRejected(
                 f"{wrong} of {rows} rows are bad ({wrong / rows:.0%}; at most {limit:.0%} are allowed): {reasons}"
             )
 
-    def _common_reasons(self, conflicts: int) -> list[tuple[str, int]]:
-        counts: dict[str, int] = {"report_id: conflict": conflicts} if conflicts else {}
+    def _common_reasons(self, conflicts: int) -> list[str]:
+        """The three commonest, each with its number of cells and where the first one is: no value is told."""
+        counts = Counter({"report_id: conflict": conflicts} if conflicts else {})
+        first: dict[str, int] = {}
         for block in self._processed(self._plain):
-            for column, check in zip(
-                block.validated.bad_cells.column("column_name").to_pylist(),
-                block.validated.bad_cells.column("check_name").to_pylist(),
-                strict=True,
-            ):
-                counts[f"{column or 'line'}: {check}"] = counts.get(f"{column or 'line'}: {check}", 0) + 1
-        return sorted(counts.items(), key=lambda item: -item[1])[:3]
+            cells = block.validated.bad_cells.select(["line_number", "column_name", "check_name"])
+            for line, column, check in zip(*cells.to_pydict().values(), strict=True):
+                reason = f"{column or 'line'}: {check}"
+                counts[reason] += 1
+                first.setdefault(reason, line)
+        return [
+            f"{reason} ({count}{f', first in line {first[reason]}' if reason in first else ''})"
+            for reason, count in counts.most_common(3)
+        ]
 
     def _processed(self, work: Callable[[Block], _Processed], meter: Meter | None = None) -> Iterator[_Processed]:
         """The file's blocks through `work`, in order, a few ahead."""

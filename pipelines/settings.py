@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -139,6 +140,7 @@ def _checked(settings: Settings, path: Path) -> Settings:
         raise UsageError(f"{path}: max_quarantined_share must be between 0 and 1")
     if settings.k_anonymity < 1:
         raise UsageError(f"{path}: k_anonymity must be 1 or more")
+    _check_numbers(settings, path)
     names = [source.name for source in settings.sources]
     for source in settings.sources:
         _check_source(source, names, path)
@@ -155,6 +157,17 @@ def _check_source(source: Source, names: list[str], path: Path) -> None:
         raise UsageError(f"{path}: source '{source.name}': unlisted must be no or unknown")
     if source.rhythm not in ("weekly", "none"):
         raise UsageError(f"{path}: source '{source.name}': rhythm must be weekly or none")
+
+
+def _check_numbers(settings: Settings, path: Path) -> None:
+    for key in ("threads", "retries"):
+        if getattr(settings, key) < 0:
+            raise UsageError(f"{path}: {key} must be 0 or more")
+    if not re.fullmatch(r"[0-9]+(\.[0-9]+)? ?([KMGT]i?B|%)", settings.memory_limit):
+        raise UsageError(f"{path}: memory_limit '{settings.memory_limit}' is not a size; try 512MB")
+    for key in ("ingest_cron", "report_cron"):
+        if len(getattr(settings, key).split()) != 5:
+            raise UsageError(f"{path}: {key} '{getattr(settings, key)}' is not five words of cron; try 15 * * * *")
 
 
 def _zone(name: str, path: Path) -> None:

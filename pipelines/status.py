@@ -56,7 +56,7 @@ def _other_pack(used: str, configured: Pack) -> list[str]:
     """A pack in the settings, or shipped with an update, that the history is not tagged with."""
     if used == configured.version:
         return []
-    return [f"              configured is {configured.version}; `calfwatch retag` would tag the history with it"]
+    return [f"other pack    configured is {configured.version}; `calfwatch retag` would tag the history with it"]
 
 
 def _rejected(connection: duckdb.DuckDBPyConnection) -> list[str]:

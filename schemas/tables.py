@@ -386,7 +386,7 @@ WEEKLY_VIEWS = (
         expected DOUBLE the count that the history lets expect
         upper DOUBLE upper bound of the expected range
         method VARCHAR the statistical method
-        status VARCHAR alarm, none or not_evaluable
+        status VARCHAR alarm, none or not_evaluable; EARS C3 looks at three weeks at once, and its alarms only support
         reason VARCHAR why it cannot be judged
         p_value DOUBLE probability of such a count or a higher one
         rank INTEGER order of strength among the week's alarms

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import time
@@ -148,6 +149,7 @@ def test_a_rejected_file_is_named_the_others_go_in_and_the_exit_code_is_3(calfwa
         ("rules", "check", "not-there.toml"),
         ("report", "--as-known-now"),
         ("generate", "--out", "made", "--outbreak", "nonsense"),
+        ("restore", "not-there.duckdb"),
     ],
 )
 def test_wrong_usage_is_told_in_at_most_two_lines_with_exit_code_2(calfwatch: Run, words: tuple[str, ...]) -> None:
@@ -162,6 +164,63 @@ def test_bad_sql_and_an_unknown_week_are_wrong_usage(calfwatch: Run, demo_home: 
     done = calfwatch("report", "--home", str(demo_home), "--week", "1999-W01")
     assert done.returncode == 2
     assert "1999-W01" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("report", "--week", "last"), "'last' is not a week; write it as 2026-W47"),
+        (("report", "--out", "a_file"), "a_file"),
+        (("report", "--as-known-now", "--out", "a_file"), "a_file"),
+        (("quarantine", "list", "--file", "nosuch"), "no file of the ledger has an id that begins with 'nosuch'"),
+        (("serve", "--ingest-cron", "soon and often a day"), "'soon and often a day' is no cron schedule"),
+    ],
+)
+def test_what_a_user_may_mistype_is_told_as_wrong_usage(
+    calfwatch: Run, demo_home: Path, tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    (tmp_path / "a_file").write_text("")
+    given = [str(tmp_path / word) if word == "a_file" else word for word in words]
+    server = {"PREFECT_API_URL": "http://127.0.0.1:9/api"} if words[0] == "serve" else {}
+    done = calfwatch(*given, "--home", str(demo_home), **server)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+    assert told in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("threads = -1", "threads must be 0 or more"),
+        ("retries = -1", "retries must be 0 or more"),
+        ('memory_limit = "lots"', "memory_limit 'lots' is not a size"),
+        ('ingest_cron = "hello"', "ingest_cron 'hello' is not five words of cron"),
+    ],
+)
+def test_config_refuses_a_setting_that_no_command_could_use(
+    calfwatch: Run, tmp_path: Path, setting: str, told: str
+) -> None:
+    (tmp_path / "calfwatch.toml").write_text(setting)
+    done = calfwatch("config", "--home", str(tmp_path))
+    assert (done.returncode, told in done.stderr) == (2, True), done.stderr
+
+
+def test_an_interrupt_while_the_database_works_ends_with_130(demo_home: Path) -> None:
+    sql = "SELECT count(*) FROM range(100000000) a, range(1000000) b WHERE (a.range * b.range) % 7 = 3"
+    command = [sys.executable, "-m", "pipelines", "query", "--home", str(demo_home), sql]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        time.sleep(3)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    assert (process.returncode, told.splitlines()) == (
+        130,
+        ["calfwatch: interrupted; whatever was committed is kept, the next run goes on"],
+    )
+
+
+def test_a_report_that_was_published_before_is_said_to_be_left_as_it_is(calfwatch: Run, demo_home: Path) -> None:
+    done = calfwatch("report", "--home", str(demo_home))
+    assert done.returncode == 0
+    assert "published before, and left as it is" in done.stderr
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
