@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from importlib.resources import files
@@ -40,6 +41,11 @@ def declared(path: Path) -> list[tuple[Any, ...]]:
         ).fetchall()
 
 
+def _as_told_then(cell: Any) -> Any:
+    """A rejection did not yet name the first line of each reason."""
+    return re.sub(r", first in line \d+", "", cell) if isinstance(cell, str) else cell
+
+
 @pytest.mark.parametrize("version", sorted(migrate.STEPS))
 def test_a_migrated_state_is_the_one_that_today_s_code_makes_of_the_same_files(
     version: int, tmp_path: Path, home: Home, pack: Pack, ingest: Callable[..., Any]
@@ -53,6 +59,7 @@ def test_a_migrated_state_is_the_one_that_today_s_code_makes_of_the_same_files(
     migrated, made = content(old.records), content(home.records)
     ((_, action, subject, *_),) = migrated.pop("audit")
     assert (action, subject, made.pop("audit")) == ("migrate", f"schema {SCHEMA_VERSION}", [])
+    made["files"] = [tuple(_as_told_then(cell) for cell in row) for row in made["files"]]
     for name, rows in made.items():
         assert migrated[name] == rows, name
     assert sum(map(len, (made["records"], made["superseded"], made["quarantine"]))) > 60
