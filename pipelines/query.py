@@ -10,6 +10,7 @@ import json
 import math
 import os
 import resource
+import signal
 import stat
 import sys
 import threading
@@ -92,7 +93,7 @@ def run_query(path: Path, sql: str, timeout_seconds: float = 60, force: bool = F
     if force:
         timers.append(_timer(timeout_seconds + GRACE_SECONDS, _end_process, timeout_seconds))
     try:
-        with _bounded_memory():
+        with _bounded_memory(), _interruptible(connection):
             if _statements(connection, sql) != 1:
                 raise UsageError("one SQL statement at a time")
             for timer in timers:
@@ -108,6 +109,31 @@ def run_query(path: Path, sql: str, timeout_seconds: float = 60, force: bool = F
         for timer in timers:
             timer.cancel()
         connection.close()
+
+
+@contextlib.contextmanager
+def _interruptible(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Lets Ctrl-C end a query at once: while DuckDB works, it does not always look whether there was one."""
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+        yield
+        return
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+
+    def listen() -> None:
+        if os.read(heard, 1):  # nothing, where it was closed
+            connection.interrupt()
+
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    before = signal.set_wakeup_fd(told)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(told)
+        listener.join()
+        os.close(heard)
 
 
 def _timer(seconds: float, function: Callable[..., None], *values: object) -> threading.Timer:

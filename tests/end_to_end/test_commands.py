@@ -210,7 +210,10 @@ def test_an_interrupt_while_the_database_works_ends_with_130(demo_home: Path) ->
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         time.sleep(3)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=60)
+        try:
+            _, told = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert (process.returncode, told.splitlines()) == (
         130,
         ["calfwatch: interrupted; whatever was committed is kept, the next run goes on"],
