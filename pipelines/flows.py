@@ -81,7 +81,7 @@ def write_due_reports(home: str, wait_seconds: float) -> list[str]:
 
 @flow(name="calfwatch run", flow_run_name="run {home}", persist_result=False, validate_parameters=False)
 def run_batch(home: str, paths: list[str], source: str | None = None, wait_seconds: float = 60) -> State | None:
-    """One batch: ingest what is new, publish, write the report that is due; ends as failed if a file is rejected."""
+    """One batch: ingest what is new, publish, write the reports that are due; ends as failed if a file is rejected."""
     place = Home(Path(home))
     place.make()
     outcomes = _ingest_in_chunks(place, paths, source, wait_seconds)

@@ -339,7 +339,7 @@ def raw_rows(
     """Splits a block's lines into cells, all as text; columns not in `whole` are dictionary encoded.
 
     The columns `answers` are boolean where every cell of them in the block is blank or a plain word for yes or no,
-    which takes a third of the time. Every line becomes a row, a bad line or a blank line.
+    which is faster. Every line becomes a row, a bad line or a blank line.
     """
     table = _fast_table(block, names, delimiter, whole, answers)
     if table is not None:

@@ -85,8 +85,8 @@ def _find_changed(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pac
 
 
 def _may_change(stored: Pack, pack: Pack) -> str:
-    """SQL that holds for every record which could get other tags: most packs differ in a rule or two, and to look at
-    these alone takes a third of tagging all."""
+    """SQL that holds for every record which could get other tags: most packs differ in a rule or two, and to tag the
+    records that these touch takes half the time of tagging all (10 million records)."""
     tests = ["FALSE"]
     for old, new in zip(stored.triage, pack.triage, strict=True):
         was, now = condition_tests(stored, old.when), condition_tests(pack, new.when)
