@@ -1,6 +1,7 @@
 """Calf pain symptom reports in, answers out. The story, in the order it happens:
 
-read       a CSV -> raw rows with line numbers, strictly; adapt -> canonical rows, through its source's SELECT
+read       a CSV -> raw rows with line numbers, strictly; rows: ahead of who takes them
+adapt      raw rows -> canonical rows, through the SELECT of their source
 validate   canonical rows -> accepted rows and bad cells (pandera); identifiers keeps direct identifiers out
 tag        accepted rows + rule pack -> triage level, ceiling, missing answers, likely cause
 store      one file, one transaction; the ledger; the lock; the published snapshot (ingest ties these together)

@@ -18,14 +18,15 @@ import duckdb
 from pipelines import retag, revisions, store, withdraw
 from pipelines.cells import printable
 from pipelines.compare import Comparison, compare
-from pipelines.errors import StateError, UsageError
+from pipelines.errors import UsageError
 from pipelines.ingest import Context, Outcome, ingest_file
+from pipelines.packs import configured_pack, published_pack
 from pipelines.query import read_only
 from pipelines.read import Delivery, find_deliveries
+from pipelines.rows import Rows
 from pipelines.settings import Settings, load_settings
-from pipelines.statements import first_row
 from pipelines.store import Home
-from schemas.pack import Pack, default_pack_path, load_pack, parse_pack
+from schemas.pack import load_pack
 
 PRELIMINARY = "preliminary"  # in `reports`: the folder of weeks that still run
 UNPUBLISHED = ".unpublished"  # in `reports`: where a report is made before it is published
@@ -79,35 +80,6 @@ def totals(done: Sequence[Outcome]) -> str:
     )
 
 
-def configured_pack(home: Home, settings: Settings) -> Pack:
-    """The pack that the settings name, else the shipped one; a home with a history keeps the pack that tagged it."""
-    return load_pack(pack_path(home.path, settings))
-
-
-def history_pack(home: Path) -> Pack:
-    """The pack that tagged the records of a home."""
-    records = home / "records.duckdb"
-    with contextlib.closing(read_only(records)) as connection, store.damage_told(records):
-        return store.stored_pack(connection, store.get_state(connection, "rule_pack"))
-
-
-def pack_path(home: Path, settings: Settings) -> Path:
-    """The file of the configured pack."""
-    return home / settings.rule_pack if settings.rule_pack else default_pack_path()
-
-
-def published_pack(home: Home) -> Pack:
-    """The pack that tagged what summaries.duckdb counts, from the snapshot itself."""
-    with contextlib.closing(read_only(home.summaries)) as connection, store.damage_told(home.summaries):
-        try:
-            row = first_row(connection, "SELECT rule_pack_content FROM about")
-        except duckdb.BinderException as error:
-            text = f"{home.summaries} was published by an older calfwatch; `calfwatch run` publishes it anew"
-            raise StateError(text) from error
-    assert row is not None
-    return parse_pack(row[0], str(home.summaries))
-
-
 def ingest_batch(
     home: Home,
     settings: Settings,
@@ -116,19 +88,20 @@ def ingest_batch(
     tell: Lines,
     publish: bool = True,
     run_id: str = "",
+    ahead: Rows | None = None,
 ) -> list[Outcome]:
-    """Ingests files in delivery order behind the home's lock, and publishes a snapshot.
+    """Ingests files in delivery order behind the home's lock, and publishes a snapshot. `ahead`: as of `read_ahead`.
 
     Raises LockedError, StateError or UsageError; a rejected file raises nothing and is in the result.
     """
     configured = configured_pack(home, settings)
     tell.start(deliveries)
     outcomes = []
-    with home.lock(wait_seconds), store.open_records(home, settings, configured, wait_seconds) as connection:
+    with store.writing(home, settings, configured, wait_seconds) as connection:
         pack = store.pack_in_use(connection, configured)
         context = Context(home, settings, pack, run_id) if run_id else Context(home, settings, pack)
         for delivery in deliveries:
-            outcomes.append(ingest_file(connection, delivery, context))
+            outcomes.append(ingest_file(connection, delivery, context, ahead))
             tell.done(outcomes[-1])
         if publish:
             store.publish(connection, home, settings)
@@ -138,14 +111,14 @@ def ingest_batch(
 def publish_snapshot(home: Home, settings: Settings, wait_seconds: float) -> None:
     """Publishes the summaries of now."""
     pack = configured_pack(home, settings)
-    with home.lock(wait_seconds), store.open_records(home, settings, pack, wait_seconds) as connection:
+    with store.writing(home, settings, pack, wait_seconds) as connection:
         store.publish(connection, home, settings)
 
 
 def retag_history(home: Home, settings: Settings, pack_file: str | None, wait_seconds: float) -> str:
     """Tags the history with a pack file, else the configured pack, and publishes; returns what was done."""
     wanted = load_pack(Path(pack_file)) if pack_file else configured_pack(home, settings)
-    with home.lock(wait_seconds), store.open_records(home, settings, wanted, wait_seconds) as connection:
+    with store.writing(home, settings, wanted, wait_seconds) as connection:
         text = retag.retag(connection, settings, store.pack_in_use(connection, wanted), wanted)
         store.publish(connection, home, settings)
     return text
@@ -170,7 +143,7 @@ def withdraw_file(
 ) -> str:
     """Takes a file back, or undoes that, and publishes the summaries of now; returns what was done."""
     configured = configured_pack(home, settings)
-    with home.lock(wait_seconds), store.open_records(home, settings, configured, wait_seconds) as connection:
+    with store.writing(home, settings, configured, wait_seconds) as connection:
         if undo:
             return withdraw.undo(connection, file_id, source)
         context = Context(home, settings, store.pack_in_use(connection, configured))
@@ -227,7 +200,7 @@ def _write_weeks(home: Home, weeks: Sequence[str], wait_seconds: float) -> list[
 
     settings = load_settings(home.path)
     configured = configured_pack(home, settings)
-    with home.lock(wait_seconds), store.open_records(home, settings, configured, wait_seconds) as connection:
+    with store.writing(home, settings, configured, wait_seconds) as connection:
         store.publish_if_stale(connection, home, settings)
         folders = [_write_report(connection, home, _week_name(home, week)) for week in weeks]
         write_index(home.reports)

@@ -23,6 +23,7 @@ from pipelines.errors import FileRejected
 from pipelines.identifiers import EARLIER_IDS
 from pipelines.judge import Judged, Reader, incoming_schema
 from pipelines.read import Delivery, content_id, lines_at
+from pipelines.rows import Rows, file_identity, plain_answers
 from pipelines.settings import Settings, Source
 from pipelines.spool import Spool
 from pipelines.statements import first_row, one_number, statement
@@ -63,27 +64,36 @@ class Context:
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
 
-def ingest_file(connection: duckdb.DuckDBPyConnection, delivery: Delivery, context: Context) -> Outcome:
-    """Takes one file in, or rejects it whole; the ledger says which. The same content again changes nothing."""
+def ingest_file(
+    connection: duckdb.DuckDBPyConnection, delivery: Delivery, context: Context, ahead: Rows | None = None
+) -> Outcome:
+    """Takes one file in, or rejects it whole; the ledger says which. The same content again changes nothing.
+
+    `ahead`: rows whose reading has begun, used where they are those of this file, and closed.
+    """
     adapter = load_adapter(delivery.source, context.home.path)
     tried_with = fingerprint(adapter, delivery.source, context)
     file_id = None
     try:
-        before = _identity(delivery.path)
+        file_identity(delivery.path)  # one that is gone is tried again, whatever else would be found
         if not adapter.identity or _path_known(connection, delivery.path):
             file_id = content_id(delivery.path, context.settings)
             known = _known(connection, delivery, file_id, tried_with)
             if known:
                 return known
         folder = context.home.scratch
-        with contextlib.closing(scratch(folder)) as work, contextlib.closing(Spool(folder)) as spool:
+        with (
+            contextlib.closing(scratch(folder)) as work,
+            contextlib.closing(Spool(folder)) as spool,
+            contextlib.closing(_rows(delivery, adapter, context, ahead)) as rows,
+        ):
             earlier = partial(_earlier_ids, connection, delivery.source)
-            judged = Reader(delivery, adapter, context.settings, context.pack, work, spool, file_id, earlier).judge()
+            judged = Reader(rows, adapter, context.settings, context.pack, work, spool, file_id, earlier).judge()
             file_id = judged.file_id
             known = _known(connection, delivery, file_id, tried_with)
             if known:
                 return known
-            return _store(connection, delivery, context, judged, tried_with, before)
+            return _store(connection, delivery, context, judged, tried_with, rows.identity)
     except (FileRejected, duckdb.OutOfMemoryException) as error:
         rejection = error if isinstance(error, FileRejected) else FileRejected(TOO_LARGE, passing=True)
         file_id = file_id or _id_of_rejected(delivery.path, context.settings)
@@ -93,6 +103,17 @@ def ingest_file(connection: duckdb.DuckDBPyConnection, delivery: Delivery, conte
         return _reject(
             connection, delivery, context, file_id, rejection.reason, "" if rejection.passing else tried_with
         )
+    finally:
+        if ahead:
+            ahead.close()
+
+
+def _rows(delivery: Delivery, adapter: Adapter, context: Context, ahead: Rows | None) -> Rows:
+    """The rows read ahead where they are those of the file as it is now, else new ones."""
+    wanted = (delivery, plain_answers(adapter, context.pack), file_identity(delivery.path))
+    if ahead and (ahead.delivery, ahead.answers, ahead.identity) == wanted:
+        return ahead
+    return Rows(delivery, context.settings, wanted[1])
 
 
 def _earlier_ids(connection: duckdb.DuckDBPyConnection, source: Source) -> list[str]:
@@ -117,14 +138,6 @@ def fingerprint(adapter: Adapter, source: Source, context: Context) -> str:
     parts = [asdict(source), adapter.digest, settings.max_quarantined_share, settings.max_expansion]
     parts += [context.pack.version, version("calfwatch")]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _identity(path: Path) -> tuple[int, int, int]:
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise FileRejected(f"cannot be read: {error.strerror}", passing=True) from error
-    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _known(connection: duckdb.DuckDBPyConnection, delivery: Delivery, file_id: str, tried_with: str) -> Outcome | None:
@@ -172,7 +185,7 @@ def _store(
         _account(outcome)
         _write_ledger(connection, outcome, context, delivery_no, tried_with, judged.counts.first, judged.counts.last)
         summarise.add_changes(connection, context.settings, context.pack, delivery_no, replaced > 0)
-        if _identity(delivery.path) != before:
+        if file_identity(delivery.path) != before:
             raise FileRejected("changed while it was read; it is tried again in the next run", passing=True)
     return outcome
 

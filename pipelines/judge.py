@@ -6,6 +6,7 @@ and typed first, while nothing is written. What was judged is kept in a spool me
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections import Counter, deque
@@ -22,19 +23,18 @@ import pyarrow.compute
 from pipelines.adapt import Adapter, canonical_rows, check_header
 from pipelines.errors import FileRejected
 from pipelines.identifiers import SAMPLE_PER_BLOCK, Gate, check_names
-from pipelines.read import Block, Delivery, Meter, RawRows, blocks, header_names, lines_at, raw_rows, split_header
+from pipelines.read import Meter, RawRows, lines_at
+from pipelines.rows import WHOLE_COLUMNS, Rows, is_read_answer
 from pipelines.settings import Settings, Source
 from pipelines.spool import Spool
 from pipelines.statements import one_number, statement
-from pipelines.validate import WHOLE_COLUMNS, Validated, Validator, accepted_schema, distinct, is_read_answer
+from pipelines.validate import Validated, Validator, accepted_schema, distinct
 from schemas.fields import CONTEXT_NAMES
 from schemas.pack import Pack
 from schemas.tables import quoted
 
+INSTANT = pa.timestamp("us", "UTC")
 RESOLVE_ROWS = 4_000_000  # rows whose hashes are compared at a time
-MOST_OTHER_WORDS = 4  # blocks with answers in other words than plain yes and no; then every block is read as words
-if "jemalloc" in pa.supported_memory_backends():
-    pa.set_memory_pool(pa.jemalloc_memory_pool())  # gives freed blocks back: a sixth less memory at 5 million rows
 
 
 @dataclass(frozen=True)
@@ -85,14 +85,15 @@ class Judged:
 
 
 class Reader:
-    """Reads one file block by block, on several threads, in order; `work` is a DuckDB that leaves no trace.
+    """Judges the rows of one file block by block, on several threads, in order.
 
-    What is judged is good as long as `spool` is open. `earlier_ids`: as the gate wants them.
+    `work` is a DuckDB that leaves no trace. What is judged is good as long as `spool` is open. `earlier_ids`: as the
+    gate wants them.
     """
 
     def __init__(
         self,
-        delivery: Delivery,
+        rows: Rows,
         adapter: Adapter,
         settings: Settings,
         pack: Pack,
@@ -101,31 +102,29 @@ class Reader:
         file_id: str | None = None,
         earlier_ids: Callable[[], Sequence[str]] = tuple,
     ) -> None:
-        self.delivery, self.adapter, self.settings, self.pack = delivery, adapter, settings, pack
+        self.rows, self.delivery = rows, rows.delivery
+        self.adapter, self.settings, self.pack = adapter, settings, pack
         self.work, self.spool = work, spool
         self.file_id = file_id
         self.validator = Validator(pack)
-        self.delimiter = delivery.source.delimiter
-        self.names: list[str] = []
         self.gate_lock = threading.Lock()
         exempt = frozenset({"reported_at"}) | adapter.dates
         self.gate = Gate(exempt, frozenset({"report_id"}) | adapter.ids, adapter.ignores, earlier_ids)
         self.threads = settings.threads or os.cpu_count() or 1
-        self.parse_time = _parse_time(delivery.source)
-        self.answers = frozenset(pack.field_names) if adapter.identity else frozenset()  # an adapter is given text
-        self.other_words = 0
+        self.parse_time = time_sql(self.delivery.source)
 
     def judge(self) -> Judged:
         """Reads the whole file; raises FileRejected where it must not be stored."""
+        check_names(self.rows.names(), frozenset((*CONTEXT_NAMES, *(field.name for field in self.pack.fields))))
+        check_header(self.adapter, self.rows.names(), self.pack)
         self.work.execute("CREATE TABLE seen (id UBIGINT)")
-        meter = Meter()
         counts = _Counts()
-        for block in self._processed(self._gated, meter):
+        for block in self._processed(self._gated, self.rows):
             self.spool.add(block.validated.accepted)
             self.spool.add(block.validated.bad_cells)
             counts.add(block)
         self.gate.verdict()
-        self._check_read(counts, meter)
+        self._check_read(counts, self.rows.meter)
         self._check_share(counts.rows, counts.bad_rows, 0)  # before the work that many bad rows make
         left_out = self._left_out()
         conflicts = left_out.column("kind").to_pylist().count("conflict")
@@ -133,7 +132,7 @@ class Reader:
         self._check_share(counts.rows, counts.bad_rows, otherwise_good)
         if conflicts:
             counts.first, counts.last = _range_without(left_out, self._batches())
-        return Judged(meter.file_id, counts, left_out, self._batches)
+        return Judged(self.rows.meter.file_id, counts, left_out, self._batches)
 
     def _batches(self) -> Iterator[Validated]:
         """Every judged batch again."""
@@ -160,24 +159,25 @@ class Reader:
         """The three commonest, each with its number of cells and where the first one is: no value is told."""
         counts = Counter({"report_id: conflict": conflicts} if conflicts else {})
         first: dict[str, int] = {}
-        for block in self._processed(self._plain):
-            cells = block.validated.bad_cells.select(["line_number", "column_name", "check_name"])
-            for line, column, check in zip(*cells.to_pydict().values(), strict=True):
-                reason = f"{column or 'line'}: {check}"
-                counts[reason] += 1
-                first.setdefault(reason, line)
+        with contextlib.closing(Rows(self.delivery, self.settings, self.rows.answers)) as again:
+            for block in self._processed(self._judged, again):
+                cells = block.validated.bad_cells.select(["line_number", "column_name", "check_name"])
+                for line, column, check in zip(*cells.to_pydict().values(), strict=True):
+                    reason = f"{column or 'line'}: {check}"
+                    counts[reason] += 1
+                    first.setdefault(reason, line)
         return [
             f"{reason} ({count}{f', first in line {first[reason]}' if reason in first else ''})"
             for reason, count in counts.most_common(3)
         ]
 
-    def _processed(self, work: Callable[[Block], _Processed], meter: Meter | None = None) -> Iterator[_Processed]:
-        """The file's blocks through `work`, in order, a few ahead."""
+    def _processed(self, work: Callable[[RawRows], _Processed], rows: Rows) -> Iterator[_Processed]:
+        """The blocks of rows through `work`, in order, a few ahead."""
         ahead: deque[Future[_Processed]] = deque()
         with ThreadPoolExecutor(self.threads) as pool:
             try:
-                for block in self._blocks(meter):
-                    ahead.append(pool.submit(work, block))
+                for raw in rows:
+                    ahead.append(pool.submit(work, raw))
                     if len(ahead) > self.threads:
                         yield ahead.popleft().result()
                 while ahead:
@@ -186,44 +186,16 @@ class Reader:
                 for future in ahead:
                     future.cancel()
 
-    def _blocks(self, meter: Meter | None) -> Iterator[Block]:
-        """The blocks of rows; the header is checked on the way."""
-        stream = blocks(self.delivery.path, self.settings, meter)
-        first = next(stream, None)
-        if first is None:
-            raise FileRejected("the file is empty; a header line is required")
-        line, rest = split_header(first)
-        if not self.names:
-            names = header_names(line, self.delimiter)
-            check_names(names, frozenset((*CONTEXT_NAMES, *(field.name for field in self.pack.fields))))
-            check_header(self.adapter, names, self.pack)
-            self.names = names
-        if rest.lines:
-            yield rest
-        yield from stream
-
-    def _gated(self, block: Block) -> _Processed:
+    def _gated(self, raw: RawRows) -> _Processed:
         """A block for the first time: its identifiers are looked for, its ids are noted."""
-        raw = self._raw_rows(block)
         with self.gate_lock:
             self._look_for_identifiers(raw)
-        judged = self._judged(block, raw, note=True)
+        judged = self._judged(raw, note=True)
         self._look_at_refused(raw, judged.validated.bad_cells)
         return judged
 
-    def _plain(self, block: Block) -> _Processed:
-        return self._judged(block, self._raw_rows(block), note=False)
-
-    def _raw_rows(self, block: Block) -> RawRows:
-        """A block's rows. Where blocks have other words than plain yes and no, these are no longer tried first."""
-        answers = self.answers if self.other_words < MOST_OTHER_WORDS else frozenset()
-        raw = raw_rows(block, self.names, self.delimiter, WHOLE_COLUMNS, answers)
-        if not any(is_read_answer(raw.table.column(name)) for name in answers & set(self.names)):
-            self.other_words += 1
-        return raw
-
     def _look_for_identifiers(self, raw: RawRows) -> None:
-        for name in self.names:
+        for name in self.rows.names():
             if name in self.gate.exempt:
                 continue
             column = raw.table.column(name)
@@ -234,7 +206,7 @@ class Reader:
             values, counts = ([], list) if is_read_answer(column) else distinct(column)  # yes and no identify nobody
             self.gate.see(name, values, filled, counts)
         for line in raw.bad_lines:
-            self.gate.see_line(line.text, self.delimiter)
+            self.gate.see_line(line.text, self.delivery.source.delimiter)
 
     def _look_at_refused(self, raw: RawRows, bad_cells: pa.Table) -> None:
         """Ids and times are judged by the share of a column, or not at all; but refused ones go to the quarantine."""
@@ -243,11 +215,11 @@ class Reader:
         if not len(refused):
             return
         rows = raw.table.filter(pyarrow.compute.is_in(raw.table["line_number"], refused.combine_chunks()))
-        for name in set(self.names) & (self.gate.exempt | self.gate.judged_whole):
+        for name in set(self.rows.names()) & (self.gate.exempt | self.gate.judged_whole):
             for value in rows.column(name).unique().drop_null().to_pylist():
                 self.gate.see_refused(name, value)
 
-    def _judged(self, block: Block, raw: RawRows, note: bool) -> _Processed:
+    def _judged(self, raw: RawRows, note: bool = False) -> _Processed:
         rows = canonical_rows(self.adapter, self.delivery.source, raw.table, self.file_id or "", self.pack)
         cursor = self.work.cursor()
         try:
@@ -276,17 +248,12 @@ class Reader:
     def _with_instants(
         self, cursor: duckdb.DuckDBPyConnection, accepted: pa.Table
     ) -> tuple[pa.Table, datetime | None, datetime | None]:
-        """Types reported_at: text without an offset is in the source's time zone."""
-        incoming = incoming_schema(self.pack)
-        place = incoming.get_field_index("reported_at")
-        cursor.register("accepted", accepted.select(["reported_at"]))
-        instants = cursor.sql(f"SELECT {self.parse_time} AS reported_at FROM accepted").to_arrow_table()
-        cursor.unregister("accepted")
-        column = instants.column(0).cast(incoming.field(place).type)
-        if column.null_count:
-            raise AssertionError("a time that the schema accepts could not be converted")
+        """Types reported_at; returns the first and the last instant too."""
+        field = incoming_schema(self.pack).field("reported_at")
+        column = instants(cursor, accepted.column("reported_at"), self.parse_time)
         ends = pa.compute.min_max(column).as_py()
-        return accepted.set_column(place, incoming.field(place), column), ends["min"], ends["max"]
+        place = accepted.schema.get_field_index("reported_at")
+        return accepted.set_column(place, field, column), ends["min"], ends["max"]
 
     def _left_out(self) -> pa.Table:
         """Rows that share a report_id with another row of the file: (line_number, report_id, accepted, kind)."""
@@ -341,10 +308,23 @@ class Reader:
         self.work.unregister("bad")
 
 
+def instants(connection: duckdb.DuckDBPyConnection, texts: pa.ChunkedArray, parse_time: str) -> pa.ChunkedArray:
+    """Accepted times as instants. `parse_time`: SQL for those without an offset, as of `time_sql`."""
+    try:  # in most files every time has an offset, and nothing finer than a microsecond
+        return texts.cast(INSTANT)
+    except pa.ArrowInvalid:
+        connection.register("texts", pa.table({"reported_at": texts}))
+        column = connection.sql(f"SELECT {parse_time} AS reported_at FROM texts").to_arrow_table().column(0)
+        connection.unregister("texts")
+    if column.null_count:
+        raise AssertionError("a time that the schema accepts could not be converted")
+    return column.cast(INSTANT)
+
+
 def incoming_schema(pack: Pack) -> pa.Schema:
     """Typed accepted rows: reported_at as an instant, everything else as validate.py packed it."""
     schema = accepted_schema(pack)
-    return schema.set(schema.get_field_index("reported_at"), pa.field("reported_at", pa.timestamp("us", "UTC")))
+    return schema.set(schema.get_field_index("reported_at"), pa.field("reported_at", INSTANT))
 
 
 def _range_without(left_out: pa.Table, batches: Iterator[Validated]) -> tuple[datetime | None, datetime | None]:
@@ -359,7 +339,7 @@ def _range_without(left_out: pa.Table, batches: Iterator[Validated]) -> tuple[da
     return min(ends, default=None), max(ends, default=None)
 
 
-def _parse_time(source: Source) -> str:
+def time_sql(source: Source) -> str:
     """SQL that types `reported_at`. In UTC (the session's zone) a time without offset needs no calendar."""
     # DuckDB 1.5 reads no offset behind a time without seconds
     shortened = "reported_at[:16] || ':00' || reported_at[17:]"

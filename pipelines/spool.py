@@ -9,13 +9,17 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from functools import cached_property
 from io import FileIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from pipelines.errors import FileRejected
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 MEMORY_BYTES = 128 << 20  # some 2.5 million rows; the files that most senders send fit in whole
 NONCE_BYTES = 12
@@ -30,7 +34,6 @@ class Spool:
         self.sizes: list[int] = []  # of the encrypted tables, which follow those in memory
         self.used = 0
         self.file: FileIO | None = None
-        self.cipher = AESGCM(AESGCM.generate_key(256))
 
     def add(self, table: pa.Table) -> None:
         """Raises FileRejected, for now, where the disk has no room."""
@@ -53,6 +56,13 @@ class Spool:
             sealed = os.pread(self.file.fileno(), size, place)
             place += size
             yield _unpacked(pa.py_buffer(self.cipher.decrypt(_nonce(number), sealed, None)))
+
+    @cached_property
+    def cipher(self) -> AESGCM:
+        """Made, and its library loaded, for a file that does not fit in memory."""
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        return AESGCM(AESGCM.generate_key(256))
 
     def close(self) -> None:
         """Forgets everything."""

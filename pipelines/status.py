@@ -8,8 +8,9 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.batch import configured_pack, shown_path
+from pipelines.batch import shown_path
 from pipelines.check import is_current
+from pipelines.packs import configured_pack
 from pipelines.query import read_only
 from pipelines.settings import load_settings
 from pipelines.statements import first_row, statement

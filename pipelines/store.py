@@ -121,6 +121,13 @@ class Home:
 
 
 @contextlib.contextmanager
+def writing(home: Home, settings: Settings, pack: Pack, wait_seconds: float) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The records for writing, behind the home's lock: as `lock` and `open_records`."""
+    with home.lock(wait_seconds), open_records(home, settings, pack, wait_seconds) as connection:
+        yield connection
+
+
+@contextlib.contextmanager
 def open_records(
     home: Home, settings: Settings, pack: Pack, wait_seconds: float = 0
 ) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -559,12 +566,23 @@ def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Setting
 
 def _copy_published(connection: duckdb.DuckDBPyConnection) -> None:
     for table in published_tables():
-        order = "" if table is DAILY_SUMMARY else "ORDER BY ALL"  # its many rows lie by day already
-        connection.execute(f"CREATE TABLE snapshot.{table.name} AS FROM {table.name} {order}")
+        if table is DAILY_SUMMARY:
+            _copy_unordered(connection, table)
+        else:
+            connection.execute(f"CREATE TABLE snapshot.{table.name} AS FROM {table.name} ORDER BY ALL")
     connection.execute("DROP TABLE temp.about")  # or the comments would go to it
     connection.execute("USE snapshot")
     for table in published_tables():
         comment(connection, table)
+
+
+def _copy_unordered(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Of very many rows, which lie by day already, block by block."""
+    connection.execute("SET preserve_insertion_order = false")
+    try:
+        connection.execute(f"CREATE TABLE snapshot.{table.name} AS FROM {table.name}")
+    finally:
+        connection.execute("SET preserve_insertion_order = true")
 
 
 def _make_about(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:

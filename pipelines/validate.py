@@ -19,13 +19,13 @@ from pandera.errors import SchemaErrors
 
 from pipelines.adapt import ADAPTER_ERROR
 from pipelines.read import BadLine
+from pipelines.rows import WHOLE_COLUMNS, is_read_answer
 from schemas.fields import AGE_BANDS, SEXES
 from schemas.pack import Pack
 from schemas.reports import ANSWERS, allowed_text, check_name, is_answer, report_schema
 
 VALUE_CUT = 80
 REMEMBERED_VALUES = 100_000  # distinct values of a column that are remembered as judged
-WHOLE_COLUMNS = frozenset({"report_id", "reported_at"})
 
 BAD_CELLS = pa.schema(
     [
@@ -258,14 +258,13 @@ def _adapter_errors(rows: pa.Table) -> dict[str, Mask]:
     return {ADAPTER_ERROR: rows.column(ADAPTER_ERROR).is_valid().to_numpy()}
 
 
-def is_read_answer(column: pa.ChunkedArray) -> bool:
-    """Whether the reader knew every cell of a column as a plain word for yes or no, or as blank."""
-    return bool(pa.types.is_boolean(column.type))
-
-
 def _read_answers(column: pa.ChunkedArray) -> tuple[Mask, Mask]:
     """Whether each row has an answer, and whether that is yes."""
-    return column.is_valid().to_numpy(), column.fill_null(False).to_numpy()
+    array = column.combine_chunks()
+    valid = array.is_valid().to_numpy(zero_copy_only=False)
+    # without its nulls first: an array with nulls would become one of Python objects
+    anything = pa.Array.from_buffers(array.type, len(array), [None, array.buffers()[1]], offset=array.offset)
+    return valid, valid & anything.to_numpy(zero_copy_only=False)
 
 
 def _word_bits(column: _Coded, place: int, answers: tuple[bool, ...]) -> npt.NDArray[np.uint32]:

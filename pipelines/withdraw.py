@@ -21,6 +21,7 @@ from pipelines.errors import FileRejected, UsageError
 from pipelines.ingest import UNREAD, Context
 from pipelines.judge import Judged, Reader, incoming_schema
 from pipelines.read import Delivery, content_id
+from pipelines.rows import Rows, plain_answers
 from pipelines.spool import Spool
 from pipelines.statements import one_number, sql_list, statement
 from pipelines.store import check_counts, reports_sql, transaction
@@ -163,7 +164,8 @@ def _read_again(
         folder = context.home.scratch
         with contextlib.closing(scratch(folder)) as work, contextlib.closing(Spool(folder)) as spool:
             try:
-                judged = Reader(delivery, adapter, context.settings, context.pack, work, spool, entry.file_id).judge()
+                with contextlib.closing(Rows(delivery, context.settings, plain_answers(adapter, context.pack))) as rows:
+                    judged = Reader(rows, adapter, context.settings, context.pack, work, spool, entry.file_id).judge()
             except FileRejected as rejection:
                 raise _changed(entry, rejection.reason) from rejection
             _check_same(connection, entry, judged)

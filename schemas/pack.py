@@ -14,12 +14,11 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import date
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import sqlglot
 from sqlglot import exp
 
@@ -51,6 +50,22 @@ MAX_MASK_BITS = 32  # answers and rules are stored as bits of one UINTEGER each
 MAX_CATEGORIES = 4  # scores are stored as bytes of one UINTEGER
 MAX_POINTS = 255  # of all rows of a category together: a byte
 MAX_CAUSES = 64  # the statement that finds the likely one grows with their square
+
+# words that DuckDB takes for a column only in quotes, such as `left`; sqlglot lets some of them pass
+# fmt: off
+SQL_WORDS = frozenset({
+    "all", "analyse", "analyze", "and", "anti", "any", "array", "as", "asc", "asof", "asymmetric", "at",
+    "authorization", "binary", "both", "by", "case", "cast", "check", "collate", "collation", "column", "columns",
+    "concurrently", "constraint", "create", "cross", "default", "deferrable", "desc", "describe", "distinct", "do",
+    "else", "end", "except", "false", "fetch", "for", "foreign", "freeze", "from", "full", "generated", "glob",
+    "group", "having", "ilike", "in", "initially", "inner", "intersect", "into", "is", "isnull", "join", "lambda",
+    "lateral", "leading", "left", "like", "limit", "map", "natural", "not", "notnull", "null", "offset", "on",
+    "only", "or", "order", "outer", "overlaps", "pivot", "pivot_longer", "pivot_wider", "placing", "positional",
+    "primary", "qualify", "references", "returning", "right", "select", "semi", "show", "similar", "some", "struct",
+    "summarize", "symmetric", "table", "tablesample", "then", "to", "trailing", "true", "try_cast", "tuple",
+    "union", "unique", "unpack", "unpivot", "using", "variadic", "verbose", "when", "where", "window", "with",
+})
+# fmt: on
 
 # A field becomes a column beside these ones, which the product needs itself.
 RESERVED_NAMES = frozenset(CONTEXT_NAMES) | {
@@ -298,6 +313,7 @@ def load_pack(path: Path | None = None) -> Pack:
     return parse_pack(text, str(path))
 
 
+@lru_cache(maxsize=16)
 def parse_pack(text: str, origin: str = "rule pack") -> Pack:
     """Reads and checks a pack from TOML text; `origin` names it in messages."""
     try:
@@ -531,18 +547,8 @@ def _field_name_problem(name: str) -> str | None:
         alone, compared = parse_condition(name), parse_condition(f"{name} > 1")
     except ValueError:
         return "is a word of SQL"
-    plain = isinstance(alone, exp.Column) and isinstance(compared, exp.GT) and name not in _sql_words()
+    plain = isinstance(alone, exp.Column) and isinstance(compared, exp.GT) and name not in SQL_WORDS
     return None if plain else "is a word of SQL"
-
-
-@cache
-def _sql_words() -> frozenset[str]:
-    """Words that DuckDB takes for a column only in quotes, such as `left`; sqlglot lets some of them pass."""
-    with duckdb.connect() as connection:
-        rows = connection.execute(
-            "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category IN ('reserved', 'type_function')"
-        ).fetchall()
-    return frozenset(word for (word,) in rows)
 
 
 def _domain_problem(field: Field) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from pipelines.errors import UsageError
@@ -12,6 +13,7 @@ from schemas.fields import CONTEXT_NAMES
 from schemas.pack import (
     MAX_CONDITION_SIGNS,
     RESERVED_NAMES,
+    SQL_WORDS,
     Pack,
     condition_fields,
     default_pack_path,
@@ -568,3 +570,11 @@ def test_the_order_of_rows_is_content() -> None:
 def test_the_shipped_pack_is_read_without_a_path(pack: Pack) -> None:
     assert default_pack_path().name == "calf_pain.toml"
     assert load_pack(default_pack_path()) == pack
+
+
+def test_every_word_that_this_duckdb_takes_for_a_column_only_in_quotes_is_known() -> None:
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category IN ('reserved', 'type_function')"
+        ).fetchall()
+    assert {word for (word,) in rows} <= SQL_WORDS

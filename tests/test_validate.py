@@ -17,9 +17,8 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from pipelines import judge, read, validate
+from pipelines import judge, read, rows, validate
 from pipelines.ingest import Outcome
-from pipelines.judge import _parse_time
 from pipelines.read import BadLine
 from pipelines.settings import Settings, Source
 from pipelines.validate import BAD_CELLS, Validated, Validator, accepted_schema
@@ -278,9 +277,8 @@ def typed(texts: Sequence[str], zone: str) -> list[datetime | None]:
     """reported_at as an ingest types it."""
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        connection.register("accepted", pa.table({"reported_at": pa.array(texts, pa.string())}))
-        rows = connection.sql(f"SELECT {_parse_time(Source('x', time_zone=zone))} FROM accepted").fetchall()
-    return [row[0] for row in rows]
+        column = pa.chunked_array([pa.array(texts, pa.string())])
+        return judge.instants(connection, column, judge.time_sql(Source("x", time_zone=zone))).to_pylist()  # type: ignore[no-any-return]
 
 
 def folded(text: str, zone: ZoneInfo) -> bool:
@@ -297,7 +295,9 @@ def folded(text: str, zone: ZoneInfo) -> bool:
 def test_every_time_that_is_accepted_becomes_the_instant_that_it_says(texts: list[str], zone: str) -> None:
     place = ZoneInfo(zone)
     texts = [text for text in texts if not folded(text, place)]
-    assert typed(texts, zone) == [instant(text, place) for text in texts]
+    said = [instant(text, place) for text in texts]
+    assert typed(texts, zone) == said
+    assert [typed([text], zone)[0] for text in texts] == said, "alone, a time with an offset needs no SQL"
 
 
 SUMMER_TIME = {
@@ -370,9 +370,9 @@ def test_a_file_of_other_words_is_no_longer_tried_as_yes_and_no(
         return plainly(block, names, delimiter, whole, answers)
 
     monkeypatch.setattr(read, "BLOCK_BYTES", 1 << 10)
-    monkeypatch.setattr(judge, "raw_rows", counted)
-    rows = [{"report_id": f"r{number}", "fever": "NA"} for number in range(400)]
-    (outcome,) = ingest(write_csv(rows), settings=Settings(threads=1))
+    monkeypatch.setattr(rows, "raw_rows", counted)
+    reports = [{"report_id": f"r{number}", "fever": "NA"} for number in range(400)]
+    (outcome,) = ingest(write_csv(reports), settings=Settings(threads=1))
     assert outcome.rows_accepted == 400
     assert tried[:3] == [True] * 3
     assert tried[8:] == [False] * len(tried[8:]) != []

@@ -1,20 +1,27 @@
 -- One row about the snapshot. The latest week is the last covered one that has ended in the reporting time zone.
+WITH facts AS (
+  SELECT
+    max(value) FILTER (key = 'rule_pack') AS rule_pack,
+    max(value) FILTER (key = 'complaint') AS complaint,
+    max(value) FILTER (key = 'week_system') AS week_system
+  FROM state
+), span AS (
+  SELECT min(reported_at) AS first_report, max(reported_at) AS last_report FROM records
+)
 SELECT
-  (SELECT value FROM state WHERE key = 'rule_pack') AS rule_pack,
-  (SELECT value FROM state WHERE key = 'complaint') AS complaint,
+  facts.rule_pack,
+  facts.complaint,
   '${time_zone}' AS time_zone,
-  (SELECT value FROM state WHERE key = 'week_system') AS week_system,
+  facts.week_system,
   (
     SELECT max_by(week, week_start) FROM calendar
     WHERE week_start + 7 <= (now() AT TIME ZONE '${time_zone}')::DATE
   ) AS latest_week,
-  (SELECT min(reported_at) FROM records) AS first_report,
-  (SELECT max(reported_at) FROM records) AS last_report,
+  span.first_report,
+  span.last_report,
   (SELECT coalesce(max(delivery_no), 0) FROM files)::INTEGER AS last_delivery,
   now() AS published_at,
   (SELECT count(*)::INTEGER FROM audit) AS deeds,
   '${version}' AS version,
-  (
-    SELECT content FROM rule_packs
-    WHERE rule_pack = (SELECT value FROM state WHERE key = 'rule_pack')
-  ) AS rule_pack_content
+  rule_packs.content AS rule_pack_content
+FROM facts CROSS JOIN span LEFT JOIN rule_packs USING (rule_pack)

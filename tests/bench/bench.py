@@ -24,8 +24,17 @@ from pathlib import Path
 
 import duckdb
 
+import pipelines
+
 HERE = Path(__file__).parent
 END = date(2026, 11, 22)
+# as it is installed: hypothesis is there for the tests alone, and pandera would load it
+AS_INSTALLED = """
+import runpy, sys
+sys.modules["hypothesis"] = None
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
 @dataclass(frozen=True)
@@ -85,15 +94,20 @@ def report(reports: int, size: float, costs: dict[str, list[Cost]]) -> None:
 
 
 def raw_command(path: Path, work: Path) -> list[str]:
-    return [sys.executable, str(HERE / "raw_load.py"), str(path), str(work / "raw.duckdb")]
+    return script(HERE / "raw_load.py", path, work / "raw.duckdb")
 
 
 def calfwatch_command(path: Path, work: Path) -> list[str]:
-    return [sys.executable, "-m", "pipelines", "ingest", "--home", str(work / "home"), str(path)]
+    return script(Path(pipelines.__file__).with_name("__main__.py"), "ingest", "--home", work / "home", path)
 
 
 def pandas_command(path: Path, work: Path) -> list[str]:
-    return [sys.executable, str(HERE / "pandas_job.py"), str(path), str(work / "pandas.duckdb")]
+    return script(HERE / "pandas_job.py", path, work / "pandas.duckdb")
+
+
+def script(*words: str | Path) -> list[str]:
+    """A Python script in a process of its own, with its arguments."""
+    return [sys.executable, "-c", AS_INSTALLED, *map(str, words)]
 
 
 def run(command: list[str]) -> Cost:
