@@ -27,7 +27,7 @@ from pipelines.rows import Rows, file_identity, plain_answers
 from pipelines.settings import Settings, Source
 from pipelines.spool import Spool
 from pipelines.statements import first_row, one_number, statement
-from pipelines.store import Home, reports_sql, transaction
+from pipelines.store import Home, reports_sql, transaction, unordered
 from pipelines.tag import tag_sql
 from pipelines.validate import BAD_CELLS
 from schemas.pack import Pack
@@ -214,13 +214,8 @@ def _insert(
     else:
         connection.execute("CREATE OR REPLACE TEMP TABLE stored_matches AS FROM records LIMIT 0")
     sql = _for_pack("insert_records", pack, tagged=tag_sql(pack, "incoming"))
-    connection.execute("SET preserve_insertion_order = false")  # rows know their line; order costs a fifth
-    try:
-        with _incoming(connection, judged, pack):
-            inserted = one_number(connection, sql, words | {"delivery_no": delivery_no})
-    finally:
-        connection.execute("SET preserve_insertion_order = true")
-    return inserted, already
+    with unordered(connection), _incoming(connection, judged, pack):  # rows know their line
+        return one_number(connection, sql, words | {"delivery_no": delivery_no}), already
 
 
 def _for_pack(step: str, pack: Pack, **values: object) -> str:
@@ -236,13 +231,28 @@ def _for_pack(step: str, pack: Pack, **values: object) -> str:
 
 @contextlib.contextmanager
 def _incoming(connection: duckdb.DuckDBPyConnection, judged: Judged, pack: Pack) -> Iterator[None]:
-    """The accepted rows as a relation that is read once, batch by batch."""
-    stream = (part for batch in judged.batches() for part in batch.accepted.to_batches())
-    connection.register("incoming", pa.RecordBatchReader.from_batches(incoming_schema(pack), stream))
+    """The accepted rows as a relation that is read once, batch by batch.
+
+    What ends the reading, such as Ctrl-C, is raised as itself: DuckDB tells it as an error of the relation.
+    """
+    ended: list[BaseException] = []
+
+    def stream() -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in judged.batches():
+                yield from batch.accepted.to_batches()
+        except BaseException as error:
+            ended.append(error)
+            raise
+
+    connection.register("incoming", pa.RecordBatchReader.from_batches(incoming_schema(pack), stream()))
     try:
         yield
+    except duckdb.Error as error:
+        raise (ended or [error])[0] from error
     finally:
-        connection.unregister("incoming")
+        with contextlib.suppress(duckdb.Error):  # within a transaction that failed nothing can be unregistered
+            connection.unregister("incoming")
 
 
 def _supersede(

@@ -47,6 +47,7 @@ from schemas.tables import (
 )
 
 STORAGE_VERSION = "v1.4.0"  # readable by DuckDB 1.4 and later, which BI tools still ship
+KEEP_ORDER = "SET preserve_insertion_order = true"
 OLDEST_DUCKDB = (1, 5, 6)  # older ones emptied a table on a full disk
 
 
@@ -523,8 +524,18 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     except BaseException:
         with contextlib.suppress(duckdb.Error):
             connection.execute("ROLLBACK")
+            connection.execute(KEEP_ORDER)
         raise
     connection.execute("COMMIT")
+
+
+@contextlib.contextmanager
+def unordered(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Rows may be written in any order, on every thread, which saves a fifth of the time. Within a `transaction`:
+    its rollback ends this too, for after a failed statement nothing can be set."""
+    connection.execute("SET preserve_insertion_order = false")
+    yield
+    connection.execute(KEEP_ORDER)
 
 
 def publish_if_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
@@ -566,23 +577,14 @@ def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Setting
 
 def _copy_published(connection: duckdb.DuckDBPyConnection) -> None:
     for table in published_tables():
-        if table is DAILY_SUMMARY:
-            _copy_unordered(connection, table)
-        else:
-            connection.execute(f"CREATE TABLE snapshot.{table.name} AS FROM {table.name} ORDER BY ALL")
+        many = table is DAILY_SUMMARY  # which lie by day already, block by block
+        with unordered(connection) if many else contextlib.nullcontext():
+            order = "" if many else "ORDER BY ALL"
+            connection.execute(f"CREATE TABLE snapshot.{table.name} AS FROM {table.name} {order}")
     connection.execute("DROP TABLE temp.about")  # or the comments would go to it
     connection.execute("USE snapshot")
     for table in published_tables():
         comment(connection, table)
-
-
-def _copy_unordered(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Of very many rows, which lie by day already, block by block."""
-    connection.execute("SET preserve_insertion_order = false")
-    try:
-        connection.execute(f"CREATE TABLE snapshot.{table.name} AS FROM {table.name}")
-    finally:
-        connection.execute("SET preserve_insertion_order = true")
 
 
 def _make_about(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import os
 import random
@@ -23,9 +24,11 @@ from pipelines import read, spool, store
 from pipelines.__main__ import main
 from pipelines.errors import LockedError, StateError, UsageError
 from pipelines.ingest import Context, Outcome, ingest_file
+from pipelines.judge import Reader
 from pipelines.read import Delivery
 from pipelines.settings import Settings, Source
 from pipelines.store import Home
+from pipelines.validate import Validated
 from schemas.fields import AGE_BANDS
 from schemas.pack import Pack
 from schemas.tables import SCHEMA_VERSION, published_tables, stored_tables, stored_views
@@ -504,6 +507,31 @@ def changing(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> N
         return real(*arguments)
 
     monkeypatch.setattr(ingest_module, "_store", store_changed)
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), OSError(errno.EIO, "the spool cannot be read")])
+def test_what_ends_the_reading_of_judged_rows_is_raised_as_itself_and_leaves_nothing(
+    home: Home, pack: Pack, write_csv: Write, monkeypatch: pytest.MonkeyPatch, end: BaseException
+) -> None:
+    whole = Reader._batches
+
+    def cut_short(self: Reader) -> Iterator[Validated]:
+        yield next(whole(self))
+        raise end
+
+    path, other = write_csv(mild(5)), write_csv([{"report_id": "other"}], name="other.csv")
+    with home.lock(0), store.open_records(home, Settings(), pack) as connection:
+
+        def take(one: Path) -> Outcome:
+            return ingest_file(connection, Delivery(one, Source("canonical")), Context(home, Settings(), pack))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Reader, "_batches", cut_short)
+            with pytest.raises(type(end)):
+                take(path)
+        assert connection.execute("SELECT count(*) FROM records").fetchall() == [(0,)]
+        assert connection.execute("SELECT current_setting('preserve_insertion_order')").fetchall() == [(True,)]
+        assert [take(path).rows_accepted, take(other).rows_accepted] == [5, 1]
 
 
 def test_a_file_replaced_while_it_is_read_is_rejected_and_the_new_one_taken_next_time(
