@@ -93,7 +93,7 @@ def run_query(path: Path, sql: str, timeout_seconds: float = 60, force: bool = F
     if force:
         timers.append(_timer(timeout_seconds + GRACE_SECONDS, _end_process, timeout_seconds))
     try:
-        with _bounded_memory(), _interruptible(connection):
+        with _bounded_memory(), interruptible(connection):
             if _statements(connection, sql) != 1:
                 raise UsageError("one SQL statement at a time")
             for timer in timers:
@@ -112,7 +112,7 @@ def run_query(path: Path, sql: str, timeout_seconds: float = 60, force: bool = F
 
 
 @contextlib.contextmanager
-def _interruptible(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def interruptible(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Lets Ctrl-C end a query at once: while DuckDB works, it does not always look whether there was one."""
     if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
         yield

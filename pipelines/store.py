@@ -26,7 +26,7 @@ from pipelines.errors import (
     is_damage,
     lost_records,
 )
-from pipelines.query import PUBLISH_ANEW
+from pipelines.query import PUBLISH_ANEW, interruptible
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number, sql_list, statement
 from schemas.check import require_sound
@@ -171,7 +171,8 @@ def open_read_only(home: Home, settings: Settings) -> Iterator[duckdb.DuckDBPyCo
         _attach(connection, home, "READ_ONLY")
         with damage_told(home.records):
             check_version(connection, home.records)
-        yield connection
+        with interruptible(connection):
+            yield connection
     except duckdb.Error as error:
         if is_damage(error):
             raise _damaged(home.records, error) from error
