@@ -240,6 +240,13 @@ def test_forgetting_judged_values_changes_nothing(validator: Validator, monkeypa
         assert accepted(validator, "region", ["a", "b", "c c", "d", "e e"]) == [True, True, False, True, False]
 
 
+def test_long_cells_are_judged_each_time_and_not_remembered(validator: Validator) -> None:
+    long = "x" * 5_000
+    for _ in range(2):
+        assert accepted(validator, "region", [long, "a", long]) == [False, True, False]
+    assert sum(map(len, validator.judged["region"])) < 1_000
+
+
 # --- time -------------------------------------------------------------------------------------------
 
 
