@@ -195,7 +195,9 @@ def damage_told(path: Path) -> Iterator[None]:
         raise _damaged(path, error) from error
 
 
-def _damaged(path: Path, error: duckdb.Error) -> DiskError | StateError:
+def _damaged(path: Path, error: duckdb.Error) -> DiskError | StateError | UsageError:
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return UsageError(f"{path} needs more memory than it may take; raise memory_limit")
     if failure := disk_failure(str(error)):
         return DiskError(path.parent, failure)
     advice = WHAT_TO_DO
@@ -523,8 +525,20 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     except BaseException:
         with contextlib.suppress(duckdb.Error):
             connection.execute("ROLLBACK")
+            connection.execute("SET preserve_insertion_order = true")  # what `in_any_order` could not do
         raise
     connection.execute("COMMIT")
+
+
+@contextlib.contextmanager
+def in_any_order(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Inside a transaction: rows may be written in another order than they come, which is faster.
+
+    No `finally`: after a failed statement only a ROLLBACK may run, and another error would hide what happened.
+    """
+    connection.execute("SET preserve_insertion_order = false")
+    yield
+    connection.execute("SET preserve_insertion_order = true")
 
 
 def publish_if_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
@@ -578,11 +592,8 @@ def _copy_published(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _copy_unordered(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     """Of very many rows, which lie by day already, block by block."""
-    connection.execute("SET preserve_insertion_order = false")
-    try:
+    with in_any_order(connection):
         connection.execute(f"CREATE TABLE snapshot.{table.name} AS FROM {table.name}")
-    finally:
-        connection.execute("SET preserve_insertion_order = true")
 
 
 def _make_about(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
