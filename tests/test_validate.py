@@ -351,6 +351,7 @@ def judged(cells: Sequence[Sequence[str]], answers: frozenset[str]) -> tuple[Any
 
 
 @given(st.lists(st.tuples(*[st.sampled_from(PLAIN)] * 3), min_size=1, max_size=30))
+@examples(deadline=None)
 def test_plain_answers_are_read_as_yes_and_no_and_mean_the_same(cells: list[tuple[str, ...]]) -> None:
     *as_read, fast = judged(cells, frozenset(FIELDS))
     *as_words, slow = judged(cells, frozenset())
@@ -359,6 +360,7 @@ def test_plain_answers_are_read_as_yes_and_no_and_mean_the_same(cells: list[tupl
 
 
 @given(st.lists(st.tuples(*[st.sampled_from(PLAIN + OTHERS)] * 3), min_size=1, max_size=12), st.sampled_from(OTHERS))
+@examples(deadline=None)
 def test_one_other_word_and_the_block_is_read_as_words(cells: list[tuple[str, ...]], other: str) -> None:
     *as_read, fast = judged([*cells, (other, "", "")], frozenset(FIELDS))
     *as_words, _ = judged([*cells, (other, "", "")], frozenset())
