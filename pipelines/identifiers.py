@@ -106,6 +106,7 @@ POSTAL = re.compile(
 POSTAL_CODE, EMAIL_ADDRESS, PHONE_NUMBER = "a postal code", "an e-mail address", "a phone number"
 SAMPLE_PER_BLOCK = 256  # report ids that are looked at in each block
 REMEMBERED_VALUES = 100_000
+LONGEST_REMEMBERED = 1_000  # characters; a file of nothing but long cells would fill the memory
 ENOUGH_IDS = 3  # report ids with a good check digit; one random number has one by chance, three hardly
 EARLIER_IDS = 16  # of the sender, judged together with fewer than that
 
@@ -184,7 +185,7 @@ def certain_kind(cell: str) -> str | None:
     """The kind of identifier of which one is enough, or None."""
     if not cell.isascii():
         cell = unicodedata.normalize("NFKC", cell)  # full-width letters and digits are read as plain ones
-    if EMAIL.search(cell):
+    if "@" in cell and EMAIL.search(cell):  # looking first makes long cells cheap
         return EMAIL_ADDRESS
     if PHONE.search(cell):
         return PHONE_NUMBER
@@ -238,7 +239,9 @@ class Gate:
                     self.kinds[column, kind] += count
 
     def _kinds(self, column: str, value: str) -> frozenset[str]:
-        """The kinds that a value could be, found once for each distinct value."""
+        """The kinds that a value could be, found once for each distinct value of the usual length."""
+        if len(value) > LONGEST_REMEMBERED:
+            return self._look_at(column, value)
         if (column, value) not in self.looked_at:
             if len(self.looked_at) > REMEMBERED_VALUES:
                 self.looked_at.clear()

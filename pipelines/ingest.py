@@ -22,12 +22,12 @@ from pipelines.adapt import Adapter, load_adapter, scratch
 from pipelines.errors import FileRejected
 from pipelines.identifiers import EARLIER_IDS
 from pipelines.judge import Judged, Reader, incoming_schema
-from pipelines.read import Delivery, content_id, lines_at
+from pipelines.read import CHANGED, Delivery, content_id, lines_at
 from pipelines.rows import Rows, file_identity, plain_answers
 from pipelines.settings import Settings, Source
 from pipelines.spool import Spool
 from pipelines.statements import first_row, one_number, statement
-from pipelines.store import Home, reports_sql, transaction, unordered
+from pipelines.store import Home, in_any_order, reports_sql, transaction
 from pipelines.tag import tag_sql
 from pipelines.validate import BAD_CELLS
 from schemas.pack import Pack
@@ -73,9 +73,9 @@ def ingest_file(
     """
     adapter = load_adapter(delivery.source, context.home.path)
     tried_with = fingerprint(adapter, delivery.source, context)
-    file_id = None
+    file_id = before = None
     try:
-        file_identity(delivery.path)  # one that is gone is tried again, whatever else would be found
+        before = file_identity(delivery.path)  # one that is gone is tried again, whatever else would be found
         if not adapter.identity or _path_known(connection, delivery.path):
             file_id = content_id(delivery.path, context.settings)
             known = _known(connection, delivery, file_id, tried_with)
@@ -97,6 +97,8 @@ def ingest_file(
     except (FileRejected, duckdb.OutOfMemoryException) as error:
         rejection = error if isinstance(error, FileRejected) else FileRejected(TOO_LARGE, passing=True)
         file_id = file_id or _id_of_rejected(delivery.path, context.settings)
+        if not rejection.passing and _changed(delivery.path, before):  # then the id is not that of what was judged
+            rejection = FileRejected(CHANGED, passing=True)
         known = _known(connection, delivery, file_id, tried_with)
         if known and known.status == "known":  # accepted once, it stays accepted
             return known
@@ -114,6 +116,14 @@ def _rows(delivery: Delivery, adapter: Adapter, context: Context, ahead: Rows | 
     if ahead and (ahead.delivery, ahead.answers, ahead.identity) == wanted:
         return ahead
     return Rows(delivery, context.settings, wanted[1])
+
+
+def _changed(path: Path, before: tuple[int, int, int] | None) -> bool:
+    """Whether the file is another one than before, or gone."""
+    try:
+        return file_identity(path) != before
+    except FileRejected:
+        return True
 
 
 def _earlier_ids(connection: duckdb.DuckDBPyConnection, source: Source) -> list[str]:
@@ -186,7 +196,7 @@ def _store(
         _write_ledger(connection, outcome, context, delivery_no, tried_with, judged.counts.first, judged.counts.last)
         summarise.add_changes(connection, context.settings, context.pack, delivery_no, replaced > 0)
         if file_identity(delivery.path) != before:
-            raise FileRejected("changed while it was read; it is tried again in the next run", passing=True)
+            raise FileRejected(CHANGED, passing=True)
     return outcome
 
 
@@ -214,7 +224,7 @@ def _insert(
     else:
         connection.execute("CREATE OR REPLACE TEMP TABLE stored_matches AS FROM records LIMIT 0")
     sql = _for_pack("insert_records", pack, tagged=tag_sql(pack, "incoming"))
-    with unordered(connection), _incoming(connection, judged, pack):  # rows know their line
+    with in_any_order(connection), _incoming(connection, judged, pack):  # rows know their line
         return one_number(connection, sql, words | {"delivery_no": delivery_no}), already
 
 

@@ -23,7 +23,7 @@ import pyarrow.compute
 from pipelines.adapt import Adapter, canonical_rows, check_header
 from pipelines.errors import FileRejected
 from pipelines.identifiers import SAMPLE_PER_BLOCK, Gate, check_names
-from pipelines.read import Meter, RawRows, lines_at
+from pipelines.read import CHANGED, Meter, RawRows, lines_at
 from pipelines.rows import WHOLE_COLUMNS, Rows, is_read_answer
 from pipelines.settings import Settings, Source
 from pipelines.spool import Spool
@@ -144,7 +144,7 @@ class Reader:
         if 1 + counts.blank + counts.rows != meter.lines:
             raise FileRejected(f"{meter.lines} lines, but {counts.rows} rows and {counts.blank} blank lines")
         if self.file_id not in (None, meter.file_id):
-            raise FileRejected("changed while it was read; it is tried again in the next run", passing=True)
+            raise FileRejected(CHANGED, passing=True)
 
     def _check_share(self, rows: int, bad: int, conflicts: int) -> None:
         limit = self.settings.max_quarantined_share

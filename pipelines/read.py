@@ -16,7 +16,6 @@ import hashlib
 import os
 import stat
 import zlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -38,6 +37,7 @@ MOST_LINES = 1 << 18  # in a block
 SMALL_EXPANSION = 64 << 20  # an archive may always unpack to this much
 BOM = b"\xef\xbb\xbf"
 LINE_END = ord("\n")
+CHANGED = "changed while it was read; it is tried again in the next run"
 
 
 @dataclass(frozen=True)
@@ -287,11 +287,17 @@ def header_names(line: bytes, delimiter: str) -> list[str]:
     if not text.strip():
         raise FileRejected("the first line is blank; a header line is required")
     _check_delimiter(names, delimiter)
-    counts = Counter(name.lower() for name in names)  # SQL does not tell names apart by case
-    twice = next((name for name in names if counts[name.lower()] > 1), None)
-    if twice is not None:
-        raise FileRejected(f"column {shown(twice)} stands twice in the header")
+    _refuse_doubles(names)
     return names
+
+
+def _refuse_doubles(names: list[str]) -> None:
+    """Where the header line is missing these are values of a report: the message tells places, not texts."""
+    first: dict[str, int] = {}
+    for place, name in enumerate(names, 1):
+        before = first.setdefault(name.lower(), place)  # SQL does not tell names apart by case
+        if before != place:
+            raise FileRejected(f"columns {before} and {place} of the header have the same name")
 
 
 def _check_delimiter(names: list[str], delimiter: str) -> None:
@@ -464,4 +470,4 @@ def lines_at(path: Path, settings: Settings, numbers: Sequence[int]) -> Iterator
             yield wanted[place], line.removesuffix(b"\r").decode("utf-8", errors="backslashreplace")
             place += 1
     if place < len(wanted):
-        raise FileRejected("changed while it was read; it is tried again in the next run", passing=True)
+        raise FileRejected(CHANGED, passing=True)

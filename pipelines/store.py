@@ -197,7 +197,9 @@ def damage_told(path: Path) -> Iterator[None]:
         raise _damaged(path, error) from error
 
 
-def _damaged(path: Path, error: duckdb.Error) -> DiskError | StateError:
+def _damaged(path: Path, error: duckdb.Error) -> DiskError | StateError | UsageError:
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return UsageError(f"{path} needs more memory than it may take; raise memory_limit")
     if failure := disk_failure(str(error)):
         return DiskError(path.parent, failure)
     advice = WHAT_TO_DO
@@ -531,7 +533,7 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def unordered(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def in_any_order(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Rows may be written in any order, on every thread, which saves a fifth of the time. Within a `transaction`:
     its rollback ends this too, for after a failed statement nothing can be set."""
     connection.execute("SET preserve_insertion_order = false")
@@ -579,7 +581,7 @@ def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Setting
 def _copy_published(connection: duckdb.DuckDBPyConnection) -> None:
     for table in published_tables():
         many = table is DAILY_SUMMARY  # which lie by day already, block by block
-        with unordered(connection) if many else contextlib.nullcontext():
+        with in_any_order(connection) if many else contextlib.nullcontext():
             order = "" if many else "ORDER BY ALL"
             connection.execute(f"CREATE TABLE snapshot.{table.name} AS FROM {table.name} {order}")
     connection.execute("DROP TABLE temp.about")  # or the comments would go to it

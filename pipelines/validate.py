@@ -26,6 +26,7 @@ from schemas.reports import ANSWERS, allowed_text, check_name, is_answer, report
 
 VALUE_CUT = 80
 REMEMBERED_VALUES = 100_000  # distinct values of a column that are remembered as judged
+LONGEST_REMEMBERED = 80  # characters; a file of nothing but long cells would fill the memory
 
 BAD_CELLS = pa.schema(
     [
@@ -120,6 +121,8 @@ class Validator:
         with self.lock:
             self._judge({name: column.values for name, column in coded.items()})
             good = {name: [self.judged[name][value] for value in column.values] for name, column in coded.items()}
+            for name, column in coded.items():
+                self._forget_long(name, column.values)
         return {
             name: ~coded[name].taken(np.array([*verdicts, True]))
             for name, verdicts in good.items()
@@ -142,6 +145,11 @@ class Validator:
         if len(self.judged[name]) > REMEMBERED_VALUES:
             self.judged[name] = {}
         return [value for value in distinct if value not in self.judged[name]]
+
+    def _forget_long(self, name: str, distinct: list[str]) -> None:
+        for value in distinct:
+            if len(value) > LONGEST_REMEMBERED:
+                self.judged[name].pop(value, None)
 
     def _failures(self, frame: pd.DataFrame) -> dict[str, Mask]:
         """For each column, which rows pandera refuses. The frame has a fresh index, or rows would be mixed up."""

@@ -7,7 +7,7 @@ a cell that cannot be converted never hides another one. A blank cell is null an
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -63,13 +63,18 @@ def _own_column(field: Field) -> pandera.Column:
         allowed = f"integer {field.smallest}-{field.largest} ({field.unit}), NA, unknown or blank"
         number = _whole_number(field.smallest, field.largest)
         return _column(
-            "whole_number", allowed, lambda cells: number(cells) | cells.str.lower().isin(UNKNOWN_WORDS), required=False
+            "whole_number", allowed, lambda cells: number(cells) | _says(cells, UNKNOWN_WORDS), required=False
         )
     if field.type == "choice":
         words = choice_words(field.values)
         allowed = f"{', '.join(field.values)}, NA, unknown or blank"
-        return _column("allowed_values", allowed, lambda cells: cells.str.lower().isin(words), required=False)
+        return _column("allowed_values", allowed, lambda cells: _says(cells, words), required=False)
     return _column("answer", ANSWER_ALLOWED, lambda cells: cells.map(is_answer), required=False)
+
+
+def _says(cells: pd.Series, words: Container[str]) -> pd.Series:
+    """Which cells say one of the words, in any case but in plain letters: see `is_answer`."""
+    return cells.map(lambda cell: cell.isascii() and cell.lower() in words).astype(bool)
 
 
 def _context_column(field: ContextField) -> pandera.Column:

@@ -305,6 +305,15 @@ def test_blocks_of_a_column_are_judged_together() -> None:
         gate.verdict()
 
 
+def test_long_cells_are_looked_at_each_time_and_not_remembered() -> None:
+    gate = Gate(frozenset(), frozenset())
+    for number in range(5):
+        gate.see("region", [f"{number}" + "x" * 5_000], 1, lambda: [1])
+    with pytest.raises(FileRejected, match="e-mail"):
+        gate.see("region", ["x " * 5_000 + "jane@example.org"], 1, lambda: [1])
+    assert not gate.looked_at
+
+
 def test_the_time_of_the_report_is_exempt_and_its_id_is_judged_as_a_column() -> None:
     assert verdict("reported_at", ["1980-05-17"] * 10) == "ok"
     assert verdict("report_id", ["20110517", *map(str, range(20110532, 20110541))]) == "ok"

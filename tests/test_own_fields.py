@@ -111,14 +111,15 @@ def test_the_weekly_views_count_them(wrist_home: Path, wrist: Pack) -> None:
 def test_bad_cells_are_quarantined_with_what_is_allowed(wrist_home: Path, tmp_path: Path) -> None:
     good = dict.fromkeys(CELLS, "")
     bad = [good | {"grip_kg": "91"}, good | {"grip_kg": "-1"}, good | {"side": "top"}, good | {"onset": "x"}]
-    (tmp_path / "b.csv").write_text(as_csv([tuple(row.values()) for row in (*bad, *[good] * 16)]))
+    bad += [good | {"grip_kg": "un\u212anown"}, good | {"side": "un\u212anown"}]  # the sign for Kelvin is no letter k
+    (tmp_path / "b.csv").write_text(as_csv([tuple(row.values()) for row in (*bad, *[good] * 24)]))
     (tmp_path / "calfwatch.toml").write_text(f'rule_pack = "{WRIST}"\n')
     assert command(["ingest", "--home", str(tmp_path), str(tmp_path / "b.csv")]) == 0
     with opened(tmp_path) as connection:
         cells = connection.execute("SELECT column_name, allowed FROM quarantine ORDER BY line_number").fetchall()
     grip = ("grip_kg", "integer 0-90 (kg), NA, unknown or blank")
     side, onset = "left, right, both, NA, unknown or blank", "sudden, gradual, NA, unknown or blank"
-    assert cells == [grip, grip, ("side", side), ("onset", onset)]
+    assert cells == [grip, grip, ("side", side), ("onset", onset), grip, ("side", side)]
 
 
 def test_corrections_and_duplicates_see_the_packs_own_fields(tmp_path: Path) -> None:

@@ -337,6 +337,25 @@ def test_a_file_that_needs_too_much_memory_stops_no_other(
     assert [outcome.status for outcome in ingest(path)] == ["accepted"]
 
 
+def test_too_little_memory_to_open_the_records_is_no_damage(home: Home, write_csv: Write, ingest: Ingest) -> None:
+    with pytest.raises(UsageError, match="memory_limit"):
+        ingest(write_csv(mild(3)), settings=Settings(memory_limit="1MB"))
+    assert ingest(write_csv(mild(3)))[0].status == "accepted"
+
+
+def test_a_statement_that_fails_inside_a_transaction_is_told_as_what_it_was(
+    write_csv: Write, home: Home, pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C and too little memory are met as such failures: what is undone behind one must not hide it."""
+    monkeypatch.setattr(ingest_module, "_for_pack", lambda *_, **__: "SELECT error($source || $delivery_no)")
+    with store.writing(home, Settings(), pack, 5) as connection:
+        delivery = Delivery(write_csv(mild(3)), Source("canonical"))
+        with pytest.raises(duckdb.InvalidInputException, match="canonical1"):
+            ingest_file(connection, delivery, Context(home, Settings(), pack))
+        order = connection.execute("SELECT current_setting('preserve_insertion_order')").fetchall()
+    assert order == [(True,)]
+
+
 def test_a_file_may_have_more_bad_lines_than_fit_a_row_group(tmp_path: Path, ingest: Ingest, ask: Ask) -> None:
     path = tmp_path / "long.csv"
     path.write_text("report_id,reported_at,redness\n" + "x\n" * 122_880)
@@ -558,6 +577,46 @@ def test_a_file_that_changed_is_tried_again_even_with_the_same_content(
         changing(monkeypatch, lambda: path.write_bytes(b"gone"))
     assert ingest(path)[0].status == "rejected"
     path.write_bytes(content)
+    assert ingest(path)[0].status == "accepted"
+
+
+@pytest.mark.parametrize("change", ["finished", "replaced"])
+def test_a_file_rejected_half_written_is_tried_again_when_it_is_whole(
+    change: str, write_csv: Write, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is hashed for the ledger is then no longer what was judged."""
+    path = write_csv(with_bad(10, 5))
+    whole = write_csv([*with_bad(10, 5), *({"report_id": f"late{number}"} for number in range(90))], name="new.csv")
+    real = ingest_module._id_of_rejected
+
+    def written_meanwhile(*arguments: Any) -> str:
+        path.write_bytes(whole.read_bytes()) if change == "finished" else os.replace(whole, path)
+        return real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest_module, "_id_of_rejected", written_meanwhile)
+        assert "changed while it was read" in (ingest(path)[0].reason or "")
+    assert (ingest(path)[0].status, ingest(path)[0].status) == ("accepted", "known")
+
+
+def test_content_is_not_rejected_for_what_another_file_held_in_its_place(
+    write_csv: Write, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a known place the content is hashed first, and may be another when it is judged."""
+    path = write_csv(mild(1))
+    ingest(path)
+    good = write_csv(mild(3)).read_bytes()
+    real = ingest_module.content_id
+
+    def replaced_meanwhile(*arguments: Any) -> str:
+        found = real(*arguments)
+        os.replace(write_csv([{"report_id": "r", "fever": "jane@example.org"}], name="new.csv"), path)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ingest_module, "content_id", replaced_meanwhile)
+        assert ingest(path)[0].status == "rejected"
+    path.write_bytes(good)
     assert ingest(path)[0].status == "accepted"
 
 

@@ -240,6 +240,13 @@ def test_forgetting_judged_values_changes_nothing(validator: Validator, monkeypa
         assert accepted(validator, "region", ["a", "b", "c c", "d", "e e"]) == [True, True, False, True, False]
 
 
+def test_long_cells_are_judged_each_time_and_not_remembered(validator: Validator) -> None:
+    long = "x" * 5_000
+    for _ in range(2):
+        assert accepted(validator, "region", [long, "a", long]) == [False, True, False]
+    assert sum(map(len, validator.judged["region"])) < 1_000
+
+
 # --- time -------------------------------------------------------------------------------------------
 
 
@@ -344,6 +351,7 @@ def judged(cells: Sequence[Sequence[str]], answers: frozenset[str]) -> tuple[Any
 
 
 @given(st.lists(st.tuples(*[st.sampled_from(PLAIN)] * 3), min_size=1, max_size=30))
+@examples(deadline=None)
 def test_plain_answers_are_read_as_yes_and_no_and_mean_the_same(cells: list[tuple[str, ...]]) -> None:
     *as_read, fast = judged(cells, frozenset(FIELDS))
     *as_words, slow = judged(cells, frozenset())
@@ -352,6 +360,7 @@ def test_plain_answers_are_read_as_yes_and_no_and_mean_the_same(cells: list[tupl
 
 
 @given(st.lists(st.tuples(*[st.sampled_from(PLAIN + OTHERS)] * 3), min_size=1, max_size=12), st.sampled_from(OTHERS))
+@examples(deadline=None)
 def test_one_other_word_and_the_block_is_read_as_words(cells: list[tuple[str, ...]], other: str) -> None:
     *as_read, fast = judged([*cells, (other, "", "")], frozenset(FIELDS))
     *as_words, _ = judged([*cells, (other, "", "")], frozenset())
