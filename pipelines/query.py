@@ -35,7 +35,6 @@ GRACE_SECONDS = 5  # for a query that is over time to stop by itself
 CELL_WIDTH = 60
 TABLE_ROWS = 10_000  # nobody reads more on a screen
 BATCH_ROWS = 10_000
-NUMBER = int | float | Decimal | None
 
 
 def read_only(path: Path) -> duckdb.DuckDBPyConnection:
