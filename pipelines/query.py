@@ -11,7 +11,6 @@ import math
 import os
 import resource
 import signal
-import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +23,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.cells import harmless, printable, shown_in
+from pipelines.durable import private
 from pipelines.errors import CalfwatchError, LockedError, StateError, UsageError, is_damage
 from schemas.tables import quoted
 
@@ -237,7 +237,7 @@ def write_result(table: pa.Table, form: str, out: str | None) -> None:
     """
     try:
         if out:
-            with open(out, "wb", opener=_private) as stream:
+            with open(out, "wb", opener=private) as stream:
                 _write(table, form, stream)
         else:
             sys.stdout.flush()
@@ -248,14 +248,6 @@ def write_result(table: pa.Table, form: str, out: str | None) -> None:
         raise UsageError(f"{out or 'standard output'}: cannot be written: {error.strerror or error}") from error
     except (pa.ArrowException, OverflowError, ValueError) as error:
         raise UsageError(f"{form} cannot hold this result: {error}; cast the column, or try another format") from error
-
-
-def _private(path: str, flags: int) -> int:
-    """Opens a file for its owner alone, also one that was there and open to others; a device stays as it is."""
-    descriptor = os.open(path, flags, 0o600)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.fchmod(descriptor, 0o600)
-    return descriptor
 
 
 def _write(table: pa.Table, form: str, stream: BinaryIO) -> None:

@@ -183,7 +183,7 @@ def open_read_only(home: Home, settings: Settings) -> Iterator[duckdb.DuckDBPyCo
 
 
 def _check_writable(home: Home) -> None:
-    for path in (home.path, home.scratch, home.records, home.records.with_name("records.duckdb.wal")):
+    for path in (home.path, home.scratch, home.records, durable.log_of(home.records)):
         if path.exists() and not os.access(path, os.W_OK, effective_ids=True):
             raise UsageError(f"{path}: may not be written; try another --home, or mend its mode")
 
