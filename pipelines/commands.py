@@ -274,9 +274,9 @@ def quarantine(options: argparse.Namespace) -> int:
     from pipelines.store import damage_told
 
     home = _existing_home(options.home)
-    chosen = f"{options.file or ''}%"
+    chosen = options.file or ""
     with contextlib.closing(read_only(home / "records.duckdb")) as connection, damage_told(home / "records.duckdb"):
-        known = connection.execute("SELECT 1 FROM files WHERE file_id LIKE ? LIMIT 1", [chosen]).fetchall()
+        known = connection.execute("SELECT 1 FROM files WHERE starts_with(file_id, ?) LIMIT 1", [chosen]).fetchall()
         if options.file and not known:
             raise UsageError(f"no file of the ledger has an id that begins with '{options.file}'")
         if options.action == "export":
@@ -291,11 +291,11 @@ def quarantine(options: argparse.Namespace) -> int:
 
 _QUARANTINE_REASONS = """
 SELECT path, coalesce(column_name, 'line') || ': ' || check_name, any_value(allowed), count(*)
-FROM quarantine JOIN files USING (delivery_no) WHERE quarantine.file_id LIKE ?
+FROM quarantine JOIN files USING (delivery_no) WHERE starts_with(quarantine.file_id, ?)
 GROUP BY ALL ORDER BY path, count(*) DESC, 2"""
 _QUARANTINE_CELLS = """
 SELECT path, quarantine.*
-FROM quarantine JOIN files USING (delivery_no) WHERE quarantine.file_id LIKE ?
+FROM quarantine JOIN files USING (delivery_no) WHERE starts_with(quarantine.file_id, ?)
 ORDER BY delivery_no, line_number, column_name NULLS FIRST"""
 
 
