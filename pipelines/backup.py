@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines import audit, durable, store
+from pipelines import audit, durable, snapshot, store
 from pipelines.check import check
 from pipelines.durable import log_of
 from pipelines.errors import StateError, UsageError
@@ -90,7 +90,7 @@ def restore(home: Home, settings: Settings, pack: Pack, source: Path, wait_secon
         check(made, settings, pack, deep=True)
         _exchange(home, made, kept)
         with store.open_records(home, settings, pack) as connection:
-            store.publish(connection, home, settings)
+            snapshot.publish(connection, home, settings)
             return one_number(connection, "SELECT count(*) FROM records"), kept
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines import retag, revisions, store, withdraw
+from pipelines import retag, revisions, snapshot, store, withdraw
 from pipelines.cells import printable
 from pipelines.compare import Comparison, compare
 from pipelines.errors import UsageError
@@ -104,7 +104,7 @@ def ingest_batch(
             outcomes.append(ingest_file(connection, delivery, context, ahead))
             tell.done(outcomes[-1])
         if publish:
-            store.publish(connection, home, settings)
+            snapshot.publish(connection, home, settings)
     return outcomes
 
 
@@ -112,7 +112,7 @@ def publish_snapshot(home: Home, settings: Settings, wait_seconds: float) -> Non
     """Publishes the summaries of now."""
     pack = configured_pack(home, settings)
     with store.writing(home, settings, pack, wait_seconds) as connection:
-        store.publish(connection, home, settings)
+        snapshot.publish(connection, home, settings)
 
 
 def retag_history(home: Home, settings: Settings, pack_file: str | None, wait_seconds: float) -> str:
@@ -120,7 +120,7 @@ def retag_history(home: Home, settings: Settings, pack_file: str | None, wait_se
     wanted = load_pack(Path(pack_file)) if pack_file else configured_pack(home, settings)
     with store.writing(home, settings, wanted, wait_seconds) as connection:
         text = retag.retag(connection, settings, store.pack_in_use(connection, wanted), wanted)
-        store.publish(connection, home, settings)
+        snapshot.publish(connection, home, settings)
     return text
 
 
@@ -149,7 +149,7 @@ def withdraw_file(
         context = Context(home, settings, store.pack_in_use(connection, configured))
         places = find_deliveries(csvs, settings, source) if csvs else []
         text = withdraw.withdraw(connection, context, file_id, source, places)
-        store.publish(connection, home, settings)
+        snapshot.publish(connection, home, settings)
     return text
 
 
@@ -201,7 +201,7 @@ def _write_weeks(home: Home, weeks: Sequence[str], wait_seconds: float) -> list[
     settings = load_settings(home.path)
     configured = configured_pack(home, settings)
     with store.writing(home, settings, configured, wait_seconds) as connection:
-        store.publish_if_stale(connection, home, settings)
+        snapshot.publish_if_stale(connection, home, settings)
         folders = [_write_report(connection, home, _week_name(home, week)) for week in weeks]
         write_index(home.reports)
         with store.transaction(connection):
@@ -221,8 +221,8 @@ def _write_report(connection: duckdb.DuckDBPyConnection, home: Home, week: str) 
         return write_report(home.summaries, pack, home.reports / PRELIMINARY, week, pages)
     shutil.rmtree(home.reports / UNPUBLISHED, ignore_errors=True)
     folder = write_report(home.summaries, pack, home.reports / UNPUBLISHED, week, pages)
-    with contextlib.closing(read_only(home.summaries)) as snapshot:
-        revisions.freeze(snapshot, folder, week, home.reports / week)
+    with contextlib.closing(read_only(home.summaries)) as published:
+        revisions.freeze(published, folder, week, home.reports / week)
     shutil.rmtree(home.reports / PRELIMINARY / week, ignore_errors=True)
     return home.reports / week
 

@@ -1,4 +1,4 @@
-"""The home: one writer behind a lock, one transaction a file, the ledger, and the published snapshot."""
+"""The home: one writer behind a lock, its records opened, checked and brought up to date, one transaction a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines import durable, migrate, revisions, summarise, surveillance
+from pipelines import durable, migrate, summarise
 from pipelines.errors import (
     WHAT_TO_DO,
     DiskError,
@@ -33,12 +33,10 @@ from schemas.check import require_sound
 from schemas.fields import AGE_BANDS, SEXES
 from schemas.pack import LEVELS, UNDETERMINED, Pack, earlier_pack, parse_pack
 from schemas.tables import (
-    DAILY_SUMMARY,
     SCHEMA_VERSION,
     Table,
     comment_sql,
     create_sql,
-    published_tables,
     quoted,
     records_table,
     stored_tables,
@@ -346,6 +344,7 @@ def _create(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pac
 
 
 def comment(connection: duckdb.DuckDBPyConnection, table: Table, kind: str = "TABLE") -> None:
+    """Writes the declared meanings of a table (or kind VIEW) and its columns beside them, as COMMENTs."""
     connection.execute(";".join(comment_sql(table, kind)))
 
 
@@ -537,57 +536,3 @@ def unordered(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.execute("SET preserve_insertion_order = false")
     yield
     connection.execute(KEEP_ORDER)
-
-
-def publish_if_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
-    """Publishes where a delivery, a deed, a setting or the end of a week is younger than the snapshot."""
-    _make_about(connection, settings)
-    facts = "last_delivery, deeds, time_zone, week_system, latest_week, version"
-    now = first_row(connection, f"SELECT {facts} FROM temp.about")
-    connection.execute("DROP TABLE temp.about")
-    try:
-        with contextlib.closing(duckdb.connect(str(home.summaries), read_only=True)) as published:
-            known = first_row(published, f"SELECT {facts} FROM about")
-    except duckdb.Error:  # none, a damaged one, or one of an older calfwatch
-        known = None
-    if known != now:
-        publish(connection, home, settings)
-
-
-def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
-    """Replaces summaries.duckdb by a snapshot of now: readers never wait, and never see half of one.
-
-    Written beside, synced, then renamed over; from an explicit list of tables, so that no record gets in.
-    """
-    with transaction(connection):
-        surveillance.update_signals(connection, settings)
-        revisions.adopt(connection, home.reports)
-        revisions.update_revisions(connection, settings)
-    new = home.path / "summaries.duckdb.new"
-    connection.execute(f"ATTACH {quoted(str(new))} AS snapshot (STORAGE_VERSION '{STORAGE_VERSION}')")
-    try:
-        with transaction(connection):
-            _make_about(connection, settings)
-        with transaction(connection):  # one, or each of the comments would be a commit of its own
-            _copy_published(connection)
-    finally:
-        connection.execute("USE calfwatch")
-        connection.execute("DETACH snapshot")
-    durable.put_in_place(new, home.summaries, 0o400)
-
-
-def _copy_published(connection: duckdb.DuckDBPyConnection) -> None:
-    for table in published_tables():
-        many = table is DAILY_SUMMARY  # which lie by day already, block by block
-        with unordered(connection) if many else contextlib.nullcontext():
-            order = "" if many else "ORDER BY ALL"
-            connection.execute(f"CREATE TABLE snapshot.{table.name} AS FROM {table.name} {order}")
-    connection.execute("DROP TABLE temp.about")  # or the comments would go to it
-    connection.execute("USE snapshot")
-    for table in published_tables():
-        comment(connection, table)
-
-
-def _make_about(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    facts = statement("steps", "about", version=version("calfwatch"), **summarise.week_words(settings))
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE about AS {facts}")

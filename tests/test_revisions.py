@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipelines import batch, revisions, store
+from pipelines import batch, revisions, snapshot, store
 from pipelines.errors import StateError, UsageError
 from pipelines.ingest import Outcome
 from pipelines.settings import load_settings
@@ -50,7 +50,7 @@ def revised(ask: Ask, home: Home, series: str = "all") -> Rows:
 def publish(home: Home, pack: Pack) -> None:
     settings = load_settings(home.path)
     with home.lock(5), store.open_records(home, settings, pack) as connection:
-        store.publish(connection, home, settings)
+        snapshot.publish(connection, home, settings)
 
 
 def test_a_published_week_is_recorded_as_its_page_was_made(published: Path, ask: Ask, home: Home, pack: Pack) -> None:
@@ -143,7 +143,7 @@ def test_another_rule_pack_is_named_where_it_can_be_the_reason(
     with home.lock(5), store.open_records(home, settings, pack) as connection:
         connection.execute("UPDATE reported_weeks SET rule_pack = 'an older one'")
         connection.execute("UPDATE reported_counts SET reports = 4 WHERE series IN ('triage_level=self_care', 'all')")
-        store.publish(connection, home, settings)
+        snapshot.publish(connection, home, settings)
     assert revised(ask, home, "triage_level=self_care")[0][3] == "another rule pack"
     assert revised(ask, home)[0] == (4, 10, 6, "not known"), "a rule pack moves no record to another week"
 
