@@ -134,15 +134,13 @@ def open_records(
 
     Waits for programs that read it: our lock keeps writers out, DuckDB's own keeps out who would write beside readers.
     `pack` is for a home without a history; one that has a history keeps the pack that tagged it (`pack_in_use`).
-    Raises StateError for a damaged or foreign state.
+    Raises StateError for a damaged or foreign state, LockedError where a reader does not close it, UsageError where it
+    may not be written, DiskError for a full disk.
     """
     _check_library()
     _check_writable(home)
-    before = os.umask(0o077)  # DuckDB's log and overflow too are for their owner alone
-    connection = duckdb.connect(":memory:")
-    try:
-        _clear_leftovers(home)
-        _configure(connection, home, settings)
+    _clear_leftovers(home)
+    with _private_database(home, settings) as connection:
         if home.summaries.exists() and not home.records.exists():
             raise lost_records(home.records)
         _attach(connection, home, wait_seconds=wait_seconds)
@@ -154,30 +152,34 @@ def open_records(
             if is_damage(error) or disk_failure(str(error)):
                 raise _damaged(home.records, error) from error
             raise
+
+
+@contextlib.contextmanager
+def _private_database(home: Home, settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB in memory, to attach the records to; its log and overflow too are for their owner alone."""
+    before = os.umask(0o077)
+    try:
+        with contextlib.closing(duckdb.connect(":memory:")) as connection:
+            _configure(connection, home, settings)
+            yield connection
     finally:
-        connection.close()
         os.umask(before)
 
 
 @contextlib.contextmanager
 def open_read_only(home: Home, settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     """records.duckdb for reading, with room to spill for long work. Raises LockedError where a run is writing to it."""
-    before = os.umask(0o077)
-    connection = duckdb.connect(":memory:")
-    try:
-        _configure(connection, home, settings)
+    with _private_database(home, settings) as connection:
         _attach(connection, home, "READ_ONLY")
         with damage_told(home.records):
             check_version(connection, home.records)
-        with interruptible(connection):
-            yield connection
-    except duckdb.Error as error:
-        if is_damage(error):
-            raise _damaged(home.records, error) from error
-        raise
-    finally:
-        connection.close()
-        os.umask(before)
+        try:
+            with interruptible(connection):
+                yield connection
+        except duckdb.Error as error:
+            if is_damage(error):
+                raise _damaged(home.records, error) from error
+            raise
 
 
 def _check_writable(home: Home) -> None:
@@ -337,9 +339,8 @@ def _create(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pac
         for table in stored_tables(pack):
             connection.execute(create_sql(table))
             comment(connection, table)
-        facts = {"schema_version": SCHEMA_VERSION, "calfwatch_version": version("calfwatch")}
-        for key, value in facts.items():
-            connection.execute("INSERT INTO state VALUES (?, ?)", [key, str(value)])
+        set_state(connection, "schema_version", str(SCHEMA_VERSION))
+        set_state(connection, "calfwatch_version", version("calfwatch"))
         use_pack(connection, settings, pack)
 
 
@@ -354,6 +355,19 @@ def use_pack(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pa
     Raises UsageError for a pack with a rule that can never be TRUE.
     """
     require_sound(pack)
+    _fill_dimensions(connection, pack)
+    connection.execute(
+        """INSERT INTO rule_packs SELECT $version, $number, $article, now(), $text
+           WHERE $version NOT IN (SELECT rule_pack FROM rule_packs)""",
+        {"version": pack.version, "number": pack.number, "article": pack.article, "text": pack.text},
+    )
+    set_state(connection, "rule_pack", pack.version)
+    set_state(connection, "complaint", pack.complaint)
+    _make_views(connection, settings, pack)
+
+
+def _fill_dimensions(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
+    """The pack's rules, causes and fields as tables, in place of those of the pack before."""
     for table in ("rules", "causes", "fields"):
         connection.execute(f"DELETE FROM {table}")
     for rule in pack.triage:
@@ -365,17 +379,10 @@ def use_pack(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pa
     meanings = {field.name: field.meaning for field in pack.fields}
     for name in pack.askable:
         connection.execute("INSERT INTO fields VALUES (?, ?)", [name, meanings.get(name, name.replace("_", " "))])
-    connection.execute(
-        """INSERT INTO rule_packs SELECT $version, $number, $article, now(), $text
-           WHERE $version NOT IN (SELECT rule_pack FROM rule_packs)""",
-        {"version": pack.version, "number": pack.number, "article": pack.article, "text": pack.text},
-    )
-    _set_state(connection, "rule_pack", pack.version)
-    _set_state(connection, "complaint", pack.complaint)
-    _make_views(connection, settings, pack)
 
 
-def _set_state(connection: duckdb.DuckDBPyConnection, key: str, value: str) -> None:
+def set_state(connection: duckdb.DuckDBPyConnection, key: str, value: str) -> None:
+    """Writes one fact of the table `state`, in place of what it said before."""
     connection.execute("DELETE FROM state WHERE key = ?", [key])
     connection.execute("INSERT INTO state VALUES (?, ?)", [key, value])
 
@@ -396,14 +403,17 @@ def _cut_weeks(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: 
 
 def _make_views(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
     for view in stored_views(pack):
-        if view.name == "reports":
-            sql = reports_sql(pack, "records")
-        else:
-            sql = statement("views", view.name, **summarise.week_words(settings))
-        connection.execute(f"CREATE OR REPLACE VIEW {view.name} AS {sql}")
+        connection.execute(f"CREATE OR REPLACE VIEW {view.name} AS {view_sql(view, settings, pack)}")
         comment(connection, view, "VIEW")
-    _set_state(connection, "time_zone", settings.time_zone)
-    _set_state(connection, "week_system", settings.week_system)
+    set_state(connection, "time_zone", settings.time_zone)
+    set_state(connection, "week_system", settings.week_system)
+
+
+def view_sql(view: Table, settings: Settings, pack: Pack) -> str:
+    """The SELECT of a view of records.duckdb."""
+    if view.name == "reports":
+        return reports_sql(pack, "records")
+    return statement("views", view.name, **summarise.week_words(settings))
 
 
 def reports_sql(pack: Pack, relation: str) -> str:

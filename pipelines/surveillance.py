@@ -17,6 +17,7 @@ import duckdb
 
 from pipelines.settings import Settings
 from pipelines.statements import first_row, sql_list, statement
+from pipelines.store import set_state
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,8 +44,7 @@ def update_signals(connection: duckdb.DuckDBPyConnection, settings: Settings) ->
     stored = first_row(connection, "SELECT value FROM state WHERE key = 'signals'")
     if stored != (fingerprint,):
         _judge_anew(connection, keep=stored is not None and stored[0].split()[0] == fingerprint.split()[0])
-        connection.execute("DELETE FROM state WHERE key = 'signals'")
-        connection.execute("INSERT INTO state VALUES ('signals', ?)", [fingerprint])
+        set_state(connection, "signals", fingerprint)
     connection.execute("DROP TABLE week_states")
     connection.execute("DROP TABLE weekly_series")
 
