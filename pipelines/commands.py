@@ -170,7 +170,8 @@ def _write_due_report(home: Any) -> Path:
 
 def query(options: argparse.Namespace) -> int:
     """Read-only, sandboxed SQL."""
-    from pipelines.query import run_query, write_result
+    from pipelines.query import run_query
+    from pipelines.results import write_result
 
     home = _existing_home(options.home)
     result = run_query(home / f"{options.db}.duckdb", options.sql, options.timeout, force=True)
