@@ -181,7 +181,8 @@ def query(options: argparse.Namespace) -> int:
 
 def explain(options: argparse.Namespace) -> int:
     """Why a record is tagged so."""
-    from pipelines.explain import explain_report, explanation_text
+    from pipelines.explain import explain_report
+    from pipelines.explain_text import explanation_text
 
     home = _existing_home(options.home)
     found = explain_report(home / "records.duckdb", options.report_id, options.source, options.file)
@@ -219,7 +220,7 @@ def rules(options: argparse.Namespace) -> int:
 def _diff(options: argparse.Namespace) -> int:
     """What another pack would change."""
     from pipelines.batch import compare_packs
-    from pipelines.compare import comparison_text
+    from pipelines.compare_text import comparison_text
     from pipelines.store import Home
 
     home = _existing_home(options.home)

@@ -7,8 +7,8 @@ from collections import Counter
 import duckdb
 
 from pipelines import audit, store, summarise
-from pipelines.compare import check_fits, stored_sql, tagged_sql
 from pipelines.errors import StateError, UsageError
+from pipelines.other_pack import check_fits, stored_sql, tagged_sql
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number
 from pipelines.tag import TAG_COLUMNS, condition_tests, tag_sql
