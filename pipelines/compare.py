@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 import duckdb
 
 from pipelines.other_pack import answers_sql, check_fits, stored_sql, tagged_sql
-from pipelines.statements import sql_list, statement
+from pipelines.statements import Row, rows_by_name, sql_list, statement
 from pipelines.tag import TAG_COLUMNS, condition_tests
 from schemas.pack import LEVELS, UNDETERMINED, Pack, TriageRule, condition_fields
 
@@ -20,8 +19,6 @@ EXAMPLES = 20
 EMERGENCY = LEVELS.index("emergency")
 STATES = ("FALSE", "UNKNOWN", "TRUE")
 ORDER = "order of categories or causes"  # decides a tie, where no evidence gives other points
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ def compare(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, a
         check_fits(connection, stored, pack)
     connection.execute(_compared_sql(stored, before, after))
     connection.execute(_cause_moves_sql(stored, before, after))
-    pairs = _rows(
+    pairs = rows_by_name(
         connection,
         "SELECT triage_level_before, triage_level, cause_before, cause, sum(records)::BIGINT AS records "
         "FROM compared GROUP BY ALL",
@@ -116,12 +113,6 @@ def _cause_names(before: Pack, after: Pack) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*_causes(before), *_causes(after))))
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:
-    result = connection.execute(sql)
-    names = [column[0] for column in result.description or []]
-    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-
-
 def _before_and_after(pairs: list[Row], column: str, value: object) -> tuple[int, int]:
     before = sum(row["records"] for row in pairs if row[f"{column}_before"] == value)
     return before, sum(row["records"] for row in pairs if row[column] == value)
@@ -129,7 +120,7 @@ def _before_and_after(pairs: list[Row], column: str, value: object) -> tuple[int
 
 def _moves(connection: duckdb.DuckDBPyConnection, before: Pack, after: Pack) -> list[Row]:
     """Level moves, the gravest fall first, each with how many records each rule moved."""
-    rows = _rows(
+    rows = rows_by_name(
         connection,
         """SELECT triage_level_before, triage_level, states, sum(records)::BIGINT AS records FROM compared
            WHERE triage_level_before <> triage_level GROUP BY ALL""",
@@ -166,7 +157,7 @@ def _holding(pack: Pack, level: int, true: int, unknown: int) -> list[str]:
 
 def _cause_moves(connection: duckdb.DuckDBPyConnection, before: Pack, after: Pack) -> list[Row]:
     """Moves of the likely cause, each with how many records each row of evidence moved."""
-    rows = _rows(
+    rows = rows_by_name(
         connection,
         """SELECT cause_before, cause, evidence_before, evidence_after, count(*) AS records
            FROM cause_moves GROUP BY ALL""",
@@ -207,7 +198,7 @@ def _category(pack: Pack, name: str) -> list[str]:
 
 
 def _fallen(connection: duckdb.DuckDBPyConnection) -> list[Row]:
-    rows = _rows(
+    rows = rows_by_name(
         connection,
         f"""SELECT source, report_id, triage_level FROM compared
             WHERE triage_level_before = {EMERGENCY} AND triage_level < {EMERGENCY} ORDER BY ALL""",
@@ -217,7 +208,7 @@ def _fallen(connection: duckdb.DuckDBPyConnection) -> list[Row]:
 
 def _examples(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, after: Pack) -> list[Row]:
     """Some records of every level move, falls first, in turn."""
-    rows = _rows(
+    rows = rows_by_name(
         connection,
         f"""SELECT * FROM compared WHERE triage_level_before <> triage_level
             ORDER BY
@@ -239,7 +230,7 @@ def _examples(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack,
 
 def _cause_examples(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, after: Pack) -> list[Row]:
     """Some records of every move of the likely cause, in turn."""
-    rows = _rows(
+    rows = rows_by_name(
         connection,
         f"""SELECT * FROM cause_moves
             ORDER BY

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pipelines.compare import Comparison, Row
+from pipelines.compare import Comparison
+from pipelines.statements import Row
 
 
 def comparison_text(found: Comparison) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
 from pipelines.errors import UsageError
 from pipelines.query import read_only
 from pipelines.questions import fewest_answers, questions
+from pipelines.statements import Row, rows_by_name
 from pipelines.store import check_version, damage_told, stored_pack
 from pipelines.tag import condition_sql
 from schemas.pack import ANY_CAUSE, Evidence, Guidance, Pack, TriageRule, condition_fields
@@ -24,8 +24,6 @@ VERSION_COLUMNS = (
     *("file_id", "line_number", "superseded_by", "superseded_at"),
 )
 REPLACED = ("superseded_by", "superseded_at")
-
-Row = dict[str, Any]
 
 
 def explain_report(records: Path, report_id: str, source: str | None, file: str | None = None) -> Row:
@@ -83,20 +81,13 @@ _PLACES = {
 
 def _find(connection: duckdb.DuckDBPyConnection, report_id: str, source: str | None) -> dict[str, list[Row]]:
     """The rows of one sender in every place. An id that two senders use, wherever it lies, may mean two persons."""
-    found = {place: fetch_rows(connection, sql, report_id, source) for place, sql in _PLACES.items()}
+    found = {place: rows_by_name(connection, sql, [report_id, source]) for place, sql in _PLACES.items()}
     senders = sorted({row["source"] for rows in found.values() for row in rows})
     if len(senders) > 1:
         raise UsageError(f"'{report_id}' is sent by several sources ({', '.join(senders)}); say which with --source")
     if not senders:
         raise UsageError(f"no record '{report_id}'" + (f" of source '{source}'" if source else "") + " is stored")
     return found
-
-
-def fetch_rows(connection: duckdb.DuckDBPyConnection, sql: str, *values: Any) -> list[Row]:
-    """The rows of a query, by column name."""
-    result = connection.execute(sql, values)
-    names = [column[0] for column in result.description or []]
-    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
 def explanation(connection: duckdb.DuckDBPyConnection, pack: Pack, space: Space, record: Row) -> Row:

@@ -16,10 +16,10 @@ from markupsafe import Markup
 
 from pipelines.durable import private
 from pipelines.errors import UsageError
-from pipelines.explain import Row, explanation, fetch_rows
+from pipelines.explain import explanation
 from pipelines.report import svg
 from pipelines.report.labels import LEVELS
-from pipelines.statements import statement
+from pipelines.statements import Row, rows_by_name, statement
 from pipelines.store import get_state, stored_pack
 from schemas.pack import Pack
 from schemas.satisfiable import Space
@@ -68,10 +68,10 @@ def week_pages(connection: duckdb.DuckDBPyConnection, week: str, most: int = MOS
 
 
 def _rows_of_week(connection: duckdb.DuckDBPyConnection, week: str) -> list[Row]:
-    if not fetch_rows(connection, "FROM calendar WHERE week = ?", week):
+    if not rows_by_name(connection, "FROM calendar WHERE week = ?", [week]):
         raise UsageError(f"week {week} is not covered by any file; the view weekly_triage lists those that are")
     select = statement("steps", "to_look_at", time_zone=get_state(connection, "time_zone"))
-    return fetch_rows(connection, select, week)
+    return rows_by_name(connection, select, [week])
 
 
 def _explained(connection: duckdb.DuckDBPyConnection, rows: list[Row]) -> dict[str, Row]:

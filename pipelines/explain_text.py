@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipelines.cells import printable
-from pipelines.explain import Row
+from pipelines.statements import Row
 from schemas.pack import LEVELS, UNDETERMINED
 
 
