@@ -10,5 +10,5 @@ signals    weekly counts -> expected ranges and alarms; surveillance judges ever
 snapshot   what readers get: summaries.duckdb, replaced as a whole
 report     one week's counts -> the page a clinical lead reads on Monday, as PDF, for mail, as CSV
 withdraw   a wrong file taken back; check, backup and migrate are for damage and older states (docs/safety.md)
-flows      the same steps as Prefect flows; batch is what flows and plain commands share
+flows      the same steps as Prefect flows; batch and weekly are what flows and plain commands share
 """

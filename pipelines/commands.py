@@ -147,8 +147,8 @@ def _progress() -> Iterator[Any]:
 
 def report(options: argparse.Namespace) -> int:
     """Writes a week's report, or says where the published one is: a published week is frozen."""
-    from pipelines.batch import write_week
     from pipelines.store import Home
+    from pipelines.weekly import write_week
 
     home = _existing_home(options.home)
     if options.as_known_now and not options.out:
@@ -163,7 +163,7 @@ def report(options: argparse.Namespace) -> int:
 
 
 def _write_due_report(home: Any) -> Path:
-    from pipelines.batch import write_week
+    from pipelines.weekly import write_week
 
     return write_week(home, "latest", None, False)
 
