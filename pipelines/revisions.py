@@ -69,7 +69,8 @@ def _take_in(connection: duckdb.DuckDBPyConnection, table: Table, path: Path) ->
 
 def update_revisions(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Compares every published week with the counts of now, inside the caller's transaction."""
-    words = week_words(settings) | {"week_system": settings.week_system}
+    names = statement("steps", "series_names")
+    words = week_words(settings) | {"week_system": settings.week_system, "series_names": names}
     connection.execute("DELETE FROM weekly_revisions")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE revised AS {statement('steps', 'revised', **words)}")
     if first_row(connection, "SELECT 1 FROM revised LIMIT 1"):
