@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import json
 import os
 import shlex
@@ -271,44 +270,14 @@ def _print_sql(pack: Any, path: Path) -> None:
 
 def quarantine(options: argparse.Namespace) -> int:
     """Counts the reasons, or exports every bad cell."""
-    from pipelines.cells import printable
-    from pipelines.query import read_only
-    from pipelines.store import damage_told
+    from pipelines.quarantine import reason_lines, write_cells
 
-    home = _existing_home(options.home)
-    chosen = options.file or ""
-    with contextlib.closing(read_only(home / "records.duckdb")) as connection, damage_told(home / "records.duckdb"):
-        known = connection.execute("SELECT 1 FROM files WHERE starts_with(file_id, ?) LIMIT 1", [chosen]).fetchall()
-        if options.file and not known:
-            raise UsageError(f"no file of the ledger has an id that begins with '{options.file}'")
-        if options.action == "export":
-            _export(connection.execute(_QUARANTINE_CELLS, [chosen]))
-            return 0
-        rows = connection.execute(_QUARANTINE_REASONS, [chosen]).fetchall()
-    for path, reason, allowed, lines in rows:
-        print(f"{lines:>8,}  {reason}  (allowed: {allowed})  {printable(path)}")
-    print("nothing in the quarantine" if not rows else f"{sum(row[3] for row in rows):,} bad cells")
+    records = _existing_home(options.home) / "records.duckdb"
+    if options.action == "export":
+        write_cells(records, options.file or "", sys.stdout)
+    else:
+        print("\n".join(reason_lines(records, options.file or "")))
     return 0
-
-
-_QUARANTINE_REASONS = """
-SELECT path, coalesce(column_name, 'line') || ': ' || check_name, any_value(allowed), count(*)
-FROM quarantine JOIN files USING (delivery_no) WHERE starts_with(quarantine.file_id, ?)
-GROUP BY ALL ORDER BY path, count(*) DESC, 2"""
-_QUARANTINE_CELLS = """
-SELECT path, quarantine.*
-FROM quarantine JOIN files USING (delivery_no) WHERE starts_with(quarantine.file_id, ?)
-ORDER BY delivery_no, line_number, column_name NULLS FIRST"""
-
-
-def _export(result: Any) -> None:
-    """CSV for a spreadsheet."""
-    from pipelines.cells import harmless, shown_in
-
-    writer = csv.writer(sys.stdout)
-    writer.writerow([column[0] for column in result.description])
-    while rows := result.fetchmany(10_000):
-        writer.writerows([[shown_in(sys.stdout, harmless(cell)) for cell in row] for row in rows])
 
 
 def withdraw(options: argparse.Namespace) -> int:
