@@ -111,6 +111,10 @@ def _add(commands: argparse._SubParsersAction, name: str, text: str) -> argparse
 
 def _writer(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", metavar="NAME", help="whose files these are (else by file name, else canonical)")
+    _waits(parser)
+
+
+def _waits(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--wait", type=float, default=60, metavar="SECONDS", help="for another writer (default 60)")
 
 
@@ -188,7 +192,7 @@ def _rules(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-a
 def _retag(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
     parser = _add(commands, "retag", "tag the stored history with another rule pack, in one transaction")
     parser.add_argument("--pack", metavar="FILE", help="a TOML file (else rule_pack of the settings, else the shipped)")
-    parser.add_argument("--wait", type=float, default=60, metavar="SECONDS", help="for another writer (default 60)")
+    _waits(parser)
 
 
 def _quarantine(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
@@ -205,7 +209,7 @@ def _withdraw(commands: argparse._SubParsersAction) -> None:  # type: ignore[typ
     parser.add_argument("--source", metavar="NAME", help="needed where two senders delivered the same content")
     parser.add_argument("--csv", action="append", metavar="PATH", help="where later files that must be read again lie")
     parser.add_argument("--undo", action="store_true", help="let a withdrawn file be taken in at its next delivery")
-    parser.add_argument("--wait", type=float, default=60, metavar="SECONDS", help="for another writer (default 60)")
+    _waits(parser)
 
 
 def _safety(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
@@ -216,7 +220,7 @@ def _safety(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-
     for parser in (backup, restore):
         parser.add_argument("file", metavar="FILE")
     for parser in (check, backup, restore):
-        parser.add_argument("--wait", type=float, default=60, metavar="SECONDS", help="for a writer (default 60)")
+        _waits(parser)
 
 
 def _serve(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines import audit, durable, store
+from pipelines import audit, durable, snapshot, store
 from pipelines.check import check
+from pipelines.durable import log_of
 from pipelines.errors import StateError, UsageError
 from pipelines.query import read_only
 from pipelines.settings import Settings
@@ -40,21 +41,17 @@ def backup(home: Home, target: Path, wait_seconds: float) -> int:
     except OSError as error:
         raise UsageError(f"{target}: cannot be written: {error.strerror}") from error
     finally:
-        for leftover in (new, _log_of(new)):
+        for leftover in (new, log_of(new)):
             leftover.unlink(missing_ok=True)
     return records
 
 
-def _log_of(path: Path) -> Path:
-    return path.with_name(path.name + ".wal")
-
-
 def _copy_with_log(source: Path, target: Path) -> None:
     """What a killed run left in the write-ahead log belongs to the state."""
-    _log_of(target).unlink(missing_ok=True)
+    log_of(target).unlink(missing_ok=True)
     durable.copy(source, target)
-    if _log_of(source).exists():
-        durable.copy(_log_of(source), _log_of(target))
+    if log_of(source).exists():
+        durable.copy(log_of(source), log_of(target))
 
 
 def _settle(path: Path) -> int:
@@ -93,7 +90,7 @@ def restore(home: Home, settings: Settings, pack: Pack, source: Path, wait_secon
         check(made, settings, pack, deep=True)
         _exchange(home, made, kept)
         with store.open_records(home, settings, pack) as connection:
-            store.publish(connection, home, settings)
+            snapshot.publish(connection, home, settings)
             return one_number(connection, "SELECT count(*) FROM records"), kept
 
 
@@ -109,6 +106,6 @@ def _exchange(home: Home, made: Home, kept: Path | None) -> None:
         with contextlib.suppress(duckdb.Error):  # a damaged one keeps its log beside it
             duckdb.connect(str(home.records)).close()
         os.link(home.records, kept)
-        if _log_of(home.records).exists():
-            os.rename(_log_of(home.records), _log_of(kept))
+        if log_of(home.records).exists():
+            os.rename(log_of(home.records), log_of(kept))
     durable.put_in_place(made.records, home.records, 0o600)

@@ -1,9 +1,10 @@
-"""Cells that are shown or written out: none becomes a spreadsheet's formula, none commands a terminal."""
+"""Cells and paths that are shown or written out: none becomes a spreadsheet's formula, none commands a terminal."""
 
 from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
@@ -18,6 +19,11 @@ def harmless(cell: object) -> object:
 def printable(text: str) -> str:
     """A text that a terminal can show: what it would act on, or cannot show, is written as an escape."""
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
+def shown_path(path: str) -> str:
+    """A path that a terminal can show: control characters and undecodable bytes are escaped."""
+    return printable(os.fsencode(path).decode("utf-8", "backslashreplace"))
 
 
 def shown_in(stream: TextIO, cell: object) -> object:

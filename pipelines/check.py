@@ -17,7 +17,7 @@ from pipelines.errors import WHAT_TO_DO, StateError
 from pipelines.query import read_only
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number, statement
-from pipelines.store import Home, check_counts, check_version, damage_told, get_state, pack_in_use, reports_sql
+from pipelines.store import Home, check_counts, check_version, damage_told, get_state, pack_in_use, view_sql
 from pipelines.tag import TAG_COLUMNS, tag_sql
 from schemas.pack import Pack
 from schemas.tables import ABOUT, CALENDAR, Table, published_tables, stored_tables, stored_views
@@ -57,9 +57,9 @@ def check(home: Home, settings: Settings, pack: Pack, deep: bool) -> list[str]:
 
 def _problems(look: Look, lines: list[str]) -> Iterator[str]:
     """Every deep check in turn; damage that DuckDB meets ends them, for it may hide the rest."""
-    for name, one in CHECKS.items():
+    for name, problems_of in CHECKS.items():
         try:
-            found = list(one(look))
+            found = list(problems_of(look))
         except duckdb.Error as error:
             yield f"{name}: cannot be read to the end ({type(error).__name__}): the file is damaged"
             return
@@ -131,9 +131,7 @@ def _differing(look: Look, table: Table, sql: str) -> Iterator[str]:
 def _views(look: Look) -> Iterator[str]:
     """Every view gives what its SELECT of this version gives."""
     for view in stored_views(look.pack):
-        words = summarise.week_words(look.settings)
-        is_reports = view.name == "reports"
-        sql = reports_sql(look.pack, "records") if is_reports else statement("views", view.name, **words)
+        sql = view_sql(view, look.settings, look.pack)
         if _sum_of_rows(look.connection, f"FROM {view.name}") != _sum_of_rows(look.connection, sql):
             yield f"view {view.name} is not that of this version of calfwatch"
 

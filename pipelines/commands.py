@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import json
 import os
 import shlex
@@ -147,8 +146,8 @@ def _progress() -> Iterator[Any]:
 
 def report(options: argparse.Namespace) -> int:
     """Writes a week's report, or says where the published one is: a published week is frozen."""
-    from pipelines.batch import write_week
     from pipelines.store import Home
+    from pipelines.weekly import write_week
 
     home = _existing_home(options.home)
     if options.as_known_now and not options.out:
@@ -163,14 +162,15 @@ def report(options: argparse.Namespace) -> int:
 
 
 def _write_due_report(home: Any) -> Path:
-    from pipelines.batch import write_week
+    from pipelines.weekly import write_week
 
     return write_week(home, "latest", None, False)
 
 
 def query(options: argparse.Namespace) -> int:
     """Read-only, sandboxed SQL."""
-    from pipelines.query import run_query, write_result
+    from pipelines.query import run_query
+    from pipelines.results import write_result
 
     home = _existing_home(options.home)
     result = run_query(home / f"{options.db}.duckdb", options.sql, options.timeout, force=True)
@@ -180,7 +180,8 @@ def query(options: argparse.Namespace) -> int:
 
 def explain(options: argparse.Namespace) -> int:
     """Why a record is tagged so."""
-    from pipelines.explain import explain_report, explanation_text
+    from pipelines.explain import explain_report
+    from pipelines.explain_text import explanation_text
 
     home = _existing_home(options.home)
     found = explain_report(home / "records.duckdb", options.report_id, options.source, options.file)
@@ -218,7 +219,7 @@ def rules(options: argparse.Namespace) -> int:
 def _diff(options: argparse.Namespace) -> int:
     """What another pack would change."""
     from pipelines.batch import compare_packs
-    from pipelines.compare import comparison_text
+    from pipelines.compare_text import comparison_text
     from pipelines.store import Home
 
     home = _existing_home(options.home)
@@ -269,44 +270,14 @@ def _print_sql(pack: Any, path: Path) -> None:
 
 def quarantine(options: argparse.Namespace) -> int:
     """Counts the reasons, or exports every bad cell."""
-    from pipelines.cells import printable
-    from pipelines.query import read_only
-    from pipelines.store import damage_told
+    from pipelines.quarantine import reason_lines, write_cells
 
-    home = _existing_home(options.home)
-    chosen = f"{options.file or ''}%"
-    with contextlib.closing(read_only(home / "records.duckdb")) as connection, damage_told(home / "records.duckdb"):
-        known = connection.execute("SELECT 1 FROM files WHERE file_id LIKE ? LIMIT 1", [chosen]).fetchall()
-        if options.file and not known:
-            raise UsageError(f"no file of the ledger has an id that begins with '{options.file}'")
-        if options.action == "export":
-            _export(connection.execute(_QUARANTINE_CELLS, [chosen]))
-            return 0
-        rows = connection.execute(_QUARANTINE_REASONS, [chosen]).fetchall()
-    for path, reason, allowed, lines in rows:
-        print(f"{lines:>8,}  {reason}  (allowed: {allowed})  {printable(path)}")
-    print("nothing in the quarantine" if not rows else f"{sum(row[3] for row in rows):,} bad cells")
+    records = _existing_home(options.home) / "records.duckdb"
+    if options.action == "export":
+        write_cells(records, options.file or "", sys.stdout)
+    else:
+        print("\n".join(reason_lines(records, options.file or "")))
     return 0
-
-
-_QUARANTINE_REASONS = """
-SELECT path, coalesce(column_name, 'line') || ': ' || check_name, any_value(allowed), count(*)
-FROM quarantine JOIN files USING (delivery_no) WHERE quarantine.file_id LIKE ?
-GROUP BY ALL ORDER BY path, count(*) DESC, 2"""
-_QUARANTINE_CELLS = """
-SELECT path, quarantine.*
-FROM quarantine JOIN files USING (delivery_no) WHERE quarantine.file_id LIKE ?
-ORDER BY delivery_no, line_number, column_name NULLS FIRST"""
-
-
-def _export(result: Any) -> None:
-    """CSV for a spreadsheet."""
-    from pipelines.cells import harmless, shown_in
-
-    writer = csv.writer(sys.stdout)
-    writer.writerow([column[0] for column in result.description])
-    while rows := result.fetchmany(10_000):
-        writer.writerows([[shown_in(sys.stdout, harmless(cell)) for cell in row] for row in rows])
 
 
 def withdraw(options: argparse.Namespace) -> int:

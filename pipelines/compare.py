@@ -7,21 +7,18 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 import duckdb
 
-from pipelines.errors import UsageError
-from pipelines.statements import first_row, sql_list, statement
-from pipelines.tag import TAG_COLUMNS, condition_tests, tag_sql
-from schemas.pack import LEVELS, UNDETERMINED, Field, Pack, TriageRule, condition_fields
+from pipelines.other_pack import answers_sql, check_fits, stored_sql, tagged_sql
+from pipelines.statements import Row, rows_by_name, sql_list, statement
+from pipelines.tag import TAG_COLUMNS, condition_tests
+from schemas.pack import LEVELS, UNDETERMINED, Pack, TriageRule, condition_fields
 
 EXAMPLES = 20
 EMERGENCY = LEVELS.index("emergency")
 STATES = ("FALSE", "UNKNOWN", "TRUE")
 ORDER = "order of categories or causes"  # decides a tie, where no evidence gives other points
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -46,81 +43,13 @@ class Comparison:
     cause_examples: list[Row]
 
 
-def check_fits(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> None:
-    """Raises UsageError where a pack could not read answers that are stored: a field or a value it does not know."""
-    fields = {field.name: field for field in pack.fields}
-    for field in stored.fields:
-        same = fields.get(field.name)
-        if (same is None or not _allows(same, field)) and _is_answered(connection, field.name):
-            raise UsageError(
-                f"rule pack {pack.version} cannot read the stored answers to '{field.name}': keep the field, its type "
-                "and its values (no rule has to read it), or ingest into a new --home"
-            )
-
-
-def _allows(new: Field, old: Field) -> bool:
-    """Whether every answer to `old` is one to `new`."""
-    within = new.smallest <= old.smallest and old.largest <= new.largest
-    return new.type == old.type and set(old.values) <= set(new.values) and within
-
-
-def _is_answered(connection: duckdb.DuckDBPyConnection, field: str) -> bool:
-    """Whether any record, superseded ones included, has an answer."""
-    counted = first_row(connection, "SELECT 1 FROM daily_fields WHERE field = ? AND answered > 0 LIMIT 1", [field])
-    return bool(counted or first_row(connection, f"SELECT 1 FROM superseded WHERE {field} IS NOT NULL LIMIT 1"))
-
-
-def tagged_sql(stored: Pack, pack: Pack, relation: str, open_rules: bool = False) -> str:
-    """`relation`, with its answers in columns called *_stored (see `stored_sql`), tagged by another pack."""
-    return tag_sql(pack, _answers_sql(stored, pack, relation), open_rules)
-
-
-def _answers_sql(stored: Pack, pack: Pack, relation: str) -> str:
-    """`relation` with the stored answers as another pack would have stored them."""
-    answers = {mask: _bits(stored, pack, mask) for mask in ("answered", "yes")}
-    answers |= {
-        name: f"{name}_stored" if name in stored.own_numbers else "NULL::USMALLINT" for name in pack.own_numbers
-    }
-    answers |= {name: _choice(stored, pack, name) for name in pack.choices}
-    columns = ", ".join(f"{sql} AS {name}" for name, sql in answers.items())
-    return f"(SELECT *, {columns} FROM {relation})"
-
-
-def stored_sql(stored: Pack, relation: str = "records") -> str:
-    """The records without their tags, their answers renamed: room for those of another pack."""
-    answers = ("answered", "yes", *stored.columns)
-    renamed = ", ".join(f"{name} AS {name}_stored" for name in answers)
-    return f"(SELECT * EXCLUDE ({', '.join((*TAG_COLUMNS, *answers))}), {renamed} FROM {relation})"
-
-
-def _bits(stored: Pack, pack: Pack, mask: str) -> str:
-    """A mask with each field's bit where `pack` has it; a field that was never asked is unknown."""
-    if pack.field_names == stored.field_names:
-        return f"{mask}_stored"
-    moved = [
-        f"((({mask}_stored >> {stored.field_names.index(name)}) & 1) << {bit})"
-        for bit, name in enumerate(pack.field_names)
-        if name in stored.field_names
-    ]
-    return f"({' | '.join(moved) or '0'})::UINTEGER"
-
-
-def _choice(stored: Pack, pack: Pack, name: str) -> str:
-    """A choice's code in `pack`, whose values may be more, or in another order."""
-    if name not in stored.choices:
-        return "0::UTINYINT"
-    values = pack.choices[name]  # a value that is gone was never answered
-    places = [0, *(1 + values.index(value) if value in values else 0 for value in stored.choices[name])]
-    return f"({places})[{name}_stored + 1]::UTINYINT"
-
-
 def compare(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, after: Pack) -> Comparison:
     """Tags the history, which pack `stored` has tagged, with two packs. Raises UsageError where one cannot read it."""
     for pack in (before, after):
         check_fits(connection, stored, pack)
     connection.execute(_compared_sql(stored, before, after))
     connection.execute(_cause_moves_sql(stored, before, after))
-    pairs = _rows(
+    pairs = rows_by_name(
         connection,
         "SELECT triage_level_before, triage_level, cause_before, cause, sum(records)::BIGINT AS records "
         "FROM compared GROUP BY ALL",
@@ -172,7 +101,7 @@ def _cause_moves_sql(stored: Pack, before: Pack, after: Pack) -> str:
 def _evidence_sql(stored: Pack, pack: Pack, relation: str, name: str) -> str:
     tests = ", ".join(condition_tests(pack, row.when).true for row in pack.evidence)
     scratch = ", ".join(("no", "answered", "yes", *pack.columns))
-    answers = f"(SELECT *, xor(answered, yes) AS no FROM {_answers_sql(stored, pack, relation)})"
+    answers = f"(SELECT *, xor(answered, yes) AS no FROM {answers_sql(stored, pack, relation)})"
     return f"(SELECT * EXCLUDE ({scratch}), [{tests}] AS {name} FROM {answers})"
 
 
@@ -184,12 +113,6 @@ def _cause_names(before: Pack, after: Pack) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*_causes(before), *_causes(after))))
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Row]:
-    result = connection.execute(sql)
-    names = [column[0] for column in result.description or []]
-    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-
-
 def _before_and_after(pairs: list[Row], column: str, value: object) -> tuple[int, int]:
     before = sum(row["records"] for row in pairs if row[f"{column}_before"] == value)
     return before, sum(row["records"] for row in pairs if row[column] == value)
@@ -197,7 +120,7 @@ def _before_and_after(pairs: list[Row], column: str, value: object) -> tuple[int
 
 def _moves(connection: duckdb.DuckDBPyConnection, before: Pack, after: Pack) -> list[Row]:
     """Level moves, the gravest fall first, each with how many records each rule moved."""
-    rows = _rows(
+    rows = rows_by_name(
         connection,
         """SELECT triage_level_before, triage_level, states, sum(records)::BIGINT AS records FROM compared
            WHERE triage_level_before <> triage_level GROUP BY ALL""",
@@ -234,7 +157,7 @@ def _holding(pack: Pack, level: int, true: int, unknown: int) -> list[str]:
 
 def _cause_moves(connection: duckdb.DuckDBPyConnection, before: Pack, after: Pack) -> list[Row]:
     """Moves of the likely cause, each with how many records each row of evidence moved."""
-    rows = _rows(
+    rows = rows_by_name(
         connection,
         """SELECT cause_before, cause, evidence_before, evidence_after, count(*) AS records
            FROM cause_moves GROUP BY ALL""",
@@ -275,7 +198,7 @@ def _category(pack: Pack, name: str) -> list[str]:
 
 
 def _fallen(connection: duckdb.DuckDBPyConnection) -> list[Row]:
-    rows = _rows(
+    rows = rows_by_name(
         connection,
         f"""SELECT source, report_id, triage_level FROM compared
             WHERE triage_level_before = {EMERGENCY} AND triage_level < {EMERGENCY} ORDER BY ALL""",
@@ -285,7 +208,7 @@ def _fallen(connection: duckdb.DuckDBPyConnection) -> list[Row]:
 
 def _examples(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, after: Pack) -> list[Row]:
     """Some records of every level move, falls first, in turn."""
-    rows = _rows(
+    rows = rows_by_name(
         connection,
         f"""SELECT * FROM compared WHERE triage_level_before <> triage_level
             ORDER BY
@@ -307,7 +230,7 @@ def _examples(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack,
 
 def _cause_examples(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, after: Pack) -> list[Row]:
     """Some records of every move of the likely cause, in turn."""
-    rows = _rows(
+    rows = rows_by_name(
         connection,
         f"""SELECT * FROM cause_moves
             ORDER BY
@@ -372,54 +295,3 @@ def _said(stored: Pack, answers: Row, field: str) -> str | int | None:
         return None
     bit = stored.field_names.index(field)
     return ("no", "yes")[answers["yes"] >> bit & 1] if answers["answered"] >> bit & 1 else None
-
-
-def comparison_text(found: Comparison) -> str:
-    """The comparison for a terminal; what falls from `emergency` comes first, every record of it."""
-    lines = [f"{found.before} -> {found.after}, over {found.records:,} stored records", ""]
-    if found.fallen:
-        lines += [f"!! DOWN FROM EMERGENCY: {len(found.fallen):,} records", *map(_fallen_line, found.fallen), ""]
-    lines += [*_table("triage level", found.levels), "", *_table("likely cause", found.causes), ""]
-    lines += [
-        "who moves where, by which rule",
-        *(map(_move_line, found.moves) if found.moves else ["  no level moves"]),
-    ]
-    lines += [_cause_move_line(move) for move in found.cause_moves] or ["  no likely cause moves"]
-    lines += ["", "examples"] if found.examples or found.cause_examples else []
-    for example in (*found.examples, *found.cause_examples):
-        lines += [f"  {example['source']} {example['report_id']}: {example['from']} -> {example['to']}"]
-        lines += [_rule_line(rule) for rule in example.get("rules", [])]
-        lines += [_evidence_line(row) for row in example.get("evidence", [])]
-    return "\n".join([*lines, "", "Nothing was written."])
-
-
-def _fallen_line(row: Row) -> str:
-    return f"!!   {row['source']} {row['report_id']}: emergency -> {row['triage_level']}"
-
-
-def _table(title: str, counts: dict[str, tuple[int, int]]) -> list[str]:
-    rows = [f"{name:28}{was:>12,}{now:>12,}{now - was:>+12,}" for name, (was, now) in counts.items()]
-    return [f"{title:28}{'before':>12}{'after':>12}{'change':>12}", *rows]
-
-
-def _move_line(move: Row) -> str:
-    rules = ", ".join(f"{rule} {count:,}" for rule, count in move["rules"].items())
-    return f"  {move['from']} -> {move['to']}: {move['records']:,} ({rules})"
-
-
-def _cause_move_line(move: Row) -> str:
-    evidence = ", ".join(f"{name} {count:,}" for name, count in move["evidence"].items())
-    return f"  {move['from']} -> {move['to']}: {move['records']:,} ({evidence})"
-
-
-def _rule_line(rule: Row) -> str:
-    was, now = rule["before"] or "no such rule", rule["after"] or "no such rule"
-    return f"    {rule['id']}: {was} -> {now}; read: {_read(rule)}"
-
-
-def _evidence_line(row: Row) -> str:
-    return f"    {row['id']}: points {row['before']} -> {row['after']}; read: {_read(row)}"
-
-
-def _read(row: Row) -> str:
-    return ", ".join(f"{name} {'unknown' if said is None else said}" for name, said in row["answers"].items())

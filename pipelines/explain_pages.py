@@ -5,7 +5,6 @@ week_pages(records, "2026-W47") -> index.html and a page a record, which the wee
 
 from __future__ import annotations
 
-import os
 from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
@@ -15,11 +14,12 @@ import duckdb
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
+from pipelines.durable import private
 from pipelines.errors import UsageError
-from pipelines.explain import Row, explanation, fetch_rows
+from pipelines.explain import explanation
 from pipelines.report import svg
 from pipelines.report.labels import LEVELS
-from pipelines.statements import statement
+from pipelines.statements import Row, rows_by_name, statement
 from pipelines.store import get_state, stored_pack
 from schemas.pack import Pack
 from schemas.satisfiable import Space
@@ -68,10 +68,10 @@ def week_pages(connection: duckdb.DuckDBPyConnection, week: str, most: int = MOS
 
 
 def _rows_of_week(connection: duckdb.DuckDBPyConnection, week: str) -> list[Row]:
-    if not fetch_rows(connection, "FROM calendar WHERE week = ?", week):
+    if not rows_by_name(connection, "FROM calendar WHERE week = ?", [week]):
         raise UsageError(f"week {week} is not covered by any file; the view weekly_triage lists those that are")
     select = statement("steps", "to_look_at", time_zone=get_state(connection, "time_zone"))
-    return fetch_rows(connection, select, week)
+    return rows_by_name(connection, select, [week])
 
 
 def _explained(connection: duckdb.DuckDBPyConnection, rows: list[Row]) -> dict[str, Row]:
@@ -90,9 +90,7 @@ def _explained(connection: duckdb.DuckDBPyConnection, rows: list[Row]) -> dict[s
 def write_private(path: Path, text: str) -> Path:
     """Writes a file for its owner alone, whatever the umask. Raises UsageError where that is not possible."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), 0o600)
+        with open(path, "w", encoding="utf-8", opener=private) as file:
             file.write(text)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}") from error

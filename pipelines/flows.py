@@ -1,4 +1,4 @@
-"""The only module that imports prefect: thin flows and tasks over the steps of batch.py.
+"""The only module that imports prefect: thin flows and tasks over the steps of batch.py and weekly.py.
 
 Flows pass paths and dates, never data: Prefect stores parameters readably.
 """
@@ -17,14 +17,15 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.runtime import flow_run
 from prefect.states import Failed, State
 
-from pipelines import batch
+from pipelines import batch, weekly
+from pipelines.cells import shown_path
 from pipelines.errors import DiskError, FilesRejectedError, LockedError, UsageError
 from pipelines.ingest import Outcome
 from pipelines.read import deliveries_of, find_deliveries
 from pipelines.settings import Settings, load_settings
 from pipelines.store import Home
 
-CHUNKS = 16  # with publishing, reporting and the summary, at most 19 task runs a flow run
+CHUNKS = 16  # with publishing and reporting at most 18 task runs a flow run; the summary is an artifact, no task
 RETRY_SECONDS = 10
 
 
@@ -76,7 +77,7 @@ def publish_summaries(home: str, wait_seconds: float) -> None:
 )
 def write_due_reports(home: str, wait_seconds: float) -> list[str]:
     """Writes the reports of the weeks that ended since the last published one; often there is none."""
-    return [str(folder) for folder in batch.write_due_reports(Home(Path(home)), wait_seconds)]
+    return [str(folder) for folder in weekly.write_due_reports(Home(Path(home)), wait_seconds)]
 
 
 @flow(name="calfwatch run", flow_run_name="run {home}", persist_result=False, validate_parameters=False)
@@ -123,7 +124,7 @@ def _ingest_in_chunks(place: Home, paths: list[str], source: str | None, wait_se
 
 def _label(chunk: Sequence[str]) -> str:
     """What a task run is called by: its first file, and how many follow."""
-    first, more = batch.shown_path(Path(chunk[0]).name), len(chunk) - 1
+    first, more = shown_path(Path(chunk[0]).name), len(chunk) - 1
     return f"{first} and {more} more" if more else first
 
 
@@ -137,7 +138,7 @@ def _summary(outcomes: Sequence[Outcome], folders: Sequence[str]) -> None:
     """The run's summary, kept beside the run: counts and verdicts, no cell of any file."""
     lines = ["| file | status | rows | accepted | quarantined | duplicate |", "|---|---|---|---|---|---|"]
     for outcome in outcomes:
-        name = batch.shown_path(Path(outcome.path).name).replace("|", "/")
+        name = shown_path(Path(outcome.path).name).replace("|", "/")
         counts = (outcome.rows_read, outcome.rows_accepted, outcome.rows_quarantined, outcome.rows_duplicate)
         lines.append(f"| {name} | {outcome.status} | {' | '.join(f'{count:,}' for count in counts)} |")
     reports = "".join(f"\n\nReport: `{folder}`" for folder in folders)

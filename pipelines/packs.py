@@ -17,7 +17,10 @@ from schemas.pack import Pack, default_pack_path, load_pack, parse_pack
 
 
 def configured_pack(home: Home, settings: Settings) -> Pack:
-    """The pack that the settings name, else the shipped one; a home with a history keeps the pack that tagged it."""
+    """The pack that the settings name, else the shipped one; what tagged a history is `store.pack_in_use`.
+
+    Raises UsageError that lists what is wrong with it.
+    """
     return load_pack(pack_path(home.path, settings))
 
 

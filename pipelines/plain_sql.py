@@ -93,7 +93,9 @@ def _some_rule(pack: Pack, level: str) -> str:
 
 
 def _joined(operator: str, terms: Iterable[str], none: str) -> str:
-    return f"({f'{operator}{chr(10)}      '.join(terms) or none})"
+    """Terms in parentheses, one a line; `none` where there are none."""
+    line_end = f"{operator}\n      "
+    return f"({line_end.join(terms) or none})"
 
 
 def _cause(pack: Pack, cause: str) -> str:

@@ -7,8 +7,8 @@ from collections import Counter
 import duckdb
 
 from pipelines import audit, store, summarise
-from pipelines.compare import check_fits, stored_sql, tagged_sql
 from pipelines.errors import StateError, UsageError
+from pipelines.other_pack import check_fits, stored_sql, tagged_sql
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number
 from pipelines.tag import TAG_COLUMNS, condition_tests, tag_sql
@@ -61,7 +61,7 @@ def _tag_what_changes(connection: duckdb.DuckDBPyConnection, settings: Settings,
     old = ", ".join(f"{tag}_before AS {tag}" for tag in TAG_COLUMNS)
     changes = f"SELECT * REPLACE ({old}), -1 AS sign FROM changed UNION ALL SELECT *, 1 AS sign FROM changed"
     summarise.merge_changes(connection, settings, pack, changes)
-    moved = _in_words("SELECT triage_level_before, triage_level FROM changed", connection)
+    moved = _in_words(connection, "SELECT triage_level_before, triage_level FROM changed")
     if one_number(connection, "SELECT count(*) FROM changed") > FEW_RECORDS:
         _write(connection, stored, pack)
         _put_in_place(connection)
@@ -112,7 +112,7 @@ def _update(connection: duckdb.DuckDBPyConnection) -> None:
         raise StateError("retagging met another number of records than are stored; nothing was changed")
 
 
-def _in_words(levels: str, connection: duckdb.DuckDBPyConnection) -> str:
+def _in_words(connection: duckdb.DuckDBPyConnection, levels: str) -> str:
     """How many records went from which level to which; `levels` selects the one before and the one now."""
     rows = connection.execute(f"""SELECT before, now, count(*) FROM ({levels}) AS levels(before, now)
         WHERE before <> now GROUP BY ALL ORDER BY ALL""").fetchall()
@@ -126,7 +126,7 @@ def _tag_all(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) ->
     torn = f"SELECT count(*) FROM ({pairs.format('line_number')}) AS lines(a, b) WHERE a <> b"
     if one_number(connection, torn):
         raise StateError("retagging put the records in another order; nothing was changed")
-    moved = _in_words(pairs.format("triage_level"), connection)
+    moved = _in_words(connection, pairs.format("triage_level"))
     _put_in_place(connection)
     _describe(connection, stored, pack)
     return moved

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipelines.durable import private, sync_folder
 from pipelines.errors import StateError
 from pipelines.settings import Settings
 from pipelines.statements import first_row, statement
@@ -30,27 +31,18 @@ def freeze(snapshot: duckdb.DuckDBPyConnection, folder: Path, week: str, publish
     for name, place in COUNTS_OF.items():
         rows = snapshot.execute(statement("steps", name, week=quoted(week)))
         _write(folder / place, [[column[0] for column in rows.description], *rows.fetchall()])
-    _sync(folder / "data")
+    sync_folder(folder / "data")
     if published.exists():  # what an older calfwatch left there has no report in it
         shutil.rmtree(published)
     os.rename(folder, published)
-    _sync(published.parent)
+    sync_folder(published.parent)
 
 
 def _write(path: Path, rows: list[Sequence[object]]) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+    with open(path, "w", encoding="utf-8", newline="", opener=private) as file:
         csv.writer(file, lineterminator="\n").writerows(rows)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def adopt(connection: duckdb.DuckDBPyConnection, reports: Path) -> None:
@@ -77,7 +69,8 @@ def _take_in(connection: duckdb.DuckDBPyConnection, table: Table, path: Path) ->
 
 def update_revisions(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Compares every published week with the counts of now, inside the caller's transaction."""
-    words = week_words(settings) | {"week_system": settings.week_system}
+    names = statement("steps", "series_names")
+    words = week_words(settings) | {"week_system": settings.week_system, "series_names": names}
     connection.execute("DELETE FROM weekly_revisions")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE revised AS {statement('steps', 'revised', **words)}")
     if first_row(connection, "SELECT 1 FROM revised LIMIT 1"):

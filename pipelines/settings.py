@@ -99,7 +99,7 @@ def load_settings(home: Path) -> Settings:
 def _settings(raw: dict[str, Any], path: Path) -> Settings:
     tables = raw.pop("sources", [])
     _refuse_unknown(raw, tuple(MEANINGS), path, "setting")
-    if not isinstance(tables, list):
+    if not (isinstance(tables, list) and all(isinstance(table, dict) for table in tables)):
         raise UsageError(f"{path}: sources must be written as [[sources]] tables")
     values = {key: _typed(key, value, getattr(Settings(), key), path) for key, value in raw.items()}
     origin = {key: path.name if key in raw else "default" for key in MEANINGS}

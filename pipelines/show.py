@@ -11,7 +11,7 @@ from sqlglot import exp
 from schemas.fields import CONTEXT_FIELDS
 from schemas.pack import ANY_CAUSE, Field, Pack, parse_condition
 
-LEVELS = {"emergency": "Emergency", "contact_doctor": "Contact a doctor"}  # the highest first
+LEVEL_TITLES = {"emergency": "Emergency", "contact_doctor": "Contact a doctor"}  # the highest first
 COMPARISONS = {
     exp.GT: "is more than",
     exp.GTE: "is at least",
@@ -27,7 +27,7 @@ def pack_page(pack: Pack) -> str:
     """The whole pack in Markdown: fields, rules by level, evidence by cause, guidance, open readings, signature."""
     return _template().render(
         pack=pack,
-        levels=LEVELS,
+        levels=LEVEL_TITLES,
         guided=_guided(pack),
         context=[field for field in CONTEXT_FIELDS if field.limits],
         answers=answers_in_words,

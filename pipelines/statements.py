@@ -1,4 +1,4 @@
-"""SQL text from its files, and answers of one row."""
+"""SQL text from its files, and answers as a row, rows by column name, or a number."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 import duckdb
 
 from schemas.tables import quoted
+
+Row = dict[str, Any]
 
 
 def statement(folder: str, name: str, **values: object) -> str:
@@ -29,6 +31,15 @@ def first_row(
     """The first row of a result, read to its end: an unfinished one would block the connection."""
     rows: list[tuple[Any, ...]] = connection.execute(sql, values or None).fetchall()
     return rows[0] if rows else None
+
+
+def rows_by_name(
+    connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[object] | Mapping[str, object] = ()
+) -> list[Row]:
+    """All rows of a result, each as column name -> value."""
+    result = connection.execute(sql, values or None)
+    names = [column[0] for column in result.description or []]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
 def one_number(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.batch import shown_path
+from pipelines.cells import shown_path
 from pipelines.check import is_current
 from pipelines.packs import configured_pack
 from pipelines.query import read_only

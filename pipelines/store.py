@@ -1,4 +1,4 @@
-"""The home: one writer behind a lock, one transaction a file, the ledger, and the published snapshot."""
+"""The home: one writer behind a lock, its records opened, checked and brought up to date, one transaction a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines import durable, migrate, revisions, summarise, surveillance
+from pipelines import durable, migrate, summarise
 from pipelines.errors import (
     WHAT_TO_DO,
     DiskError,
@@ -33,12 +33,10 @@ from schemas.check import require_sound
 from schemas.fields import AGE_BANDS, SEXES
 from schemas.pack import LEVELS, UNDETERMINED, Pack, earlier_pack, parse_pack
 from schemas.tables import (
-    DAILY_SUMMARY,
     SCHEMA_VERSION,
     Table,
     comment_sql,
     create_sql,
-    published_tables,
     quoted,
     records_table,
     stored_tables,
@@ -136,15 +134,13 @@ def open_records(
 
     Waits for programs that read it: our lock keeps writers out, DuckDB's own keeps out who would write beside readers.
     `pack` is for a home without a history; one that has a history keeps the pack that tagged it (`pack_in_use`).
-    Raises StateError for a damaged or foreign state.
+    Raises StateError for a damaged or foreign state, LockedError where a reader does not close it, UsageError where it
+    may not be written, DiskError for a full disk.
     """
     _check_library()
     _check_writable(home)
-    before = os.umask(0o077)  # DuckDB's log and overflow too are for their owner alone
-    connection = duckdb.connect(":memory:")
-    try:
-        _clear_leftovers(home)
-        _configure(connection, home, settings)
+    _clear_leftovers(home)
+    with _private_database(home, settings) as connection:
         if home.summaries.exists() and not home.records.exists():
             raise lost_records(home.records)
         _attach(connection, home, wait_seconds=wait_seconds)
@@ -156,34 +152,38 @@ def open_records(
             if is_damage(error) or disk_failure(str(error)):
                 raise _damaged(home.records, error) from error
             raise
+
+
+@contextlib.contextmanager
+def _private_database(home: Home, settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB in memory, to attach the records to; its log and overflow too are for their owner alone."""
+    before = os.umask(0o077)
+    try:
+        with contextlib.closing(duckdb.connect(":memory:")) as connection:
+            _configure(connection, home, settings)
+            yield connection
     finally:
-        connection.close()
         os.umask(before)
 
 
 @contextlib.contextmanager
 def open_read_only(home: Home, settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
     """records.duckdb for reading, with room to spill for long work. Raises LockedError where a run is writing to it."""
-    before = os.umask(0o077)
-    connection = duckdb.connect(":memory:")
-    try:
-        _configure(connection, home, settings)
+    with _private_database(home, settings) as connection:
         _attach(connection, home, "READ_ONLY")
         with damage_told(home.records):
             check_version(connection, home.records)
-        with interruptible(connection):
-            yield connection
-    except duckdb.Error as error:
-        if is_damage(error):
-            raise _damaged(home.records, error) from error
-        raise
-    finally:
-        connection.close()
-        os.umask(before)
+        try:
+            with interruptible(connection):
+                yield connection
+        except duckdb.Error as error:
+            if is_damage(error):
+                raise _damaged(home.records, error) from error
+            raise
 
 
 def _check_writable(home: Home) -> None:
-    for path in (home.path, home.scratch, home.records, home.records.with_name("records.duckdb.wal")):
+    for path in (home.path, home.scratch, home.records, durable.log_of(home.records)):
         if path.exists() and not os.access(path, os.W_OK, effective_ids=True):
             raise UsageError(f"{path}: may not be written; try another --home, or mend its mode")
 
@@ -341,13 +341,13 @@ def _create(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pac
         for table in stored_tables(pack):
             connection.execute(create_sql(table))
             comment(connection, table)
-        facts = {"schema_version": SCHEMA_VERSION, "calfwatch_version": version("calfwatch")}
-        for key, value in facts.items():
-            connection.execute("INSERT INTO state VALUES (?, ?)", [key, str(value)])
+        set_state(connection, "schema_version", str(SCHEMA_VERSION))
+        set_state(connection, "calfwatch_version", version("calfwatch"))
         use_pack(connection, settings, pack)
 
 
 def comment(connection: duckdb.DuckDBPyConnection, table: Table, kind: str = "TABLE") -> None:
+    """Writes the declared meanings of a table (or kind VIEW) and its columns beside them, as COMMENTs."""
     connection.execute(";".join(comment_sql(table, kind)))
 
 
@@ -357,6 +357,19 @@ def use_pack(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pa
     Raises UsageError for a pack with a rule that can never be TRUE.
     """
     require_sound(pack)
+    _fill_dimensions(connection, pack)
+    connection.execute(
+        """INSERT INTO rule_packs SELECT $version, $number, $article, now(), $text
+           WHERE $version NOT IN (SELECT rule_pack FROM rule_packs)""",
+        {"version": pack.version, "number": pack.number, "article": pack.article, "text": pack.text},
+    )
+    set_state(connection, "rule_pack", pack.version)
+    set_state(connection, "complaint", pack.complaint)
+    _make_views(connection, settings, pack)
+
+
+def _fill_dimensions(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
+    """The pack's rules, causes and fields as tables, in place of those of the pack before."""
     for table in ("rules", "causes", "fields"):
         connection.execute(f"DELETE FROM {table}")
     for rule in pack.triage:
@@ -368,17 +381,10 @@ def use_pack(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pa
     meanings = {field.name: field.meaning for field in pack.fields}
     for name in pack.askable:
         connection.execute("INSERT INTO fields VALUES (?, ?)", [name, meanings.get(name, name.replace("_", " "))])
-    connection.execute(
-        """INSERT INTO rule_packs SELECT $version, $number, $article, now(), $text
-           WHERE $version NOT IN (SELECT rule_pack FROM rule_packs)""",
-        {"version": pack.version, "number": pack.number, "article": pack.article, "text": pack.text},
-    )
-    _set_state(connection, "rule_pack", pack.version)
-    _set_state(connection, "complaint", pack.complaint)
-    _make_views(connection, settings, pack)
 
 
-def _set_state(connection: duckdb.DuckDBPyConnection, key: str, value: str) -> None:
+def set_state(connection: duckdb.DuckDBPyConnection, key: str, value: str) -> None:
+    """Writes one fact of the table `state`, in place of what it said before."""
     connection.execute("DELETE FROM state WHERE key = ?", [key])
     connection.execute("INSERT INTO state VALUES (?, ?)", [key, value])
 
@@ -399,14 +405,17 @@ def _cut_weeks(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: 
 
 def _make_views(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
     for view in stored_views(pack):
-        if view.name == "reports":
-            sql = reports_sql(pack, "records")
-        else:
-            sql = statement("views", view.name, **summarise.week_words(settings))
-        connection.execute(f"CREATE OR REPLACE VIEW {view.name} AS {sql}")
+        connection.execute(f"CREATE OR REPLACE VIEW {view.name} AS {view_sql(view, settings, pack)}")
         comment(connection, view, "VIEW")
-    _set_state(connection, "time_zone", settings.time_zone)
-    _set_state(connection, "week_system", settings.week_system)
+    set_state(connection, "time_zone", settings.time_zone)
+    set_state(connection, "week_system", settings.week_system)
+
+
+def view_sql(view: Table, settings: Settings, pack: Pack) -> str:
+    """The SELECT of a view of records.duckdb."""
+    if view.name == "reports":
+        return reports_sql(pack, "records")
+    return statement("views", view.name, **summarise.week_words(settings))
 
 
 def reports_sql(pack: Pack, relation: str) -> str:
@@ -510,7 +519,8 @@ def check_counts(connection: duckdb.DuckDBPyConnection) -> None:
 
     Cheap enough for every start; it counts, and does not look into every row.
     """
-    for name, wanted, found in connection.execute(statement("steps", "check_counts")).fetchall():
+    counted = statement("steps", "check_counts", levels=sql_list(LEVELS))
+    for name, wanted, found in connection.execute(counted).fetchall():
         if wanted != found:
             raise StateError(
                 f"records.duckdb contradicts itself: {name}: {wanted} by the ledger or the records, {found} found. "
@@ -539,57 +549,3 @@ def in_any_order(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.execute("SET preserve_insertion_order = false")
     yield
     connection.execute(KEEP_ORDER)
-
-
-def publish_if_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
-    """Publishes where a delivery, a deed, a setting or the end of a week is younger than the snapshot."""
-    _make_about(connection, settings)
-    facts = "last_delivery, deeds, time_zone, week_system, latest_week, version"
-    now = first_row(connection, f"SELECT {facts} FROM temp.about")
-    connection.execute("DROP TABLE temp.about")
-    try:
-        with contextlib.closing(duckdb.connect(str(home.summaries), read_only=True)) as published:
-            known = first_row(published, f"SELECT {facts} FROM about")
-    except duckdb.Error:  # none, a damaged one, or one of an older calfwatch
-        known = None
-    if known != now:
-        publish(connection, home, settings)
-
-
-def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
-    """Replaces summaries.duckdb by a snapshot of now: readers never wait, and never see half of one.
-
-    Written beside, synced, then renamed over; from an explicit list of tables, so that no record gets in.
-    """
-    with transaction(connection):
-        surveillance.update_signals(connection, settings)
-        revisions.adopt(connection, home.reports)
-        revisions.update_revisions(connection, settings)
-    new = home.path / "summaries.duckdb.new"
-    connection.execute(f"ATTACH {quoted(str(new))} AS snapshot (STORAGE_VERSION '{STORAGE_VERSION}')")
-    try:
-        with transaction(connection):
-            _make_about(connection, settings)
-        with transaction(connection):  # one, or each of the comments would be a commit of its own
-            _copy_published(connection)
-    finally:
-        connection.execute("USE calfwatch")
-        connection.execute("DETACH snapshot")
-    durable.put_in_place(new, home.summaries, 0o400)
-
-
-def _copy_published(connection: duckdb.DuckDBPyConnection) -> None:
-    for table in published_tables():
-        many = table is DAILY_SUMMARY  # which lie by day already, block by block
-        with in_any_order(connection) if many else contextlib.nullcontext():
-            order = "" if many else "ORDER BY ALL"
-            connection.execute(f"CREATE TABLE snapshot.{table.name} AS FROM {table.name} {order}")
-    connection.execute("DROP TABLE temp.about")  # or the comments would go to it
-    connection.execute("USE snapshot")
-    for table in published_tables():
-        comment(connection, table)
-
-
-def _make_about(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    facts = statement("steps", "about", version=version("calfwatch"), **summarise.week_words(settings))
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE about AS {facts}")

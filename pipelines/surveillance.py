@@ -17,6 +17,7 @@ import duckdb
 
 from pipelines.settings import Settings
 from pipelines.statements import first_row, sql_list, statement
+from pipelines.store import set_state
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,15 +39,18 @@ def update_signals(connection: duckdb.DuckDBPyConnection, settings: Settings) ->
         "steps", "week_states", time_zone=settings.time_zone, expected=f"{sql_list(expected)}::VARCHAR[]"
     )
     connection.execute(f"CREATE OR REPLACE TEMP TABLE week_states AS {states}")
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE weekly_series AS {statement('steps', 'weekly_series')}")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE weekly_series AS {_weekly_series()}")
     fingerprint = _fingerprint(connection)
     stored = first_row(connection, "SELECT value FROM state WHERE key = 'signals'")
     if stored != (fingerprint,):
         _judge_anew(connection, keep=stored is not None and stored[0].split()[0] == fingerprint.split()[0])
-        connection.execute("DELETE FROM state WHERE key = 'signals'")
-        connection.execute("INSERT INTO state VALUES ('signals', ?)", [fingerprint])
+        set_state(connection, "signals", fingerprint)
     connection.execute("DROP TABLE week_states")
     connection.execute("DROP TABLE weekly_series")
+
+
+def _weekly_series() -> str:
+    return statement("steps", "weekly_series", series_names=statement("steps", "series_names"))
 
 
 def _fingerprint(connection: duckdb.DuckDBPyConnection) -> str:

@@ -87,12 +87,7 @@ def undo(connection: duckdb.DuckDBPyConnection, file_id: str, source: str | None
 
 def find_entry(connection: duckdb.DuckDBPyConnection, file_id: str, source: str | None) -> Entry:
     """The one file whose id begins so. Raises UsageError where there is none, or more than one."""
-    rows = connection.execute(
-        """SELECT delivery_no, file_id, source, status, path, rows_read, rows_accepted FROM files
-           WHERE starts_with(file_id, ?) AND (source = ? OR ? IS NULL) ORDER BY delivery_no""",
-        [file_id, source, source],
-    ).fetchall()
-    entries = [Entry(*row) for row in rows]
+    entries = _entries(connection, "starts_with(file_id, ?) AND (source = ? OR ? IS NULL)", [file_id, source, source])
     if not file_id or not entries:
         raise UsageError(
             f"no file of the ledger has an id that begins with '{file_id}';"
@@ -102,6 +97,13 @@ def find_entry(connection: duckdb.DuckDBPyConnection, file_id: str, source: str 
         some = ", ".join(f"{entry.file_id[:12]} of {entry.source}" for entry in entries[:3])
         raise UsageError(f"'{file_id}' begins {len(entries)} ids ({some}); give more of it, or --source")
     return entries[0]
+
+
+def _entries(connection: duckdb.DuckDBPyConnection, condition: str, values: Sequence[object]) -> list[Entry]:
+    """The files of the ledger that meet a condition, in the order of their deliveries."""
+    columns = "delivery_no, file_id, source, status, path, rows_read, rows_accepted"
+    rows = connection.execute(f"SELECT {columns} FROM files WHERE {condition} ORDER BY delivery_no", values).fetchall()
+    return [Entry(*row) for row in rows]
 
 
 def _close(connection: duckdb.DuckDBPyConnection, entry: Entry) -> str:
@@ -119,13 +121,9 @@ def _close(connection: duckdb.DuckDBPyConnection, entry: Entry) -> str:
 
 def _repeating_files(connection: duckdb.DuckDBPyConnection, entry: Entry) -> list[Entry]:
     """Later files of the sender with duplicates: some may have been equal to a record of the withdrawn file."""
-    rows = connection.execute(
-        """SELECT delivery_no, file_id, source, status, path, rows_read, rows_accepted FROM files
-           WHERE source = ? AND status = 'accepted' AND delivery_no > ? AND rows_duplicate > 0
-             AND EXISTS (FROM named) ORDER BY delivery_no""",
-        [entry.source, entry.delivery_no],
-    ).fetchall()
-    return [Entry(*row) for row in rows]
+    condition = """source = ? AND status = 'accepted' AND delivery_no > ? AND rows_duplicate > 0
+        AND EXISTS (FROM named)"""
+    return _entries(connection, condition, [entry.source, entry.delivery_no])
 
 
 def _found(context: Context, wanted: Sequence[Entry], csvs: Sequence[Delivery]) -> dict[int, Path]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from schemas.fields import CONTEXT_FIELDS
 from schemas.pack import Pack, load_pack
-from schemas.reports import ANSWER_ALLOWED
+from schemas.reports import allowed_text, report_schema
 from schemas.tables import SCHEMA_VERSION, Table, published_tables, stored_tables, stored_views
 
 
@@ -37,8 +37,10 @@ def _input(pack: Pack) -> Iterator[str]:
     yield from ("", "## Input: canonical CSV", "", "| column | allowed | required | meaning |", "|---|---|---|---|")
     for field in CONTEXT_FIELDS:
         yield f"| {field.name} | {field.allowed} | {'yes' if field.required else 'no'} | {_cell(field.meaning)} |"
+    schema = report_schema(pack)
     for answer in pack.fields:
-        yield f"| {answer.name} | {ANSWER_ALLOWED} | no | {_cell(answer.meaning)} ({_cell(answer.reference)}) |"
+        allowed = allowed_text(schema, answer.name)
+        yield f"| {answer.name} | {allowed} | no | {_cell(answer.meaning)} ({_cell(answer.reference)}) |"
 
 
 def _table(table: Table) -> Iterator[str]:

@@ -13,7 +13,7 @@ AGE_BANDS = ("0-17", "18-29", "30-44", "45-59", "60-74", "75+")
 SEXES = ("female", "male", "other", "unknown")
 YES_WORDS = ("yes", "y", "true", "t", "1")  # in any case
 NO_WORDS = ("no", "n", "false", "f", "0")
-UNKNOWN_WORDS = ("na", "unknown")
+UNKNOWN_WORDS = ("na", "unknown")  # beside blank
 
 # Years outside 2000-2099 are typing errors in a symptom report, and one such row would stretch every
 # weekly view over centuries. Within them every fourth year is a leap year, so that the pattern alone knows

@@ -23,7 +23,7 @@ import sqlglot
 from sqlglot import exp
 
 from pipelines.errors import UsageError
-from schemas.fields import CONTEXT_NAMES, NUMERIC_FIELDS
+from schemas.fields import CONTEXT_NAMES, NUMERIC_FIELDS, UNKNOWN_WORDS
 
 # what it cannot parse it tells on stderr as well; here that is a problem of the pack, told with its line
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
@@ -42,7 +42,6 @@ ALLOWED_IN_CONDITIONS = (
     "a choice = or <> one of its values"
 )
 FORBIDDEN_SIGN = re.compile(r"[^A-Za-z0-9_\s()<>=!']", re.ASCII)
-NO_ANSWER = ("na", "unknown")  # beside blank
 LARGEST_NUMBER = 65_535  # numbers are stored in two bytes
 MAX_CHOICES = 255  # a choice is stored as its place in one byte
 MAX_CONDITION_SIGNS = 2000  # deeper nesting than fits in here is beyond what the parsers take
@@ -560,7 +559,7 @@ def _domain_problem(field: Field) -> str | None:
     odd = next((value for value in field.values if not NAME.fullmatch(value)), None)
     if odd is not None:
         return f"value '{odd}' {_NAME_WORDS}"
-    if silent := set(field.values) & set(NO_ANSWER):
+    if silent := set(field.values) & set(UNKNOWN_WORDS):
         return f"value '{silent.pop()}' would mean that there is no answer, which every field allows; leave it out"
     if not 2 <= len(set(field.values)) == len(field.values) <= MAX_CHOICES:
         return f"values must be 2 to {MAX_CHOICES}, each once"

@@ -201,11 +201,6 @@ def model(formula: Formula, space: Space, effort: Effort | None = None, possible
     return found and {name: 1 << (mask.bit_length() - 1) for name, mask in found.items()}
 
 
-def implied(space: Space, when: str, by: str) -> bool:
-    """Whether the condition `by` is TRUE wherever `when` is, whatever the answers."""
-    return counterexample(space, when, by) is None
-
-
 def counterexample(space: Space, when: str, by: str) -> Masks | None:
     """Answers for which the condition `when` is TRUE and `by` is not, or None."""
     # way by way: where `when` is a long OR or `by` a long AND, each of its parts alone is soon decided

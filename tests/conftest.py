@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipelines import store
+from pipelines import snapshot, store
 from pipelines.ingest import Context, Outcome, ingest_file
 from pipelines.read import find_deliveries
 from pipelines.settings import Settings, load_settings
@@ -73,7 +73,7 @@ def ingest(home: Home, pack: Pack) -> Callable[..., list[Outcome]]:
         with home.lock(5), store.open_records(home, used, pack) as connection:
             deliveries = find_deliveries([str(path) for path in paths], used, source)
             done = [ingest_file(connection, delivery, Context(home, used, pack)) for delivery in deliveries]
-            store.publish(connection, home, used)
+            snapshot.publish(connection, home, used)
         return done
 
     return call

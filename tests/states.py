@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines import store
+from pipelines import snapshot, store
 from pipelines.ingest import Context, ingest_file
 from pipelines.read import find_deliveries
 from pipelines.settings import Settings
@@ -49,7 +49,7 @@ def fed(home: Home, pack: Pack, paths: Sequence[Path], publish: bool = True) -> 
         for delivery in find_deliveries([str(path) for path in paths], settings, None):
             ingest_file(connection, delivery, Context(home, settings, pack))
         if publish:
-            store.publish(connection, home, settings)
+            snapshot.publish(connection, home, settings)
 
 
 def wal(home: Home) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipelines import store
+from pipelines import snapshot, store
 from pipelines.__main__ import main
 from pipelines.backup import backup
 from pipelines.check import CHECKS, check
@@ -42,7 +42,7 @@ def found(home: Home, pack: Pack, deep: bool = True) -> str:
 def test_a_good_state_passes_and_is_left_as_it_is(settings: dict[str, str], home: Home, pack: Pack) -> None:
     if settings:
         with store.open_records(home, Settings(**settings), pack) as connection:
-            store.publish(connection, home, Settings(**settings))
+            snapshot.publish(connection, home, Settings(**settings))
     before = home.records.read_bytes()
     assert found(home, pack) == ""
     assert home.records.read_bytes() == before

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import store
+from pipelines import snapshot, store
 from pipelines.check import check
 from pipelines.ingest import Context, ingest_file
 from pipelines.read import find_deliveries
@@ -207,7 +207,7 @@ def test_readers_meet_no_error_and_no_torn_or_backward_snapshot_during_fifty_pub
             path = tmp_path / f"{number}.csv"
             path.write_text(f"report_id,reported_at,redness\nr{number},2026-11-16,yes\n")
             ingest_file(connection, find_deliveries([str(path)], settings, None)[0], Context(home, settings, pack))
-            store.publish(connection, home, settings)
+            snapshot.publish(connection, home, settings)
             if number == 1:
                 command = [sys.executable, "-c", READER, str(home.summaries), "50"]
                 readers = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)]

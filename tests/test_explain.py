@@ -14,7 +14,8 @@ import pytest
 
 from pipelines.__main__ import main
 from pipelines.errors import UsageError
-from pipelines.explain import explain_report, explanation_text
+from pipelines.explain import explain_report
+from pipelines.explain_text import explanation_text
 from pipelines.settings import Settings, Source
 from pipelines.store import Home
 from schemas.pack import Pack, condition_fields

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from pipelines import batch
+from pipelines import batch, weekly
 from pipelines.__main__ import main
 from pipelines.errors import UsageError
 from pipelines.explain import explain_report
@@ -109,7 +109,7 @@ def test_a_week_that_no_file_covers_is_refused(week_home: Home) -> None:
 
 def test_the_weekly_report_carries_them_and_links_to_them(week_home: Home) -> None:
     batch.publish_snapshot(week_home, Settings(), 1)
-    folder = batch.write_week(week_home, "2026-W47", None, False)
+    folder = weekly.write_week(week_home, "2026-W47", None, False)
     pages = pages_of(week_home)
     assert {path.name: path.read_text() for path in (folder / "explain").iterdir()} == pages
     assert {path.stat().st_mode & 0o777 for path in (folder / "explain").iterdir()} == {0o600}

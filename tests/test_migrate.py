@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipelines import migrate, store
+from pipelines import migrate, snapshot, store
 from pipelines.errors import StateError
 from pipelines.settings import Settings
 from pipelines.store import Home
@@ -53,7 +53,7 @@ def test_a_migrated_state_is_the_one_that_today_s_code_makes_of_the_same_files(
     old = old_home(tmp_path, version)
     before = old.records.read_bytes()
     with old.lock(0), store.open_records(old, Settings(), pack) as connection:
-        store.publish(connection, old, Settings())
+        snapshot.publish(connection, old, Settings())
     ingest(*sorted((STATES / f"v{version}").glob("*.csv")))
     assert declared(old.records) == declared(home.records)
     migrated, made = content(old.records), content(home.records)

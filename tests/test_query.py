@@ -19,10 +19,11 @@ import duckdb
 import pyarrow.parquet
 import pytest
 
-from pipelines import query
+from pipelines import results
 from pipelines.__main__ import main
 from pipelines.errors import LockedError, StateError, UsageError
-from pipelines.query import read_only, run_query, text_table, write_result
+from pipelines.query import read_only, run_query
+from pipelines.results import text_table, write_result
 from pipelines.store import Home
 from tests.test_read import as_nobody, open_folder
 
@@ -505,7 +506,7 @@ def test_a_table_is_aligned_and_shows_unknown_as_a_dash() -> None:
 def test_a_long_table_is_cut_and_says_how_much_is_missing(
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(query, "TABLE_ROWS", 2)
+    monkeypatch.setattr(results, "TABLE_ROWS", 2)
     lines = written(run_query(database, "FROM range(5)"), "table", tmp_path).decode().splitlines()
     assert lines[-2:] == ["(2 rows)", "and 3 rows more; --format csv writes them all"]
     assert written(run_query(database, "FROM range(5)"), "csv", tmp_path).decode().count("\n") == 6

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipelines import batch, revisions, store
+from pipelines import batch, revisions, snapshot, store, weekly
 from pipelines.errors import StateError, UsageError
 from pipelines.ingest import Outcome
 from pipelines.settings import load_settings
@@ -37,7 +37,7 @@ EMERGENCY = {"cannot_bear_weight": "yes"}
 def published(home: Home, write_csv: WriteCsv, ingest: Ingest) -> Path:
     """The report of a week with ten records, of a file that covers the week and the one after."""
     ingest(write_csv([report(number) for number in range(10)] + [report(10, 17)], "first.csv"))
-    return batch.write_week(home, WEEK, None, False)
+    return weekly.write_week(home, WEEK, None, False)
 
 
 def revised(ask: Ask, home: Home, series: str = "all") -> Rows:
@@ -50,7 +50,7 @@ def revised(ask: Ask, home: Home, series: str = "all") -> Rows:
 def publish(home: Home, pack: Pack) -> None:
     settings = load_settings(home.path)
     with home.lock(5), store.open_records(home, settings, pack) as connection:
-        store.publish(connection, home, settings)
+        snapshot.publish(connection, home, settings)
 
 
 def test_a_published_week_is_recorded_as_its_page_was_made(published: Path, ask: Ask, home: Home, pack: Pack) -> None:
@@ -143,7 +143,7 @@ def test_another_rule_pack_is_named_where_it_can_be_the_reason(
     with home.lock(5), store.open_records(home, settings, pack) as connection:
         connection.execute("UPDATE reported_weeks SET rule_pack = 'an older one'")
         connection.execute("UPDATE reported_counts SET reports = 4 WHERE series IN ('triage_level=self_care', 'all')")
-        store.publish(connection, home, settings)
+        snapshot.publish(connection, home, settings)
     assert revised(ask, home, "triage_level=self_care")[0][3] == "another rule pack"
     assert revised(ask, home)[0] == (4, 10, 6, "not known"), "a rule pack moves no record to another week"
 
@@ -193,12 +193,12 @@ def test_a_run_that_died_before_the_rename_has_published_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(os, "rename", die)
         with pytest.raises(KeyboardInterrupt):
-            batch.write_week(home, WEEK, None, False)
+            weekly.write_week(home, WEEK, None, False)
     assert (home.reports / ".unpublished" / WEEK / revisions.COUNTS_OF["reported_counts"]).exists(), "it was near"
     assert not (home.reports / WEEK).exists()
     assert ask("FROM reported_weeks") == []
     ingest(write_csv([report(3)], "second.csv"))
-    batch.write_week(home, WEEK, None, False)
+    weekly.write_week(home, WEEK, None, False)
     assert not (home.reports / ".unpublished").exists()
     assert ask("SELECT last_delivery FROM reported_weeks") == [(2,)]
     assert ask("SELECT reports FROM reported_counts WHERE series = 'all'") == [(2,)]
@@ -215,9 +215,9 @@ def test_a_run_that_died_right_after_the_rename_is_finished_by_the_next(
     with monkeypatch.context() as patch:
         patch.setattr("pipelines.report.write_index", die)
         with pytest.raises(KeyboardInterrupt):
-            batch.write_week(home, WEEK, None, False)
+            weekly.write_week(home, WEEK, None, False)
     assert (home.reports / WEEK / "internal.html").exists()
-    batch.write_week(home, WEEK, None, False)
+    weekly.write_week(home, WEEK, None, False)
     assert sorted(path.name for path in home.reports.iterdir()) == [WEEK, "index.html"]
     assert ask("SELECT week FROM reported_weeks") == [(WEEK,)]
 
@@ -227,7 +227,7 @@ def test_a_frozen_week_is_left_as_it_is(
 ) -> None:
     before = (published / "internal.html").read_bytes(), ask("FROM reported_weeks")
     ingest(write_csv([report(30)], "late.csv"))
-    assert batch.write_week(home, WEEK, None, False) == published
+    assert weekly.write_week(home, WEEK, None, False) == published
     assert ((published / "internal.html").read_bytes(), ask("FROM reported_weeks")) == before
 
 
@@ -246,7 +246,7 @@ def running(home: Home, write_csv: WriteCsv, ingest: Ingest) -> str:
 def test_a_week_that_still_runs_is_shown_and_not_frozen(
     home: Home, running: str, write_csv: WriteCsv, ingest: Ingest, ask: Ask
 ) -> None:
-    folder = batch.write_week(home, running, None, False)
+    folder = weekly.write_week(home, running, None, False)
     assert folder == home.reports / "preliminary" / running
     page = (folder / "internal.html").read_text()
     assert "1 report this week so far." in page
@@ -254,8 +254,9 @@ def test_a_week_that_still_runs_is_shown_and_not_frozen(
     assert not (home.reports / running).exists()
     assert ask("FROM reported_weeks") == []
     ingest(write_csv([{"report_id": "more", "reported_at": today()}], "more.csv"))
-    assert "2 reports this week so far." in (batch.write_week(home, running, None, False) / "internal.html").read_text()
-    assert batch.write_week(home, "latest", None, False).name < running
+    page = weekly.write_week(home, running, None, False) / "internal.html"
+    assert "2 reports this week so far." in page.read_text()
+    assert weekly.write_week(home, "latest", None, False).name < running
     assert [week for (week,) in ask("SELECT week FROM reported_weeks")] == [
         f"{datetime.now(UTC) - timedelta(days=7):%G-W%V}"
     ]
@@ -264,8 +265,8 @@ def test_a_week_that_still_runs_is_shown_and_not_frozen(
 def test_the_first_report_of_a_home_whose_only_week_still_runs(home: Home, write_csv: WriteCsv, ingest: Ingest) -> None:
     ingest(write_csv([{"report_id": "now", "reported_at": today()}], "now.csv"))
     with pytest.raises(UsageError, match="no covered week is complete yet"):
-        batch.write_week(home, "latest", None, False)
-    folder = batch.write_week(home, f"{datetime.now(UTC):%G-W%V}", None, False)
+        weekly.write_week(home, "latest", None, False)
+    folder = weekly.write_week(home, f"{datetime.now(UTC):%G-W%V}", None, False)
     assert folder.parent.name == "preliminary"
 
 
@@ -280,7 +281,7 @@ def test_on_monday_a_snapshot_of_sunday_is_published_anew_before_the_report(
             "UPDATE about SET latest_week = '2026-W46', published_at = TIMESTAMPTZ '2026-11-22 20:00:00+00'"
         )
         snapshot.execute("UPDATE weekly_signals SET reason = 'running week' WHERE week = '2026-W47'")
-    folder = batch.write_week(home, "latest", None, False)
+    folder = weekly.write_week(home, "latest", None, False)
     assert folder.name == "2026-W47"
     page = (folder / "internal.html").read_text()
     assert "running week" not in page
@@ -292,7 +293,7 @@ def test_on_monday_a_snapshot_of_sunday_is_published_anew_before_the_report(
 
 def test_a_snapshot_that_is_not_stale_is_left_as_it_is(published: Path, home: Home) -> None:
     before = home.summaries.stat().st_ino
-    batch.write_week(home, "2026-W47", None, False)
+    weekly.write_week(home, "2026-W47", None, False)
     assert home.summaries.stat().st_ino == before
 
 
@@ -303,7 +304,7 @@ def test_nothing_is_written_over_the_published_reports(
 ) -> None:
     before = {path: path.read_bytes() for path in home.reports.rglob("*") if path.is_file()}
     with pytest.raises(UsageError, match="where the published reports are"):
-        batch.write_week(home, WEEK, home.reports / place, as_known_now)
+        weekly.write_week(home, WEEK, home.reports / place, as_known_now)
     assert {path: path.read_bytes() for path in home.reports.rglob("*") if path.is_file()} == before
 
 
@@ -321,11 +322,11 @@ def test_counts_that_cannot_be_read_are_an_error_that_names_the_file(published: 
 def test_a_new_home_owes_the_last_complete_week_alone_and_a_missed_monday_is_made_up_for(
     home: Home, write_csv: WriteCsv, ingest: Ingest
 ) -> None:
-    assert batch.write_due_reports(home) == [], "nothing has ever been ingested"
+    assert weekly.write_due_reports(home) == [], "nothing has ever been ingested"
     ingest(write_csv([report(1, 2), report(2, 10)], "first.csv"))
-    assert [folder.name for folder in batch.write_due_reports(home)] == ["2026-W46"]
-    assert batch.write_due_reports(home) == []
+    assert [folder.name for folder in weekly.write_due_reports(home)] == ["2026-W46"]
+    assert weekly.write_due_reports(home) == []
     ingest(write_csv([report(3, 16), report(4, 1)], "second.csv"))
     shutil.rmtree(home.reports / "2026-W46")
-    batch.write_week(home, "2026-W45", None, False)
-    assert [folder.name for folder in batch.write_due_reports(home)] == ["2026-W46", "2026-W47"]
+    weekly.write_week(home, "2026-W45", None, False)
+    assert [folder.name for folder in weekly.write_due_reports(home)] == ["2026-W46", "2026-W47"]

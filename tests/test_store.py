@@ -20,7 +20,7 @@ import duckdb
 import pytest
 
 from pipelines import ingest as ingest_module
-from pipelines import read, spool, store
+from pipelines import read, snapshot, spool, store
 from pipelines.__main__ import main
 from pipelines.errors import LockedError, StateError, UsageError
 from pipelines.ingest import Context, Outcome, ingest_file
@@ -78,7 +78,7 @@ def ingest(home: Home, pack: Pack) -> Ingest:
 
 def publish(home: Home, pack: Pack) -> None:
     with home.lock(5), store.open_records(home, Settings(), pack) as connection:
-        store.publish(connection, home, Settings())
+        snapshot.publish(connection, home, Settings())
 
 
 def parts(outcome: Outcome) -> tuple[int, int, int, int, int]:
@@ -884,7 +884,7 @@ def test_the_home_is_its_owner_s_alone_whatever_the_umask(
         with home.lock(0), store.open_records(home, Settings(), pack) as connection:
             ingest_file(connection, Delivery(path, Source("canonical")), Context(home, Settings(), pack))
             during = modes(home)
-            store.publish(connection, home, Settings())
+            snapshot.publish(connection, home, Settings())
         found = during | modes(home)
     finally:
         os.umask(before)

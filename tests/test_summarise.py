@@ -19,7 +19,7 @@ from hypothesis import Phase, given
 from hypothesis import settings as rules_of_search
 from hypothesis import strategies as st
 
-from pipelines import store, summarise
+from pipelines import snapshot, store, summarise
 from pipelines.ingest import Context, Outcome, ingest_file
 from pipelines.read import Delivery
 from pipelines.settings import Settings, Source
@@ -109,7 +109,7 @@ def test_counts_kept_file_by_file_equal_a_rebuild_and_a_count_by_pandas(
         assert tables(connection, DAILY_NAMES) == kept
         store.check_counts(connection)
         assert_every_record_is_in_a_covered_week(connection)
-        store.publish(connection, context.home, settings)
+        snapshot.publish(connection, context.home, settings)
         assert published(context.home) == weekly | tables(connection, ["daily_summary", "rules", "causes", "fields"])
 
 
@@ -458,7 +458,7 @@ def test_the_order_and_the_runs_in_which_independent_files_came_do_not_show(tmp_
             with store_of(home.path.parent, settings) as (connection, context):
                 for i in run:
                     assert send(connection, context, sent[i], f"f{i}").status == "accepted"
-                store.publish(connection, home, settings)
+                snapshot.publish(connection, home, settings)
         shown.append(published(home))
     assert shown[0] == shown[1]
     assert sum(cells[3] for cells in shown[0]["weekly_triage"]) == 9

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from pipelines import store
+from pipelines import snapshot, store
 from pipelines.settings import Settings
 from pipelines.store import Home
 from schemas.pack import load_pack
@@ -66,7 +66,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     settings = Settings(time_zone=zone, week_system=weeks)
     for used in (Settings(), settings):
         with home.lock(5), store.open_records(home, used, PACK) as connection:
-            store.publish(connection, home, used)
+            snapshot.publish(connection, home, used)
     paths = {"records": home.records, "summaries": home.summaries}
     connections = {name: duckdb.connect(str(path), read_only=True) for name, path in paths.items()}
     yield connections

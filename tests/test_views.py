@@ -17,7 +17,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from pipelines import store
+from pipelines import snapshot, store
 from pipelines.generate import generate
 from pipelines.ingest import Context, ingest_file
 from pipelines.query import run_query
@@ -233,7 +233,7 @@ def ask(reports: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Ask:
     with home.lock(5), store.open_records(home, settings, PACK) as connection:
         for delivery in find_deliveries(list(reports.path.unique()), settings, None):
             assert ingest_file(connection, delivery, Context(home, settings, PACK)).status == "accepted"
-        store.publish(connection, home, settings)
+        snapshot.publish(connection, home, settings)
 
     def rows(sql: str) -> list[tuple[Any, ...]]:
         table = run_query(home.summaries, sql)

@@ -3,7 +3,7 @@ WITH stored AS (
   SELECT triage_level AS level, count(*) AS records FROM records GROUP BY ALL
 ), counted AS (
   SELECT
-    CASE triage_level WHEN 'self_care' THEN 0 WHEN 'unresolved' THEN 1 WHEN 'contact_doctor' THEN 2 ELSE 3 END AS level,
+    list_position(${levels}, triage_level) - 1 AS level,
     sum(reports) AS reports
   FROM daily_summary
   GROUP BY ALL

@@ -30,15 +30,12 @@ WITH deliveries AS (
     ON frozen.week_start <= (replaced.reported_at AT TIME ZONE '${time_zone}')::DATE
     AND frozen.week_start + 7 > (replaced.reported_at AT TIME ZONE '${time_zone}')::DATE
     AND replaced.delivery_no <= frozen.last_delivery AND replaced.replaced_by > frozen.last_delivery
-), named AS (
-  SELECT
-    week_start, sign, corrected,
-    unnest([
-      'all', 'triage_level=' || triage_level, 'cause_category=' || cause_category,
-      'likely_cause=' || coalesce(likely_cause, 'undetermined'), 'region=' || coalesce(region, 'unknown'),
-      CASE triage_level WHEN 'emergency' THEN 'region=' || coalesce(region, 'unknown') || ',triage_level=emergency' END
-    ]) AS series
+), moved AS (
+  SELECT * REPLACE (coalesce(likely_cause, 'undetermined') AS likely_cause, coalesce(region, 'unknown') AS region)
   FROM (FROM came UNION ALL BY NAME FROM went)
+), named AS (
+  SELECT week_start, sign, corrected, unnest(${series_names}) AS series
+  FROM moved
 ), explained AS (
   SELECT
     week_start, series, sum(sign) AS net, bool_or(NOT corrected) AS late, bool_or(corrected) AS corrected

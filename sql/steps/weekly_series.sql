@@ -6,12 +6,7 @@ WITH weeks AS (
   FROM daily_summary JOIN calendar USING (report_date)
   GROUP BY ALL
 ), named AS (
-  SELECT
-    week_start, reports,
-    unnest([
-      'all', 'triage_level=' || triage_level, 'cause_category=' || cause_category, 'likely_cause=' || likely_cause,
-      'region=' || region, CASE triage_level WHEN 'emergency' THEN 'region=' || region || ',triage_level=emergency' END
-    ]) AS series
+  SELECT week_start, reports, unnest(${series_names}) AS series
   FROM sums
 ), counts AS (
   SELECT week_start, series, sum(reports)::BIGINT AS reports

@@ -194,6 +194,7 @@ def test_what_a_user_may_mistype_is_told_as_wrong_usage(
         ("retries = -1", "retries must be 0 or more"),
         ('memory_limit = "lots"', "memory_limit 'lots' is not a size"),
         ('ingest_cron = "hello"', "ingest_cron 'hello' is not five words of cron"),
+        ("sources = [1]", "sources must be written as [[sources]] tables"),
     ],
 )
 def test_config_refuses_a_setting_that_no_command_could_use(
