@@ -12,6 +12,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,6 +90,28 @@ def test_markdown_says_what_the_page_says(reports: Path) -> None:
     for cells in page.numbers.values():
         assert f"\n{cells[1].split()[0]}\n" in found.words
     assert found.names == {"h1", "h2", "p", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "code"}
+
+
+def test_what_a_table_has_no_room_for_is_counted_in_every_form(
+    pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summaries = make_summaries(tmp_path / "s.duckdb", RECIPE)
+    with duckdb.connect(str(summaries)) as db:
+        db.execute(f"UPDATE weekly_signals SET status = 'alarm', rank = 1 WHERE week = '{WEEK}'")
+        db.execute("""INSERT INTO weekly_revisions SELECT 'week ' || i, DATE '2026-06-01' + 7 * i::INTEGER,
+            'all', 1, 2, 1, 'late' FROM range(11) t(i)""")
+        db.execute(f"""INSERT INTO weekly_quality SELECT '{WEEK}', DATE '2026-11-09', 'clinic_b',
+            'quarantine_reason', 'field ' || i, 1 FROM range(11) t(i)""")
+    contents = []
+    content_of = pdf._content
+    monkeypatch.setattr(pdf, "_content", lambda *values: contents.append(content_of(*values)) or contents[-1])
+    folder = write_report(summaries, pack, tmp_path / "reports", WEEK)
+    markdown = (folder / "report.md").read_text(encoding="utf-8")
+    on_paper = str(contents[0]["parts"])
+    for form in (markdown, on_paper):
+        assert "26 more alarms are in the CSV." in form
+        assert "1 more week is in the CSV." in form
+    assert "2 more reasons are in the CSV." in on_paper
 
 
 def test_no_value_is_markup_in_markdown(hostile: Path) -> None:
