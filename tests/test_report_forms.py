@@ -165,6 +165,23 @@ def test_every_chart_and_row_reaches_the_pdf(reports: Path, monkeypatch: pytest.
         assert len(grids[title][0]["rows"]) == len(keyed), title
 
 
+def test_the_pdf_says_what_the_page_says_of_gaps_levels_and_files(
+    reports: Path, monkeypatch: pytest.MonkeyPatch, pack: Pack
+) -> None:
+    contents = []
+    content_of = pdf._content
+    monkeypatch.setattr(pdf, "_content", lambda *values: contents.append(content_of(*values)) or contents[-1])
+    folder = write_report(reports.parent / "summaries.duckdb", pack, reports.parent / "said", WEEK)
+    leads = {part["title"]: part["lead"] for part in contents[0]["parts"]}
+    for title, sentence in (
+        ("Triage levels", "A report counts at its highest level that is certain."),
+        ("Triage levels", "of the 26 weeks are covered by no file and shown as dashed gaps; a gap is not a zero."),
+        ("Data quality", "so rows and this week's reports can differ."),
+    ):
+        assert sentence in leads[title]
+        assert sentence in page_of(folder).text
+
+
 def test_ingest_does_not_load_what_only_the_report_needs(write_csv: Callable[..., Path], tmp_path: Path) -> None:
     path = write_csv([{"report_id": "r1"}])
     command = [
