@@ -83,7 +83,7 @@ _RECORDS = _columns("""
     triage_level UTINYINT 0 self_care, 1 unresolved, 2 contact_doctor, 3 emergency
     triage_ceiling UTINYINT the highest level that unknown answers could still lead to, coded alike
     rules_true UINTEGER bit i is set where triage rule i of the pack is TRUE
-    missing UINTEGER bit i is set where field i of the table fields is among the missing answers
+    missing UINTEGER bit i is set where asking for field i could raise or settle the level
     likely_cause UTINYINT 0 undetermined, else place in the list of causes
     scores UINTEGER byte i is the points of category i
     delivery_no INTEGER the delivery that brought the record
@@ -120,7 +120,7 @@ def reports_table(pack: Pack) -> Table:
         Column(f.name, types.get(f.name, "VARCHAR"), f"{f.meaning} Allowed: {f.allowed}.") for f in CONTEXT_FIELDS
     )
     answers = tuple(
-        Column(f.name, pack.sql_type(f.name), f"{_sentence(f)} NULL is unknown. Article: {f.reference}.")
+        Column(f.name, pack.sql_type(f.name), f"{f.meaning}{_domain(f)} NULL is unknown. Article: {f.reference}.")
         for f in pack.fields
     )
     points = ", ".join(f'"{category.name}" UTINYINT' for category in pack.categories)
@@ -129,13 +129,11 @@ def reports_table(pack: Pack) -> Table:
     return Table("reports", "one accepted record and its tags", context + answers + tags)
 
 
-def _sentence(field: Field) -> str:
-    """What a field means, and what a number or choice may be."""
-    allowed = {
-        "number": f", {field.smallest}-{field.largest} {field.unit}",
-        "choice": f", one of {', '.join(field.values)}",
-    }
-    return f"{field.meaning.rstrip('.')}{allowed.get(field.type, '')}."
+def _domain(field: Field) -> str:
+    """What a number or choice may be, in words."""
+    if field.type == "number":
+        return f", {field.smallest}-{field.largest} {field.unit}."
+    return f", one of {', '.join(field.values)}." if field.type == "choice" else ""
 
 
 def superseded_table(pack: Pack) -> Table:
@@ -316,7 +314,7 @@ _WEEK = """
 """
 _COUNTS = """
     reports BIGINT number of records
-    share DOUBLE 0-1 of the week's reports; NULL in a week without any
+    share DOUBLE 0-1 of the week's reports
     previous_week BIGINT the count of the week before; NULL where that week is not covered
 """
 

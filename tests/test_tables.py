@@ -121,19 +121,6 @@ def test_every_meaning_is_words_and_no_column_stands_twice(table: Table) -> None
         assert column.meaning != column.name
 
 
-@pytest.mark.parametrize("table", RECORDS.values(), ids=RECORDS)
-def test_what_null_means_is_a_sentence_of_its_own(table: Table) -> None:
-    for column in table.columns:
-        assert re.search(r"[^.;,] NULL", column.meaning) is None, column.meaning
-
-
-@pytest.mark.parametrize("table", SUMMARIES.values(), ids=SUMMARIES)
-def test_a_share_says_that_it_is_null_where_there_is_nothing_to_divide_by(table: Table) -> None:
-    for column in table.columns:
-        if column.name == "share":
-            assert column.meaning.endswith("NULL in a week without any")
-
-
 @pytest.mark.parametrize("name", CONTRACT)
 def test_what_is_published_keeps_the_promised_columns(name: str, made: Made) -> None:
     promised = CONTRACT[name] if not name.startswith("weekly_") else f"week VARCHAR, week_start DATE, {CONTRACT[name]}"
