@@ -19,6 +19,7 @@ from pipelines.errors import CalfwatchError, LockedError, StateError, UsageError
 from schemas.tables import quoted
 
 PUBLISH_ANEW = "`calfwatch run` publishes it anew from the records."
+NOTHING_TYPED = "there is no SQL statement in it; try `SELECT * FROM weekly_triage`"
 MEMORY_LIMIT = "1GB"
 RESULT_BYTES = 1 << 30  # a larger result is refused
 PROCESS_BYTES = 3 << 30  # what a query may add to the process; DuckDB's own limit leaves out long strings and lists
@@ -82,8 +83,8 @@ def run_query(path: Path, sql: str, timeout_seconds: float = 60, force: bool = F
         timers.append(_timer(timeout_seconds + GRACE_SECONDS, _end_process, timeout_seconds))
     try:
         with _bounded_memory(), interruptible(connection):
-            if _statements(connection, sql) != 1:
-                raise UsageError("one SQL statement at a time")
+            if (typed := _statements(connection, sql)) != 1:
+                raise UsageError("one SQL statement at a time" if typed else NOTHING_TYPED)
             for timer in timers:
                 timer.start()
             return _plain(_read(connection.sql(sql)))

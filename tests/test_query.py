@@ -558,6 +558,7 @@ def test_the_command_writes_parquet_to_a_pipe_and_any_format_to_a_file(
     [
         (["FROM reports"], "SQL: Catalog Error: Table with name reports does not exist!"),
         (["SELECT 1; SELECT 2"], "one SQL statement at a time"),
+        (["-- nothing"], "there is no SQL statement in it"),
         (
             ["SELECT 1", "--db", "public"],
             "public.duckdb: nothing has been released to the public yet; query --db summaries",

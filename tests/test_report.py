@@ -223,6 +223,16 @@ def test_the_quality_trend_ends_with_this_weeks_late_share(page: Page, folder: P
     assert f"Percent: {round(100 * rows[WEEK, 'completeness'])}<" in given
 
 
+def test_rows_are_counted_of_the_files_that_end_this_week_and_said_to_be(page: Page, database: Path) -> None:
+    """They bring reports of other weeks: without these words, rows and reports of the week contradict each other."""
+    ((bad, read),) = rows_of(
+        database,
+        f"""SELECT sum(value) FILTER (measure = 'rows_quarantined')::INT, sum(value) FILTER (measure = 'rows_read')::INT
+        FROM weekly_quality WHERE week = '{WEEK}'""",
+    )
+    assert f"{bad:,} rows of {read:,} quarantined in files that end this week" in page.text
+
+
 def test_quarantine_reasons_are_summed_over_sources(page: Page, database: Path) -> None:
     rows = rows_of(
         database,
@@ -423,7 +433,8 @@ def test_one_report_makes_no_percentages(made: Callable[..., Page]) -> None:
     before_quality = page.text.split("Data quality Files count")[0]
     assert "%" not in before_quality
     assert "1 report this week." in page.text
-    assert "Data: no file rejected, no row quarantined, no report over 7 days late." in page.text
+    said = "Data: no file rejected, no row quarantined in files that end this week, no report over 7 days late."
+    assert said in page.text
 
 
 def test_of_400_regions_the_largest_are_shown_and_the_rest_counted(made: Callable[..., Page], tmp_path: Path) -> None:

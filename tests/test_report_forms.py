@@ -12,6 +12,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,6 +92,28 @@ def test_markdown_says_what_the_page_says(reports: Path) -> None:
     assert found.names == {"h1", "h2", "p", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "code"}
 
 
+def test_what_a_table_has_no_room_for_is_counted_in_every_form(
+    pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summaries = make_summaries(tmp_path / "s.duckdb", RECIPE)
+    with duckdb.connect(str(summaries)) as db:
+        db.execute(f"UPDATE weekly_signals SET status = 'alarm', rank = 1 WHERE week = '{WEEK}'")
+        db.execute("""INSERT INTO weekly_revisions SELECT 'week ' || i, DATE '2026-06-01' + 7 * i::INTEGER,
+            'all', 1, 2, 1, 'late' FROM range(11) t(i)""")
+        db.execute(f"""INSERT INTO weekly_quality SELECT '{WEEK}', DATE '2026-11-09', 'clinic_b',
+            'quarantine_reason', 'field ' || i, 1 FROM range(11) t(i)""")
+    contents = []
+    content_of = pdf._content
+    monkeypatch.setattr(pdf, "_content", lambda *values: contents.append(content_of(*values)) or contents[-1])
+    folder = write_report(summaries, pack, tmp_path / "reports", WEEK)
+    markdown = (folder / "report.md").read_text(encoding="utf-8")
+    on_paper = str(contents[0]["parts"])
+    for form in (markdown, on_paper):
+        assert "26 more alarms are in the CSV." in form
+        assert "1 more week is in the CSV." in form
+    assert "2 more reasons are in the CSV." in on_paper
+
+
 def test_no_value_is_markup_in_markdown(hostile: Path) -> None:
     found = rendered((hostile / "report.md").read_text(encoding="utf-8"))
     assert not found.names & {"b", "a", "em", "strong", "s", "img", "script"}
@@ -140,6 +163,23 @@ def test_every_chart_and_row_reaches_the_pdf(reports: Path, monkeypatch: pytest.
     ):
         keyed = [key for key in tables[name] if not key.isdigit()]
         assert len(grids[title][0]["rows"]) == len(keyed), title
+
+
+def test_the_pdf_says_what_the_page_says_of_gaps_levels_and_files(
+    reports: Path, monkeypatch: pytest.MonkeyPatch, pack: Pack
+) -> None:
+    contents = []
+    content_of = pdf._content
+    monkeypatch.setattr(pdf, "_content", lambda *values: contents.append(content_of(*values)) or contents[-1])
+    folder = write_report(reports.parent / "summaries.duckdb", pack, reports.parent / "said", WEEK)
+    leads = {part["title"]: part["lead"] for part in contents[0]["parts"]}
+    for title, sentence in (
+        ("Triage levels", "A report counts at its highest level that is certain."),
+        ("Triage levels", "of the 26 weeks are covered by no file and shown as dashed gaps; a gap is not a zero."),
+        ("Data quality", "so rows and this week's reports can differ."),
+    ):
+        assert sentence in leads[title]
+        assert sentence in page_of(folder).text
 
 
 def test_ingest_does_not_load_what_only_the_report_needs(write_csv: Callable[..., Path], tmp_path: Path) -> None:

@@ -423,6 +423,22 @@ BEARING_WEIGHT = {
     "ABLE TO WALK AT FIRST BUT NOW UNABLE TO": "yes",
     "DENIES FALL, UNABLE TO WALK": "yes",
     "NO FX BUT UNABLE TO WALK": "yes",
+    "HASN'T BEEN ABLE TO STAND": "yes",
+    "ISN'T ABLE TO WALK": "yes",
+    "NEVER ABLE TO BEAR WEIGHT": "yes",
+    "NOT REALLY ABLE TO WALK": "yes",
+    "UN ABLE TO WALK": "yes",
+    "DENIES NUMBNESS, UNABLE TO AMBULATE": "yes",
+    "DENIES SOB, REFUSES TO WALK": "yes",
+    "DENIES FEVER AND CAN'T WALK": "yes",
+    "WITHOUT SWELLING AND UNABLE TO WALK": "yes",
+    "DENIES SWELLING, NWB": "yes",
+    "PATIENT ABLE TO WALK": "no",
+    "DENIES INABILITY TO WALK": "no",
+    "DENIES BEING UNABLE TO WALK": "no",
+    "SCARCELY ABLE TO WALK": None,
+    "NOT SURE IF ABLE TO WALK": None,
+    "RETURN IF UNABLE TO WALK": None,
     "ABLE TO BEAR WT": "no",
     "ABLE TO AMBULATE": "no",
     "AMBULATORY TO ED": "no",
@@ -444,6 +460,22 @@ BEARING_WEIGHT = {
 def test_bearing_weight() -> None:
     rows = translate("neiss", [lower_leg(f"40YOM LOWER LEG INJ, {said}, DX LEG PAIN") for said in BEARING_WEIGHT])
     assert {said: row["cannot_bear_weight"] for said, row in zip(BEARING_WEIGHT, rows, strict=True)} == BEARING_WEIGHT
+
+
+CANNOT: dict[str, tuple[set[str], set[str]]] = {
+    "DENIES FEVER, SOB, CANNOT BEAR WEIGHT": ({"cannot_bear_weight"}, {"fever", "shortness_of_breath"}),
+    "DENIES FEVER, SOB AND CAN'T WALK": ({"cannot_bear_weight"}, {"fever", "shortness_of_breath"}),
+    "DENIES FEVER, CAN'T CATCH HIS BREATH": ({"shortness_of_breath"}, {"fever"}),
+    "DENIES FEVER, CAN'T FEEL FOOT": ({"sensation_loss"}, {"fever"}),
+    "DENIES FEVER, NOT IMPROVING WITH REST": ({"not_improving"}, {"fever"}),
+    "DENIES FEVER, ICE WITH NO RELIEF": ({"not_improving"}, {"fever"}),
+    "DENIES FEVER, WORSENING DESPITE REST": ({"worse_despite_self_care"}, {"fever"}),
+    "NO WORSE DESPITE REST": (set(), {"worse_despite_self_care"}),
+}
+
+
+def test_a_denial_does_not_reach_what_the_patient_cannot_do_or_what_did_not_help() -> None:
+    assert dict(zip(CANNOT, narrated(*CANNOT), strict=True)) == CANNOT
 
 
 PLACES: dict[str, tuple[set[str], set[str]]] = {

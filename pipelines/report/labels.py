@@ -36,6 +36,9 @@ LEADS = {
     "the unresolved reports that wait for it. A report can wait for several answers: that number is the most that this "
     "one answer could settle, and the numbers do not add up. “Settles” counts those that wait for nothing else: they "
     "are settled by this answer, whatever it is.",
+    "levels": "A report counts at its highest level that is certain.",
+    "quality": "Files count in the week of their last report, a rejected one in the week it was tried; so rows and "
+    "this week's reports can differ.",
     "revisions": "Weeks whose numbers are no longer those of their report, which stays as it was published.",
 }
 METHOD = (

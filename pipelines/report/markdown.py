@@ -9,7 +9,14 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from pipelines.report.outline import Grid, alarm_grid, key_number_grid, revision_grid
+from pipelines.report.outline import (
+    Grid,
+    alarm_grid,
+    alarms_left_out,
+    key_number_grid,
+    revision_grid,
+    revisions_left_out,
+)
 
 _MARKUP = re.compile(r"[\\`*\[\]<>&|~#@$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=//)|(?<=www)\.|!(?=\[)")
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
@@ -28,8 +35,8 @@ def as_markdown(page: dict[str, Any]) -> str:
             *(f"- {escaped(message.text)}" for message in page["messages"]),
             "",
             *_table(key_number_grid(page["key_numbers"])),
-            *_titled("Alarms, the strongest first", alarm_grid(page["standing"])),
-            *_titled("What has changed since it was published", revision_grid(page)),
+            *_titled("Alarms, the strongest first", alarm_grid(page["standing"]), alarms_left_out(page["standing"])),
+            *_titled("What has changed since it was published", revision_grid(page), revisions_left_out(page)),
             "Everything with its curves, regions, rules and data quality: `internal.html` or `report.pdf` beside this "
             "file; the numbers: `data/`.",
             "",
@@ -47,8 +54,10 @@ def escaped(text: str) -> str:
     return _MARKUP.sub(r"\\\g<0>", _INVISIBLE.sub(" ", text))
 
 
-def _titled(title: str, grid: Grid) -> Iterable[str]:
-    return [f"## {title}", "", *_table(grid)] if grid.rows else []
+def _titled(title: str, grid: Grid, left_out: str) -> Iterable[str]:
+    """A table under its title, and what it leaves out; nothing where it has no rows."""
+    rest = [left_out, ""] if left_out else []
+    return [f"## {title}", "", *_table(grid), *rest] if grid.rows else []
 
 
 def _table(grid: Grid) -> list[str]:

@@ -16,6 +16,7 @@ from pipelines.report.words import decimal, many, percent, percent_change, share
 from schemas.pack import UNDETERMINED, Pack
 
 ALARMS_SAID = 2
+ENDING = "in files that end this week"  # which bring other weeks' reports too, and not all of this one's
 STILL_GROWS = timedelta(weeks=5)  # from its first day: four weeks after its end it is said no more
 
 
@@ -150,11 +151,11 @@ def _say_quality(tables: WeekTables, pack: Pack) -> str:
         parts.append(f"{many(total['files_rejected'], 'file')} rejected")
     if total["rows_quarantined"]:
         read = total["rows_read"] or 0
-        parts.append(f"{many(total['rows_quarantined'], 'row')} of {read:,} quarantined")
+        parts.append(f"{many(total['rows_quarantined'], 'row')} of {read:,} quarantined {ENDING}")
     if found["late_share"]:
         late = percent(found["late_share"])
         parts.append(f"{late} of the reports came in files that end over {LATE_DAYS} days later")
-    nothing = f"no file rejected, no row quarantined, no report over {LATE_DAYS} days late"
+    nothing = f"no file rejected, no row quarantined {ENDING}, no report over {LATE_DAYS} days late"
     return f"Data: {'; '.join(parts) or nothing}. {_say_still_to_come(tables)}".strip()
 
 

@@ -11,7 +11,7 @@ from pipelines.report.indicators import KeyNumber
 from pipelines.report.labels import LEADS, LEVELS, UNKNOWN
 from pipelines.report.quality import COUNT_MEASURES, LATE_DAYS
 from pipelines.report.week import Row
-from pipelines.report.words import NONE, change, count, decimal, percent, probability, share
+from pipelines.report.words import NONE, change, count, decimal, many, percent, probability, share
 
 PYRAMID_LEGEND = (("reports", "plain"), ("of these, emergencies", "emergency"))
 CURVE_SIGNS = "Solid line: expected; dashed line: upper bound; triangle: alarm."
@@ -60,7 +60,14 @@ def parts(page: dict[str, Any]) -> list[Part]:
             [("reports", "plain"), ("emergencies", "emergency")],
             _filled(alarm_grid(page["standing"])),
         ),
-        Part("Triage levels", "", ["triage"], 1, [(label, name) for name, label in LEVELS.items()], [_levels(page)]),
+        Part(
+            "Triage levels",
+            f"{LEADS['levels']} {page['gaps']}".strip(),
+            ["triage"],
+            1,
+            [(label, name) for name, label in LEVELS.items()],
+            [_levels(page)],
+        ),
         Part("Likely causes", LEADS["causes"], [row["chart"] for row in page["causes"]], 5, (), _filled(_causes(page))),
         Part("Regions", _regions_lead(page), _drawn(page, "regions-by-week"), 1, (), _filled(_regions(page))),
         Part("Age and sex", "", ["age-and-sex"], 1, PYRAMID_LEGEND, [_people(page)]),
@@ -68,7 +75,7 @@ def parts(page: dict[str, Any]) -> list[Part]:
         Part("What was left unanswered", LEADS["unanswered"], grids=_filled(_unanswered(page))),
         Part(
             "Data quality",
-            "",
+            LEADS["quality"],
             [name for name, _ in page["quality_trends"]],
             2,
             (),
@@ -111,6 +118,20 @@ def revision_grid(page: dict[str, Any]) -> Grid:
     return Grid(("Week", "Why", "All reports: then, now", "Emergencies: then, now", "Series changed"), rows, texts=2)
 
 
+def alarms_left_out(standing: Row) -> str:
+    """How many alarms `alarm_grid` leaves out; empty where it has them all."""
+    return _left_out(standing["alarm_count"] - len(standing["alarms"]), "alarm")
+
+
+def revisions_left_out(page: dict[str, Any]) -> str:
+    """How many weeks `revision_grid` leaves out; empty where it has them all."""
+    return _left_out(page["revised_more"], "week")
+
+
+def _left_out(number: int, thing: str) -> str:
+    return f"{many(number, f'more {thing}')} {'is' if number == 1 else 'are'} in the CSV." if number else ""
+
+
 def _filled(*grids: Grid) -> list[Grid]:
     return [grid for grid in grids if grid.rows]
 
@@ -132,10 +153,9 @@ def _then_now(row: Row | None, compared: bool) -> str:
 def _standing(page: dict[str, Any]) -> str:
     standing = page["standing"]
     reasons = "; ".join(f"{count(number)} series, {reason}" for reason, number in standing["reasons"])
-    more = standing["alarm_count"] - len(standing["alarms"])
     told = f"{standing['lead']} {standing['method']}".strip()
     told += f" Not judged: {reasons}." if reasons else ""
-    told += f" {count(more)} more alarms are in the CSV." if more else ""
+    told = f"{told} {alarms_left_out(standing)}".strip()
     if not standing["series"]:
         return told
     return f"{told} {CURVE_SIGNS} {_ranges(page['curves'])}".strip()
@@ -238,7 +258,8 @@ def _sources(page: dict[str, Any]) -> Grid:
 
 def _reasons(page: dict[str, Any]) -> Grid:
     rows = [(reason, count(cells)) for reason, cells in page["quality"]["reasons"]]
-    return Grid(("Column: check", "Cells"), rows, title="Why cells were quarantined")
+    more = _left_out(page["quality"]["reasons_more"], "reason")
+    return Grid(("Column: check", "Cells"), rows, title=f"Why cells were quarantined. {more}".strip())
 
 
 def _completeness(page: dict[str, Any]) -> Grid:
@@ -247,7 +268,9 @@ def _completeness(page: dict[str, Any]) -> Grid:
 
 
 def _revisions_lead(page: dict[str, Any]) -> str:
-    return LEADS["revisions"] if page["revised_weeks"] else "No change of a published week is recorded."
+    if not page["revised_weeks"]:
+        return "No change of a published week is recorded."
+    return f"{LEADS['revisions']} {revisions_left_out(page)}".strip()
 
 
 def _guidance(page: dict[str, Any]) -> list[Part]:

@@ -55,7 +55,7 @@ def page_values(
         "levels": levels(tables),
         "level_labels": LEVELS,
         "trend": trend_rows(tables),
-        "missing_weeks": sum(day not in tables.covered for day in tables.starts),
+        "gaps": _gaps(tables),
         "causes": causes(tables, pack),
         "standing": standing(tables, pack),
         "curves": curves(tables, pack),
@@ -74,6 +74,15 @@ def page_values(
         "heat_steps": _heat_steps(),
         "weeks_shown": WEEKS_SHOWN,
     }
+
+
+def _gaps(tables: WeekTables) -> str:
+    """How many of the weeks shown are gaps; empty where none is."""
+    missing = sum(day not in tables.covered for day in tables.starts)
+    if not missing:
+        return ""
+    covered = f"{missing} of the {WEEKS_SHOWN} weeks {'is' if missing == 1 else 'are'} covered by no file"
+    return f"{covered} and shown as dashed gaps; a gap is not a zero."
 
 
 def _week_note(tables: WeekTables) -> str:

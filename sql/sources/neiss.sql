@@ -19,6 +19,8 @@
 --               an OR closes the list or it is a bare list of signs after DENIES. What NO ... AND ... says of the second word is
 --               unclear, so it stays unknown. -SOB denies only where nothing but punctuation follows: in the real
 --               "HAND -PAIN/NUMBNESS IN THE AREA" the dash is a dash.
+--   cannot      what the patient cannot do or what did not help is a statement of its own, and no denial before it reaches it:
+--               DENIES FEVER, UNABLE TO WALK. Nor does ABLE TO deny anything after a NOT.
 --   both        yes wins: a text that contradicts itself must never lower an answer.
 --   neither     NO NEW SWELLING, NO HX OF FEVER, RETURN IF RED, SWELLING RESOLVED: they say nothing about today.
 --   elsewhere   a sign in a clause that names another body part, and not the leg, is not the calf's. A sign without a
@@ -139,8 +141,11 @@ cleared AS (
     .regexp_replace('\bAVULSION (?:FX|FXS|FRACTURES?)\b', 'FX', 'g')
     .regexp_replace('\bSTAND (?:THE )?(?:PAIN|PN|IT)\b', 'ENDURE', 'g')
     .regexp_replace('\bWAS (?:WALKING|STANDING|AMBULATING)\b', 'WENT', 'g')
+    .regexp_replace('\b(?:NOT|NEVER|(?:IS|WAS|ARE|WERE|HAS|HAVE|HAD|DOES|DO|DID)NT)(?: BEEN| BEING| REALLY| QUITE| YET| EVEN| FULLY| FEEL'
+      '| FEELING)* ABLE TO\b|\bUN ABLE TO\b', 'UNABLE TO', 'g')
+    .regexp_replace('\b(?:NOT|NEVER|NO LONGER|(?:IS|WAS|ARE|WERE|HAS|HAVE|HAD|DOES|DO|DID)NT)(?: [A-Z]+){1,3} ABLE TO\b', 'ONCE', 'g')
     .regexp_replace('\b(?:UNABLE|CANNOT|CANT|NOT ABLE)(?: TO)? (?:WALK|AMBULATE) WITHOUT (?:A )?(?:LIMP\w*|PAIN|PN)\b', 'LIMPS', 'g')
-    .regexp_replace('\b(?:BARELY|HARDLY|NEARLY|ALMOST|WAS|WERE|INITIALLY|PREVIOUSLY|USUALLY|NORMALLY) ABLE TO\b', 'ONCE', 'g')
+    .regexp_replace('\b(?:BARELY|HARDLY|SCARCELY|NEARLY|ALMOST|WAS|WERE|INITIALLY|PREVIOUSLY|USUALLY|NORMALLY) ABLE TO\b', 'ONCE', 'g')
     .regexp_replace('\bABLE TO((?: [A-Z]+){1,4} (?:INITIALLY|AT FIRST|BEFORE|PRIOR|YESTERDAY|AT SCENE|ON SCENE|ONLY|STEPS'
       '|WITH (?:ASSIST\w*|HELP|CRUTCHES|WALKER|CANE|DIFFICULTY|LIMP)))\b', 'ONCE \1', 'g')
     .regexp_replace('\bWARM (?:WATER|BATH|COMPRESS\w*|SOAKS?|SHOWER|UPS?|WEATHER|PACKS?|CLOTH\w*|BLANKETS?|OIL|FOOD|SOUP|TEA|MILK'
@@ -154,12 +159,13 @@ cleared AS (
 tagged AS (
   SELECT * REPLACE (words
     -- standing and walking
+    .regexp_replace('\bINABILITY TO (?:BEAR (?:WT|WEIGHT)|WALK|AMBULATE|STAND)\b', ' #no_weight ', 'g')
     .regexp_replace('(?:UNABLE|\b(?:INABILITY|UNWILLING|NOT? (?:BEEN |BEING )?ABLE|NO LONGER ABLE|NOT WILLING|CAN ?NOT|CANT|COULD ?NOT'
       '|COULDNT|REFUS\w+|WONT|WILL NOT|WOULD NOT|WOULDNT|NOT WANTING|DOESNT WANT|DOES NOT WANT|HASNT|HAS NOT))(?: ?TO)?(?: EVEN| FULLY)? '
       '(?:(?:BEAR|PUT|PLACE|HOLD|TOLERATE)(?:ING)?(?: ANY| FULL| MUCH| HER| HIS)* (?:WT|WEIGHT|WB|PRESSURE)'
-      '|(?:WT|WEIGHT) ?BEAR\w*|WB\b|WALK\w*|AMBULAT\w*|AMB\b|STAND\w*|STOOD|GET UP)', ' #no_weight ', 'g')
+      '|(?:WT|WEIGHT) ?BEAR\w*|WB\b|WALK\w*|AMBULAT\w*|AMB\b|STAND\w*|STOOD|GET UP)', ' . #no_weight ', 'g')
     .regexp_replace('\b(?:NON? ?(?:WT|WEIGHT) ?BEARING|NWB|NON ?AMBULATORY|NOT (?:AMBULAT\w+|WALKING|(?:WT|WEIGHT) ?BEARING'
-      '|BEARING(?: ANY)? (?:WT|WEIGHT))|STOPPED WALKING|NOW (?:UNABLE|CANNOT|CANT)(?: TO)?( [.,]))', ' #no_weight \1', 'g')
+      '|BEARING(?: ANY)? (?:WT|WEIGHT))|STOPPED WALKING|NOW (?:UNABLE|CANNOT|CANT)(?: TO)?( [.,]))', ' . #no_weight \1', 'g')
     .regexp_replace('\bABLE TO (?:STILL |FULLY )?(?:(?:BEAR|PUT|PLACE)(?: ANY| FULL| SOME| HER| HIS)* (?:WT|WEIGHT)|(?:WT|WEIGHT) BEAR'
       '|WALK|AMBULATE|AMB\b|STAND)\b', ' NO #no_weight ', 'g')
     .regexp_replace('\bNO (?:DIFF\w*|TROUBLE|PROBLEMS?|ISSUES?) (?:WITH )?(?:WALKING|AMBULATI\w+|STANDING|BEARING (?:WT|WEIGHT)'
@@ -170,8 +176,8 @@ tagged AS (
     .regexp_replace('\bWALKING (?:INTO|THROUGH|PAST|OUT|OVER|ACROSS|DOWN|TO|IN|BY|HOME|BACKWARDS?|HIS|HER|THE|DOGS?)\b', 'GOING', 'g')
     -- breath, fever, fluids
     .regexp_replace('\b(?:SHORT(?:NESS)? OF ?BREATHE?|SOB|DYSPN\w+|(?:DIFF\w*|TROUBLE|HARD TIME|PROBLEMS?) (?:WITH )?(?:BREATHING|BREATHE'
-      '|CATCHING (?:HIS |HER )?BREATH)|BREATHING (?:DIFF\w*|TROUBLE|PROBLEMS?)|LABORED BREATHING|RESP\w* DISTRESS'
-      '|(?:UNABLE TO|CANT|CANNOT|COULDNT) (?:BREATHE|CATCH (?:HIS |HER )?BREATH))\b', ' #short_breath ', 'g')
+      '|CATCHING (?:HIS |HER )?BREATH)|BREATHING (?:DIFF\w*|TROUBLE|PROBLEMS?)|LABORED BREATHING|RESP\w* DISTRESS)\b', ' #short_breath ', 'g')
+    .regexp_replace('\b(?:UNABLE TO|CANT|CANNOT|COULDNT) (?:BREATHE|CATCH (?:HIS |HER )?BREATH)\b', ' . #short_breath ', 'g')
     .regexp_replace('\b(?:AFEBRILE|NONFEBRILE)\b', ' NO #fever ', 'g')
     .regexp_replace('[A-Z]*FEVER\w*|\b(?:FEBRILE|PYREXIA)\b', ' #fever ', 'g')
     .regexp_replace('\bWELL HYDRATED\b', ' NO #dehydration ', 'g')
@@ -182,11 +188,11 @@ tagged AS (
     .regexp_replace('\b(?:HEARD(?: A| LOUD| SUDDEN)* )?(?:POP|POPPED|SNAP|SNAPPED) (?:IN|TO|FROM) (?:HIS |HER |THE |POSTERIOR )*(@(?:calf|legs?))', ' #at_pop \1', 'g')
     .regexp_replace('(@(?:calf|legs?)) (?:POPPED|SNAPPED)\b|\b(?:POPPING|TEARING|SNAPPING) (?:SENSATION|FEELING)\b|\bPOP (?:HEARD|FELT)\b', '\1 #at_pop ', 'g')
     .regexp_replace('\bOVER ?(?:US(?:E|ED|ING)|EXERT\w*|TRAIN\w*|DID|DOING)\b', ' #overuse ', 'g')
-    .regexp_replace('\b(?:WORSE\w*|INCREAS\w+)(?: [A-Z]+){0,3} DESPITE(?: [A-Z]+){0,3} %care', ' #worse ', 'g')
+    .regexp_replace('\b(?:WORSE\w*|INCREAS\w+)(?: [A-Z]+){0,3} DESPITE(?: [A-Z]+){0,3} %care', ' . #worse ', 'g')
     .regexp_replace('\b(?:NOT (?:IMPROV\w+|BETTER|GETTING (?:ANY )?BETTER|RELIEVED)|NO (?:IMPROVEMENT|RELIEF|BETTER|HELP)'
-      '|WITHOUT (?:ANY )?(?:RELIEF|IMPROVEMENT)|UNRELIEVED)(?: [A-Z]+){0,2} (?:WITH|BY|FROM|AFTER|DESPITE)(?: [A-Z]+){0,3} %care', ' #not_better ', 'g')
+      '|WITHOUT (?:ANY )?(?:RELIEF|IMPROVEMENT)|UNRELIEVED)(?: [A-Z]+){0,2} (?:WITH|BY|FROM|AFTER|DESPITE)(?: [A-Z]+){0,3} %care', ' . #not_better ', 'g')
     .regexp_replace('%care(?: [A-Z]+| @\w+){0,3} (?:WITHOUT (?:ANY |MUCH )?(?:RELIEF|IMPROVEMENT)|(?:WITH )?NO (?:RELIEF|IMPROVEMENT)'
-      '|NOT HELPING|DIDNT HELP|DID NOT HELP|DOESNT HELP)\b', ' #not_better ', 'g')
+      '|NOT HELPING|DIDNT HELP|DID NOT HELP|DOESNT HELP)\b', ' . #not_better ', 'g')
     .regexp_replace('\b(?:PAIN\w*|PN|PX|ACH\w+|SORE\w*|HURT\w*)(?: [A-Z]+| @\w+){0,3} (?:AFTER|FROM|WITH|SINCE|FOLLOWING)'
       '(?: A| AN| THE| PROLONGED| EXTENDED| LONG| HOURS OF)* (?:SITTING|LONG (?:FLIGHT|PLANE RIDE|CAR RIDE|CAR TRIP|DRIVE|ROAD TRIP|BUS RIDE))\b'
       '|\bACHES AFTER SITTING\b', ' #after_sitting ', 'g')
@@ -228,7 +234,8 @@ tagged AS (
     .regexp_replace('\bNO (?:SENSATION|SENSORY) (?:LOSS|CHANGES?|DEFICITS?)|\bSENSATION(?: IS| WAS| GROSSLY)* (?:INTACT|NORMAL|PRESENT)'
       '|\b(?:INTACT|NORMAL) SENSATION\b', ' NO #at_numb ', 'g')
     .regexp_replace('[A-Z]*NUMBNESS\b|\b(?:NUMB|INSENSATE|SENSATION LOSS|SENSORY LOSS|(?:LOSS|LACK|LOST|DECREASED?|DECR|DIMINISHED|REDUCED|ABSENT'
-      '|NO|WITHOUT)(?: OF| ALL)* (?:SENSATION|FEELING)|(?:CANT|CANNOT|UNABLE TO|COULDNT|COULD NOT) FEEL)\b', ' #at_numb ', 'g')
+      '|NO|WITHOUT)(?: OF| ALL)* (?:SENSATION|FEELING))\b', ' #at_numb ', 'g')
+    .regexp_replace('\b(?:CANT|CANNOT|UNABLE TO|COULDNT|COULD NOT) FEEL\b', ' . #at_numb ', 'g')
     .regexp_replace('[A-Z]*CRAMP\w*|\bSPASM\w*|\bCHARL(?:EY|IE)S? HORSE\w*', ' #at_cramp ', 'g')
     -- wounds and blows
     .regexp_replace('\b(?:BITES?|BITTEN|BIT (?:HIM|HER|PT|PATIENT|ON|IN)|BIT BY(?: [A-Z]+){0,3} (?:DOG|CAT|PUPPY|SNAKE|SPIDER|HORSE|RAT|BUG|INSECT)'
@@ -261,6 +268,11 @@ tagged AS (
     .regexp_replace('\b(?:LOC|LOSS OF CONSCIOUSNESS|CHILLS|PAIN|PN|CP|NAUSEA|VOMITING|HA|HEADACHE|DIZZINESS|SYNCOPE|WEAKNESS|TINGLING|DEFORMITY|DRAINAGE'
       '|PUS|BLEEDING|FX|FRACTURE|FB|FOREIGN BODY|RASH|CLOTS?|DVT|COUGH|INFECTION|BURNS?|ABRASIONS?)\b', ' #other ', 'g')
     .regexp_replace('\s+', ' ', 'g')
+    .regexp_replace('(?: ,)?(?: AND)? \. #(no_weight|worse|not_better|short_breath|at_numb)\b', ' . #\1', 'g')
+    -- a cue right before such a statement is about it: DENIES BEING UNABLE TO WALK, CALL IF HE CANNOT STAND
+    .regexp_replace('\b(DENIES|DENIED|DENY|DENYING|NOT|NO|NEVER)((?: BEING| FEELING| GETTING| ANY)*) \. #(no_weight|worse|not_better|short_breath|at_numb)\b',
+      '\1\2 #\3', 'g')
+    .regexp_replace('\b(IF|WHETHER)((?: [A-Z]+| @\w+){0,3}) \. #', '\1\2 #', 'g')
     .regexp_replace('@leg #at_swelling|#at_swelling (?:TO|OF|IN) (?:BOTH |HER |HIS |THE |EITHER )*@legs', '#at_leg_swelling', 'g')
   AS words) FROM cleared
 ),
