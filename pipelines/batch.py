@@ -18,9 +18,10 @@ import duckdb
 from pipelines import retag, revisions, store, withdraw
 from pipelines.cells import printable
 from pipelines.compare import Comparison, compare
-from pipelines.errors import UsageError
+from pipelines.errors import CalfwatchError, UsageError
 from pipelines.ingest import Context, Outcome, ingest_file
 from pipelines.packs import configured_pack, published_pack
+from pipelines.plurals import many
 from pipelines.query import read_only
 from pipelines.read import Delivery, find_deliveries
 from pipelines.rows import Rows
@@ -50,7 +51,7 @@ def describe(outcome: Outcome) -> str:
         return f"rejected  {path}: {outcome.reason}"
     if outcome.status == "known":
         return f"known     {path}: {outcome.reason or 'nothing new'}"
-    parts = [f"{outcome.rows_read:,} rows", f"{outcome.rows_accepted:,} accepted"]
+    parts = [many(outcome.rows_read, "row"), f"{outcome.rows_accepted:,} accepted"]
     for count, word in (
         (outcome.rows_quarantined, "quarantined"),
         (outcome.rows_duplicate, "duplicate"),
@@ -73,10 +74,9 @@ def totals(done: Sequence[Outcome]) -> str:
     rejected = sum(outcome.status == "rejected" for outcome in done)
     rows = sum(outcome.rows_accepted for outcome in new)
     set_aside = sum(outcome.rows_quarantined for outcome in new)
-    files = f"{len(done)} file{'' if len(done) == 1 else 's'}"
     return (
-        f"{files}: {len(new)} accepted, {known} known already, {rejected} rejected; "
-        f"{rows:,} new records, {set_aside:,} rows quarantined"
+        f"{many(len(done), 'file')}: {len(new)} accepted, {known} known already, {rejected} rejected; "
+        f"{many(rows, 'new record')}, {many(set_aside, 'row')} quarantined"
     )
 
 
@@ -242,8 +242,18 @@ def _week_name(home: Home, week: str) -> str:
             raise UsageError(f"'{week}' is not a week; write it as 2026-W47, or latest")
         return week
     if not (ended := _ended_weeks(home)):
-        raise UsageError("no covered week is complete yet; a running one can be named with --week")
+        note = _withdrawn_note(home)
+        raise UsageError(f"no covered week is complete yet; a running one can be named with --week{note}")
     return ended[-1]
+
+
+def _withdrawn_note(home: Home) -> str:
+    """A word on withdrawn files, where the records can be read now: the snapshot does not know of them."""
+    from pipelines.explain import withdrawn_note
+
+    with contextlib.suppress(CalfwatchError), contextlib.closing(read_only(home.records)) as connection:
+        return withdrawn_note(connection)
+    return ""
 
 
 def _copied(published: Path, out: Path) -> Path:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import FilesRejectedError, UsageError, lost_records
+from pipelines.plurals import many
 from pipelines.settings import Settings, home_path, load_settings, settings_rows
 
 ATTENTION = 7
@@ -285,7 +286,7 @@ def quarantine(options: argparse.Namespace) -> int:
         rows = connection.execute(_QUARANTINE_REASONS, [chosen]).fetchall()
     for path, reason, allowed, lines in rows:
         print(f"{lines:>8,}  {reason}  (allowed: {allowed})  {printable(path)}")
-    print("nothing in the quarantine" if not rows else f"{sum(row[3] for row in rows):,} bad cells")
+    print("nothing in the quarantine" if not rows else many(sum(row[3] for row in rows), "bad cell"))
     return 0
 
 
@@ -344,7 +345,7 @@ def backup(options: argparse.Namespace) -> int:
     from pipelines.store import Home
 
     records = copy_records(Home(_existing_home(options.home)), Path(options.file).absolute(), options.wait)
-    print(f"{options.file}: {records:,} records, opened and checked")
+    print(f"{options.file}: {many(records, 'record')}, opened and checked")
     return 0
 
 
@@ -359,7 +360,7 @@ def restore(options: argparse.Namespace) -> int:
     settings = load_settings(home.path)
     pack = configured_pack(home, settings)
     records, kept = put_back(home, settings, pack, Path(options.file).absolute(), options.wait)
-    print(f"{records:,} records restored" + (f"; the state before is kept as {kept}" if kept else ""))
+    print(f"{many(records, 'record')} restored" + (f"; the state before is kept as {kept}" if kept else ""))
     return 0
 
 
@@ -419,7 +420,7 @@ def generate(options: argparse.Namespace) -> int:
         outbreak=outbreak,
         files=options.files,
     )
-    print(f"{len(paths)} files in {paths[0].parent}")
+    print(f"{many(len(paths), 'file')} in {paths[0].parent}")
     return 0
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 from pipelines.errors import UsageError
+from pipelines.plurals import many
 from pipelines.statements import first_row, sql_list, statement
 from pipelines.tag import TAG_COLUMNS, condition_tests, tag_sql
 from schemas.pack import LEVELS, UNDETERMINED, Field, Pack, TriageRule, condition_fields
@@ -376,9 +377,9 @@ def _said(stored: Pack, answers: Row, field: str) -> str | int | None:
 
 def comparison_text(found: Comparison) -> str:
     """The comparison for a terminal; what falls from `emergency` comes first, every record of it."""
-    lines = [f"{found.before} -> {found.after}, over {found.records:,} stored records", ""]
+    lines = [f"{found.before} -> {found.after}, over {many(found.records, 'stored record')}", ""]
     if found.fallen:
-        lines += [f"!! DOWN FROM EMERGENCY: {len(found.fallen):,} records", *map(_fallen_line, found.fallen), ""]
+        lines += [f"!! DOWN FROM EMERGENCY: {many(len(found.fallen), 'record')}", *map(_fallen_line, found.fallen), ""]
     lines += [*_table("triage level", found.levels), "", *_table("likely cause", found.causes), ""]
     lines += [
         "who moves where, by which rule",

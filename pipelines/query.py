@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from pipelines.cells import harmless, printable, shown_in
 from pipelines.errors import CalfwatchError, LockedError, StateError, UsageError, is_damage
+from pipelines.plurals import many
 from schemas.tables import quoted
 
 PUBLISH_ANEW = "`calfwatch run` publishes it anew from the records."
@@ -331,7 +332,7 @@ def _write_table(table: pa.Table, stream: TextIO) -> None:
     some = table.slice(0, TABLE_ROWS)
     stream.write(text_table(table.column_names, list(_rows(some))))
     if some.num_rows < table.num_rows:
-        stream.write(f"and {table.num_rows - some.num_rows:,} rows more; --format csv writes them all\n")
+        stream.write(f"and {many(table.num_rows - some.num_rows, 'row')} more; --format csv writes them all\n")
 
 
 def text_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
