@@ -80,6 +80,11 @@ def totals(done: Sequence[Outcome]) -> str:
     )
 
 
+def rejected_told(rejected: int, files: int) -> str:
+    """That files were rejected, and that the others, where there are any, were not stopped by it."""
+    return f"{rejected} of {many(files, 'file')} rejected" + ("; the others are done" if rejected < files else "")
+
+
 def ingest_batch(
     home: Home,
     settings: Settings,

@@ -126,9 +126,11 @@ def _print_totals(done: Sequence[Any]) -> None:
 
 
 def _rejected(done: Sequence[Any]) -> int:
+    from pipelines.batch import rejected_told
+
     bad = [outcome for outcome in done if outcome.status == "rejected"]
     if bad:
-        raise FilesRejectedError(f"{len(bad)} of {len(done)} files rejected; the others are done")
+        raise FilesRejectedError(rejected_told(len(bad), len(done)))
     return 0
 
 

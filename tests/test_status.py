@@ -69,7 +69,7 @@ def test_a_rejected_file_wants_attention_until_it_is_accepted(
     bad = tmp_path / "bad\n\x1b[31m.csv"
     bad.write_text("report_id,reported_at,fever,shoe_size\n")
     assert main(["ingest", "--home", str(fed.path), str(bad)]) == 3
-    capsys.readouterr()
+    assert capsys.readouterr().err.splitlines()[-1] == "calfwatch: 1 of 1 file rejected", "there are no others"
     code, out, _ = looked()
     assert code == 7
     assert "files         2 accepted, 1 rejected" in out
