@@ -65,7 +65,7 @@ def test_a_rejected_file_fails_the_run_and_stops_no_other(prefect_server, home, 
     with pytest.raises(FilesRejectedError, match="1 of 2 files rejected"):
         flows.run_once(home.path, [str(bad), str(good)], None, 5)
     assert ask("SELECT count(*) FROM reports") == [(1,)]
-    with pytest.raises(FilesRejectedError, match="1 of 1 file rejected$"):
+    with pytest.raises(FilesRejectedError, match=r"1 of 1 file rejected$"):
         flows.run_once(home.path, [str(bad)], None, 5)
     runs, _, _ = _runs()
     assert any(run.state_name == "Failed" and "rejected" in run.state.message for run in runs)
