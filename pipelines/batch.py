@@ -14,6 +14,7 @@ from pipelines.cells import shown_path
 from pipelines.compare import Comparison, compare
 from pipelines.ingest import Context, Outcome, ingest_file
 from pipelines.packs import configured_pack
+from pipelines.plurals import many
 from pipelines.read import Delivery, find_deliveries
 from pipelines.rows import Rows
 from pipelines.settings import Settings
@@ -39,7 +40,7 @@ def describe(outcome: Outcome) -> str:
         return f"rejected  {path}: {outcome.reason}"
     if outcome.status == "known":
         return f"known     {path}: {outcome.reason or 'nothing new'}"
-    parts = [f"{outcome.rows_read:,} rows", f"{outcome.rows_accepted:,} accepted"]
+    parts = [many(outcome.rows_read, "row"), f"{outcome.rows_accepted:,} accepted"]
     for count, word in (
         (outcome.rows_quarantined, "quarantined"),
         (outcome.rows_duplicate, "duplicate"),
@@ -57,11 +58,15 @@ def totals(done: Sequence[Outcome]) -> str:
     rejected = sum(outcome.status == "rejected" for outcome in done)
     rows = sum(outcome.rows_accepted for outcome in new)
     set_aside = sum(outcome.rows_quarantined for outcome in new)
-    files = f"{len(done)} file{'' if len(done) == 1 else 's'}"
     return (
-        f"{files}: {len(new)} accepted, {known} known already, {rejected} rejected; "
-        f"{rows:,} new records, {set_aside:,} rows quarantined"
+        f"{many(len(done), 'file')}: {len(new)} accepted, {known} known already, {rejected} rejected; "
+        f"{many(rows, 'new record')}, {many(set_aside, 'row')} quarantined"
     )
+
+
+def rejected_told(rejected: int, files: int) -> str:
+    """That files were rejected, and that the others, where there are any, were not stopped by it."""
+    return f"{rejected} of {many(files, 'file')} rejected" + ("; the others are done" if rejected < files else "")
 
 
 def ingest_batch(

@@ -14,6 +14,7 @@ import duckdb
 
 from pipelines import summarise
 from pipelines.errors import WHAT_TO_DO, StateError
+from pipelines.plurals import many
 from pipelines.query import read_only
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number, statement
@@ -125,7 +126,7 @@ def _differing(look: Look, table: Table, sql: str) -> Iterator[str]:
         f"SELECT count(*) FROM ((({again}) EXCEPT ALL ({stored})) UNION ALL (({stored}) EXCEPT ALL ({again})))",
     )
     if rows:
-        yield f"{table.name}: {rows:,} rows differ from the records counted again"
+        yield f"{table.name}: {many(rows, 'row differs', 'rows differ')} from the records counted again"
 
 
 def _views(look: Look) -> Iterator[str]:
@@ -143,7 +144,8 @@ def _tags(look: Look) -> Iterator[str]:
     differ = " OR ".join(f"{name} IS DISTINCT FROM {name}_before" for name in TAG_COLUMNS)
     wrong = one_number(look.connection, f"SELECT count(*) FROM ({tag_sql(look.pack, relation)}) WHERE {differ}")
     if wrong:
-        yield f"{wrong:,} records have tags that the rule pack {look.pack.version} does not give them"
+        having = many(wrong, "record has", "records have")
+        yield f"{having} tags that the rule pack {look.pack.version} does not give {'it' if wrong == 1 else 'them'}"
 
 
 def _snapshot(look: Look) -> Iterator[str]:

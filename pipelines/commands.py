@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import FilesRejectedError, UsageError, lost_records
+from pipelines.plurals import many
 from pipelines.settings import Settings, home_path, load_settings, settings_rows
 
 ATTENTION = 7
@@ -124,9 +125,11 @@ def _print_totals(done: Sequence[Any]) -> None:
 
 
 def _rejected(done: Sequence[Any]) -> int:
+    from pipelines.batch import rejected_told
+
     bad = [outcome for outcome in done if outcome.status == "rejected"]
     if bad:
-        raise FilesRejectedError(f"{len(bad)} of {len(done)} files rejected; the others are done")
+        raise FilesRejectedError(rejected_told(len(bad), len(done)))
     return 0
 
 
@@ -315,7 +318,7 @@ def backup(options: argparse.Namespace) -> int:
     from pipelines.store import Home
 
     records = copy_records(Home(_existing_home(options.home)), Path(options.file).absolute(), options.wait)
-    print(f"{options.file}: {records:,} records, opened and checked")
+    print(f"{options.file}: {many(records, 'record')}, opened and checked")
     return 0
 
 
@@ -330,7 +333,7 @@ def restore(options: argparse.Namespace) -> int:
     settings = load_settings(home.path)
     pack = configured_pack(home, settings)
     records, kept = put_back(home, settings, pack, Path(options.file).absolute(), options.wait)
-    print(f"{records:,} records restored" + (f"; the state before is kept as {kept}" if kept else ""))
+    print(f"{many(records, 'record')} restored" + (f"; the state before is kept as {kept}" if kept else ""))
     return 0
 
 
@@ -390,7 +393,7 @@ def generate(options: argparse.Namespace) -> int:
         outbreak=outbreak,
         files=options.files,
     )
-    print(f"{len(paths)} files in {paths[0].parent}")
+    print(f"{many(len(paths), 'file')} in {paths[0].parent}")
     return 0
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pipelines.compare import Comparison
+from pipelines.plurals import many
 from pipelines.statements import Row
 
 
 def comparison_text(found: Comparison) -> str:
     """The comparison for a terminal; what falls from `emergency` comes first, every record of it."""
-    lines = [f"{found.before} -> {found.after}, over {found.records:,} stored records", ""]
+    lines = [f"{found.before} -> {found.after}, over {many(found.records, 'stored record')}", ""]
     if found.fallen:
-        lines += [f"!! DOWN FROM EMERGENCY: {len(found.fallen):,} records", *map(_fallen_line, found.fallen), ""]
+        lines += [f"!! DOWN FROM EMERGENCY: {many(len(found.fallen), 'record')}", *map(_fallen_line, found.fallen), ""]
     lines += [*_table("triage level", found.levels), "", *_table("likely cause", found.causes), ""]
     lines += [
         "who moves where, by which rule",

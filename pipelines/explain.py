@@ -9,9 +9,10 @@ from pathlib import Path
 import duckdb
 
 from pipelines.errors import UsageError
+from pipelines.plurals import many
 from pipelines.query import read_only
 from pipelines.questions import fewest_answers, questions
-from pipelines.statements import Row, rows_by_name
+from pipelines.statements import Row, one_number, rows_by_name
 from pipelines.store import check_version, damage_told, stored_pack
 from pipelines.tag import condition_sql
 from schemas.pack import ANY_CAUSE, Evidence, Guidance, Pack, TriageRule, condition_fields
@@ -86,8 +87,15 @@ def _find(connection: duckdb.DuckDBPyConnection, report_id: str, source: str | N
     if len(senders) > 1:
         raise UsageError(f"'{report_id}' is sent by several sources ({', '.join(senders)}); say which with --source")
     if not senders:
-        raise UsageError(f"no record '{report_id}'" + (f" of source '{source}'" if source else "") + " is stored")
+        of = f" of source '{source}'" if source else ""
+        raise UsageError(f"no record '{report_id}'{of} is stored{withdrawn_note(connection)}")
     return found
+
+
+def withdrawn_note(connection: duckdb.DuckDBPyConnection) -> str:
+    """A word on withdrawn files for who looks for what is not there; the ledger does not keep what was in them."""
+    number = one_number(connection, "SELECT count(*) FROM files WHERE status = 'withdrawn'")
+    return f"; {many(number, 'file was', 'files were')} withdrawn with all that came in" if number else ""
 
 
 def explanation(connection: duckdb.DuckDBPyConnection, pack: Pack, space: Space, record: Row) -> Row:

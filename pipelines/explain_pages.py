@@ -5,6 +5,7 @@ week_pages(records, "2026-W47") -> index.html and a page a record, which the wee
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
@@ -16,15 +17,16 @@ from markupsafe import Markup
 
 from pipelines.durable import private
 from pipelines.errors import UsageError
-from pipelines.explain import explanation
+from pipelines.explain import explanation, withdrawn_note
 from pipelines.report import svg
-from pipelines.report.labels import LEVELS
+from pipelines.report.labels import KIND_LABELS, LEVELS
 from pipelines.statements import Row, rows_by_name, statement
 from pipelines.store import get_state, stored_pack
 from schemas.pack import Pack
 from schemas.satisfiable import Space
 
 MOST_PAGES = 200
+NUMBER_LABELS = {"pain_score": "Pain score, 0 to 10", "duration_days": "How long the pain has lasted, days"}
 STATE_ORDER = ("TRUE", "UNKNOWN", "FALSE")
 
 
@@ -33,15 +35,22 @@ def explanation_page(found: Row) -> str:
     return _template("explain.html.jinja").render(
         found=found,
         rules=sorted(found.get("rules", []), key=lambda rule: STATE_ORDER.index(rule["state"])),
-        label=partial(_label, found.get("labels", {})),
+        label=partial(_label, NUMBER_LABELS | found.get("labels", {})),
+        moment=_moment,
+        kinds=KIND_LABELS,
         cause_label=partial(_label, found.get("cause_labels", {})),
         **_style(),
     )
 
 
 def _label(labels: dict[str, str], name: str | None) -> str:
-    """A name in words; pain_score, duration_days and undetermined have no label of their own."""
+    """A name in words; undetermined has no label of its own."""
     return labels.get(name or "", (name or "undetermined").replace("_", " ").capitalize())
+
+
+def _moment(text: str) -> str:
+    """An instant of the records, which are read in UTC, to the minute as `status` writes it."""
+    return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _style() -> dict[str, Any]:
@@ -63,13 +72,16 @@ def week_pages(connection: duckdb.DuckDBPyConnection, week: str, most: int = MOS
     rows = _rows_of_week(connection, week)
     found = _explained(connection, rows[:most])
     total = rows[0]["total"] if rows else 0
-    index = _template("explain_index.html.jinja").render(week=week, pages=found, total=total, **_style())
+    index = _template("explain_index.html.jinja").render(
+        week=week, pages=found, total=total, moment=_moment, **_style()
+    )
     return {"index.html": index, **{name: explanation_page(each) for name, each in found.items()}}
 
 
 def _rows_of_week(connection: duckdb.DuckDBPyConnection, week: str) -> list[Row]:
     if not rows_by_name(connection, "FROM calendar WHERE week = ?", [week]):
-        raise UsageError(f"week {week} is not covered by any file; the view weekly_triage lists those that are")
+        note = withdrawn_note(connection)
+        raise UsageError(f"week {week} is not covered by any file; the view weekly_triage lists those that are{note}")
     select = statement("steps", "to_look_at", time_zone=get_state(connection, "time_zone"))
     return rows_by_name(connection, select, [week])
 

@@ -5,6 +5,7 @@ Flows pass paths and dates, never data: Prefect stores parameters readably.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -151,13 +152,13 @@ def _verdict(outcomes: Sequence[Outcome]) -> State | None:
     rejected = sum(outcome.status == "rejected" for outcome in outcomes)
     if not rejected:
         return None
-    return Failed(message=f"{rejected} of {len(outcomes)} files rejected; the others are done")
+    return Failed(message=batch.rejected_told(rejected, len(outcomes)))
 
 
 def run_once(home: Path, paths: list[str], source: str | None, wait_seconds: float) -> None:
     """Runs the batch flow here and now. Raises FilesRejectedError, or whatever error ended the flow."""
     state = run_batch(str(home), paths, source, wait_seconds, return_state=True)
-    if state.is_failed() and "files rejected" in (state.message or ""):
+    if state.is_failed() and re.match(r"\d+ of \d+ files? rejected", state.message or ""):
         raise FilesRejectedError(state.message)
     state.result()
 

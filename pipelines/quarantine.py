@@ -12,6 +12,7 @@ import duckdb
 
 from pipelines.cells import harmless, printable, shown_in
 from pipelines.errors import UsageError
+from pipelines.plurals import many
 from pipelines.query import read_only
 from pipelines.statements import first_row
 from pipelines.store import damage_told
@@ -35,7 +36,7 @@ def reason_lines(records: Path, file_id: str = "") -> list[str]:
     with _opened(records, file_id) as connection:
         rows = connection.execute(REASONS, [file_id]).fetchall()
     lines = [f"{cells:>8,}  {reason}  (allowed: {allowed})  {printable(path)}" for path, reason, allowed, cells in rows]
-    return [*lines, f"{sum(row[3] for row in rows):,} bad cells" if rows else "nothing in the quarantine"]
+    return [*lines, many(sum(row[3] for row in rows), "bad cell") if rows else "nothing in the quarantine"]
 
 
 def write_cells(records: Path, file_id: str, stream: TextIO) -> None:

@@ -18,6 +18,7 @@ import pyarrow as pa
 from pipelines.cells import harmless, printable, shown_in
 from pipelines.durable import private
 from pipelines.errors import UsageError
+from pipelines.plurals import many
 
 CELL_WIDTH = 60
 TABLE_ROWS = 10_000  # nobody reads more on a screen
@@ -116,7 +117,7 @@ def _write_table(table: pa.Table, stream: TextIO) -> None:
     some = table.slice(0, TABLE_ROWS)
     stream.write(text_table(table.column_names, list(_rows(some))))
     if some.num_rows < table.num_rows:
-        stream.write(f"and {table.num_rows - some.num_rows:,} rows more; --format csv writes them all\n")
+        stream.write(f"and {many(table.num_rows - some.num_rows, 'row')} more; --format csv writes them all\n")
 
 
 def text_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -9,6 +9,7 @@ import duckdb
 from pipelines import audit, store, summarise
 from pipelines.errors import StateError, UsageError
 from pipelines.other_pack import check_fits, stored_sql, tagged_sql
+from pipelines.plurals import many
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number
 from pipelines.tag import TAG_COLUMNS, condition_tests, tag_sql
@@ -36,7 +37,9 @@ def retag(connection: duckdb.DuckDBPyConnection, settings: Settings, stored: Pac
         if not alike:
             summarise.rebuild(connection, settings, pack)
         store.check_counts(connection)
-        text = f"{records:,} records retagged from {stored.version} to {pack.version}; {moved or 'no level changed'}"
+        text = (
+            f"{many(records, 'record')} retagged from {stored.version} to {pack.version}; {moved or 'no level changed'}"
+        )
         audit.note(connection, "retag", pack.version, text)
     return text
 

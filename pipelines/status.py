@@ -11,6 +11,7 @@ import duckdb
 from pipelines.cells import shown_path
 from pipelines.check import is_current
 from pipelines.packs import configured_pack
+from pipelines.plurals import many
 from pipelines.query import read_only
 from pipelines.settings import load_settings
 from pipelines.statements import first_row, statement
@@ -29,7 +30,7 @@ def status_of(home: Path) -> tuple[list[str], bool]:
         check_counts(connection)
         settings = load_settings(home)
         lines = [f"home          {home}", *_stored(connection), _small_groups(connection, settings.k_anonymity)]
-        lines += _other_pack(get_state(connection, "rule_pack"), configured_pack(place, settings))
+        lines += _other_pack(get_state(connection, "rule_pack"), configured_pack(place, settings), settings.rule_pack)
         wanted = _rejected(connection) + _snapshot(place, connection)
     return [*lines, *(f"ATTENTION     {text}" for text in wanted)], bool(wanted)
 
@@ -38,26 +39,31 @@ def _stored(connection: duckdb.DuckDBPyConnection) -> list[str]:
     files = first_row(
         connection,
         """SELECT count(*) FILTER (status = 'accepted'), count(*) FILTER (status = 'rejected'),
-             max(ingested_at), coalesce(sum(rows_quarantined), 0)
+             max(ingested_at), coalesce(sum(rows_quarantined), 0), count(*) FILTER (status = 'withdrawn')
            FROM files""",
     )
     records = first_row(connection, "SELECT count(*), min(reported_at), max(reported_at) FROM records")
     assert files is not None
     assert records is not None
+    withdrawn = f", {files[4]:,} withdrawn" if files[4] else ""
     return [
         f"rule pack     {get_state(connection, 'rule_pack')}",
-        f"files         {files[0]:,} accepted, {files[1]:,} rejected; the last at {_moment(files[2])}",
+        f"files         {files[0]:,} accepted, {files[1]:,} rejected{withdrawn}; the last at {_moment(files[2])}",
         f"records       {records[0]:,} from {_moment(records[1])} to {_moment(records[2])}",
-        f"quarantined   {files[3]:,} rows",
+        f"quarantined   {many(files[3], 'row')}",
         "state         ledger, records and summaries agree",
     ]
 
 
-def _other_pack(used: str, configured: Pack) -> list[str]:
+def _other_pack(used: str, configured: Pack, setting: str) -> list[str]:
     """A pack in the settings, or shipped with an update, that the history is not tagged with."""
     if used == configured.version:
         return []
-    return [f"other pack    configured is {configured.version}; `calfwatch retag` would tag the history with it"]
+    whose = "rule_pack of the settings" if setting else "the shipped pack, as the setting rule_pack is empty,"
+    return [
+        f"other pack    {whose} is {configured.version}; `calfwatch retag` would tag the history with it. "
+        "To keep the pack in use, set rule_pack to its file"
+    ]
 
 
 def _rejected(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -81,8 +87,8 @@ def _small_groups(connection: duckdb.DuckDBPyConnection, k: int) -> str:
     if not groups:
         return f"k-anonymity   no group of region, age band, sex and week is smaller than {k}"
     return (
-        f"k-anonymity   WARNING: {records:,} of {total:,} records are in {groups:,} groups of region, age band, sex "
-        f"and week smaller than {k}; the smallest has {smallest}"
+        f"k-anonymity   WARNING: {records:,} of {many(total, 'record')} {'is' if records == 1 else 'are'} in "
+        f"{many(groups, 'group')} of region, age band, sex and week smaller than {k}; the smallest has {smallest}"
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines import revisions, snapshot, store
-from pipelines.errors import UsageError
+from pipelines.errors import CalfwatchError, UsageError
 from pipelines.packs import configured_pack, published_pack
 from pipelines.query import read_only
 from pipelines.settings import load_settings
@@ -110,8 +110,18 @@ def _week_name(home: Home, week: str) -> str:
             raise UsageError(f"'{week}' is not a week; write it as 2026-W47, or latest")
         return week
     if not (ended := _ended_weeks(home)):
-        raise UsageError("no covered week is complete yet; a running one can be named with --week")
+        note = _withdrawn_note(home)
+        raise UsageError(f"no covered week is complete yet; a running one can be named with --week{note}")
     return ended[-1]
+
+
+def _withdrawn_note(home: Home) -> str:
+    """A word on withdrawn files, where the records can be read now: the snapshot does not know of them."""
+    from pipelines.explain import withdrawn_note
+
+    with contextlib.suppress(CalfwatchError), contextlib.closing(read_only(home.records)) as connection:
+        return withdrawn_note(connection)
+    return ""
 
 
 def _copied(published: Path, out: Path) -> Path:

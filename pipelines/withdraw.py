@@ -20,6 +20,7 @@ from pipelines.adapt import load_adapter, scratch
 from pipelines.errors import FileRejected, UsageError
 from pipelines.ingest import UNREAD, Context
 from pipelines.judge import Judged, Reader, incoming_schema
+from pipelines.plurals import many
 from pipelines.read import Delivery, content_id
 from pipelines.rows import Rows, plain_answers
 from pipelines.spool import Spool
@@ -225,7 +226,8 @@ def _take_back(connection: duckdb.DuckDBPyConnection, context: Context, entry: E
     connection.execute("DELETE FROM quarantine WHERE delivery_no = ?", [entry.delivery_no])
     _mark(connection, entry)
     summarise.rebuild(connection, context.settings, context.pack)
-    return f"{entry.file_id[:12]}: {entry.accepted:,} records taken back, {back:,} others in use in their place"
+    place = "its place" if entry.accepted == 1 else "their place"
+    return f"{entry.file_id[:12]}: {many(entry.accepted, 'record')} taken back, {many(back, 'other')} in use in {place}"
 
 
 def _move_counts(connection: duckdb.DuckDBPyConnection, ids: Mapping[str, object]) -> None:

@@ -130,10 +130,12 @@ def reports_table(pack: Pack) -> Table:
 
 
 def _domain(field: Field) -> str:
-    """What a number or choice may be, in words."""
+    """What a number or choice may be, in words; the end of the sentence that says what the field means."""
     if field.type == "number":
         return f", {field.smallest}-{field.largest} {field.unit}."
-    return f", one of {', '.join(field.values)}." if field.type == "choice" else ""
+    if field.type == "choice":
+        return f", one of {', '.join(field.values)}."
+    return "" if field.meaning.endswith(".") else "."
 
 
 def superseded_table(pack: Pack) -> Table:

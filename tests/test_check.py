@@ -51,7 +51,7 @@ def test_a_good_state_passes_and_is_left_as_it_is(settings: dict[str, str], home
 @pytest.mark.parametrize(
     ("sql", "told"),
     [
-        ("UPDATE records SET rules_true = xor(rules_true, 1) WHERE report_id = 'K3'", "1 records have tags"),
+        ("UPDATE records SET rules_true = xor(rules_true, 1) WHERE report_id = 'K3'", "1 record has tags"),
         ("UPDATE records SET region = 'east' WHERE report_id = 'K3'", "daily_summary: "),
         ("UPDATE records SET reported_at = reported_at + INTERVAL 1 DAY WHERE report_id = 'K30'", "daily_delays: "),
         ("UPDATE daily_fields SET answered = answered + 1 WHERE field = 'fever'", "daily_fields: "),

@@ -42,6 +42,23 @@ def test_the_page_carries_what_the_explanation_carries_and_no_address_outside_it
     assert not re.search(r"https?:|<script|src=|@import|url\(", page)
 
 
+def test_times_and_numbers_are_told_in_words(write_csv, ingest, home: Home) -> None:
+    one = RED_LEG | {"duration_days": "3", "reported_at": "2026-11-16T10:00:00+02:00"}
+    ingest(write_csv([one], "first.csv"), write_csv([one | {"fever": "no"}], "second.csv"))
+    page = explanation_page(explain_report(home.records, "r1", None))
+    assert "<dd>2026-11-16 08:00 UTC</dd>" in page
+    assert "How long the pain has lasted, days: 3" in page
+    assert "Duration days" not in page
+    earlier = explanation_page(explain_report(home.records, "r1", None, earlier_file(home)))
+    assert re.search(r"replaced this version on 20\d\d-\d\d-\d\d \d\d:\d\d UTC\.", earlier)
+
+
+def earlier_file(home: Home) -> str:
+    with contextlib.closing(read_only(home.records)) as connection:
+        ((file_id,),) = connection.execute("SELECT file_id FROM superseded").fetchall()
+    return str(file_id)
+
+
 def test_a_hostile_cell_is_shown_and_does_nothing(write_csv, ingest, home: Home) -> None:
     ingest(write_csv([*GOOD_ROWS, BAD_ROW | {"region": HOSTILE.replace('"', "")}]))
     page = explanation_page(explain_report(home.records, "r1", None))
@@ -105,6 +122,17 @@ def test_what_is_left_out_is_counted(week_home: Home) -> None:
 def test_a_week_that_no_file_covers_is_refused(week_home: Home) -> None:
     with pytest.raises(UsageError, match="week 2026-W01 is not covered by any file"):
         pages_of(week_home, "2026-W01")
+
+
+def test_who_looks_for_what_was_withdrawn_is_told_of_it(week_home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    where = ["--home", str(week_home.path)]
+    with contextlib.closing(read_only(week_home.records)) as connection:
+        ((file_id,),) = connection.execute("SELECT file_id FROM files").fetchall()
+    assert main(["withdraw", *where, file_id]) == 0
+    note = "1 file was withdrawn with all that came in"
+    for words in (["explain", "sunday"], ["report", "--week", "2026-W47"], ["report"]):
+        assert main([words[0], *where, *words[1:]]) == 2
+        assert note in capsys.readouterr().err, words
 
 
 def test_the_weekly_report_carries_them_and_links_to_them(week_home: Home) -> None:

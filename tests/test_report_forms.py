@@ -21,6 +21,7 @@ from markdown_it import MarkdownIt
 from pipelines.cells import csv_text, harmless
 from pipelines.report import pdf, write_index, write_report
 from pipelines.report.markdown import escaped
+from pipelines.report.page import _heat_steps
 from schemas.pack import Pack
 from tests.invented import Made, make_summaries
 from tests.pages import NONE, page_of
@@ -163,6 +164,11 @@ def test_every_chart_and_row_reaches_the_pdf(reports: Path, monkeypatch: pytest.
     ):
         keyed = [key for key in tables[name] if not key.isdigit()]
         assert len(grids[title][0]["rows"]) == len(keyed), title
+    (regions,) = [part for part in content["parts"] if part["title"] == "Regions"]
+    assert "A triangle marks an alarm" in regions["lead"]
+    assert [entry["label"] for entry in regions["legend"]] == [words for words, _ in _heat_steps()]
+    assert grids["Triage levels"][0]["rows"][0][-1] == "\N{EN DASH}", "an emergency could not become one"
+    assert not [name for name in grids["Data quality"][0]["columns"] if "-" in name]
 
 
 def test_the_pdf_says_what_the_page_says_of_gaps_levels_and_files(

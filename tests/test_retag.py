@@ -381,4 +381,4 @@ def test_sql_and_status_speak_of_the_pack_that_tagged_the_home(
     assert command(["status", "--home", str(home.path)]) == 0
     said = capsys.readouterr().out
     assert f"rule pack     {new.version}\n" in said
-    assert f"configured is {parse_pack(OLD).version}; `calfwatch retag` would tag the history with it" in said
+    assert f"rule_pack of the settings is {parse_pack(OLD).version}; `calfwatch retag` would tag the history" in said

@@ -54,7 +54,7 @@ def test_a_quiet_home_is_counted_and_ends_with_0(fed: Home, looked: Looked) -> N
         lines[1],
         "files         2 accepted, 0 rejected; the last at NOW",
         "records       9 from 2026-11-01 00:00 UTC to 2026-11-18 12:30 UTC",
-        "quarantined   1 rows",
+        "quarantined   1 row",
         "state         ledger, records and summaries agree",
         "k-anonymity   WARNING: 4 of 9 records are in 2 groups of region, age band, sex and week smaller than 5; "
         "the smallest has 1",
@@ -69,7 +69,7 @@ def test_a_rejected_file_wants_attention_until_it_is_accepted(
     bad = tmp_path / "bad\n\x1b[31m.csv"
     bad.write_text("report_id,reported_at,fever,shoe_size\n")
     assert main(["ingest", "--home", str(fed.path), str(bad)]) == 3
-    capsys.readouterr()
+    assert capsys.readouterr().err.splitlines()[-1] == "calfwatch: 1 of 1 file rejected", "there are no others"
     code, out, _ = looked()
     assert code == 7
     assert "files         2 accepted, 1 rejected" in out
@@ -99,6 +99,36 @@ def test_a_rejected_file_wants_attention_until_it_is_withdrawn(
         assert main(["withdraw", "--home", str(fed.path), file_id]) == 0
     capsys.readouterr()
     assert looked()[0] == 0
+
+
+def test_a_withdrawn_file_is_counted_as_that(
+    fed: Home, looked: Looked, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "wrong.csv").write_text(HEADER + "wrong,2026-11-20,5,no\n")
+    assert main(["ingest", "--home", str(fed.path), str(tmp_path / "wrong.csv")]) == 0
+    with duckdb.connect(str(fed.records), read_only=True) as db:
+        ((file_id,),) = db.execute("SELECT file_id FROM files WHERE path LIKE '%wrong.csv'").fetchall()
+    assert main(["withdraw", "--home", str(fed.path), file_id]) == 0
+    assert f"{file_id[:12]}: 1 record taken back, 0 others in use in its place" in capsys.readouterr().out
+    assert "files         2 accepted, 0 rejected, 1 withdrawn; the last at" in looked()[1]
+
+
+def test_another_pack_is_named_with_the_setting_that_chooses_it(fed: Home, looked: Looked, tmp_path: Path) -> None:
+    text = (Path(__file__).parent.parent / "data" / "rules" / "calf_pain.toml").read_text()
+    (fed.path / "own.toml").write_text(text.replace("number = 1", "number = 2", 1))
+    (fed.path / "calfwatch.toml").write_text('rule_pack = "own.toml"\n')
+    (told,) = [line for line in looked()[1].splitlines() if line.startswith("other pack")]
+    assert re.match(r"other pack    rule_pack of the settings is calf_pain-2-\w+; `calfwatch retag` would tag", told)
+    assert told.endswith("To keep the pack in use, set rule_pack to its file")
+
+
+def test_a_single_record_is_told_as_one(home: Home, tmp_path: Path, looked: Looked, capsys) -> None:
+    (tmp_path / "one.csv").write_text(HEADER + "one,2026-11-20,5,no\n")
+    assert main(["ingest", "--home", str(home.path), str(tmp_path / "one.csv")]) == 0
+    said = "".join(capsys.readouterr()) + looked()[1]
+    assert "one.csv: 1 row, 1 accepted\n" in said
+    assert "1 file: 1 accepted, 0 known already, 0 rejected; 1 new record, 0 rows quarantined\n" in said
+    assert "WARNING: 1 of 1 record is in 1 group of region" in said
 
 
 def test_a_missing_snapshot_wants_attention(fed: Home, looked: Looked) -> None:

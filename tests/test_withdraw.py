@@ -114,7 +114,7 @@ def held_against_a_home_without(seed: int, folder: Path, make: Callable[[], Fed]
     for name, rows in wanted.items():
         assert found[name] == rows, f"seed {seed}: {name}"
     texts = " ".join(row[0] for row in fed.rows("SELECT detail FROM audit"))
-    back_in_use, read_again = (re.findall(rf"(\d+) {word}", texts) for word in ("others", "later"))
+    back_in_use, read_again = (re.findall(rf"(\d+) {word}", texts) for word in ("others?", "later"))
     return sum(map(int, back_in_use)), sum(map(int, read_again))
 
 
@@ -255,7 +255,7 @@ def test_the_command_gives_a_pack_s_own_numbers_and_choices_back_too(
     ran("ingest", str(tmp_path / "2.csv"))
     second = ran("query", "--db", "records", "--format", "json", shown)
     ids = [row["file_id"] for row in json.loads(second) if row["report_id"] in ("c", "b2")]
-    assert "2 records taken back, 1 others in use" in ran("withdraw", ids[0])
+    assert "2 records taken back, 1 other in use in their place" in ran("withdraw", ids[0])
     assert ran("query", "--db", "records", "--format", "json", shown) == first
     assert "undone" in ran("withdraw", "--undo", ids[0])
     ran("ingest", str(tmp_path / "2.csv"))

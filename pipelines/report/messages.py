@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from pipelines.plurals import many
 from pipelines.report.alarms import alarms, standing
 from pipelines.report.indicators import KeyNumber
 from pipelines.report.labels import LEVELS, UNKNOWN
 from pipelines.report.quality import LATE_DAYS, quality, usual_late_share
 from pipelines.report.sections import causes, levels, revisions, rules, unanswered
 from pipelines.report.week import Row, WeekTables
-from pipelines.report.words import decimal, many, percent, percent_change, share
+from pipelines.report.words import decimal, percent, percent_change, share
 from schemas.pack import UNDETERMINED, Pack
 
 ALARMS_SAID = 2
@@ -180,7 +181,7 @@ def _say_revisions(tables: WeekTables, pack: Pack) -> str:
     reported, now = latest["all"]["as_reported"], latest["all"]["as_known_now"]
     if now is None:  # no longer covered
         return f"{told}, the latest {latest['week']}: {', '.join(latest['reasons'])}."
-    return f"{told}, the latest {latest['week']}: {reported:,} reports then, {now:,} now."
+    return f"{told}, the latest {latest['week']}: {many(reported, 'report')} then, {now:,} now."
 
 
 def _most_risen(rows: Iterable[Row]) -> Row | None:

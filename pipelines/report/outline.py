@@ -6,15 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipelines.plurals import many
 from pipelines.report.alarms import Curve
 from pipelines.report.indicators import KeyNumber
 from pipelines.report.labels import LEADS, LEVELS, UNKNOWN
 from pipelines.report.quality import COUNT_MEASURES, LATE_DAYS
 from pipelines.report.week import Row
-from pipelines.report.words import NONE, change, count, decimal, many, percent, probability, share
+from pipelines.report.words import NONE, change, count, decimal, percent, probability, share
 
 PYRAMID_LEGEND = (("reports", "plain"), ("of these, emergencies", "emergency"))
 CURVE_SIGNS = "Solid line: expected; dashed line: upper bound; triangle: alarm."
+HEAT_SIGNS = "A triangle marks an alarm of all the region's reports, a dashed cell a week without data."
 
 Cells = tuple[str, ...]
 
@@ -31,8 +33,8 @@ class Grid:
 
 @dataclass(frozen=True)
 class Part:
-    """One section: a sentence on top, charts by name in `across` columns with a legend of labels and paints,
-    tables, points."""
+    """One section: a sentence on top, charts by name in `across` columns with a legend of labels and paints, or of
+    labels and how opaque they are, tables, points."""
 
     title: str
     lead: str = ""
@@ -41,6 +43,7 @@ class Part:
     legend: Sequence[tuple[str, str]] = ()
     grids: Sequence[Grid] = ()
     points: Sequence[str] = field(default_factory=list)
+    shades: Sequence[tuple[str, float]] = ()
 
 
 def key_number_grid(numbers: Iterable[KeyNumber]) -> Grid:
@@ -69,7 +72,13 @@ def parts(page: dict[str, Any]) -> list[Part]:
             [_levels(page)],
         ),
         Part("Likely causes", LEADS["causes"], [row["chart"] for row in page["causes"]], 5, (), _filled(_causes(page))),
-        Part("Regions", _regions_lead(page), _drawn(page, "regions-by-week"), 1, (), _filled(_regions(page))),
+        Part(
+            "Regions",
+            _regions_lead(page),
+            _drawn(page, "regions-by-week"),
+            shades=page["heat_steps"],
+            grids=_filled(_regions(page)),
+        ),
         Part("Age and sex", "", ["age-and-sex"], 1, PYRAMID_LEGEND, [_people(page)]),
         Part("Triage rules that fired", "A report can meet several.", grids=_filled(_rules(page))),
         Part("What was left unanswered", LEADS["unanswered"], grids=_filled(_unanswered(page))),
@@ -172,12 +181,14 @@ def _ranges(curves: Iterable[Curve]) -> str:
 
 
 def _levels(page: dict[str, Any]) -> Grid:
-    rows = [
-        (row["label"], row["meaning"], *_counted(row, page["total"]), count(row["could_be_emergency"]))
-        for row in page["levels"]
-    ]
+    rows = [(row["label"], row["meaning"], *_counted(row, page["total"]), _could_be(row)) for row in page["levels"]]
     columns = ("Level", "Meaning", "Reports", "Share", "Change", "Could be emergencies")
     return Grid(columns, rows, texts=2)
+
+
+def _could_be(row: Row) -> str:
+    """How many of a lower level could still be emergencies; an emergency is one already."""
+    return NONE if row["triage_level"] == "emergency" else count(row["could_be_emergency"])
 
 
 def _counted(row: Row, total: int) -> Cells:
@@ -192,11 +203,12 @@ def _causes(page: dict[str, Any]) -> Grid:
 def _regions_lead(page: dict[str, Any]) -> str:
     if not page["regions"]:
         return "No regions are recorded for this week."
-    told = "Each region is measured by its own median week: the darker, the more. At the right: this week."
+    told = f"Each region is measured by its own median week. At the right: this week. {HEAT_SIGNS}"
     if not page["regions_more"]:
         return told
-    more, reports = count(page["regions_more"]), count(page["regions_more_reports"])
-    return f"{told} The regions with most reports; {more} more with {reports} reports together are in the CSV."
+    more, reports = page["regions_more"], many(page["regions_more_reports"], "report")
+    verb = "is" if more == 1 else "are"
+    return f"{told} The regions with most reports; {more:,} more with {reports} together {verb} in the CSV."
 
 
 def _regions(page: dict[str, Any]) -> Grid:
@@ -252,7 +264,7 @@ def _sources(page: dict[str, Any]) -> Grid:
         )
         for row in page["quality"]["sources"]
     ]
-    counts = ("Files", "Rejected", "Rows", "Accepted", "Quaran-tined", "Dupli-cate", "Out of scope", "Re-placed")
+    counts = ("Files", "Rejected", "Rows", "Accepted", "Quarantined", "Duplicate", "Out of scope", "Replaced")
     return Grid(("Source", *counts, "Median delay, days", f"Over {LATE_DAYS} days late"), rows)
 
 

@@ -53,7 +53,9 @@ def _content(page: dict[str, Any], drawings: Mapping[str, str]) -> dict[str, Any
 
 def _part(part: Part, drawings: Mapping[str, str]) -> dict[str, Any]:
     charts = [_chart(drawings[name], TEXT_UNITS[part.across]) for name in part.charts]
-    legend = [{"label": label, "color": PALETTE["light"][paint]} for label, paint in part.legend]
+    paints = PALETTE["light"]
+    legend = [{"label": label, "color": paints[paint]} for label, paint in part.legend]
+    legend += [{"label": label, "color": f"{paints['plain']}{round(255 * shade):02x}"} for label, shade in part.shades]
     return asdict(part) | {"charts": charts, "legend": legend}
 
 

@@ -56,11 +56,6 @@ def _signed(text: str) -> str:
     return text.replace("-", MINUS)
 
 
-def many(number: int, thing: str, things: str = "") -> str:
-    """A number and its thing, in the plural where it is not one."""
-    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
-
-
 def decimal(value: float | None) -> str:
     """An expected count or a bound: one decimal below 100; a dash where there is none."""
     if value is None:

@@ -65,6 +65,8 @@ def test_a_rejected_file_fails_the_run_and_stops_no_other(prefect_server, home, 
     with pytest.raises(FilesRejectedError, match="1 of 2 files rejected"):
         flows.run_once(home.path, [str(bad), str(good)], None, 5)
     assert ask("SELECT count(*) FROM reports") == [(1,)]
+    with pytest.raises(FilesRejectedError, match=r"1 of 1 file rejected$"):
+        flows.run_once(home.path, [str(bad)], None, 5)
     runs, _, _ = _runs()
     assert any(run.state_name == "Failed" and "rejected" in run.state.message for run in runs)
 
@@ -138,7 +140,7 @@ def test_the_run_command_needs_no_server_and_no_home_made_before(tmp_path: Path,
     command = [sys.executable, "-m", "pipelines", "run", "--home", str(tmp_path / "new" / "home"), str(path)]
     done = subprocess.run(command, env=clean, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    assert "1 new records" in done.stdout
+    assert "1 new record, 0 rows quarantined" in done.stdout
 
 
 @pytest.mark.slow
