@@ -70,7 +70,7 @@ def _tag_what_changes(connection: duckdb.DuckDBPyConnection, settings: Settings,
         _put_in_place(connection)
     else:
         _update(connection)
-    _describe(connection, stored, pack)
+    _widen_superseded(connection, stored, pack)
     connection.execute("DROP TABLE changed")
     return moved
 
@@ -131,7 +131,7 @@ def _tag_all(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) ->
         raise StateError("retagging put the records in another order; nothing was changed")
     moved = _in_words(connection, pairs.format("triage_level"))
     _put_in_place(connection)
-    _describe(connection, stored, pack)
+    _widen_superseded(connection, stored, pack)
     return moved
 
 
@@ -154,15 +154,10 @@ def _put_in_place(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("ALTER TABLE retagged RENAME TO records")
 
 
-def _describe(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> None:
-    """Columns and comments as the pack declares them."""
-    store.comment(connection, records_table(pack))
-    if superseded_table(pack) != superseded_table(stored):
-        _widen_superseded(connection, stored, pack)
-
-
 def _widen_superseded(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> None:
     """Gives the superseded records the columns of the new pack: a question that was not asked has no answer."""
+    if superseded_table(pack) == superseded_table(stored):
+        return
     dropped = {category.name for category in stored.categories} - {category.name for category in pack.categories}
     if dropped and first_row(connection, "SELECT 1 FROM superseded LIMIT 1"):
         raise UsageError(
@@ -181,4 +176,3 @@ def _widen_superseded(connection: duckdb.DuckDBPyConnection, stored: Pack, pack:
     columns = ", ".join(f"{sql} AS {name}" for name, sql in values.items())
     connection.execute(f"INSERT INTO superseded BY NAME SELECT {columns} FROM superseded_before")
     connection.execute("DROP TABLE superseded_before")
-    store.comment(connection, new)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import re
 import shutil
@@ -231,8 +232,6 @@ def _migrate(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settin
     _attach(connection, home)
     with transaction(connection):
         migrate.migrate(connection, found, SCHEMA_VERSION, tagged_with)
-        for table in stored_tables(tagged_with):
-            comment(connection, table)
         _cut_weeks(connection, settings, tagged_with)
         check_counts(connection)
 
@@ -340,7 +339,6 @@ def _create(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pac
     with transaction(connection):
         for table in stored_tables(pack):
             connection.execute(create_sql(table))
-            comment(connection, table)
         set_state(connection, "schema_version", str(SCHEMA_VERSION))
         set_state(connection, "calfwatch_version", version("calfwatch"))
         use_pack(connection, settings, pack)
@@ -365,7 +363,7 @@ def use_pack(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pa
     )
     set_state(connection, "rule_pack", pack.version)
     set_state(connection, "complaint", pack.complaint)
-    _make_views(connection, settings, pack)
+    _declare(connection, settings, pack)
 
 
 def _fill_dimensions(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
@@ -399,16 +397,35 @@ def get_state(connection: duckdb.DuckDBPyConnection, key: str) -> str:
 
 def _cut_weeks(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
     """Counts everything again for the time zone and week system in the settings."""
-    _make_views(connection, settings, pack)
+    _declare(connection, settings, pack)
     summarise.rebuild(connection, settings, pack)
 
 
-def _make_views(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
+def _declare(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
+    """The views, and the COMMENTs of tables and views."""
+    for table in stored_tables(pack):
+        comment(connection, table)
     for view in stored_views(pack):
         connection.execute(f"CREATE OR REPLACE VIEW {view.name} AS {view_sql(view, settings, pack)}")
         comment(connection, view, "VIEW")
     set_state(connection, "time_zone", settings.time_zone)
     set_state(connection, "week_system", settings.week_system)
+    set_state(connection, "declaration", declaration(settings, pack))
+
+
+def declaration(settings: Settings, pack: Pack) -> str:
+    """A digest of the views and COMMENTs: another calfwatch may define or word them otherwise, with no other schema."""
+    views = stored_views(pack)
+    texts = [view_sql(view, settings, pack) for view in views]
+    for table in (*stored_tables(pack), *views):
+        texts += comment_sql(table)
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+
+
+def is_declared(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> bool:
+    """Whether the views and COMMENTs are those of this calfwatch; where not, the next run writes them anew."""
+    row = first_row(connection, "SELECT value FROM state WHERE key = 'declaration'")
+    return row is not None and row[0] == declaration(settings, pack)
 
 
 def view_sql(view: Table, settings: Settings, pack: Pack) -> str:
@@ -467,7 +484,10 @@ def check_version(connection: duckdb.DuckDBPyConnection, path: Path, older_too: 
 
 
 def _follow_settings(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
-    """Rebuilds the summaries where time zone or week system changed; takes another pack up where nothing is tagged."""
+    """Rebuilds the summaries where time zone or week system changed; takes another pack up where nothing is tagged.
+
+    After an update of calfwatch, its views and COMMENTs take the place of the former ones.
+    """
     used = pack_in_use(connection, pack)
     if used.version != pack.version and not _has_history(connection):
         with transaction(connection):
@@ -477,6 +497,9 @@ def _follow_settings(connection: duckdb.DuckDBPyConnection, settings: Settings, 
     if weeks != (settings.time_zone, settings.week_system):
         with transaction(connection):
             _cut_weeks(connection, settings, used)
+    elif not is_declared(connection, settings, used):
+        with transaction(connection):
+            _declare(connection, settings, used)
 
 
 def pack_in_use(connection: duckdb.DuckDBPyConnection, pack: Pack) -> Pack:
@@ -510,7 +533,6 @@ def _start_over(connection: duckdb.DuckDBPyConnection, settings: Settings, pack:
     for table in (records_table(pack), superseded_table(pack)):
         connection.execute(f"DROP TABLE {table.name}")
         connection.execute(create_sql(table))
-        comment(connection, table)
     use_pack(connection, settings, pack)
 
 

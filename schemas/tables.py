@@ -83,7 +83,7 @@ _RECORDS = _columns("""
     triage_level UTINYINT 0 self_care, 1 unresolved, 2 contact_doctor, 3 emergency
     triage_ceiling UTINYINT the highest level that unknown answers could still lead to, coded alike
     rules_true UINTEGER bit i is set where triage rule i of the pack is TRUE
-    missing UINTEGER bit i is set where asking for field i could raise or settle the level
+    missing UINTEGER bit i is set where a rule above the level is UNKNOWN and reads field i, which has no answer
     likely_cause UTINYINT 0 undetermined, else place in the list of causes
     scores UINTEGER byte i is the points of category i
     delivery_no INTEGER the delivery that brought the record
@@ -316,7 +316,7 @@ _WEEK = """
 """
 _COUNTS = """
     reports BIGINT number of records
-    share DOUBLE 0-1 of the week's reports
+    share DOUBLE 0-1 of the week's reports; NULL in a week without reports
     previous_week BIGINT the count of the week before; NULL where that week is not covered
 """
 

@@ -48,6 +48,37 @@ def test_a_good_state_passes_and_is_left_as_it_is(settings: dict[str, str], home
     assert home.records.read_bytes() == before
 
 
+def declared(home: Home) -> list[tuple[Any, ...]]:
+    """Every table, view and column with its comment, and the SQL of every view."""
+    sql = """SELECT table_name, column_name, comment FROM duckdb_columns() WHERE NOT internal
+             UNION ALL SELECT table_name, NULL, comment FROM duckdb_tables()
+             UNION ALL SELECT view_name, sql, comment FROM duckdb_views() WHERE NOT internal ORDER BY ALL"""
+    with duckdb.connect(str(home.records), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def change(home: Home, *statements: str) -> None:
+    with duckdb.connect(str(home.records)) as connection:
+        for sql in statements:
+            connection.execute(sql)
+
+
+def test_views_and_comments_of_another_calfwatch_are_no_damage_and_the_next_run_writes_its_own(
+    home: Home, pack: Pack
+) -> None:
+    before = declared(home)
+    change(home, "COMMENT ON COLUMN files.path IS 'in other words'", "COMMENT ON VIEW reports IS 'in other words'")
+    change(home, "CREATE OR REPLACE VIEW weekly_rules AS FROM (VALUES (1)) AS one(week)")
+    assert "files has not the declared columns" in found(home, pack)
+    change(home, "UPDATE state SET value = 'of another calfwatch' WHERE key = 'declaration'")
+    assert "weekly_rules has not the declared columns" in found(home, pack), "columns are no words"
+    with store.open_records(home, Settings(), pack):
+        pass
+    assert declared(home) == before
+    change(home, "COMMENT ON COLUMN files.path IS 'in other words'", "DELETE FROM state WHERE key = 'declaration'")
+    assert found(home, pack) == "", "a home of before there was a declaration"
+
+
 @pytest.mark.parametrize(
     ("sql", "told"),
     [
