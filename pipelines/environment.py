@@ -14,6 +14,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPException
 from pathlib import Path
 
 from pipelines.errors import CalfwatchError, DiskError
@@ -72,7 +73,7 @@ def running_server() -> Iterator[None]:
     url = f"http://{host}:{port}/api"
     server = None if _healthy(url) else _start(host, port)
     try:
-        _wait_for(url)
+        _wait_for(url, server)
         os.environ["PREFECT_API_URL"] = url
         yield
     finally:
@@ -87,9 +88,12 @@ def _start(host: str, port: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 
 
-def _wait_for(url: str) -> None:
+def _wait_for(url: str, server: subprocess.Popen[bytes] | None) -> None:
     until = time.monotonic() + START_SECONDS
     while not _healthy(url):
+        if server and server.poll() is not None:
+            advice = "is the port in use? PREFECT_SERVER_API_PORT names another one"
+            raise CalfwatchError(f"the Prefect server for {url} ended as soon as it was started; {advice}")
         if time.monotonic() > until:
             raise CalfwatchError(f"the Prefect server did not answer at {url} within {START_SECONDS} s")
         time.sleep(0.5)
@@ -99,5 +103,5 @@ def _healthy(url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{url}/health", timeout=2) as answer:  # noqa: S310 - our own server's address
             return bool(answer.status == 200)
-    except OSError:  # URLError is one
+    except (OSError, HTTPException):  # URLError is an OSError; something else than a web server may listen there
         return False

@@ -21,7 +21,7 @@ from pipelines import summarise
 from pipelines.adapt import Adapter, load_adapter, scratch
 from pipelines.errors import FileRejected
 from pipelines.identifiers import EARLIER_IDS
-from pipelines.judge import Judged, Reader, incoming_schema
+from pipelines.judge import Judge, Judged, incoming_schema
 from pipelines.read import CHANGED, Delivery, content_id, lines_at
 from pipelines.rows import Rows, file_identity, plain_answers
 from pipelines.settings import Settings, Source
@@ -88,7 +88,7 @@ def ingest_file(
             contextlib.closing(_rows(delivery, adapter, context, ahead)) as rows,
         ):
             earlier = partial(_earlier_ids, connection, delivery.source)
-            judged = Reader(rows, adapter, context.settings, context.pack, work, spool, file_id, earlier).judge()
+            judged = Judge(rows, adapter, context.settings, context.pack, work, spool, file_id, earlier).judge()
             file_id = judged.file_id
             known = _known(connection, delivery, file_id, tried_with)
             if known:

@@ -84,7 +84,7 @@ class Judged:
     batches: Callable[[], Iterator[Validated]]
 
 
-class Reader:
+class Judge:
     """Judges the rows of one file block by block, on several threads, in order.
 
     `work` is a DuckDB that leaves no trace. What is judged is good as long as `spool` is open. `earlier_ids`: as the

@@ -100,7 +100,8 @@ class Rows:
         yield from stream
 
     def _parse(self, block: Block) -> RawRows:
-        """A block's rows. Where blocks have other words than plain yes and no, these are no longer tried first."""
+        """A block's rows. Where blocks have other words than plain yes and no, or quotes, plain answers are no longer
+        tried first; how many blocks had is counted without a lock, for nothing hangs on the exact number."""
         names = self.names()
         answers = self.answers if self._other_words < MOST_OTHER_WORDS else frozenset()
         raw = raw_rows(block, names, self.delivery.source.delimiter, WHOLE_COLUMNS, answers)

@@ -19,7 +19,7 @@ from pipelines import audit, summarise
 from pipelines.adapt import load_adapter, scratch
 from pipelines.errors import FileRejected, UsageError
 from pipelines.ingest import UNREAD, Context
-from pipelines.judge import Judged, Reader, incoming_schema
+from pipelines.judge import Judge, Judged, incoming_schema
 from pipelines.plurals import many
 from pipelines.read import Delivery, content_id
 from pipelines.rows import Rows, plain_answers
@@ -164,7 +164,7 @@ def _read_again(
         with contextlib.closing(scratch(folder)) as work, contextlib.closing(Spool(folder)) as spool:
             try:
                 with contextlib.closing(Rows(delivery, context.settings, plain_answers(adapter, context.pack))) as rows:
-                    judged = Reader(rows, adapter, context.settings, context.pack, work, spool, entry.file_id).judge()
+                    judged = Judge(rows, adapter, context.settings, context.pack, work, spool, entry.file_id).judge()
             except FileRejected as rejection:
                 raise _changed(entry, rejection.reason) from rejection
             _check_same(connection, entry, judged)

@@ -24,7 +24,7 @@ from pipelines import read, snapshot, spool, store
 from pipelines.__main__ import main
 from pipelines.errors import LockedError, StateError, UsageError
 from pipelines.ingest import Context, Outcome, ingest_file
-from pipelines.judge import Reader
+from pipelines.judge import Judge
 from pipelines.read import Delivery
 from pipelines.settings import Settings, Source
 from pipelines.store import Home
@@ -532,9 +532,9 @@ def changing(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> N
 def test_what_ends_the_reading_of_judged_rows_is_raised_as_itself_and_leaves_nothing(
     home: Home, pack: Pack, write_csv: Write, monkeypatch: pytest.MonkeyPatch, end: BaseException
 ) -> None:
-    whole = Reader._batches
+    whole = Judge._batches
 
-    def cut_short(self: Reader) -> Iterator[Validated]:
+    def cut_short(self: Judge) -> Iterator[Validated]:
         yield next(whole(self))
         raise end
 
@@ -545,7 +545,7 @@ def test_what_ends_the_reading_of_judged_rows_is_raised_as_itself_and_leaves_not
             return ingest_file(connection, Delivery(one, Source("canonical")), Context(home, Settings(), pack))
 
         with monkeypatch.context() as patch:
-            patch.setattr(Reader, "_batches", cut_short)
+            patch.setattr(Judge, "_batches", cut_short)
             with pytest.raises(type(end)):
                 take(path)
         assert connection.execute("SELECT count(*) FROM records").fetchall() == [(0,)]

@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from pipelines.durable import sync_folder
+
 
 def publish(out: Path, week: str, contents: Mapping[str, str | bytes]) -> Path:
     """Writes the files into a folder beside the final one and renames it, so that no half report is seen.
@@ -21,9 +23,12 @@ def publish(out: Path, week: str, contents: Mapping[str, str | bytes]) -> Path:
         shutil.rmtree(leftover, ignore_errors=True)
     for name, content in contents.items():
         write_private(fresh, name, content)
+    for folder in {fresh, *((fresh / name).parent for name in contents)}:
+        sync_folder(folder)
     if final.exists():
         final.rename(old)
     fresh.rename(final)
+    sync_folder(out)
     shutil.rmtree(old, ignore_errors=True)
     return final
 
