@@ -15,7 +15,7 @@ from pipelines.questions import fewest_answers, questions
 from pipelines.statements import Row, one_number, rows_by_name
 from pipelines.store import check_version, damage_told, stored_pack
 from pipelines.tag import condition_sql
-from schemas.pack import ANY_CAUSE, Evidence, Guidance, Pack, TriageRule, condition_fields
+from schemas.pack import ANY_CAUSE, GUIDANCE_KINDS, Evidence, Guidance, Pack, TriageRule, condition_fields
 from schemas.satisfiable import Space
 
 STATES = {True: "TRUE", False: "FALSE", None: "UNKNOWN"}
@@ -190,5 +190,6 @@ def _second(names: list[str], points: dict[str, int], first: str | None) -> Row 
 
 
 def _guidance(pack: Pack, record: Row) -> list[Guidance]:
-    wanted = (record["likely_cause"], ANY_CAUSE)
-    return [entry for name in wanted for entry in pack.guidance if entry.cause == name]
+    """By kind, what holds for any cause first: it says that an emergency or doctor criterion comes before home care."""
+    wanted = [entry for entry in pack.guidance if entry.cause in (record["likely_cause"], ANY_CAUSE)]
+    return sorted(wanted, key=lambda entry: (GUIDANCE_KINDS.index(entry.kind), entry.cause != ANY_CAUSE))

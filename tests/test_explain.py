@@ -140,13 +140,15 @@ def test_the_evidence_adds_up_to_the_scores(red_leg: dict[str, Any], pack: Pack)
     assert points["circulatory"] == 2
 
 
-def test_the_guidance_is_that_of_the_cause_and_that_for_any(red_leg: dict[str, Any], pack: Pack) -> None:
+def test_the_guidance_is_that_of_the_cause_behind_that_for_any_of_its_kind(red_leg: dict[str, Any], pack: Pack) -> None:
     shown = [(entry["kind"], entry["text"], entry["reference"]) for entry in red_leg["guidance"]]
+    assert "Where an emergency or doctor criterion is met, that comes first." in shown[0][1]
     expected = [
         (g.kind, g.text, g.reference)
-        for cause in ("deep_vein_thrombosis", "any")
+        for kind in ("self_care", "treatment", "complication", "prevention", "question")
+        for cause in ("any", "deep_vein_thrombosis")
         for g in pack.guidance
-        if g.cause == cause
+        if (g.kind, g.cause) == (kind, cause)
     ]
     assert shown == expected
     assert Counter(kind for kind, _, _ in shown) >= Counter(complication=6, prevention=8, question=2)
