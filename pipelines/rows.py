@@ -27,7 +27,7 @@ AHEAD_BYTES = 64 << 20  # what is read and not yet taken, as text or as rows
 MOST_OTHER_WORDS = 4  # blocks with answers in other words than plain yes and no; then every block is read as words
 WHOLE_COLUMNS = frozenset({"report_id", "reported_at"})  # of as many values as rows
 if "jemalloc" in pa.supported_memory_backends():
-    pa.set_memory_pool(pa.jemalloc_memory_pool())  # gives freed blocks back: a sixth less memory at 5 million rows
+    pa.set_memory_pool(pa.jemalloc_memory_pool())  # gives freed blocks back: at 5 million rows 755 MB for 812
 
 
 class Rows:
