@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -528,15 +529,15 @@ def changing(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> N
     monkeypatch.setattr(ingest_module, "_store", store_changed)
 
 
-@pytest.mark.parametrize("end", [KeyboardInterrupt(), OSError(errno.EIO, "the spool cannot be read")])
+@pytest.mark.parametrize("end", [KeyboardInterrupt, partial(OSError, errno.EIO, "the spool cannot be read")])
 def test_what_ends_the_reading_of_judged_rows_is_raised_as_itself_and_leaves_nothing(
-    home: Home, pack: Pack, write_csv: Write, monkeypatch: pytest.MonkeyPatch, end: BaseException
+    home: Home, pack: Pack, write_csv: Write, monkeypatch: pytest.MonkeyPatch, end: Callable[[], BaseException]
 ) -> None:
     whole = Judge._batches
 
     def cut_short(self: Judge) -> Iterator[Validated]:
         yield next(whole(self))
-        raise end
+        raise end()
 
     path, other = write_csv(mild(5)), write_csv([{"report_id": "other"}], name="other.csv")
     with home.lock(0), store.open_records(home, Settings(), pack) as connection:
@@ -546,7 +547,7 @@ def test_what_ends_the_reading_of_judged_rows_is_raised_as_itself_and_leaves_not
 
         with monkeypatch.context() as patch:
             patch.setattr(Judge, "_batches", cut_short)
-            with pytest.raises(type(end)):
+            with pytest.raises(type(end())):
                 take(path)
         assert connection.execute("SELECT count(*) FROM records").fetchall() == [(0,)]
         assert connection.execute("SELECT current_setting('preserve_insertion_order')").fetchall() == [(True,)]
