@@ -18,13 +18,13 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.runtime import flow_run
 from prefect.states import Failed, State
 
-from pipelines import batch, weekly
-from pipelines.cells import shown_path
 from pipelines.errors import DiskError, FilesRejectedError, LockedError, UsageError
-from pipelines.ingest import Outcome
-from pipelines.read import deliveries_of, find_deliveries
+from pipelines.intake.lines import deliveries_of, find_deliveries
+from pipelines.jobs import batch, weekly_report
+from pipelines.jobs.ingest import Outcome
 from pipelines.settings import Settings, load_settings
-from pipelines.store import Home
+from pipelines.store.database import Home
+from pipelines.text import shown_path
 
 CHUNKS = 16  # with publishing and reporting at most 18 task runs a flow run; the summary is an artifact, no task
 RETRY_SECONDS = 10
@@ -78,7 +78,7 @@ def publish_summaries(home: str, wait_seconds: float) -> None:
 )
 def write_due_reports(home: str, wait_seconds: float) -> list[str]:
     """Writes the reports of the weeks that ended since the last published one; often there is none."""
-    return [str(folder) for folder in weekly.write_due_reports(Home(Path(home)), wait_seconds)]
+    return [str(folder) for folder in weekly_report.write_due_reports(Home(Path(home)), wait_seconds)]
 
 
 @flow(name="calfwatch run", flow_run_name="run {home}", persist_result=False, validate_parameters=False)

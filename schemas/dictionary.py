@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from schemas.fields import CONTEXT_FIELDS
 from schemas.pack import Pack, load_pack
-from schemas.reports import allowed_text, report_schema
+from schemas.report_schema import allowed_text, report_schema
 from schemas.tables import SCHEMA_VERSION, Table, published_tables, stored_tables, stored_views
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipelines import snapshot, store
-from pipelines.ingest import Context, Outcome, ingest_file
-from pipelines.read import find_deliveries
+from pipelines.intake.lines import find_deliveries
+from pipelines.jobs.ingest import Context, Outcome, ingest_file
 from pipelines.settings import Settings, load_settings
-from pipelines.store import Home
+from pipelines.store import database, snapshot
+from pipelines.store.database import Home
 from schemas.pack import Pack, load_pack
 
 CONTEXT = ("report_id", "reported_at", "region", "age_band", "sex", "pain_score", "duration_days")
@@ -70,7 +70,7 @@ def ingest(home: Home, pack: Pack) -> Callable[..., list[Outcome]]:
 
     def call(*paths: Path | str, source: str | None = None, settings: Settings | None = None) -> list[Outcome]:
         used = settings or load_settings(home.path)
-        with home.lock(5), store.open_records(home, used, pack) as connection:
+        with home.lock(5), database.open_records(home, used, pack) as connection:
             deliveries = find_deliveries([str(path) for path in paths], used, source)
             done = [ingest_file(connection, delivery, Context(home, used, pack)) for delivery in deliveries]
             snapshot.publish(connection, home, used)
@@ -103,7 +103,7 @@ def opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 @pytest.fixture(scope="session")
 def good_home(tmp_path_factory: pytest.TempPathFactory, pack: Pack) -> Home:
     """A published home with records, superseded records, a quarantine and a rejected file; never to be changed."""
-    from tests.states import STATES, fed
+    from tests.support.states import STATES, fed
 
     made = Home(tmp_path_factory.mktemp("good") / "home")
     made.make()

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipelines.cells import csv_text
+from pipelines.pages.svg import as_file
 from pipelines.report.alarms import alarm_table, curve_table, curves
 from pipelines.report.drawings import draw
 from pipelines.report.folder import publish
@@ -21,8 +21,8 @@ from pipelines.report.indicators import key_number_table, key_numbers
 from pipelines.report.markdown import as_markdown
 from pipelines.report.page import as_html, page_values
 from pipelines.report.pdf import as_pdf
-from pipelines.report.svg import as_file
 from pipelines.report.week import Table, read_week
+from pipelines.text import csv_text
 from schemas.pack import Pack
 
 __all__ = ["write_index", "write_report"]

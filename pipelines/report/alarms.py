@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 
-from pipelines.plurals import many
 from pipelines.report.labels import series_label
 from pipelines.report.week import ALWAYS_CURVED, Row, Table, WeekTables
+from pipelines.text import many
 from schemas.pack import Pack
 
 CURVES_SHOWN = 6

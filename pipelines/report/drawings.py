@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipelines.report import charts, crosstabs
+from pipelines.pages import charts, crosstabs
 from pipelines.report.alarms import Curve, alarm_weeks, curves, series_counts
 from pipelines.report.indicators import KeyNumber, is_level
 from pipelines.report.labels import LEVELS

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipelines.durable import sync_folder
+from pipelines.files import sync_folder
 
 
 def publish(out: Path, week: str, contents: Mapping[str, str | bytes]) -> Path:

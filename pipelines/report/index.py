@@ -9,12 +9,12 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-from pipelines.durable import put_in_place
-from pipelines.report import svg
+from pipelines.files import put_in_place
+from pipelines.pages import svg
+from pipelines.pages.words import change, count
 from pipelines.report.alarms import ABOVE, AS_EXPECTED, RAISED
 from pipelines.report.folder import write_private
 from pipelines.report.week import Row
-from pipelines.report.words import change, count
 
 INDEX = "index.html"
 KEY_NUMBERS = ("reports", "emergency", "could_be_emergency", "unresolved")
@@ -71,5 +71,7 @@ def _counts(row: dict[str, str]) -> tuple[int | None, int | None]:
 def _page(weeks: list[Row]) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"count": count, "change": change}
-    template = environment.from_string((files("pipelines.report") / "index.html.jinja").read_text(encoding="utf-8"))
+    template = environment.from_string(
+        (files("pipelines.report.templates") / "index.html.jinja").read_text(encoding="utf-8")
+    )
     return template.render(weeks=weeks, style=svg.COLORS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.report.words import SMALLEST_BASE
+from pipelines.pages.words import SMALLEST_BASE
 from schemas.fields import SEVERE_PAIN
 from schemas.pack import Pack
 

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from pipelines.plurals import many
+from pipelines.pages.words import decimal, percent, percent_change, share
 from pipelines.report.alarms import alarms, standing
 from pipelines.report.indicators import KeyNumber
 from pipelines.report.labels import LEVELS, UNKNOWN
 from pipelines.report.quality import LATE_DAYS, quality, usual_late_share
 from pipelines.report.sections import causes, levels, revisions, rules, unanswered
 from pipelines.report.week import Row, WeekTables
-from pipelines.report.words import decimal, percent, percent_change, share
+from pipelines.text import many
 from schemas.pack import UNDETERMINED, Pack
 
 ALARMS_SAID = 2

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.plurals import many
+from pipelines.pages.words import NONE, change, count, decimal, percent, probability, share
 from pipelines.report.alarms import Curve
 from pipelines.report.indicators import KeyNumber
 from pipelines.report.labels import LEADS, LEVELS, UNKNOWN
 from pipelines.report.quality import COUNT_MEASURES, LATE_DAYS
 from pipelines.report.week import Row
-from pipelines.report.words import NONE, change, count, decimal, percent, probability, share
+from pipelines.text import many
 
 PYRAMID_LEGEND = (("reports", "plain"), ("of these, emergencies", "emergency"))
 CURVE_SIGNS = "Solid line: expected; dashed line: upper bound; triangle: alarm."

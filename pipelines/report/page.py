@@ -10,7 +10,8 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from pipelines.report import crosstabs, svg
+from pipelines.pages import crosstabs, svg
+from pipelines.pages.words import change, count, decimal, in_words, percent, probability, share, span
 from pipelines.report.alarms import curves, standing
 from pipelines.report.drawings import QUALITY_TRENDS
 from pipelines.report.indicators import KeyNumber
@@ -31,7 +32,6 @@ from pipelines.report.sections import (
     unanswered,
 )
 from pipelines.report.week import WEEKS_SHOWN, WeekTables
-from pipelines.report.words import change, count, decimal, in_words, percent, probability, share, span
 from schemas.pack import Pack
 
 
@@ -107,4 +107,6 @@ def _template() -> Template:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"count": count, "share": share, "percent": percent, "change": change, "day": in_words}
     environment.filters |= {"decimal": decimal, "probability": probability}
-    return environment.from_string((files("pipelines.report") / "internal.html.jinja").read_text(encoding="utf-8"))
+    return environment.from_string(
+        (files("pipelines.report.templates") / "page.html.jinja").read_text(encoding="utf-8")
+    )

@@ -13,8 +13,8 @@ from importlib.resources import files
 from typing import Any
 from xml.etree import ElementTree
 
+from pipelines.pages.svg import PALETTE, as_file
 from pipelines.report.outline import Part, key_number_grid, parts
-from pipelines.report.svg import PALETTE, as_file
 
 FONT = "Libertinus Serif"
 TEXT_UNITS = {1: 11, 2: 15, 5: 19}  # of a chart's words when so many stand side by side
@@ -25,7 +25,7 @@ def as_pdf(page: dict[str, Any], drawings: Mapping[str, str]) -> bytes:
     import typst  # not needed by any other command, and a tenth of a second to load
 
     fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=True)
-    template = (files("pipelines.report") / "report.typ").read_bytes()
+    template = (files("pipelines.report.templates") / "report.typ").read_bytes()
     content = {"content": json.dumps(_content(page, drawings), ensure_ascii=False)}
     made = typst.compile(template, format="pdf", font_paths=fonts, ignore_system_fonts=True, sys_inputs=content)
     if not isinstance(made, bytes):

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from pipelines.errors import StateError, UsageError
-from pipelines.report import charts
+from pipelines.pages import charts
 from pipelines.statements import statement
 from schemas.tables import quoted
 
@@ -111,7 +111,7 @@ def _read(connection: duckdb.DuckDBPyConnection, week: str) -> WeekTables:
     first = start - timedelta(weeks=WEEKS_SHOWN - 1)
     spans = dict.fromkeys(TRENDS, (first, start)) | dict.fromkeys(SINGLE_WEEK, (start, start))
     by_source = _select(connection, BY_SOURCE, start, start + timedelta(days=6))
-    trend = _select(connection, statement("steps", "quality_trend"), {"first": first, "last": start})
+    trend = _select(connection, statement("report", "quality_trend"), {"first": first, "last": start})
     tables = {table: _weekly(connection, table, *span) for table, span in spans.items()}
     return WeekTables(
         week=name,

@@ -69,7 +69,7 @@ def parse() -> argparse.Namespace:
 
 def measure(folder: Path, reports: int, runs: int, with_pandas: bool) -> None:
     """Prints a line a way; the ways take turns, so that a slow moment of the machine meets all of them."""
-    from pipelines.generate import generate
+    from pipelines.synthetic import generate
 
     (path,) = generate(folder / "made", reports=reports, weeks=26, seed=1, end=END, files="single")
     path.read_bytes() if path.stat().st_size < 1 << 30 else None  # into the page cache, for every way alike

@@ -15,11 +15,11 @@ from pathlib import Path
 import pandas as pd
 
 from pipelines.errors import FileRejected
-from pipelines.generate import generate
-from pipelines.identifiers import Gate
-from pipelines.read import find_deliveries
+from pipelines.intake.identifiers import Gate
+from pipelines.intake.lines import find_deliveries
 from pipelines.settings import Settings
-from tests.test_identifiers import ID_STYLES
+from pipelines.synthetic import generate
+from tests.intake.test_identifiers import ID_STYLES
 
 ROWS = 60
 

@@ -20,8 +20,8 @@ import duckdb
 import pandas as pd
 
 from schemas.pack import load_pack
-from tests.damage import damaged
-from tests.test_damage import Refused, cells_of, check, names_of, taken_in
+from tests.intake.test_damage import Refused, cells_of, check, names_of, taken_in
+from tests.support.damage import damaged
 
 Rows = list[tuple[Any, ...]]
 Read = tuple[list[str], Rows]

@@ -17,7 +17,7 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
-from pipelines.generate import generate
+from pipelines.synthetic import generate
 from schemas.pack import load_pack
 from tests.bench.bench import Cost, run
 

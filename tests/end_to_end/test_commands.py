@@ -68,7 +68,7 @@ def test_help_lists_every_command(calfwatch: Run) -> None:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    program = "import sys; from pipelines.__main__ import build_parser; build_parser(); print(*sys.modules)"
+    program = "import sys; from pipelines.cli.app import build_parser; build_parser(); print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert not {"duckdb", "pandas", "pandera", "prefect", "pyarrow", "sqlglot", "numpy"} & set(modules)
 
@@ -320,7 +320,7 @@ def test_a_second_writer_waits_then_names_the_holder(calfwatch: Run, write_csv, 
     path = write_csv([{"report_id": "a"}])
     calfwatch("ingest", str(path))
     holder = (
-        "import time, pathlib; from pipelines.store import Home\n"
+        "import time, pathlib; from pipelines.store.database import Home\n"
         "with Home(pathlib.Path('calfwatch-home').absolute()).lock(1): print('held', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", holder], cwd=tmp_path, stdout=subprocess.PIPE, text=True)

@@ -43,7 +43,7 @@ def test_the_wheel_works_from_an_empty_folder(wheel: Path, tmp_path: Path) -> No
     empty.mkdir()
     # before the editable install on the path, so that the wheel's files are the ones that run
     program = (
-        "import sys; from pipelines.__main__ import main; import pipelines; print(pipelines.__file__); sys.exit(main())"
+        "import sys; from pipelines.cli.app import main; import pipelines; print(pipelines.__file__); sys.exit(main())"
     )
     command = [sys.executable, "-c", program, "demo", "--reports", "1500"]
     environment = os.environ | {"PYTHONPATH": str(site)}

@@ -1,0 +1,1 @@
+"""Why a record is tagged so, and what another rule pack would change."""

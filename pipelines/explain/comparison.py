@@ -1,0 +1,297 @@
+"""Two rule packs over the stored history: who moves where, and which rule did it. Nothing is written.
+
+One pass over the records tags each with both packs; those that move are kept one by one, the others are counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import duckdb
+
+from pipelines.rules.compiler import TAG_COLUMNS, condition_tests
+from pipelines.rules.translation import answers_sql, check_fits, stored_sql, tagged_sql
+from pipelines.statements import Row, rows_by_name, sql_list, statement
+from schemas.pack import LEVELS, UNDETERMINED, Pack, TriageRule, condition_fields
+
+EXAMPLES = 20
+EMERGENCY = LEVELS.index("emergency")
+STATES = ("FALSE", "UNKNOWN", "TRUE")
+ORDER = "order of categories or causes"  # decides a tie, where no evidence gives other points
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What another pack would change.
+
+    levels, causes: name -> records before and after. moves: from, to, records, and records for each rule that did it;
+    cause_moves: the same, with the evidence that did it. fallen: source, report_id and new level of every record that
+    leaves `emergency`. examples: records whose level moves, each with the rules whose state differs; cause_examples:
+    records whose likely cause moves, each with the evidence that gives it other points.
+    """
+
+    before: str
+    after: str
+    records: int
+    levels: dict[str, tuple[int, int]]
+    causes: dict[str, tuple[int, int]]
+    moves: list[Row]
+    cause_moves: list[Row]
+    fallen: list[Row]
+    examples: list[Row]
+    cause_examples: list[Row]
+
+
+def compare(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, after: Pack) -> Comparison:
+    """Tags the history, which pack `stored` has tagged, with two packs. Raises UsageError where one cannot read it."""
+    for pack in (before, after):
+        check_fits(connection, stored, pack)
+    connection.execute(_compared_sql(stored, before, after))
+    connection.execute(_cause_moves_sql(stored, before, after))
+    pairs = rows_by_name(
+        connection,
+        "SELECT triage_level_before, triage_level, cause_before, cause, sum(records)::BIGINT AS records "
+        "FROM compared GROUP BY ALL",
+    )
+    return Comparison(
+        before.version,
+        after.version,
+        sum(row["records"] for row in pairs),
+        {LEVELS[place]: _before_and_after(pairs, "triage_level", place) for place in reversed(range(len(LEVELS)))},
+        {name: _before_and_after(pairs, "cause", name) for name in _cause_names(before, after)},
+        _moves(connection, before, after),
+        _cause_moves(connection, before, after),
+        _fallen(connection),
+        _examples(connection, stored, before, after),
+        _cause_examples(connection, stored, before, after),
+    )
+
+
+def _compared_sql(stored: Pack, before: Pack, after: Pack) -> str:
+    tags = (*TAG_COLUMNS, "rules_open")
+    renamed = ", ".join(f"{name} AS {name}_before" for name in tags)
+    answers = ("answered", "yes", *before.columns)
+    first = tagged_sql(stored, before, stored_sql(stored), open_rules=True)
+    between = f"(SELECT * EXCLUDE ({', '.join((*tags, *answers))}), {renamed} FROM ({first}))"
+    shown = ("pain_score", "duration_days", *(f"{name}_stored" for name in ("answered", "yes", *stored.columns)))
+    return statement(
+        "explain",
+        "compared_tags",
+        tagged=tagged_sql(stored, after, between, open_rules=True),
+        cause_before=f"({sql_list(_causes(before))})[likely_cause_before + 1]",
+        cause_after=f"({sql_list(_causes(after))})[likely_cause + 1]",
+        answers=", ".join(f"'{name.removesuffix('_stored')}': {name}" for name in shown),
+    )
+
+
+def _cause_moves_sql(stored: Pack, before: Pack, after: Pack) -> str:
+    """A table of the records whose likely cause moves, with what evidence of each pack is TRUE, in the pack's order."""
+    named = {"answered": "answered_stored", "yes": "yes_stored", "pain_score": "pain_score"}
+    named |= {"duration_days": "duration_days"} | {name: f"{name}_stored" for name in stored.columns}
+    columns = ", ".join(f"answers['{name}'] AS {column}" for name, column in named.items())
+    moved = f"""(SELECT source, report_id, cause_before, cause, answers, {columns}
+        FROM compared WHERE cause_before <> cause)"""
+    relation = _evidence_sql(stored, before, moved, "evidence_before")
+    relation = _evidence_sql(stored, after, relation, "evidence_after")
+    return f"""CREATE OR REPLACE TEMP TABLE cause_moves AS
+        SELECT source, report_id, cause_before, cause, answers, evidence_before, evidence_after FROM {relation}"""
+
+
+def _evidence_sql(stored: Pack, pack: Pack, relation: str, name: str) -> str:
+    tests = ", ".join(condition_tests(pack, row.when).true for row in pack.evidence)
+    scratch = ", ".join(("no", "answered", "yes", *pack.columns))
+    answers = f"(SELECT *, xor(answered, yes) AS no FROM {answers_sql(stored, pack, relation)})"
+    return f"(SELECT * EXCLUDE ({scratch}), [{tests}] AS {name} FROM {answers})"
+
+
+def _causes(pack: Pack) -> tuple[str, ...]:
+    return (UNDETERMINED, *(cause.name for cause in pack.causes))
+
+
+def _cause_names(before: Pack, after: Pack) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*_causes(before), *_causes(after))))
+
+
+def _before_and_after(pairs: list[Row], column: str, value: object) -> tuple[int, int]:
+    before = sum(row["records"] for row in pairs if row[f"{column}_before"] == value)
+    return before, sum(row["records"] for row in pairs if row[column] == value)
+
+
+def _moves(connection: duckdb.DuckDBPyConnection, before: Pack, after: Pack) -> list[Row]:
+    """Level moves, the gravest fall first, each with how many records each rule moved."""
+    rows = rows_by_name(
+        connection,
+        """SELECT triage_level_before, triage_level, states, sum(records)::BIGINT AS records FROM compared
+           WHERE triage_level_before <> triage_level GROUP BY ALL""",
+    )
+    found: dict[tuple[int, int], Counter[str]] = {}
+    totals: Counter[tuple[int, int]] = Counter()
+    for row in rows:
+        pair = row["triage_level_before"], row["triage_level"]
+        totals[pair] += row["records"]
+        for rule in _movers(row, before, after):
+            found.setdefault(pair, Counter())[rule] += row["records"]
+    order = sorted(totals, key=lambda pair: (pair[1] - pair[0], -totals[pair]))
+    return [
+        {"from": LEVELS[a], "to": LEVELS[b], "records": totals[a, b], "rules": dict(found[a, b].most_common())}
+        for a, b in order
+    ]
+
+
+def _movers(row: Row, before: Pack, after: Pack) -> list[str]:
+    """The rules that hold a record at the higher of its two levels, and do so under one pack alone."""
+    states = row["states"]
+    was = _holding(before, row["triage_level_before"], states["rules_true_before"], states["rules_open_before"])
+    now = _holding(after, row["triage_level"], states["rules_true"], states["rules_open"])
+    higher, lower = (now, was) if row["triage_level"] > row["triage_level_before"] else (was, now)
+    return [rule for rule in higher if rule not in lower] or higher
+
+
+def _holding(pack: Pack, level: int, true: int, unknown: int) -> list[str]:
+    """The rules to which a record owes its level: the TRUE ones of that level; for `unresolved` the UNKNOWN ones."""
+    if LEVELS[level] == "unresolved":
+        return [rule.id for bit, rule in enumerate(pack.triage) if unknown >> bit & 1]
+    return [rule.id for bit, rule in enumerate(pack.triage) if true >> bit & 1 and rule.level == LEVELS[level]]
+
+
+def _cause_moves(connection: duckdb.DuckDBPyConnection, before: Pack, after: Pack) -> list[Row]:
+    """Moves of the likely cause, each with how many records each row of evidence moved."""
+    rows = rows_by_name(
+        connection,
+        """SELECT cause_before, cause, evidence_before, evidence_after, count(*) AS records
+           FROM cause_moves GROUP BY ALL""",
+    )
+    found: dict[tuple[str, str], Counter[str]] = {}
+    totals: Counter[tuple[str, str]] = Counter()
+    for row in rows:
+        pair = row["cause_before"], row["cause"]
+        totals[pair] += row["records"]
+        for name in _changed_evidence(row, before, after) or [ORDER]:
+            found.setdefault(pair, Counter())[name] += row["records"]
+    return [
+        {"from": a, "to": b, "records": totals[a, b], "evidence": dict(found[a, b].most_common())}
+        for a, b in sorted(totals, key=lambda pair: (-totals[pair], pair))
+    ]
+
+
+def _changed_evidence(row: Row, before: Pack, after: Pack) -> dict[str, tuple[int, int]]:
+    """Evidence that gives the two causes, or their categories, other points: id -> points before and after."""
+    was, now = _given(before, row["evidence_before"]), _given(after, row["evidence_after"])
+    bears = {*_category(before, row["cause_before"]), *_category(after, row["cause"])}
+    return {
+        name: (was[name][2] if name in was else 0, now[name][2] if name in now else 0)
+        for name in was | now
+        if was.get(name) != now.get(name) and {given[name][1] for given in (was, now) if name in given} & bears
+    }
+
+
+def _given(pack: Pack, true: list[bool]) -> dict[str, tuple[str, str, int]]:
+    """Evidence that is TRUE: id -> cause, its category, points."""
+    categories = {cause.name: cause.category for cause in pack.causes}
+    held = [row for row, holds in zip(pack.evidence, true, strict=True) if holds]
+    return {row.id: (row.cause, categories[row.cause], row.points) for row in held}
+
+
+def _category(pack: Pack, name: str) -> list[str]:
+    return [cause.category for cause in pack.causes if cause.name == name]
+
+
+def _fallen(connection: duckdb.DuckDBPyConnection) -> list[Row]:
+    rows = rows_by_name(
+        connection,
+        f"""SELECT source, report_id, triage_level FROM compared
+            WHERE triage_level_before = {EMERGENCY} AND triage_level < {EMERGENCY} ORDER BY ALL""",
+    )
+    return [row | {"triage_level": LEVELS[row["triage_level"]]} for row in rows]
+
+
+def _examples(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, after: Pack) -> list[Row]:
+    """Some records of every level move, falls first, in turn."""
+    rows = rows_by_name(
+        connection,
+        f"""SELECT * FROM compared WHERE triage_level_before <> triage_level
+            ORDER BY
+              row_number() OVER (PARTITION BY triage_level_before, triage_level ORDER BY source, report_id),
+              triage_level::INTEGER - triage_level_before, triage_level
+            LIMIT {EXAMPLES}""",
+    )
+    return [
+        {
+            "source": row["source"],
+            "report_id": row["report_id"],
+            "from": LEVELS[row["triage_level_before"]],
+            "to": LEVELS[row["triage_level"]],
+            "rules": _differing(row, stored, before, after),
+        }
+        for row in rows
+    ]
+
+
+def _cause_examples(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, after: Pack) -> list[Row]:
+    """Some records of every move of the likely cause, in turn."""
+    rows = rows_by_name(
+        connection,
+        f"""SELECT * FROM cause_moves
+            ORDER BY
+              row_number() OVER (PARTITION BY cause_before, cause ORDER BY source, report_id), cause_before, cause
+            LIMIT {EXAMPLES}""",
+    )
+    evidence = {row.id: row for pack in (before, after) for row in pack.evidence}
+    return [
+        {
+            "source": row["source"],
+            "report_id": row["report_id"],
+            "from": row["cause_before"],
+            "to": row["cause"],
+            "evidence": [
+                {
+                    "id": name,
+                    "before": was,
+                    "after": now,
+                    "sentence": evidence[name].sentence,
+                    "answers": _answers(stored, row["answers"], evidence[name].when),
+                }
+                for name, (was, now) in _changed_evidence(row, before, after).items()
+            ],
+        }
+        for row in rows
+    ]
+
+
+def _answers(stored: Pack, answers: Row, when: str) -> Row:
+    return {field: _said(stored, answers, field) for field in condition_fields(when)}
+
+
+def _differing(row: Row, stored: Pack, before: Pack, after: Pack) -> list[Row]:
+    """Every rule whose state is another one under the other pack; a rule that a pack does not have has none there."""
+    was = _states(before, row["states"]["rules_true_before"], row["states"]["rules_open_before"])
+    now = _states(after, row["states"]["rules_true"], row["states"]["rules_open"])
+    rules: dict[str, TriageRule] = {rule.id: rule for pack in (before, after) for rule in pack.triage}
+    return [
+        {
+            "id": name,
+            "before": was.get(name),
+            "after": now.get(name),
+            "sentence": rule.sentence,
+            "answers": _answers(stored, row["answers"], rule.when),
+        }
+        for name, rule in rules.items()
+        if was.get(name) != now.get(name)
+    ]
+
+
+def _states(pack: Pack, true: int, unknown: int) -> dict[str, str]:
+    return {rule.id: STATES[2 * (true >> bit & 1) + (unknown >> bit & 1)] for bit, rule in enumerate(pack.triage)}
+
+
+def _said(stored: Pack, answers: Row, field: str) -> str | int | None:
+    """A stored answer in words; None where it is unknown, or was never asked."""
+    if field in stored.choices:
+        return (None, *stored.choices[field])[answers[field]]
+    if field in stored.numbers:
+        return int(answers[field]) if answers[field] is not None else None
+    if field not in stored.field_names:
+        return None
+    bit = stored.field_names.index(field)
+    return ("no", "yes")[answers["yes"] >> bit & 1] if answers["answered"] >> bit & 1 else None

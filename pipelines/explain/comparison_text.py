@@ -1,0 +1,58 @@
+"""A comparison of two rule packs as text for a terminal."""
+
+from __future__ import annotations
+
+from pipelines.explain.comparison import Comparison
+from pipelines.statements import Row
+from pipelines.text import many
+
+
+def comparison_text(found: Comparison) -> str:
+    """The comparison for a terminal; what falls from `emergency` comes first, every record of it."""
+    lines = [f"{found.before} -> {found.after}, over {many(found.records, 'stored record')}", ""]
+    if found.fallen:
+        lines += [f"!! DOWN FROM EMERGENCY: {many(len(found.fallen), 'record')}", *map(_fallen_line, found.fallen), ""]
+    lines += [*_table("triage level", found.levels), "", *_table("likely cause", found.causes), ""]
+    lines += [
+        "who moves where, by which rule",
+        *(map(_move_line, found.moves) if found.moves else ["  no level moves"]),
+    ]
+    lines += [_cause_move_line(move) for move in found.cause_moves] or ["  no likely cause moves"]
+    lines += ["", "examples"] if found.examples or found.cause_examples else []
+    for example in (*found.examples, *found.cause_examples):
+        lines += [f"  {example['source']} {example['report_id']}: {example['from']} -> {example['to']}"]
+        lines += [_rule_line(rule) for rule in example.get("rules", [])]
+        lines += [_evidence_line(row) for row in example.get("evidence", [])]
+    return "\n".join([*lines, "", "Nothing was written."])
+
+
+def _fallen_line(row: Row) -> str:
+    return f"!!   {row['source']} {row['report_id']}: emergency -> {row['triage_level']}"
+
+
+def _table(title: str, counts: dict[str, tuple[int, int]]) -> list[str]:
+    rows = [f"{name:28}{was:>12,}{now:>12,}{now - was:>+12,}" for name, (was, now) in counts.items()]
+    return [f"{title:28}{'before':>12}{'after':>12}{'change':>12}", *rows]
+
+
+def _move_line(move: Row) -> str:
+    rules = ", ".join(f"{rule} {count:,}" for rule, count in move["rules"].items())
+    return f"  {move['from']} -> {move['to']}: {move['records']:,} ({rules})"
+
+
+def _cause_move_line(move: Row) -> str:
+    evidence = ", ".join(f"{name} {count:,}" for name, count in move["evidence"].items())
+    return f"  {move['from']} -> {move['to']}: {move['records']:,} ({evidence})"
+
+
+def _rule_line(rule: Row) -> str:
+    was, now = rule["before"] or "no such rule", rule["after"] or "no such rule"
+    return f"    {rule['id']}: {was} -> {now}; read: {_read(rule)}"
+
+
+def _evidence_line(row: Row) -> str:
+    return f"    {row['id']}: points {row['before']} -> {row['after']}; read: {_read(row)}"
+
+
+def _read(row: Row) -> str:
+    return ", ".join(f"{name} {'unknown' if said is None else said}" for name, said in row["answers"].items())

@@ -1,0 +1,195 @@
+"""Why a record is tagged so: each rule with its state and the answers it read, in the article's terms; what to ask,
+how close the likely cause was, and where else the record's id was met."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import duckdb
+
+from pipelines.connections import read_only
+from pipelines.errors import UsageError
+from pipelines.explain.questions import fewest_answers, questions
+from pipelines.rules.compiler import condition_sql
+from pipelines.rules.solver import Space
+from pipelines.statements import Row, one_number, rows_by_name
+from pipelines.store.database import check_version, damage_told, stored_pack
+from pipelines.text import many
+from schemas.pack import ANY_CAUSE, GUIDANCE_KINDS, Evidence, Guidance, Pack, TriageRule, condition_fields
+
+STATES = {True: "TRUE", False: "FALSE", None: "UNKNOWN"}
+ANSWERS = {True: "yes", False: "no", None: "unknown"}
+VERSION_COLUMNS = (
+    *("triage_level", "triage_ceiling", "cause_category", "likely_cause", "rule_pack"),
+    *("file_id", "line_number", "superseded_by", "superseded_at"),
+)
+REPLACED = ("superseded_by", "superseded_at")
+
+
+def explain_report(records: Path, report_id: str, source: str | None, file: str | None = None) -> Row:
+    """Everything behind a record's tags, by the pack that tagged it. Raises UsageError for an id that is not stored,
+    that several sources use (without `source`), or of which `file` delivered no version.
+
+    `place` is stored; superseded, for a version that a later delivery replaced (that of `file`, the first characters of
+    whose id are enough; or the latest, where no other is left); or quarantined, where nothing was ever accepted.
+    `earlier` are the versions before it, oldest first; `quarantined` are bad cells of deliveries of this id that were
+    set aside.
+    """
+    with contextlib.closing(read_only(records)) as connection, damage_told(records):
+        check_version(connection, records)
+        found = _find(connection, report_id, source)
+        versions = [*found["superseded"], *found["stored"]]
+        if not versions:
+            return _quarantined(report_id, found["quarantined"])
+        number = _chosen(report_id, versions, file)
+        record = versions[number]
+        pack = stored_pack(connection, record["rule_pack"])
+        known = dict.fromkeys(pack.askable) | record  # a later pack may have dropped a field, and its column here
+        return explanation(connection, pack, Space(pack), known) | {
+            "place": "stored" if record in found["stored"] else "superseded",
+            "replaced": {name: str(record[name]) for name in REPLACED if name in record},
+            "earlier": [{name: row[name] for name in VERSION_COLUMNS} for row in versions[:number]],
+            "quarantined": found["quarantined"],
+        }
+
+
+def _quarantined(report_id: str, cells: list[Row]) -> Row:
+    return {"report_id": report_id, "source": cells[0]["source"], "place": "quarantined", "reasons": cells}
+
+
+def _chosen(report_id: str, versions: list[Row], file: str | None) -> int:
+    """The place of the version to explain: that of a file, else the last."""
+    if file is None:
+        return len(versions) - 1
+    chosen = [number for number, row in enumerate(versions) if file and row["file_id"].startswith(file)]
+    if len(chosen) != 1:
+        ids = ", ".join(row["file_id"][:12] for row in versions)
+        what = f"'{file}' begins more than one of them" if chosen else f"file '{file}' delivered none of them"
+        raise UsageError(f"versions of '{report_id}' come from the files {ids}; {what}")
+    return chosen[0]
+
+
+_PLACES = {
+    "stored": "FROM reports WHERE report_id = ? AND source = coalesce(?, source)",
+    "superseded": """SELECT superseded.* FROM superseded JOIN files USING (file_id, source)
+        WHERE report_id = ? AND source = coalesce(?, source) ORDER BY delivery_no""",
+    "quarantined": """SELECT DISTINCT source, path, line_number, column_name, check_name, allowed, value
+        FROM quarantine JOIN files USING (delivery_no) WHERE report_id = ? AND source = coalesce(?, source)
+        ORDER BY path, line_number, column_name""",
+}
+
+
+def _find(connection: duckdb.DuckDBPyConnection, report_id: str, source: str | None) -> dict[str, list[Row]]:
+    """The rows of one sender in every place. An id that two senders use, wherever it lies, may mean two persons."""
+    found = {place: rows_by_name(connection, sql, [report_id, source]) for place, sql in _PLACES.items()}
+    senders = sorted({row["source"] for rows in found.values() for row in rows})
+    if len(senders) > 1:
+        raise UsageError(f"'{report_id}' is sent by several sources ({', '.join(senders)}); say which with --source")
+    if not senders:
+        of = f" of source '{source}'" if source else ""
+        raise UsageError(f"no record '{report_id}'{of} is stored{withdrawn_note(connection)}")
+    return found
+
+
+def withdrawn_note(connection: duckdb.DuckDBPyConnection) -> str:
+    """A word on withdrawn files for who looks for what is not there; the ledger does not keep what was in them."""
+    number = one_number(connection, "SELECT count(*) FROM files WHERE status = 'withdrawn'")
+    return f"; {many(number, 'file was', 'files were')} withdrawn with all that came in" if number else ""
+
+
+def explanation(connection: duckdb.DuckDBPyConnection, pack: Pack, space: Space, record: Row) -> Row:
+    """One record's tags and their reasons, with no word on other versions of it; `space` is the pack's."""
+    evidence = [row for row in _rules(connection, pack, record, pack.evidence) if row["state"] == "TRUE"]
+    missing = record["missing_answers"]
+    return {
+        "report_id": record["report_id"],
+        "source": record["source"],
+        "place": "stored",
+        "replaced": {},
+        "reported_at": str(record["reported_at"]),
+        "rule_pack": record["rule_pack"],
+        "complaint": pack.complaint,
+        "article": pack.article,
+        "reviewed": pack.reviewed,
+        "triage_level": record["triage_level"],
+        "triage_ceiling": record["triage_ceiling"],
+        "missing_answers": missing,
+        "questions": questions(pack, space, record, missing),
+        "fewest_answers": fewest_answers(pack, space, record, missing),
+        "rules": _rules(connection, pack, record, pack.triage),
+        "cause_category": record["cause_category"],
+        "likely_cause": record["likely_cause"],
+        "cause_scores": record["cause_scores"],
+        "cause_points": _cause_points(pack, evidence),
+        "runner_up": _runner_up(pack, record, evidence),
+        "evidence": evidence,
+        "guidance": [{"kind": g.kind, "text": g.text, "reference": g.reference} for g in _guidance(pack, record)],
+        "file_id": record["file_id"],
+        "line_number": record["line_number"],
+        "earlier": [],
+        "quarantined": [],
+        "labels": {field.name: field.label for field in pack.fields},
+        "cause_labels": {c.name: c.label for c in pack.categories} | {c.name: c.label for c in pack.causes},
+        "notice": pack.disclaimer,
+    }
+
+
+def _rules(
+    connection: duckdb.DuckDBPyConnection, pack: Pack, record: Row, rules: tuple[TriageRule | Evidence, ...]
+) -> list[Row]:
+    """The rules' states on this record, evaluated by the SQL of their conditions, and the answers that they read."""
+    values = ", ".join(f'?::{pack.sql_type(name)} AS "{name}"' for name in pack.askable)
+    select = f"SELECT {', '.join(condition_sql(rule.when) for rule in rules)} FROM (SELECT {values})"
+    (states,) = connection.execute(select, [record[name] for name in pack.askable]).fetchall()
+    return [_rule(pack, record, rule, state) for rule, state in zip(rules, states, strict=True)]
+
+
+def _rule(pack: Pack, record: Row, rule: TriageRule | Evidence, state: bool | None) -> Row:
+    answers = {
+        name: ANSWERS[record[name]] if name in pack.field_names else record[name]
+        for name in condition_fields(rule.when)
+    }
+    return {
+        "id": rule.id,
+        "for": rule.level if isinstance(rule, TriageRule) else rule.cause,
+        "points": rule.points if isinstance(rule, Evidence) else None,
+        "state": STATES[state],
+        "answers": answers,
+        "sentence": rule.sentence,
+        "reference": rule.reference,
+        "basis": rule.basis,
+    }
+
+
+def _cause_points(pack: Pack, evidence: list[Row]) -> dict[str, int]:
+    """Points of every cause that has any, the most first."""
+    points = {cause.name: sum(row["points"] for row in evidence if row["for"] == cause.name) for cause in pack.causes}
+    return {name: points[name] for name in sorted(points, key=lambda name: -points[name]) if points[name]}
+
+
+def _runner_up(pack: Pack, record: Row, evidence: list[Row]) -> dict[str, Row | None]:
+    """The second category, and the second cause inside the leading one: name, points, and how many more points it
+    would have needed to lead (1 where it has as many and comes later in the pack). None where there is no second."""
+    scores, points = record["cause_scores"], _cause_points(pack, evidence)
+    names = [category.name for category in pack.categories]
+    inside = [cause.name for cause in pack.causes_of(record["cause_category"])]
+    return {
+        "category": _second(names, scores, record["cause_category"]),
+        "cause": _second(inside, points, record["likely_cause"]),
+    }
+
+
+def _second(names: list[str], points: dict[str, int], first: str | None) -> Row | None:
+    others = [name for name in names if name != first and points.get(name)]
+    if first is None or not others:
+        return None
+    second = max(others, key=lambda name: points[name])  # of a tie the first in the pack's order
+    short = points[first] - points[second] + (names.index(second) > names.index(first))
+    return {"name": second, "points": points[second], "short_by": short}
+
+
+def _guidance(pack: Pack, record: Row) -> list[Guidance]:
+    """By kind, what holds for any cause first: it says that an emergency or doctor criterion comes before home care."""
+    wanted = [entry for entry in pack.guidance if entry.cause in (record["likely_cause"], ANY_CAUSE)]
+    return sorted(wanted, key=lambda entry: (GUIDANCE_KINDS.index(entry.kind), entry.cause != ANY_CAUSE))

@@ -1,0 +1,96 @@
+"""A rule pack as a page that a clinician can read and sign: Markdown, complete, every condition in words."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import Environment, StrictUndefined, Template
+from sqlglot import exp
+
+from schemas.fields import CONTEXT_FIELDS
+from schemas.pack import ANY_CAUSE, Field, Pack, parse_condition
+
+LEVEL_TITLES = {"emergency": "Emergency", "contact_doctor": "Contact a doctor"}  # the highest first
+COMPARISONS = {
+    exp.GT: "is more than",
+    exp.GTE: "is at least",
+    exp.LT: "is less than",
+    exp.LTE: "is at most",
+    exp.EQ: "is",
+    exp.NEQ: "is known and not",
+}
+NEGATED = {exp.GT: exp.LTE, exp.GTE: exp.LT, exp.LT: exp.GTE, exp.LTE: exp.GT, exp.EQ: exp.NEQ, exp.NEQ: exp.EQ}
+
+
+def pack_page(pack: Pack) -> str:
+    """The whole pack in Markdown: fields, rules by level, evidence by cause, guidance, open readings, signature."""
+    return _template().render(
+        pack=pack,
+        levels=LEVEL_TITLES,
+        guided=_guided(pack),
+        context=[field for field in CONTEXT_FIELDS if field.limits],
+        answers=answers_in_words,
+        words=lambda when: in_words(pack, when),
+        cell=_cell,
+    )
+
+
+def _guided(pack: Pack) -> list[tuple[str, str]]:
+    """Name and title of every cause with guidance, then of what is for any cause."""
+    named = [(cause.name, cause.label) for cause in pack.causes] + [(ANY_CAUSE, "Any cause")]
+    return [(name, title) for name, title in named if any(entry.cause == name for entry in pack.guidance)]
+
+
+@cache
+def _template() -> Template:
+    # plain text, not HTML; a cell's own signs are taken care of by `cell`
+    environment = Environment(autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701
+    return environment.from_string(
+        (files("pipelines.explain.templates") / "rules.md.jinja").read_text(encoding="utf-8")
+    )
+
+
+def _cell(text: object) -> str:
+    """A text inside a table or a list: on one line, without a sign that Markdown or HTML would take for its own."""
+    shown = " ".join(str(text).split())
+    for sign in ("\\", "|", "*", "`", "<", ">", "[", "]"):
+        shown = shown.replace(sign, f"\\{sign}")
+    return shown
+
+
+def answers_in_words(field: Field) -> str:
+    """What may be answered, beside unknown."""
+    if field.type == "number":
+        return f"{field.smallest} to {field.largest} {field.unit}"
+    return ", ".join(field.values) if field.type == "choice" else "yes, no"
+
+
+def in_words(pack: Pack, when: str) -> str:
+    """A condition in words, NOT taken down to the single answers: for those, not TRUE and FALSE are two things."""
+    labels = {field.name: field.label for field in pack.fields}
+    return _words(labels, parse_condition(when), True)
+
+
+def _words(labels: dict[str, str], tree: exp.Expression, wanted: bool) -> str:
+    if isinstance(tree, exp.Paren):
+        return _words(labels, tree.this, wanted)
+    if isinstance(tree, exp.Not):
+        return _words(labels, tree.this, not wanted)
+    if isinstance(tree, exp.And | exp.Or):
+        joined = "and" if isinstance(tree, exp.And) == wanted else "or"
+        return f" {joined} ".join(_operand(labels, part, wanted, joined) for part in (tree.left, tree.right))
+    if isinstance(tree, exp.Column):
+        return f"“{labels[tree.name]}” is {'yes' if wanted else 'no'}"
+    kind = type(tree) if wanted else NEGATED[type(tree)]
+    return f"“{labels.get(tree.this.name, tree.this.name)}” {COMPARISONS[kind]} {tree.expression.name}"
+
+
+def _operand(labels: dict[str, str], tree: exp.Expression, wanted: bool, joined: str) -> str:
+    """In parentheses where it is joined by the other word."""
+    words, inner, kept = _words(labels, tree, wanted), tree, wanted
+    while isinstance(inner, exp.Paren | exp.Not):
+        kept = kept != isinstance(inner, exp.Not)
+        inner = inner.this
+    other = isinstance(inner, exp.And | exp.Or) and (isinstance(inner, exp.And) == kept) != (joined == "and")
+    return f"({words})" if other else words

@@ -1,0 +1,110 @@
+"""An explanation as text for a terminal: explain_report(...) -> lines."""
+
+from __future__ import annotations
+
+from pipelines.statements import Row
+from pipelines.text import printable
+from schemas.pack import LEVELS, UNDETERMINED
+
+
+def explanation_text(found: Row) -> str:
+    """The explanation for a terminal."""
+    if found["place"] == "quarantined":
+        title = f"{found['report_id']} is in the quarantine and not tagged:"
+        return "\n".join([title, *_cell_lines(found["reasons"])])
+    parts = (_head, _question_lines, _rule_lines, _cause_lines, _guidance_lines, _history_lines)
+    return "\n".join([*(line for part in parts for line in part(found)), "", found["notice"]])
+
+
+def _cell_lines(cells: list[Row]) -> list[str]:
+    return [
+        f"  line {r['line_number']} of {printable(r['path'])}: {r['column_name'] or 'line'}: {r['check_name']}; "
+        f"allowed: {r['allowed']}; found: {r['value']!r}"
+        for r in cells
+    ]
+
+
+def _head(found: Row) -> list[str]:
+    by = found["replaced"].get("superseded_by", "")[:12]
+    note = f" (superseded: replaced by file {by})" if by else ""
+    lines = [
+        f"{found['report_id']} of {found['source']}{note}, line {found['line_number']} of file {found['file_id'][:12]}",
+        f"triage level    {found['triage_level']}",
+        f"triage ceiling  {found['triage_ceiling']}{_ceiling_note(found)}",
+    ]
+    if found["missing_answers"]:
+        lines.append(f"ask for         {', '.join(found['missing_answers'])}")
+    return [*lines, f"rule pack       {found['rule_pack']}"]
+
+
+def _ceiling_note(found: Row) -> str:
+    higher = LEVELS.index(found["triage_ceiling"]) > LEVELS.index(found["triage_level"])
+    return "  (unknown answers could still lead there)" if higher else ""
+
+
+def _question_lines(found: Row) -> list[str]:
+    """What each answer would lead to; `*` marks an answer that settles the level by itself."""
+    if not found["questions"]:
+        return []
+    lines = ["", "what an answer would lead to (* settles the level)"]
+    for question in found["questions"]:
+        answers = "; ".join(f"{answer['answer']}: {_led_to(answer)}" for answer in question["answers"])
+        lines.append(f"  {question['field']}  {answers}")
+    fewest = found["fewest_answers"]
+    if fewest is None:
+        return lines
+    given = ", ".join(f"{name} {answer}" for name, answer in fewest["answers"].items())
+    return [
+        *lines,
+        f"  fewest answers that can settle it: {fewest['count']}, such as {given} ({fewest['triage_level']})",
+    ]
+
+
+def _led_to(answer: Row) -> str:
+    if answer["settles"]:
+        return f"{answer['triage_level']} *"
+    return f"{answer['triage_level']}, up to {answer['triage_ceiling']}"
+
+
+def _rule_lines(found: Row) -> list[str]:
+    order = {"TRUE": 0, "UNKNOWN": 1, "FALSE": 2}
+    lines = ["", "triage rules"]
+    for rule in sorted(found["rules"], key=lambda rule: order[rule["state"]]):
+        answers = ", ".join(
+            f"{name} {'unknown' if value is None else value}" for name, value in rule["answers"].items()
+        )
+        lines.append(f"  {rule['state']:8}{rule['for']:16}{rule['id']}")
+        lines += [] if rule["state"] == "FALSE" else [f"          {rule['sentence']}"]
+        lines += [f"          read: {answers}", f"          article: {rule['reference']} ({rule['basis']})"]
+    return lines
+
+
+def _cause_lines(found: Row) -> list[str]:
+    scores = ", ".join(f"{name} {points}" for name, points in found["cause_scores"].items())
+    cause = found["likely_cause"] or UNDETERMINED
+    lines = ["", f"likely cause    {cause} ({found['cause_category']}); points: {scores}"]
+    for what, second in found["runner_up"].items():
+        if second:
+            lines.append(
+                f"next {what:11}{second['name']} with {second['points']}, {second['short_by']} short of leading"
+            )
+    return lines + [
+        f"  {row['points']} for {row['for']}: {row['sentence']} ({row['reference']}, {row['basis']})"
+        for row in found["evidence"]
+    ]
+
+
+def _guidance_lines(found: Row) -> list[str]:
+    return ["", "guidance", *(f"  {entry['kind']}: {entry['text']}" for entry in found["guidance"])]
+
+
+def _history_lines(found: Row) -> list[str]:
+    """Other versions of the record: replaced ones, and deliveries that were set aside."""
+    lines = [
+        f"  {row['triage_level']} to {row['triage_ceiling']}, {row['likely_cause'] or UNDETERMINED}: line "
+        f"{row['line_number']} of file {row['file_id'][:12]}, replaced by file {row['superseded_by'][:12]}"
+        for row in found["earlier"]
+    ]
+    lines = ["", "earlier versions, replaced (`--file FILE_ID` explains one)", *lines] if lines else []
+    cells = _cell_lines(found["quarantined"])
+    return [*lines, *(["", "also delivered with bad cells, set aside", *cells] if cells else [])]

@@ -1,0 +1,1 @@
+"""One module a job, each to be read from top to bottom."""

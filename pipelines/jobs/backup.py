@@ -1,0 +1,112 @@
+"""A copy of the records that can be trusted, and the way back from one.
+
+The copy is bytes, taken while the lock keeps writers out; readers go on. It counts as a backup only once it was
+opened and checked. What is restored was opened, checked and brought up to date before it takes the state's place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from pipelines import files
+from pipelines.connections import read_only
+from pipelines.errors import StateError, UsageError
+from pipelines.files import log_of
+from pipelines.jobs.check import check
+from pipelines.settings import Settings
+from pipelines.statements import one_number
+from pipelines.store import audit, database, snapshot
+from pipelines.store.database import Home
+from schemas.pack import Pack
+
+
+def backup(home: Home, target: Path, wait_seconds: float) -> int:
+    """Writes a checked copy of records.duckdb to a new file; returns how many records it holds.
+
+    Raises UsageError where the file is there already or cannot be written, StateError where the state is damaged.
+    """
+    if target.exists():
+        raise UsageError(f"{target} is there already; name another file")
+    new = target.with_name(target.name + ".new")
+    try:
+        with home.lock(wait_seconds):
+            _look(home.records)  # a program that writes without our lock is told here
+            _copy_with_log(home.records, new)
+        records = _settle(new)
+        files.put_in_place(new, target, 0o600)
+    except OSError as error:
+        raise UsageError(f"{target}: cannot be written: {error.strerror}") from error
+    finally:
+        for leftover in (new, log_of(new)):
+            leftover.unlink(missing_ok=True)
+    return records
+
+
+def _copy_with_log(source: Path, target: Path) -> None:
+    """What a killed run left in the write-ahead log belongs to the state."""
+    log_of(target).unlink(missing_ok=True)
+    files.copy(source, target)
+    if log_of(source).exists():
+        files.copy(log_of(source), log_of(target))
+
+
+def _settle(path: Path) -> int:
+    """Takes the log into the copy, then reads it all: what cannot be read must not be called a backup."""
+    try:
+        duckdb.connect(str(path)).close()
+    except duckdb.Error as error:
+        raise StateError(f"the copy {path} cannot be opened ({type(error).__name__}); nothing was backed up") from error
+    return _look(path)
+
+
+def _look(path: Path) -> int:
+    """Opens and checks a state; returns how many records it holds."""
+    with contextlib.closing(read_only(path)) as connection, database.damage_told(path):
+        database.check_version(connection, path, older_too=True)
+        database.check_counts(connection)
+        return one_number(connection, "SELECT count(*) FROM records")
+
+
+def restore(home: Home, settings: Settings, pack: Pack, source: Path, wait_seconds: float) -> tuple[int, Path | None]:
+    """Puts a backup in the place of the records and publishes; returns its records and where the old state is kept.
+
+    Raises UsageError where the backup is not there, StateError where it is damaged; then nothing is changed.
+    """
+    if not source.is_file():
+        raise UsageError(f"{source}: no such backup")
+    _look(source)
+    with home.lock(wait_seconds):
+        made = Home(home.path / "restore.new")
+        made.make()
+        _copy_with_log(source, made.records)
+        kept = _name_for_old(home)
+        with database.open_records(made, settings, pack) as connection:
+            detail = f"from {source}" + (f"; the state before is kept as {kept.name}" if kept else "")
+            audit.note(connection, "restore", source.name, detail)
+        check(made, settings, pack, deep=True)
+        _exchange(home, made, kept)
+        with database.open_records(home, settings, pack) as connection:
+            snapshot.publish(connection, home, settings)
+            return one_number(connection, "SELECT count(*) FROM records"), kept
+
+
+def _name_for_old(home: Home) -> Path | None:
+    if not home.records.exists():
+        return None
+    return home.path / f"records.before-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.duckdb"
+
+
+def _exchange(home: Home, made: Home, kept: Path | None) -> None:
+    """The old state stays in its place under its old name until the very moment the new one takes it."""
+    if kept:
+        with contextlib.suppress(duckdb.Error):  # a damaged one keeps its log beside it
+            duckdb.connect(str(home.records)).close()
+        os.link(home.records, kept)
+        if log_of(home.records).exists():
+            os.rename(log_of(home.records), log_of(kept))
+    files.put_in_place(made.records, home.records, 0o600)

@@ -1,0 +1,212 @@
+"""Whether the stored state can be trusted: the cheap look of every start, and a deep one into every row and block.
+
+Nothing is changed. What is found comes back as sentences, each with what it means.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import duckdb
+
+from pipelines.connections import read_only
+from pipelines.errors import WHAT_TO_DO, StateError
+from pipelines.rules.compiler import TAG_COLUMNS, tag_sql
+from pipelines.settings import Settings
+from pipelines.statements import first_row, one_number, statement
+from pipelines.store import daily_counts
+from pipelines.store.database import (
+    Home,
+    check_counts,
+    check_version,
+    damage_told,
+    get_state,
+    is_declared,
+    pack_in_use,
+    view_sql,
+)
+from pipelines.text import many
+from schemas.pack import Pack
+from schemas.tables import ABOUT, CALENDAR, Table, published_tables, stored_tables, stored_views
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a check needs: the open state, as it was cut into weeks, and the pack that tagged it."""
+
+    home: Home
+    connection: duckdb.DuckDBPyConnection
+    settings: Settings
+    pack: Pack
+
+
+def check(home: Home, settings: Settings, pack: Pack, deep: bool) -> list[str]:
+    """Lines of what agrees. Raises StateError with everything found that does not, and what to do.
+
+    `pack` is the configured one; the one that tagged the history is used. The caller holds the lock, so that no run
+    changes anything between two looks.
+    """
+    with contextlib.closing(read_only(home.records)) as connection:
+        with damage_told(home.records):
+            check_version(connection, home.records)
+            check_counts(connection)
+            used = pack_in_use(connection, pack)
+        lines = ["ledger, records and summaries have the same counts"]
+        if not deep:
+            return lines
+        zone, weeks = get_state(connection, "time_zone"), get_state(connection, "week_system")
+        look = Look(home, connection, replace(settings, time_zone=zone, week_system=weeks), used)
+        problems = list(_problems(look, lines))
+    if problems:
+        raise StateError("\n  ".join([f"{home.path}: {len(problems)} found:", *problems]) + f"\n{WHAT_TO_DO}")
+    return lines
+
+
+def _problems(look: Look, lines: list[str]) -> Iterator[str]:
+    """Every deep check in turn; damage that DuckDB meets ends them, for it may hide the rest."""
+    for name, problems_of in CHECKS.items():
+        try:
+            found = list(problems_of(look))
+        except duckdb.Error as error:
+            yield f"{name}: cannot be read to the end ({type(error).__name__}): the file is damaged"
+            return
+        yield from found
+        lines += [] if found else [name]
+
+
+def _blocks(look: Look) -> Iterator[str]:
+    """Reads every value of every table: DuckDB checks the sum of each block that it reads."""
+    names = look.connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT temporary").fetchall()
+    for (name,) in names:
+        _sum_of_rows(look.connection, f'FROM "{name}"')
+    return iter(())
+
+
+def _sum_of_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> tuple[object, ...] | None:
+    """Number of rows and the sum of their hashes: the same for the same rows in any order."""
+    return first_row(connection, f"SELECT count(*), sum(hash(row)::HUGEINT) FROM ({relation}) AS row")
+
+
+def _schema(look: Look) -> Iterator[str]:
+    """Tables, views and columns with their types and comments, against the one declaration of them."""
+    rows = look.connection.execute(
+        """SELECT table_name, column_name, replace(data_type, 'TIMESTAMP WITH TIME ZONE', 'TIMESTAMPTZ'), comment
+           FROM duckdb_columns() WHERE NOT internal AND database_name = 'calfwatch'
+           ORDER BY table_name, column_index"""
+    ).fetchall()
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    for name, *column in rows:
+        found.setdefault(name, []).append((column[0], _spelled(column[1]), column[2]))
+    wanted = {table.name: table for table in (*stored_tables(look.pack), *stored_views(look.pack))}
+    for name in sorted(found.keys() ^ wanted.keys()):
+        yield f"table or view {name} is {'missing' if name in wanted else 'none of ours'}"
+    told = 3 if is_declared(look.connection, look.settings, look.pack) else 2  # other words are no damage
+    for name in sorted(found.keys() & wanted.keys()):
+        declared = [(column.name, _spelled(column.type), column.meaning) for column in wanted[name].columns]
+        if [column[:told] for column in found[name]] != [column[:told] for column in declared]:
+            yield f"{name} has not the declared columns, types and comments"
+
+
+def _spelled(kind: str) -> str:
+    """A type as DuckDB and the declaration both can be read."""
+    return kind.replace('"', "")
+
+
+def _references(look: Look) -> Iterator[str]:
+    for name, rows in look.connection.execute(statement("store", "check_references")).fetchall():
+        if rows:
+            yield f"{rows:,} {name}"
+
+
+def _daily(look: Look) -> Iterator[str]:
+    """Every daily count, and the calendar, counted again from the records."""
+    for table, sql in daily_counts.recounted(look.connection, look.settings, look.pack):
+        yield from _differing(look, table, sql)
+    yield from _differing(look, CALENDAR, statement("store", "calendar", **daily_counts.week_words(look.settings)))
+
+
+def _differing(look: Look, table: Table, sql: str) -> Iterator[str]:
+    columns = ", ".join(f"{column.name}::{column.type} AS {column.name}" for column in table.columns)
+    again, stored = f"SELECT {columns} FROM ({sql})", f"SELECT {columns} FROM {table.name}"
+    rows = one_number(
+        look.connection,
+        f"SELECT count(*) FROM ((({again}) EXCEPT ALL ({stored})) UNION ALL (({stored}) EXCEPT ALL ({again})))",
+    )
+    if rows:
+        yield f"{table.name}: {many(rows, 'row differs', 'rows differ')} from the records counted again"
+
+
+def _views(look: Look) -> Iterator[str]:
+    """Every view gives what its SELECT of this version gives; the next run replaces those of another version."""
+    if not is_declared(look.connection, look.settings, look.pack):
+        return
+    for view in stored_views(look.pack):
+        sql = view_sql(view, look.settings, look.pack)
+        if _sum_of_rows(look.connection, f"FROM {view.name}") != _sum_of_rows(look.connection, sql):
+            yield f"view {view.name} is not that of this version of calfwatch"
+
+
+def _tags(look: Look) -> Iterator[str]:
+    """Every record tagged again with the pack that the state names."""
+    kept = ", ".join(f"{name} AS {name}_before" for name in TAG_COLUMNS)
+    relation = f"(SELECT * EXCLUDE ({', '.join(TAG_COLUMNS)}), {kept} FROM records)"
+    differ = " OR ".join(f"{name} IS DISTINCT FROM {name}_before" for name in TAG_COLUMNS)
+    wrong = one_number(look.connection, f"SELECT count(*) FROM ({tag_sql(look.pack, relation)}) WHERE {differ}")
+    if wrong:
+        having = many(wrong, "record has", "records have")
+        yield f"{having} tags that the rule pack {look.pack.version} does not give {'it' if wrong == 1 else 'them'}"
+
+
+def _snapshot(look: Look) -> Iterator[str]:
+    """The published tables against the stored ones; one from before the last change is old, not wrong."""
+    if not look.home.summaries.exists():
+        return
+    with contextlib.closing(read_only(look.home.summaries)) as published:
+        _blocks(replace(look, connection=published))
+        if not is_current(published, look.connection):
+            return
+        for table in published_tables():
+            sql = f"FROM {table.name}"
+            if table is not ABOUT and _sum_of_rows(published, sql) != _sum_of_rows(look.connection, sql):
+                yield f"summaries.duckdb: {table.name} is not what is stored; `calfwatch run` publishes it anew"
+
+
+def is_current(published: duckdb.DuckDBPyConnection, records: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a snapshot knows every delivery and deed. Numbers tell, not times: a clock may have been set back."""
+    newest = first_row(
+        records, "SELECT (SELECT coalesce(max(delivery_no), 0) FROM files), (SELECT count(*) FROM audit)"
+    )
+    try:
+        return first_row(published, "SELECT last_delivery, deeds FROM about") == newest
+    except duckdb.BinderException:  # published by an older calfwatch
+        return False
+
+
+def _modes(look: Look) -> Iterator[str]:
+    """What is private is its owner's alone: the home as a whole, or else each file in it."""
+    home = look.home
+    if not home.path.stat().st_mode & 0o077:
+        return
+    for path in _private(home):
+        if path.stat().st_mode & 0o077:
+            yield f"{path} may be read by others; mend it with `chmod go= {path}`"
+
+
+def _private(home: Home) -> Iterator[Path]:
+    yield from (path for path in home.path.glob("*.duckdb*") if path != home.public)
+    yield from (path for path in (home.scratch, home.reports, home.path / "prefect") if path.exists())
+
+
+CHECKS: dict[str, Callable[[Look], Iterator[str]]] = {
+    "every block can be read": _blocks,
+    "tables, columns and comments are as declared": _schema,
+    "ledger, records, superseded records and quarantine refer to each other": _references,
+    "the daily counts are those of the records, row for row": _daily,
+    "the views are those of this version": _views,
+    "the tags are those of the rule pack": _tags,
+    "the published snapshot is what is stored": _snapshot,
+    "private files are private": _modes,
+}

@@ -1,0 +1,57 @@
+"""Rows that were set aside: why, counted by file and reason; or every bad cell of them, as CSV."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+import duckdb
+
+from pipelines.connections import read_only
+from pipelines.errors import UsageError
+from pipelines.statements import first_row
+from pipelines.store.database import damage_told
+from pipelines.text import harmless, many, printable, shown_in
+
+REASONS = """
+SELECT path, coalesce(column_name, 'line') || ': ' || check_name, any_value(allowed), count(*)
+FROM quarantine JOIN files USING (delivery_no) WHERE starts_with(quarantine.file_id, ?)
+GROUP BY ALL ORDER BY path, count(*) DESC, 2"""
+CELLS = """
+SELECT path, quarantine.*
+FROM quarantine JOIN files USING (delivery_no) WHERE starts_with(quarantine.file_id, ?)
+ORDER BY delivery_no, line_number, column_name NULLS FIRST"""
+ROWS_AT_A_TIME = 10_000
+
+
+def reason_lines(records: Path, file_id: str = "") -> list[str]:
+    """One line a file and reason, with its number of bad cells, and their sum; `file_id` may be an id's beginning.
+
+    Raises UsageError where no file of the ledger has such an id.
+    """
+    with _opened(records, file_id) as connection:
+        rows = connection.execute(REASONS, [file_id]).fetchall()
+    lines = [f"{cells:>8,}  {reason}  (allowed: {allowed})  {printable(path)}" for path, reason, allowed, cells in rows]
+    return [*lines, many(sum(row[3] for row in rows), "bad cell") if rows else "nothing in the quarantine"]
+
+
+def write_cells(records: Path, file_id: str, stream: TextIO) -> None:
+    """Every bad cell as CSV for a spreadsheet. Raises UsageError as `reason_lines`."""
+    writer = csv.writer(stream)
+    with _opened(records, file_id) as connection:
+        result = connection.execute(CELLS, [file_id])
+        writer.writerow([column[0] for column in result.description or []])
+        while rows := result.fetchmany(ROWS_AT_A_TIME):
+            writer.writerows([[shown_in(stream, harmless(cell)) for cell in row] for row in rows])
+
+
+@contextlib.contextmanager
+def _opened(records: Path, file_id: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    with contextlib.closing(read_only(records)) as connection, damage_told(records):
+        known = first_row(connection, "SELECT 1 FROM files WHERE starts_with(file_id, ?) LIMIT 1", [file_id])
+        if file_id and not known:
+            raise UsageError(f"no file of the ledger has an id that begins with '{file_id}'")
+        yield connection

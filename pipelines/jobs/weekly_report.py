@@ -1,0 +1,130 @@
+"""The weekly reports that are asked for or due: made from a snapshot, published once, and then left as they are."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from pipelines.connections import read_only
+from pipelines.errors import CalfwatchError, UsageError
+from pipelines.settings import load_settings
+from pipelines.store import database, revisions, snapshot
+from pipelines.store.database import Home
+from pipelines.store.packs import configured_pack, published_pack
+
+PRELIMINARY = "preliminary"  # in `reports`: the folder of weeks that still run
+UNPUBLISHED = ".unpublished"  # in `reports`: where a report is made before it is published
+
+
+def write_week(home: Home, week: str, out: Path | None, as_known_now: bool, wait_seconds: float = 60) -> Path:
+    """A week's report and its folder. A published week is frozen: it is left, or copied to `out`, as it is.
+
+    A week that still runs is not published: its report so far goes to `reports/preliminary/`, anew each time.
+    Raises UsageError for a week that is not covered, LockedError where another run holds the home.
+    """
+    from pipelines.report import write_report
+
+    if out and out.resolve() in (home.reports.resolve(), (home.reports / PRELIMINARY).resolve()):
+        raise UsageError(f"--out {out} is where the published reports are; name another folder")
+    if as_known_now and out:
+        return write_report(home.summaries, published_pack(home), out, _week_name(home, week))
+    folder = home.reports / _week_name(home, week)
+    if not _is_report(folder) or _is_unfinished(home):
+        (folder,) = _write_weeks(home, [week], wait_seconds)
+    return _copied(folder, out) if out else folder
+
+
+def write_due_reports(home: Home, wait_seconds: float = 60) -> list[Path]:
+    """Publishes every week that ended since the last published one, oldest first; of a home without any, the last.
+
+    A schedule that missed a Monday leaves no hole. Raises LockedError where another run holds the home.
+    """
+    if not home.records.exists() and not home.summaries.exists():  # a schedule may start before the first file comes
+        return []
+    ended = _ended_weeks(home)
+    published = [place for place, week in enumerate(ended) if _is_report(home.reports / week)]
+    due = ended[published[-1] + 1 :] if published else ended[-1:]
+    return _write_weeks(home, due, wait_seconds) if due or _is_unfinished(home) else []
+
+
+def _is_report(folder: Path) -> bool:
+    return (folder / "internal.html").exists()
+
+
+def _is_unfinished(home: Home) -> bool:
+    """Whether a run was killed between a report's rename and the end of what belongs to it."""
+    return (home.reports / UNPUBLISHED).exists()
+
+
+def _write_weeks(home: Home, weeks: Sequence[str], wait_seconds: float) -> list[Path]:
+    """Writes the reports that are missing, from one snapshot of now: that of a Sunday does not know that the week is
+    over. Then the index, and what was reported is recorded; the folder UNPUBLISHED goes last."""
+    from pipelines.report import write_index
+
+    settings = load_settings(home.path)
+    configured = configured_pack(home, settings)
+    with database.writing(home, settings, configured, wait_seconds) as connection:
+        snapshot.publish_if_stale(connection, home, settings)
+        folders = [_write_report(connection, home, _week_name(home, week)) for week in weeks]
+        write_index(home.reports)
+        with database.transaction(connection):
+            revisions.adopt(connection, home.reports)
+        shutil.rmtree(home.reports / UNPUBLISHED, ignore_errors=True)
+    return folders
+
+
+def _write_report(connection: duckdb.DuckDBPyConnection, home: Home, week: str) -> Path:
+    from pipelines.explain.pages import week_pages
+    from pipelines.report import write_report
+
+    if _is_report(home.reports / week):  # a run before, or beside, was first
+        return home.reports / week
+    pages, pack = week_pages(connection, week), published_pack(home)
+    if week not in _ended_weeks(home):
+        return write_report(home.summaries, pack, home.reports / PRELIMINARY, week, pages)
+    shutil.rmtree(home.reports / UNPUBLISHED, ignore_errors=True)
+    folder = write_report(home.summaries, pack, home.reports / UNPUBLISHED, week, pages)
+    with contextlib.closing(read_only(home.summaries)) as published:
+        revisions.freeze(published, folder, week, home.reports / week)
+    shutil.rmtree(home.reports / PRELIMINARY / week, ignore_errors=True)
+    return home.reports / week
+
+
+def _ended_weeks(home: Home) -> list[str]:
+    """Every covered week that is over by now, oldest first, whenever the snapshot was published."""
+    sql = """SELECT week FROM (SELECT DISTINCT week, week_start FROM weekly_triage), about
+        WHERE week_start + 7 <= (now() AT TIME ZONE about.time_zone)::DATE ORDER BY week_start"""
+    with contextlib.closing(read_only(home.summaries)) as connection, database.damage_told(home.summaries):
+        return [week for (week,) in connection.execute(sql).fetchall()]
+
+
+def _week_name(home: Home, week: str) -> str:
+    """The week; `latest` is the last covered one that is over."""
+    if week != "latest":
+        if not re.fullmatch(r"\d{4}-M?W\d{2}", week):
+            raise UsageError(f"'{week}' is not a week; write it as 2026-W47, or latest")
+        return week
+    if not (ended := _ended_weeks(home)):
+        note = _withdrawn_note(home)
+        raise UsageError(f"no covered week is complete yet; a running one can be named with --week{note}")
+    return ended[-1]
+
+
+def _withdrawn_note(home: Home) -> str:
+    """A word on withdrawn files, where the records can be read now: the snapshot does not know of them."""
+    from pipelines.explain.explanation import withdrawn_note
+
+    with contextlib.suppress(CalfwatchError), contextlib.closing(read_only(home.records)) as connection:
+        return withdrawn_note(connection)
+    return ""
+
+
+def _copied(published: Path, out: Path) -> Path:
+    target = out / published.name
+    shutil.copytree(published, target, dirs_exist_ok=True)
+    return target

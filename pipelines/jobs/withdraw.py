@@ -1,0 +1,302 @@
+"""A wrong file taken back: the state becomes the one of a home to which it was never delivered.
+
+Its records go, and the records they replaced come back. Rows of later files that were left out because they were
+equal to its records are missing in the store, so those files are read again where they lie; where one is gone,
+nothing is changed. The ledger keeps the file as `withdrawn`, with all its counts at zero.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.errors import FileRejected, UsageError
+from pipelines.intake.adapters import load_adapter, scratch
+from pipelines.intake.buffer import Spool
+from pipelines.intake.lines import Delivery, content_id
+from pipelines.intake.reader import Rows, plain_answers
+from pipelines.intake.screening import Judge, Judged, incoming_schema
+from pipelines.jobs.ingest import UNREAD, Context
+from pipelines.rules.compiler import tag_sql
+from pipelines.statements import one_number, sql_list, statement
+from pipelines.store import audit, daily_counts
+from pipelines.store.database import check_counts, reports_sql, transaction
+from pipelines.text import many
+from schemas.fields import AGE_BANDS, SEXES
+from schemas.pack import Pack
+from schemas.tables import records_table
+
+WITHDRAWN = "it was withdrawn, and stays out; `calfwatch withdraw --undo` lets it in again"
+IDS = ("line_number", "report_id")
+UNDONE = "its withdrawal was undone: deliver the file again; it then counts as the latest delivery"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of the ledger."""
+
+    delivery_no: int
+    file_id: str
+    source: str
+    status: str
+    path: str
+    rows: int
+    accepted: int
+
+
+def withdraw(
+    connection: duckdb.DuckDBPyConnection, context: Context, file_id: str, source: str | None, csvs: Sequence[Delivery]
+) -> str:
+    """Takes a file back in one transaction; returns what was done, in one line.
+
+    `csvs` are places to look for later files that must be read again and no longer lie where they did.
+    Raises UsageError where the file is not known or such a file is missing; then nothing is changed.
+    """
+    entry = find_entry(connection, file_id, source)
+    if entry.status == "withdrawn":
+        return f"{entry.file_id[:12]}: withdrawn before; nothing more to take back"
+    if entry.status == "rejected":
+        return _close(connection, entry)
+    connection.execute(statement("store", "named_reports"), {"withdrawn": entry.delivery_no})
+    repeated = _repeating_files(connection, entry)
+    _read_again(connection, context, repeated, _found(context, repeated, csvs))
+    with transaction(connection):
+        text = _take_back(connection, context, entry)
+        check_counts(connection)
+        audit.note(connection, "withdraw", entry.file_id, f"{text}; {len(repeated)} later files read again")
+    return text
+
+
+def undo(connection: duckdb.DuckDBPyConnection, file_id: str, source: str | None) -> str:
+    """Lets a withdrawn file be taken in again when it is delivered the next time."""
+    entry = find_entry(connection, file_id, source)
+    if entry.status != "withdrawn":
+        raise UsageError(f"{entry.file_id[:12]} is not withdrawn; nothing to undo")
+    with transaction(connection):
+        values = [UNDONE, entry.delivery_no]
+        connection.execute(
+            "UPDATE files SET status = 'rejected', reason = ?, tried_with = '' WHERE delivery_no = ?", values
+        )
+        audit.note(connection, "withdraw", entry.file_id, "undone; it is taken in at its next delivery")
+    return f"{entry.file_id[:12]}: {UNDONE}"
+
+
+def find_entry(connection: duckdb.DuckDBPyConnection, file_id: str, source: str | None) -> Entry:
+    """The one file whose id begins so. Raises UsageError where there is none, or more than one."""
+    entries = _entries(connection, "starts_with(file_id, ?) AND (source = ? OR ? IS NULL)", [file_id, source, source])
+    if not file_id or not entries:
+        raise UsageError(
+            f"no file of the ledger has an id that begins with '{file_id}';"
+            ' `calfwatch query --db records "FROM files"` lists them'
+        )
+    if len(entries) > 1:
+        some = ", ".join(f"{entry.file_id[:12]} of {entry.source}" for entry in entries[:3])
+        raise UsageError(f"'{file_id}' begins {len(entries)} ids ({some}); give more of it, or --source")
+    return entries[0]
+
+
+def _entries(connection: duckdb.DuckDBPyConnection, condition: str, values: Sequence[object]) -> list[Entry]:
+    """The files of the ledger that meet a condition, in the order of their deliveries."""
+    columns = "delivery_no, file_id, source, status, path, rows_read, rows_accepted"
+    rows = connection.execute(f"SELECT {columns} FROM files WHERE {condition} ORDER BY delivery_no", values).fetchall()
+    return [Entry(*row) for row in rows]
+
+
+def _close(connection: duckdb.DuckDBPyConnection, entry: Entry) -> str:
+    """A rejected file, of which nothing is stored, asks for attention no more; one that could not be read is forgotten,
+    for it has no content by which it could be known again."""
+    with transaction(connection):
+        if entry.file_id.startswith(UNREAD):
+            connection.execute("DELETE FROM files WHERE delivery_no = ?", [entry.delivery_no])
+        else:
+            _mark(connection, entry)
+        text = f"{entry.file_id[:12]}: was rejected, so nothing of it is stored; it is no longer waited for"
+        audit.note(connection, "withdraw", entry.file_id, text)
+    return text
+
+
+def _repeating_files(connection: duckdb.DuckDBPyConnection, entry: Entry) -> list[Entry]:
+    """Later files of the sender with duplicates: some may have been equal to a record of the withdrawn file."""
+    condition = """source = ? AND status = 'accepted' AND delivery_no > ? AND rows_duplicate > 0
+        AND EXISTS (FROM named)"""
+    return _entries(connection, condition, [entry.source, entry.delivery_no])
+
+
+def _found(context: Context, wanted: Sequence[Entry], csvs: Sequence[Delivery]) -> dict[int, Path]:
+    """Where each wanted file lies, by its content; UsageError names those that lie nowhere."""
+    offered: Mapping[str, Path] = {}
+    places = {entry.delivery_no: Path(entry.path) for entry in wanted if _holds(context, Path(entry.path), entry)}
+    missing = [entry for entry in wanted if entry.delivery_no not in places]
+    if missing and csvs:
+        offered = {content_id(delivery.path, context.settings): delivery.path for delivery in csvs}
+    places |= {entry.delivery_no: offered[entry.file_id] for entry in missing if entry.file_id in offered}
+    gone = [entry for entry in missing if entry.delivery_no not in places]
+    if gone:
+        names = ", ".join(ascii(entry.path)[1:-1] for entry in gone[:3]) + (", ..." if len(gone) > 3 else "")
+        raise UsageError(
+            f"{len(gone)} of {len(wanted)} later files that may repeat its records are not where they were: {names}\n"
+            "Nothing was changed. Put them back, or name where they lie with --csv PATH."
+        )
+    return places
+
+
+def _holds(context: Context, path: Path, entry: Entry) -> bool:
+    with contextlib.suppress(FileRejected):
+        return content_id(path, context.settings) == entry.file_id
+    return False
+
+
+def _read_again(
+    connection: duckdb.DuckDBPyConnection, context: Context, wanted: Sequence[Entry], places: Mapping[int, Path]
+) -> None:
+    """Fills the table `repeated` with the rows of later files about reports that the withdrawn file named."""
+    columns = _version_columns(context.pack)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE repeated AS SELECT {columns} FROM records LIMIT 0")
+    for entry in wanted:
+        delivery = Delivery(places[entry.delivery_no], context.settings.source(entry.source))
+        adapter = load_adapter(delivery.source, context.home.path)
+        folder = context.home.scratch
+        with contextlib.closing(scratch(folder)) as work, contextlib.closing(Spool(folder)) as spool:
+            try:
+                with contextlib.closing(Rows(delivery, context.settings, plain_answers(adapter, context.pack))) as rows:
+                    judged = Judge(rows, adapter, context.settings, context.pack, work, spool, entry.file_id).judge()
+            except FileRejected as rejection:
+                raise _changed(entry, rejection.reason) from rejection
+            _check_same(connection, entry, judged)
+            _keep_repeated(connection, context.pack, entry, judged)
+
+
+def _version_columns(pack: Pack) -> str:
+    """What makes a version of a report: where it came from, its id, and what it says."""
+    return ", ".join(("delivery_no", *incoming_schema(pack).names))
+
+
+def _check_same(connection: duckdb.DuckDBPyConnection, entry: Entry, judged: Judged) -> None:
+    """The file must read as it did: settings or an adapter may have changed since."""
+    row = connection.execute(
+        "SELECT rows_read, rows_out_of_scope, first_report, last_report FROM files WHERE delivery_no = ?",
+        [entry.delivery_no],
+    ).fetchall()[0]
+    counts = judged.counts
+    if row != (counts.rows, counts.out_of_scope, counts.first, counts.last):
+        raise _changed(entry, f"its {counts.rows} rows or their first and last times are not what the ledger says")
+
+
+def _changed(entry: Entry, why: str) -> UsageError:
+    return UsageError(
+        f"{ascii(entry.path)[1:-1]} reads differently than when it was taken in: {why}\n"
+        "Nothing was changed. Put the settings and adapters back as they were."
+    )
+
+
+def _keep_repeated(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entry, judged: Judged) -> None:
+    columns = ", ".join(incoming_schema(pack).names)
+    connection.register("left_out", judged.left_out)
+    for batch in judged.batches():
+        connection.register("batch", pa.table(batch.accepted))
+        connection.execute(
+            f"""INSERT INTO repeated SELECT ?, {columns} FROM batch
+                WHERE report_id IN (SELECT report_id FROM named)
+                  AND line_number NOT IN (SELECT line_number FROM left_out)""",
+            [entry.delivery_no],
+        )
+        connection.unregister("batch")
+    connection.unregister("left_out")
+
+
+def _take_back(connection: duckdb.DuckDBPyConnection, context: Context, entry: Entry) -> str:
+    """Everything that changes; inside the caller's transaction."""
+    ids = {"source": entry.source, "withdrawn": entry.delivery_no}
+    connection.execute(_stored_versions_sql(context.pack), ids)
+    content = ", ".join(f"'{n}': {n}" for n in incoming_schema(context.pack).names if n not in IDS)
+    connection.execute(statement("store", "report_versions", content=content))
+    back = one_number(
+        connection,
+        """SELECT count(*) FROM versions SEMI JOIN (FROM records WHERE delivery_no = ?) AS gone USING (report_id)
+           WHERE kept AND replaced_by IS NULL""",
+        [entry.delivery_no],
+    )
+    _move_counts(connection, ids)
+    _put_versions(connection, context.pack, entry)
+    connection.execute("DELETE FROM quarantine WHERE delivery_no = ?", [entry.delivery_no])
+    _mark(connection, entry)
+    daily_counts.rebuild(connection, context.settings, context.pack)
+    place = "its place" if entry.accepted == 1 else "their place"
+    return f"{entry.file_id[:12]}: {many(entry.accepted, 'record')} taken back, {many(back, 'other')} in use in {place}"
+
+
+def _move_counts(connection: duckdb.DuckDBPyConnection, ids: Mapping[str, object]) -> None:
+    """In the ledger of the other files: what was a duplicate may be a record now, or the other way round."""
+    for delivery_no, brought, replaced in connection.execute(
+        statement("store", "report_versions_ledger"), ids
+    ).fetchall():
+        connection.execute(
+            """UPDATE files SET rows_accepted = rows_accepted + ?, rows_duplicate = rows_duplicate - ?,
+                 rows_superseded = rows_superseded + ? WHERE delivery_no = ?""",
+            [brought, brought, replaced, delivery_no],
+        )
+
+
+def _stored_versions_sql(pack: Pack) -> str:
+    """Records and superseded records of the named reports, packed alike, without the withdrawn file's."""
+    columns = _version_columns(pack)
+    return f"""CREATE OR REPLACE TEMP TABLE stored_versions AS
+        SELECT {columns} FROM records
+        WHERE source = $source AND delivery_no <> $withdrawn AND report_id IN (SELECT report_id FROM named)
+        UNION ALL
+        SELECT {columns} FROM ({_packed_sql(pack)})
+        WHERE source = $source AND delivery_no <> $withdrawn AND report_id IN (SELECT report_id FROM named)"""
+
+
+def _packed_sql(pack: Pack) -> str:
+    """Superseded records with their answers and codes as `records` has them: the reverse of store.reports_sql."""
+    answered = " | ".join(f"(CASE WHEN {n} IS NULL THEN 0 ELSE {1 << b} END)" for b, n in enumerate(pack.field_names))
+    yes = " | ".join(f"(CASE WHEN {n} THEN {1 << b} ELSE 0 END)" for b, n in enumerate(pack.field_names))
+    numbers = "".join(f", {name}" for name in pack.own_numbers)
+    choices = "".join(
+        f", coalesce(list_position({sql_list(values)}, {name}), 0)::UTINYINT AS {name}"
+        for name, values in pack.choices.items()
+    )
+    return f"""SELECT source, files.delivery_no, report_id, reported_at, region,
+        coalesce(list_position({sql_list(AGE_BANDS)}, age_band), 0)::UTINYINT AS age_band,
+        coalesce(list_position({sql_list(SEXES)}, sex), 0)::UTINYINT AS sex,
+        pain_score::UTINYINT AS pain_score, duration_days::USMALLINT AS duration_days,
+        ({answered})::UINTEGER AS answered, ({yes})::UINTEGER AS yes,
+        line_number::UINTEGER AS line_number{numbers}{choices}
+      FROM superseded JOIN files USING (file_id, source)"""
+
+
+def _put_versions(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entry) -> None:
+    """Writes the versions that are kept to `records` and `superseded`, in place of what is there."""
+    about = "source = ? AND report_id IN (SELECT report_id FROM named)"
+    connection.execute(f"DELETE FROM records WHERE {about}", [entry.source])
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE was AS SELECT * FROM superseded WHERE {about}", [entry.source])
+    connection.execute(f"DELETE FROM superseded WHERE {about}", [entry.source])
+    connection.execute(
+        f"""CREATE OR REPLACE TEMP TABLE kept AS
+            SELECT ? AS source, tagged.* FROM ({tag_sql(pack, "(SELECT * FROM versions WHERE kept)")}) AS tagged""",
+        [entry.source],
+    )
+    connection.execute(
+        f"INSERT INTO records SELECT {', '.join(records_table(pack).column_names)} FROM kept WHERE replaced_by IS NULL"
+    )
+    # what was superseded keeps the tags of its time; only what replaced it may be another file now
+    was = "SELECT * EXCLUDE (superseded_by, superseded_at) FROM was"
+    repeated = reports_sql(pack, "(SELECT * FROM kept WHERE place = 'repeated')")
+    for relation in (was, repeated):
+        connection.execute(statement("store", "put_superseded", relation=relation))
+
+
+def _mark(connection: duckdb.DuckDBPyConnection, entry: Entry) -> None:
+    connection.execute(
+        """UPDATE files SET status = 'withdrawn', reason = ?, rows_read = 0, rows_accepted = 0,
+             rows_quarantined = 0, rows_duplicate = 0, rows_out_of_scope = 0, rows_superseded = 0,
+             first_report = NULL, last_report = NULL
+           WHERE delivery_no = ?""",
+        [WITHDRAWN, entry.delivery_no],
+    )

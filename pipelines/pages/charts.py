@@ -1,0 +1,297 @@
+"""Weeks -> columns and trends as SVG text. Pure functions: the same input gives the same bytes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby, pairwise
+from xml.etree import ElementTree
+
+from pipelines.pages.svg import MONTHS, day, drawing, node, text_of
+
+NARROW = 400  # units; a drawing up to this width has no room for a scale beside the plot
+SCALE_WIDTH = 54
+MONTH_WIDTH = 36  # of a month's name in the largest text, the phone's
+
+
+@dataclass(frozen=True)
+class Week:
+    """One week on the time axis: its name and its first day."""
+
+    label: str
+    start: date
+
+
+@dataclass(frozen=True)
+class Series:
+    """One weekly series: a count for each week of the axis, None where the week is not covered."""
+
+    label: str
+    paint: str
+    counts: Sequence[int | None]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the history lets expect of one series: a count and an upper bound a week, and where it alarmed."""
+
+    counts: Sequence[float | None]
+    upper: Sequence[float | None]
+    alarms: Sequence[bool]
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A plot area inside a drawing, in the drawing's units; y grows downward. One slot a week."""
+
+    left: float
+    right: float
+    top: float
+    bottom: float
+    slots: int
+    peak: int
+
+    @property
+    def slot(self) -> float:
+        return (self.right - self.left) / self.slots
+
+    def x(self, i: float) -> float:
+        return self.left + self.slot * i
+
+    def y(self, value: float) -> float:
+        return self.bottom - (self.bottom - self.top) * value / self.peak
+
+
+def weekly_columns(
+    name: str,
+    title: str,
+    weeks: Sequence[Week],
+    series: Sequence[Series],
+    size: tuple[int, int] = (560, 230),
+) -> str:
+    """Stacked columns, one a week, the first series at the bottom. A week that is not covered is a gap.
+
+    name: unique on the page (ids start with it); series: all of the length of `weeks`; size: units = CSS px.
+    """
+    width, height = size
+    totals = _totals(series)
+    peak = nice_peak(max((total for total in totals if total is not None), default=0))
+    left = SCALE_WIDTH if width > NARROW else 0
+    frame = _Frame(left, width, 20, height - 26, len(weeks), peak)
+    root = drawing(name, title, describe(weeks, series), size)
+    if any(s.paint == "unresolved" for s in series):
+        root.append(_hatching(name))
+    root.extend([*_grid(frame), *_gaps(frame, totals), *_month_marks(frame, weeks)])
+    root.extend(_column(name, frame, weeks, series, i) for i, total in enumerate(totals) if total is not None)
+    root.extend(_axis(frame))
+    return text_of(root)
+
+
+def epidemic_curve(name: str, title: str, weeks: Sequence[Week], seen: Series, expected: Expected) -> str:
+    """One series' columns with its expected range: a solid step line for the expected count, a dashed one for
+    the upper bound, the range between them shaded, and a triangle over each week with an alarm."""
+    size = (560, 200)
+    heights = [*seen.counts, *expected.upper, *expected.counts]
+    peak = nice_peak(math.ceil(max((height for height in heights if height is not None), default=0)))
+    frame = _Frame(SCALE_WIDTH, 560, 24, 174, len(weeks), peak)
+    root = drawing(name, title, f"{describe(weeks, [seen])} {_expected_sentence(weeks, expected)}", size)
+    root.extend([*_grid(frame), *_gaps(frame, seen.counts), *_month_marks(frame, weeks)])
+    for i, count in enumerate(seen.counts):
+        if count is not None:
+            root.append(_curve_week(frame, weeks[i], seen, expected, i))
+    root.extend([*_ranges(frame, expected), *_axis(frame)])
+    root.extend(_alarm_mark(frame, i, seen.counts[i] or 0) for i, alarm in enumerate(expected.alarms) if alarm)
+    return text_of(root)
+
+
+def sparkline(name: str, label: str, paint: str, counts: Sequence[int | None]) -> str:
+    """A trend the size of a word: columns without axes, the last one in full color; gaps stay empty."""
+    known = [count for count in counts if count is not None]
+    frame = _Frame(0, 130, 1, 27, len(counts), max([1, *known]))
+    root = drawing(name, label, _range_sentence(counts), (130, 28))
+    root.set("preserveAspectRatio", "none")  # no text in it: it may take any shape
+    root.append(node("line", x1=0, x2=130, y1=27.5, y2=27.5, class_="grid"))
+    for i, count in enumerate(counts):
+        if count is not None:
+            paint_class = paint if i == len(counts) - 1 else f"{paint} rest"
+            root.append(_bar(frame, i, 0, count, paint_class))
+    return text_of(root)
+
+
+def nice_peak(highest: int) -> int:
+    """The top of an axis: the smallest even one of a few round numbers times a power of ten, 2 at least."""
+    if highest <= 2:
+        return 2
+    power = 10 ** (len(str(highest)) - 1)
+    steps = (power * tenths / 10 for tenths in (10, 12, 16, 20, 25, 30, 40, 50, 60, 80, 100))
+    return next(int(step) for step in steps if step >= highest and step % 2 == 0)
+
+
+def describe(weeks: Sequence[Week], series: Sequence[Series]) -> str:
+    """The text alternative of a weekly chart: its span, its gaps, and each series' range and last value."""
+    missing = sum(total is None for total in _totals(series))
+    gaps = f" {missing} of them without data." if missing else ""
+    span = f"{len(weeks)} weeks from {day(weeks[0].start)} to the week of {day(weeks[-1].start)}."
+    return span + gaps + "".join(f" {s.label}: {_range_sentence(s.counts)}" for s in series)
+
+
+def _expected_sentence(weeks: Sequence[Week], expected: Expected) -> str:
+    now, upper = expected.counts[-1], expected.upper[-1]
+    this_week = "No expected range in the last week."
+    if now is not None and upper is not None:
+        this_week = f"Expected in the last week {now:,.1f}, upper bound {upper:,.1f}."
+    alarms = [week.label for week, alarm in zip(weeks, expected.alarms, strict=True) if alarm]
+    return f"{this_week} {'Alarms: ' + ', '.join(alarms) if alarms else 'No alarm'}."
+
+
+def _range_sentence(counts: Sequence[int | None]) -> str:
+    known = [count for count in counts if count is not None]
+    if not known:
+        return "no data."
+    last = "no data" if counts[-1] is None else f"{counts[-1]:,}"
+    return f"{min(known):,} to {max(known):,} a week, {last} in the last week."
+
+
+def _totals(series: Sequence[Series]) -> list[int | None]:
+    """The height of each week's stack; None where no series has a count."""
+    stacks = [[s.counts[i] for s in series] for i in range(len(series[0].counts))]
+    return [None if all(c is None for c in stack) else sum(c or 0 for c in stack) for stack in stacks]
+
+
+def _column(name: str, frame: _Frame, weeks: Sequence[Week], series: Sequence[Series], i: int) -> ElementTree.Element:
+    """One week's stack; pointing at it shows the numbers."""
+    week = weeks[i]
+    values = [(s, s.counts[i] or 0) for s in series]
+    hint = "\n".join([f"{week.label} (from {day(week.start)})", *(f"{s.label}: {count:,}" for s, count in values)])
+    group = node("g", node("title", hint), class_="week", data_week=week.label)
+    base = 0
+    for s, count in values:
+        if count:
+            group.append(_bar(frame, i, base, count, s.paint))
+            if s.paint == "unresolved":
+                group.append(_bar(frame, i, base, count, "", fill=f"url(#{name}-hatch)"))
+        base += count
+    if not base:
+        group.append(_zero_mark(frame, i))
+    return group
+
+
+def _curve_week(frame: _Frame, week: Week, seen: Series, expected: Expected, i: int) -> ElementTree.Element:
+    """One week's column; pointing at it shows its numbers."""
+    count = seen.counts[i] or 0
+    lines = [f"{week.label} (from {day(week.start)})", f"{seen.label}: {count:,}"]
+    if expected.upper[i] is not None:
+        lines.append(f"Expected: {expected.counts[i] or 0:,.1f}, upper bound {expected.upper[i]:,.1f}")
+    lines += ["Alarm: more than expected"] if expected.alarms[i] else []
+    paint = seen.paint if expected.alarms[i] else f"{seen.paint} rest"  # the lines must stand out from it
+    bar = _bar(frame, i, 0, count, paint) if count else _zero_mark(frame, i)
+    return node("g", node("title", "\n".join(lines)), bar, class_="week", data_week=week.label)
+
+
+def _ranges(frame: _Frame, expected: Expected) -> Iterator[ElementTree.Element]:
+    """The expected range, one shape for each run of weeks that have one."""
+    known = [None not in pair for pair in zip(expected.counts, expected.upper, strict=True)]
+    for is_known, run in groupby(range(len(known)), key=lambda i: known[i]):
+        places = list(run)
+        if not is_known:
+            continue
+        low = [(x, frame.y(expected.counts[i] or 0)) for i in places for x in (frame.x(i), frame.x(i + 1))]
+        high = [(x, frame.y(expected.upper[i] or 0)) for i in places for x in (frame.x(i), frame.x(i + 1))]
+        yield node("path", d=f"{_line(high)} {_line(reversed(low)).replace('M', 'L', 1)} Z", class_="range")
+        yield node("path", d=_line(low), class_="expected")
+        yield node("path", d=_line(high), class_="upper")
+
+
+def _line(points: Iterable[tuple[float, float]]) -> str:
+    return "M" + " L".join(f"{x:.1f},{y:.1f}" for x, y in points)
+
+
+def _alarm_mark(frame: _Frame, i: int, count: int) -> ElementTree.Element:
+    """A triangle that stands on its tip over the week's column."""
+    x, y = frame.x(i + 0.5), frame.y(count) - 3
+    return node("path", d=f"M{x:.1f},{y:.1f} l-6,-10 l12,0 Z", class_="alarm")
+
+
+def _bar(frame: _Frame, i: int, base: int, count: int, paint: str, fill: str = "") -> ElementTree.Element:
+    top, bottom = frame.y(base + count), frame.y(base)
+    gap = 0.7 if base else 0  # the paper shows between stacked parts
+    width = frame.slot * 0.78
+    attributes = {"fill": fill} if fill else {"class_": paint}
+    return node(
+        "rect",
+        x=frame.x(i + 0.11),
+        y=top,
+        width=width,
+        height=max(bottom - top - gap, 0.4),
+        **attributes,
+    )
+
+
+def _zero_mark(frame: _Frame, i: int) -> ElementTree.Element:
+    """A covered week without any report: a short stroke on the base line, so that it is no gap."""
+    return node(
+        "rect",
+        x=frame.x(i + 0.11),
+        y=frame.bottom - 1.5,
+        width=frame.slot * 0.78,
+        height=1.5,
+        class_="now",
+    )
+
+
+def _grid(frame: _Frame) -> Iterator[ElementTree.Element]:
+    """Lines at the half and the top of the scale; a narrow drawing names the top alone, above its line."""
+    for value in (frame.peak // 2, frame.peak):
+        y = frame.y(value)
+        yield node("line", x1=frame.left, x2=frame.right, y1=y, y2=y, class_="grid")
+        if frame.left:
+            yield node("text", f"{value:,}", x=frame.left - 6, y=y + 4, text_anchor="end")
+        elif value == frame.peak:
+            yield node("text", f"{value:,}", x=0, y=y - 4)
+
+
+def _axis(frame: _Frame) -> Iterator[ElementTree.Element]:
+    """The base line, and the mark under the last week: the one the report is about."""
+    yield node("line", x1=frame.left, x2=frame.right, y1=frame.bottom, y2=frame.bottom, class_="base")
+    x = frame.x(frame.slots - 0.89)
+    yield node("rect", x=x, y=frame.bottom + 2, width=frame.slot * 0.78, height=3, class_="now")
+
+
+def _gaps(frame: _Frame, totals: Sequence[int | None]) -> Iterator[ElementTree.Element]:
+    """One field per run of weeks that are not covered, named where there is room for the words."""
+    for missing, run in groupby(range(len(totals)), key=lambda i: totals[i] is None):
+        places = list(run)
+        if not missing:
+            continue
+        x, width = frame.x(places[0]), frame.slot * len(places)
+        height = frame.bottom - frame.top
+        group = node("g", node("title", f"{len(places)} weeks without data" if places[1:] else "No data"))
+        group.append(node("rect", x=x + 1, y=frame.top, width=width - 2, height=height, class_="gap"))
+        if width > 70:
+            middle = (frame.top + frame.bottom) / 2
+            group.append(node("text", "no data", x=x + width / 2, y=middle, text_anchor="middle"))
+        yield group
+
+
+def month_starts(weeks: Sequence[Week]) -> list[int]:
+    """The places of the weeks under which a month's name stands: the first that starts in it."""
+    starts = [0, *(i for i, (a, b) in enumerate(pairwise(weeks), 1) if a.start.month != b.start.month)]
+    return starts[1:] if len(starts) > 1 and starts[1] < 3 else starts
+
+
+def _month_marks(frame: _Frame, weeks: Sequence[Week]) -> Iterator[ElementTree.Element]:
+    """The months' names, where the edge leaves room."""
+    for i in month_starts(weeks):
+        x = frame.x(i + 0.11)
+        if frame.right - x > MONTH_WIDTH:
+            yield node("text", MONTHS[weeks[i].start.month - 1], x=x, y=frame.bottom + 18)
+
+
+def _hatching(name: str) -> ElementTree.Element:
+    lines = node("path", d="M-1,1 l2,-2 M0,5 l5,-5 M4,6 l2,-2", class_="hatch")
+    return node(
+        "defs",
+        node("pattern", lines, id=f"{name}-hatch", width=5, height=5, patternUnits="userSpaceOnUse"),
+    )

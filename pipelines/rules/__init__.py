@@ -1,0 +1,1 @@
+"""What a rule pack means: compiled to SQL, decided exactly, checked. Pure: no database, no files."""

@@ -1,0 +1,229 @@
+"""What is wrong, or worth knowing, in a rule pack whose conditions all parse: what no record can ever fulfil.
+
+`parse_pack` refuses a pack that cannot be used. Here stands what a pack can be used with, and would hardly be meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from pipelines.errors import UsageError
+from pipelines.rules.solver import (
+    AtLeast,
+    Effort,
+    Formula,
+    Space,
+    TooMuchEffortError,
+    conditions,
+    counterexample,
+    every,
+    holds,
+    model,
+    some,
+)
+from schemas.pack import LEVELS, Cause, Evidence, Pack, TriageRule, condition_fields, places
+
+# Causes are weighed against each other, over every condition of the pack at once: here alone a search can grow beyond
+# a few seconds, and is then given up and told. The shipped pack needs a hundredth of this.
+MOST_STATEMENTS = 200_000
+ERROR, WARNING, NOTE = "error", "warning", "note"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An error makes the pack a bad one; a warning is for its author to look at; a note only says what is so."""
+
+    severity: str
+    line: int
+    what: str
+
+
+def require_sound(pack: Pack) -> None:
+    """Raises UsageError for a pack with errors: it must not tag anything. Cheap; warnings are for `findings`."""
+    if found := [what for _, _, what in _never_true(pack, _never(pack, Space(pack)))]:
+        raise UsageError("\n".join(f"rule pack {pack.version}: {what}" for what in found))
+
+
+def _never(pack: Pack, space: Space) -> set[str]:
+    """The conditions that no answers make TRUE."""
+    return {when for when in conditions(pack) if model(space.true(when), space) is None}
+
+
+def findings(pack: Pack) -> list[Finding]:
+    """Everything found, in the order of the pack's lines; decided exactly, or a note says that it was given up."""
+    space = Space(pack)
+    never = _never(pack, space)
+    sound = replace(  # what is never TRUE is told as such, and bears on nothing else
+        pack,
+        triage=tuple(rule for rule in pack.triage if rule.when not in never),
+        evidence=tuple(row for row in pack.evidence if row.when not in never),
+    )
+    covered = _covering(sound, space)
+    effort = Effort(MOST_STATEMENTS)
+    found = [*_never_true(pack, never), *_unread(pack), *_implied(sound, covered), *_unreached(sound, space, covered)]
+    found += [*_idle_causes(sound, space, effort), *_idle_evidence(sound, space, effort)]
+    lines = dict(places(pack.text))
+    told = [Finding(severity, _line(pack, lines, *place), what) for severity, place, what in found]
+    return sorted(told, key=lambda finding: finding.line)
+
+
+Place = tuple[str, object, str]  # table, one of its rows (None: the first), key
+Found = tuple[str, Place, str]  # severity, place, what
+
+
+def _line(pack: Pack, lines: dict[tuple[str, int, str], int], table: str, row: object, key: str) -> int:
+    number = getattr(pack, table).index(row) if row else 0
+    return lines.get((table, number, key)) or lines.get((table, number, ""), 1)
+
+
+def _never_true(pack: Pack, never: set[str]) -> Iterator[Found]:
+    for table in ("triage", "evidence"):
+        for rule in getattr(pack, table):
+            if rule.when in never:
+                what = f"[[{table}]] {rule.id}: when: can never be TRUE; allowed: a condition that some answers fulfil"
+                yield ERROR, (table, rule, "when"), what
+
+
+def _covering(pack: Pack, space: Space) -> dict[str, TriageRule]:
+    """Rule id -> a rule of the same level or a higher one that is TRUE whenever it is; of two alike, the first."""
+    tried: list[set[str]] = []
+    left, covered = list(pack.triage), {}
+    for rule in reversed(pack.triage):
+        others = [o for o in left if o is not rule and LEVELS.index(o.level) >= LEVELS.index(rule.level)]
+        if cover := next((other for other in others if _covers(pack, space, rule, other, tried)), None):
+            left.remove(rule)  # whatever it covers, its cover covers too
+            covered[rule.id] = cover
+    return covered
+
+
+def _covers(pack: Pack, space: Space, rule: TriageRule, other: TriageRule, tried: list[set[str]]) -> bool:
+    """Whether `other` is TRUE wherever `rule` is. `tried` collects which rules are TRUE on the records that told two
+    rules apart: most pairs need no search of their own."""
+    if any(rule.id in true and other.id not in true for true in tried):
+        return False
+    found = counterexample(space, rule.when, other.when)
+    if found:
+        tried.append({each.id for each in pack.triage if holds(space.true(each.when), found)})
+    return found is None
+
+
+def _implied(pack: Pack, covered: dict[str, TriageRule]) -> Iterator[Found]:
+    """Rules that never decide the level."""
+    for rule in pack.triage:
+        if other := covered.get(rule.id):
+            what = (
+                f"[[triage]] {rule.id}: whenever it is TRUE, {other.id} ({other.level}) is TRUE as well, so that it "
+                "never decides the level; allowed, where the article lists both"
+            )
+            yield WARNING, ("triage", rule, "when"), what
+
+
+def _unread(pack: Pack) -> Iterator[Found]:
+    triage = {name for rule in pack.triage for name in condition_fields(rule.when)}
+    evidence = {name for row in pack.evidence for name in condition_fields(row.when)}
+    for field in pack.fields:
+        place = ("fields", field, "name")
+        if field.name not in triage | evidence:
+            what = "is read by no rule and no evidence: its answers change nothing; name it in a `when`, or take it out"
+            yield WARNING, place, f"[[fields]] {field.name}: {what}"
+        elif field.name not in triage:
+            yield NOTE, place, f"[[fields]] {field.name}: is read by evidence alone, and decides no level"
+
+
+def _unreached(pack: Pack, space: Space, covered: dict[str, TriageRule]) -> Iterator[Found]:
+    """`unresolved` is always reached: by a record without any answer. A covered rule reaches nothing of its own."""
+    deciding = [rule for rule in pack.triage if rule.id not in covered]
+    emergency = [rule.when for rule in deciding if rule.level == "emergency"]
+    doctor = [rule.when for rule in deciding if rule.level == "contact_doctor"]
+    no_emergency = [space.not_true(when) for when in emergency]
+    for level, ways, why in (
+        ("emergency", [space.true(when) for when in emergency], "no rule of that level can be TRUE"),
+        (
+            "contact_doctor",
+            [every([space.true(when), *no_emergency]) for when in doctor],
+            "no rule of that level can be TRUE without one of emergency",
+        ),
+        ("self_care", [every(space.false(rule.when) for rule in pack.triage)], "no answers make every rule FALSE"),
+    ):
+        if not any(model(way, space) for way in ways):
+            what = f"[[triage]]: no record can be {level}: {why}; allowed, where that is meant"
+            yield WARNING, ("triage", None, ""), what
+
+
+def _idle_causes(pack: Pack, space: Space, effort: Effort) -> Iterator[Found]:
+    for cause in pack.causes:
+        place = ("causes", cause, "name")
+        if not any(row.cause == cause.name for row in pack.evidence):
+            yield WARNING, place, f"[[causes]] {cause.name}: no evidence points to it; add [[evidence]], or take it out"
+        elif (verdict := _verdict(_can_be_likely, pack, space, cause, effort)) is not True:
+            what = "can never be the likely cause: another one always has more points, or as many and comes first"
+            yield _told(verdict, place, f"[[causes]] {cause.name}: {what}")
+
+
+def _verdict(decide: Callable[..., bool], *about: object) -> bool | None:
+    """Yes, no, or None where the search was given up."""
+    try:
+        return decide(*about)
+    except TooMuchEffortError:
+        return None
+
+
+def _told(verdict: bool | None, place: Place, what: str) -> Found:
+    if verdict is None:
+        name = what.split(": ")[0]
+        return NOTE, place, f"{name}: whether it ever bears on the likely cause was not decided: conditions too long"
+    return WARNING, place, what
+
+
+def _can_be_likely(pack: Pack, space: Space, cause: Cause, effort: Effort) -> bool:
+    others = [space.not_true(row.when) for row in pack.evidence if row.cause != cause.name]
+    own = some(space.true(row.when) for row in pack.evidence if row.cause == cause.name)
+    # without a point for any other cause first: nearly every cause is settled here
+    tried = (every([own, *others]), _likely(pack, space, cause, pack.evidence))
+    return any(model(formula, space, effort) for formula in tried)
+
+
+def _idle_evidence(pack: Pack, space: Space, effort: Effort) -> Iterator[Found]:
+    for row in pack.evidence:
+        if (verdict := _verdict(_decides, pack, space, row, effort)) is not True:
+            what = "changes points and never the likely cause: the same cause would be found without it"
+            yield _told(verdict, ("evidence", row, "points"), f"[[evidence]] {row.id}: {what}")
+
+
+def _decides(pack: Pack, space: Space, row: Evidence, effort: Effort) -> bool:
+    """Whether the likely cause of some record is another one without this row."""
+    (category,) = (cause.category for cause in pack.causes if cause.name == row.cause)
+    without = tuple(other for other in pack.evidence if other is not row)
+    if model(every([space.true(row.when), *(space.not_true(other.when) for other in without)]), space, effort):
+        return True  # alone it decides: nearly every row is settled here
+    for cause in pack.causes_of(category):  # with more points for a category, no cause outside of it becomes likely
+        now = _likely(pack, space, cause, pack.evidence)
+        before = space.opposite(_likely(pack, space, cause, without))
+        if model(every([space.true(row.when), now, before]), space, effort):
+            return True
+    return False
+
+
+def _likely(pack: Pack, space: Space, cause: Cause, evidence: tuple[Evidence, ...]) -> Formula:
+    """Holds where a cause is the likely one: its category leads, and it leads in its category."""
+    names = [category.name for category in pack.categories]
+    members = {name: {other.name for other in pack.causes_of(name)} for name in names}
+    own, siblings = members[cause.category], [other.name for other in pack.causes_of(cause.category)]
+    leads = [_ahead(space, evidence, own, set(), 1)]
+    for name in names:
+        if name != cause.category:
+            margin = int(names.index(name) < names.index(cause.category))
+            leads.append(_ahead(space, evidence, own, members[name], margin))
+    for name in siblings:
+        if name != cause.name:
+            margin = int(siblings.index(name) < siblings.index(cause.name))
+            leads.append(_ahead(space, evidence, {cause.name}, {name}, margin))
+    return every(leads)
+
+
+def _ahead(space: Space, evidence: tuple[Evidence, ...], ours: set[str], theirs: set[str], margin: int) -> AtLeast:
+    """The points for our causes are at least `margin` more than those for theirs."""
+    for_us = [(row.points, space.true(row.when)) for row in evidence if row.cause in ours]
+    against = [(row.points, space.not_true(row.when)) for row in evidence if row.cause in theirs]
+    return AtLeast(margin + sum(points for points, _ in against), (*for_us, *against))

@@ -1,0 +1,5 @@
+"""Weekly counts become expected ranges and alarms."""
+
+from pipelines.signals.aberration import ears, farrington_flexible
+
+__all__ = ["ears", "farrington_flexible"]

@@ -1,0 +1,1 @@
+"""records.duckdb: the ledger, the records, the daily counts, and the snapshot that readers get."""

@@ -1,0 +1,150 @@
+"""records -> daily counts, kept with every file in its own transaction; weekly views stand on them.
+
+A file changes the counts by its own records: those it adds count +1, those it takes out -1. A rebuild from
+all records must give the same; a test holds the two against each other.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from pipelines.settings import Settings
+from pipelines.statements import first_row, sql_list, statement
+from schemas.fields import AGE_BANDS, SEVERE_PAIN, SEXES
+from schemas.pack import LEVELS, UNDETERMINED, Pack
+from schemas.tables import DAILY_DELAYS, DAILY_FIELDS, DAILY_RULES, DAILY_SUMMARY, Table, quoted
+
+COUNTS = {
+    "daily_summary": ("reports", "severe_pain"),
+    "daily_rules": ("reports",),
+    "daily_fields": ("reports", "answered", "missing", "unresolved", "settles"),
+    "daily_delays": ("reports",),
+}
+
+
+def week_words(settings: Settings) -> dict[str, str]:
+    """How weeks are cut: what the SQL needs for ISO (Monday) or MMWR (Sunday) weeks."""
+    iso = settings.week_system == "iso"
+    return {
+        "time_zone": settings.time_zone,
+        "days_into_week": "isodow" if iso else "dayofweek",
+        "first_day_number": "1" if iso else "0",
+        "mark": "W" if iso else "MW",
+    }
+
+
+def add_changes(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack, delivery_no: int, replaced: bool
+) -> None:
+    """Brings the daily tables and the calendar up to date with one delivery, inside its transaction."""
+    minus = "UNION ALL SELECT *, -1 AS sign FROM replaced" if replaced else ""
+    source = f"SELECT *, 1 AS sign FROM records WHERE delivery_no = {delivery_no} {minus}"
+    merge_changes(connection, settings, pack, source)
+    update_calendar(connection, settings)
+
+
+def merge_changes(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack, source: str) -> None:
+    """Adds changed records to the daily tables; `source` selects them, with a sign of 1 or -1."""
+    for table, delta in _deltas(connection, settings, pack, source):
+        _merge(connection, table, delta)
+
+
+def rebuild(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
+    """All daily tables and the calendar from all records: after a change of time zone or week system."""
+    for table, delta in recounted(connection, settings, pack):
+        connection.execute(f"DELETE FROM {table.name}")
+        connection.execute(f"INSERT INTO {table.name} BY NAME {delta}")
+    update_calendar(connection, settings)
+
+
+def recounted(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> list[tuple[Table, str]]:
+    """For each daily table the SELECT that counts it from all records."""
+    return _deltas(connection, settings, pack, "SELECT *, 1 AS sign FROM records")
+
+
+def update_calendar(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Recomputes the covered weeks from the ledger."""
+    connection.execute("DELETE FROM calendar")
+    connection.execute(f"INSERT INTO calendar BY NAME {statement('store', 'calendar', **week_words(settings))}")
+
+
+def _deltas(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack, source: str
+) -> list[tuple[Table, str]]:
+    """For each daily table, the SELECT of what changes in it. `source` are the changed records with their sign."""
+    changes = f"CREATE OR REPLACE TEMP VIEW changes AS SELECT *, {_day(settings)} AS report_date FROM ({source})"
+    connection.execute(changes)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE day_sums AS {_day_sums(pack)}")
+    return [
+        (DAILY_SUMMARY, statement("store", "daily_summary", severe=SEVERE_PAIN, **_words(pack))),
+        (DAILY_RULES, statement("store", "daily_rules", rules=sql_list(tuple(rule.id for rule in pack.triage)))),
+        (
+            DAILY_FIELDS,
+            statement(
+                "store", "daily_fields", fields=sql_list(pack.askable), unresolved=str(LEVELS.index("unresolved"))
+            ),
+        ),
+        (DAILY_DELAYS, statement("store", "daily_delays", time_zone=settings.time_zone)),
+    ]
+
+
+def _day(settings: Settings) -> str:
+    """SQL for a record's day. UTC days are whole numbers of microseconds: no calendar."""
+    if settings.time_zone == "UTC":
+        return "(DATE '1970-01-01' + (epoch_us(reported_at) // 86400000000)::INTEGER)"
+    return f"(reported_at AT TIME ZONE {quoted(settings.time_zone)})::DATE"
+
+
+def _merge(connection: duckdb.DuckDBPyConnection, table: Table, delta: str) -> None:
+    """Adds a delta to a daily table: only its days are touched, and rows that fall to zero go."""
+    if first_row(connection, f"SELECT 1 FROM {table.name} LIMIT 1") is None:
+        connection.execute(f"INSERT INTO {table.name} BY NAME {delta}")
+        return
+    counts = COUNTS[table.name]
+    keys = ", ".join(name for name in table.column_names if name not in counts)
+    sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in counts)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE delta AS {delta}")
+    connection.execute(f"""CREATE OR REPLACE TEMP TABLE merged AS
+        SELECT {keys}, {sums}
+        FROM (SELECT * FROM {table.name} SEMI JOIN delta USING (report_date) UNION ALL BY NAME FROM delta)
+        GROUP BY ALL HAVING sum(reports) <> 0""")
+    connection.execute(f"DELETE FROM {table.name} WHERE report_date IN (SELECT report_date FROM delta)")
+    connection.execute(f"INSERT INTO {table.name} BY NAME FROM merged")
+    connection.execute("DROP TABLE delta")
+    connection.execute("DROP TABLE merged")
+
+
+def _words(pack: Pack) -> dict[str, str]:
+    causes = (UNDETERMINED, *(cause.name for cause in pack.causes))
+    categories = (UNDETERMINED, *(cause.category for cause in pack.causes))
+    return {
+        "age_bands": sql_list(AGE_BANDS),
+        "sexes": sql_list(SEXES),
+        "sex_unknown": str(1 + SEXES.index("unknown")),
+        "levels": sql_list(LEVELS),
+        "causes": sql_list(causes),
+        "categories": sql_list(categories),
+    }
+
+
+def _day_sums(pack: Pack) -> str:
+    """Per day, source, delivery and sign: how often each rule fired and each field was answered or missing.
+
+    One pass over the records for three tables; the sign is applied to the few sums, not to every record.
+    """
+    numbers = [f"sum(({name} IS NOT NULL)::UTINYINT)" for name in pack.numbers]
+    choices = [f"sum(({name} <> 0)::UTINYINT)" for name in pack.choices]
+    answered = ", ".join([_bit_sums("answered", len(pack.field_names)), *numbers, *choices])
+    unresolved = f"CASE WHEN triage_level = {LEVELS.index('unresolved')} THEN missing ELSE 0 END"
+    return f"""SELECT report_date, source, delivery_no, sign, count(*) AS reports,
+        [{_bit_sums("rules_true", len(pack.triage))}] AS rules,
+        [{answered}] AS answered,
+        [{_bit_sums("missing", len(pack.askable))}] AS missing,
+        [{_bit_sums("missing_unresolved", len(pack.askable))}] AS unresolved
+    FROM (SELECT *, {unresolved} AS missing_unresolved FROM changes)
+    GROUP BY report_date, source, delivery_no, sign"""
+
+
+def _bit_sums(mask: str, bits: int) -> str:
+    """For each bit of a mask, in how many records it is set. Shifting is cheaper than a filter a bit."""
+    return ", ".join(f"sum(({mask} >> {bit}) & 1)" for bit in range(bits))

@@ -1,0 +1,70 @@
+"""The published snapshot: the week's alarms and revisions worked out, then summaries.duckdb replaced as a whole.
+
+Readers never wait for the writer, and never see half of a snapshot: it is written beside and renamed over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from importlib.metadata import version
+
+import duckdb
+
+from pipelines import files
+from pipelines.settings import Settings
+from pipelines.signals import weekly_signals
+from pipelines.statements import first_row, statement
+from pipelines.store import daily_counts, revisions
+from pipelines.store.database import STORAGE_VERSION, Home, comment, in_any_order, transaction
+from schemas.tables import DAILY_SUMMARY, published_tables, quoted
+
+
+def publish_if_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
+    """Publishes where a delivery, a deed, a setting or the end of a week is younger than the snapshot."""
+    _make_about(connection, settings)
+    facts = "last_delivery, deeds, time_zone, week_system, latest_week, version"
+    now = first_row(connection, f"SELECT {facts} FROM temp.about")
+    connection.execute("DROP TABLE temp.about")
+    try:
+        with contextlib.closing(duckdb.connect(str(home.summaries), read_only=True)) as published:
+            known = first_row(published, f"SELECT {facts} FROM about")
+    except duckdb.Error:  # none, a damaged one, or one of an older calfwatch
+        known = None
+    if known != now:
+        publish(connection, home, settings)
+
+
+def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
+    """Replaces summaries.duckdb by a snapshot of now; from an explicit list of tables, so that no record gets in."""
+    with transaction(connection):
+        weekly_signals.update_signals(connection, settings)
+        revisions.adopt(connection, home.reports)
+        revisions.update_revisions(connection, settings)
+    new = home.path / "summaries.duckdb.new"
+    connection.execute(f"ATTACH {quoted(str(new))} AS snapshot (STORAGE_VERSION '{STORAGE_VERSION}')")
+    try:
+        with transaction(connection):
+            _make_about(connection, settings)
+        with transaction(connection):  # one, or each of the comments would be a commit of its own
+            _copy_published(connection)
+    finally:
+        connection.execute("USE calfwatch")
+        connection.execute("DETACH snapshot")
+    files.put_in_place(new, home.summaries, 0o400)
+
+
+def _copy_published(connection: duckdb.DuckDBPyConnection) -> None:
+    for table in published_tables():
+        many = table is DAILY_SUMMARY  # which lie by day already, block by block
+        with in_any_order(connection) if many else contextlib.nullcontext():
+            order = "" if many else "ORDER BY ALL"
+            connection.execute(f"CREATE TABLE snapshot.{table.name} AS FROM {table.name} {order}")
+    connection.execute("DROP TABLE temp.about")  # or the comments would go to it
+    connection.execute("USE snapshot")
+    for table in published_tables():
+        comment(connection, table)
+
+
+def _make_about(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    facts = statement("store", "about", version=version("calfwatch"), **daily_counts.week_words(settings))
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE about AS {facts}")

@@ -1,0 +1,45 @@
+"""Text for people and spreadsheets: no cell becomes a formula, no name commands a terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+FORMULA_SIGNS = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")  # the last are the first four in full width
+
+
+def harmless(cell: object) -> object:
+    """A text that a spreadsheet would take for a formula is led by an apostrophe; numbers stay numbers."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_SIGNS) else cell
+
+
+def printable(text: str) -> str:
+    """A text that a terminal can show: what it would act on, or cannot show, is written as an escape."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
+def shown_path(path: str) -> str:
+    """A path that a terminal can show: control characters and undecodable bytes are escaped."""
+    return printable(os.fsencode(path).decode("utf-8", "backslashreplace"))
+
+
+def shown_in(stream: TextIO, cell: object) -> object:
+    """A cell as it is for a file or a pipe, and printable for a terminal."""
+    return printable(cell) if isinstance(cell, str) and stream.isatty() else cell
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A header and rows as CSV; None is an empty cell."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([harmless(name) for name in columns])
+    writer.writerows([harmless(cell) for cell in row] for row in rows)
+    return text.getvalue()
+
+
+def many(number: int, thing: str, things: str = "") -> str:
+    """A number and its thing, in the plural where it is not one."""
+    return f"{number:,} {thing if number == 1 else things or thing + 's'}"

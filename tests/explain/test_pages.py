@@ -1,0 +1,171 @@
+"""Explanations as pages: complete, private, safe whatever a cell holds; those of a week, bounded and counted."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from pipelines.cli.app import main
+from pipelines.connections import read_only
+from pipelines.errors import UsageError
+from pipelines.explain.explanation import explain_report
+from pipelines.explain.pages import explanation_page, week_pages
+from pipelines.jobs import batch, weekly_report
+from pipelines.settings import Settings
+from pipelines.store.database import Home
+from tests.explain.test_explanation import BAD_ROW, GOOD_ROWS, RED_LEG
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+HOSTILE = "<script>alert(1)</script>\"'&"
+
+
+def test_the_page_carries_what_the_explanation_carries_and_no_address_outside_it(write_csv, ingest, home: Home) -> None:
+    ingest(write_csv([RED_LEG | {"calf_swelling": "no"}], "first.csv"), write_csv([RED_LEG], "second.csv"))
+    found = explain_report(home.records, "r1", None)
+    page = explanation_page(found)
+    texts = [
+        found["rule_pack"],
+        found["notice"],
+        "Earlier versions, replaced",
+        "The fewest answers that can settle it: 1",
+    ]
+    texts += [rule["sentence"] for rule in found["rules"]] + [rule["reference"] for rule in found["rules"]]
+    texts += [row["sentence"] for row in found["evidence"]] + [entry["text"] for entry in found["guidance"]]
+    text = page.replace("&#39;", "'").replace("&#34;", '"')
+    assert [each for each in texts if each not in text] == []
+    assert not re.search(r"https?:|<script|src=|@import|url\(", page)
+
+
+def test_times_and_numbers_are_told_in_words(write_csv, ingest, home: Home) -> None:
+    one = RED_LEG | {"duration_days": "3", "reported_at": "2026-11-16T10:00:00+02:00"}
+    ingest(write_csv([one], "first.csv"), write_csv([one | {"fever": "no"}], "second.csv"))
+    page = explanation_page(explain_report(home.records, "r1", None))
+    assert "<dd>2026-11-16 08:00 UTC</dd>" in page
+    assert "How long the pain has lasted, days: 3" in page
+    assert "Duration days" not in page
+    earlier = explanation_page(explain_report(home.records, "r1", None, earlier_file(home)))
+    assert re.search(r"replaced this version on 20\d\d-\d\d-\d\d \d\d:\d\d UTC\.", earlier)
+
+
+def earlier_file(home: Home) -> str:
+    with contextlib.closing(read_only(home.records)) as connection:
+        ((file_id,),) = connection.execute("SELECT file_id FROM superseded").fetchall()
+    return str(file_id)
+
+
+def test_a_hostile_cell_is_shown_and_does_nothing(write_csv, ingest, home: Home) -> None:
+    ingest(write_csv([*GOOD_ROWS, BAD_ROW | {"region": HOSTILE.replace('"', "")}]))
+    page = explanation_page(explain_report(home.records, "r1", None))
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;&#39;&amp;" in page
+    assert "in the quarantine" in page
+
+
+def test_the_command_writes_a_private_page_and_says_where(
+    write_csv, ingest, home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ingest(write_csv([RED_LEG]))
+    path = tmp_path / "why.html"
+    arguments = ["explain", "--home", str(home.path), "r1", "--out"]
+    assert main([*arguments, str(path)]) == 0
+    assert capsys.readouterr().out == f"{path}\n"
+    assert path.read_text() == explanation_page(explain_report(home.records, "r1", None))
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert main([*arguments, str(tmp_path / "missing" / "why.html")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------- the pages of a week
+
+WEEK = {
+    "emergency": {"cannot_bear_weight": "yes"},
+    "could-be": {"cannot_bear_weight": "", "pain_score": "3", "duration_days": "2"},
+    "doctor-could-be": {"cannot_bear_weight": "", "sensation_loss": "yes"},  # a doctor is called for anyway
+    "unresolved": {"sensation_loss": "", "pain_score": "3", "duration_days": "2"},
+    "last-week": {"cannot_bear_weight": "yes", "reported_at": "2026-11-15T23:59:59Z"},
+    "sunday": {"cannot_bear_weight": "yes", "reported_at": "2026-11-22T23:59:59Z"},
+}
+
+
+@pytest.fixture
+def week_home(write_csv, ingest, home: Home) -> Home:
+    ingest(write_csv([{"report_id": name} | cells for name, cells in WEEK.items()]))
+    return home
+
+
+def pages_of(home: Home, week: str = "2026-W47", **more: int) -> dict[str, str]:
+    with contextlib.closing(read_only(home.records)) as connection:
+        return week_pages(connection, week, **more)
+
+
+def test_a_week_has_a_page_for_each_record_to_look_at_and_an_index(week_home: Home) -> None:
+    pages = pages_of(week_home)
+    names = ["001-sunday.html", "002-emergency.html", "003-could-be.html"]
+    assert list(pages) == ["index.html", *names]
+    assert re.findall(r'href="(\d.*?)"', pages["index.html"]) == names
+    assert "3 of 3 are explained here." in pages["index.html"]
+    assert "could-be" in pages[names[2]]
+
+
+def test_what_is_left_out_is_counted(week_home: Home) -> None:
+    pages = pages_of(week_home, most=1)
+    assert "1 of 3 are explained here; 2 were left out." in pages["index.html"]
+    assert list(pages) == ["index.html", "001-sunday.html"]
+
+
+def test_a_week_that_no_file_covers_is_refused(week_home: Home) -> None:
+    with pytest.raises(UsageError, match="week 2026-W01 is not covered by any file"):
+        pages_of(week_home, "2026-W01")
+
+
+def test_who_looks_for_what_was_withdrawn_is_told_of_it(week_home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    where = ["--home", str(week_home.path)]
+    with contextlib.closing(read_only(week_home.records)) as connection:
+        ((file_id,),) = connection.execute("SELECT file_id FROM files").fetchall()
+    assert main(["withdraw", *where, file_id]) == 0
+    note = "1 file was withdrawn with all that came in"
+    for words in (["explain", "sunday"], ["report", "--week", "2026-W47"], ["report"]):
+        assert main([words[0], *where, *words[1:]]) == 2
+        assert note in capsys.readouterr().err, words
+
+
+def test_the_weekly_report_carries_them_and_links_to_them(week_home: Home) -> None:
+    batch.publish_snapshot(week_home, Settings(), 1)
+    folder = weekly_report.write_week(week_home, "2026-W47", None, False)
+    pages = pages_of(week_home)
+    assert {path.name: path.read_text() for path in (folder / "explain").iterdir()} == pages
+    assert {path.stat().st_mode & 0o777 for path in (folder / "explain").iterdir()} == {0o600}
+    assert (folder / "explain").stat().st_mode & 0o777 == 0o700
+    assert 'href="explain/index.html"' in (folder / "internal.html").read_text()
+
+
+# ------------------------------------------------------------------------- in a browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="NO CHROMIUM HERE: the page was not opened in a browser")
+def test_nothing_sticks_out_on_a_phone_on_a_desk_and_on_paper(
+    week_home: Home, tmp_path: Path, browser: Browser
+) -> None:
+    pages = pages_of(week_home)
+    for path in (tmp_path / "index.html", tmp_path / "003-could-be.html"):
+        path.write_text(pages[path.name])
+        for width, medium in ((360, "screen"), (1200, "screen"), (695, "print")):
+            page = browser.new_page(viewport={"width": width, "height": 800})
+            page.emulate_media(media=medium)
+            page.goto(path.as_uri())
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (path.name, width)
+            page.close()

@@ -1,0 +1,258 @@
+"""`calfwatch status`: what it counts, what it calls to attention, and its exit codes."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.cli.app import main
+from pipelines.store.database import Home
+from tests.support.states import old_home
+
+Looked = Callable[[], tuple[int, str, str]]
+HEADER = "report_id,reported_at,pain_score,fever\n"
+
+
+@pytest.fixture(scope="module")
+def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("status")
+    rows = [f"r{i},2026-11-{10 + i}T12:30:00Z,{'x' if i == 9 else 5},no\n" for i in range(10)]
+    (folder / "first.csv").write_text(HEADER + "".join(rows))
+    (folder / "second.csv").write_text(HEADER + "r0,2026-11-01,5,no\nr1,2026-11-11T12:30:00Z,5,no\n")
+    paths = [str(folder / name) for name in ("first.csv", "second.csv")]
+    assert main(["ingest", "--home", str(folder / "home"), *paths]) == 0
+    return folder / "home"
+
+
+@pytest.fixture
+def fed(ingested: Path, tmp_path: Path) -> Home:
+    return Home(Path(shutil.copytree(ingested, tmp_path / "home")))
+
+
+@pytest.fixture
+def looked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Looked:
+    def call() -> tuple[int, str, str]:
+        code = main(["status", "--home", str(tmp_path / "home")])
+        return (code, *capsys.readouterr())
+
+    return call
+
+
+def test_a_quiet_home_is_counted_and_ends_with_0(fed: Home, looked: Looked) -> None:
+    code, out, err = looked()
+    lines = re.sub(r"the last at 20\d\d-\d\d-\d\d \d\d:\d\d UTC", "the last at NOW", out).splitlines()
+    assert lines == [
+        f"home          {fed.path}",
+        lines[1],
+        "files         2 accepted, 0 rejected; the last at NOW",
+        "records       9 from 2026-11-01 00:00 UTC to 2026-11-18 12:30 UTC",
+        "quarantined   1 row",
+        "state         ledger, records and summaries agree",
+        "k-anonymity   WARNING: 4 of 9 records are in 2 groups of region, age band, sex and week smaller than 5; "
+        "the smallest has 1",
+    ]
+    assert re.fullmatch(r"rule pack     calf_pain-1-[0-9a-f]{8}", lines[1])
+    assert (code, err) == (0, "")
+
+
+def test_a_rejected_file_wants_attention_until_it_is_accepted(
+    fed: Home, looked: Looked, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "bad\n\x1b[31m.csv"
+    bad.write_text("report_id,reported_at,fever,shoe_size\n")
+    assert main(["ingest", "--home", str(fed.path), str(bad)]) == 3
+    assert capsys.readouterr().err.splitlines()[-1] == "calfwatch: 1 of 1 file rejected", "there are no others"
+    code, out, _ = looked()
+    assert code == 7
+    assert "files         2 accepted, 1 rejected" in out
+    (line,) = [line for line in out.splitlines() if line.startswith("ATTENTION")]
+    assert line.startswith(f"ATTENTION     rejected {tmp_path}/bad\\n\\x1b[31m.csv: unknown column 'shoe_size'")
+    assert "\x1b" not in out
+    bad.write_text(HEADER + "mended,2026-11-20,5,no\n")
+    assert main(["ingest", "--home", str(fed.path), str(bad)]) == 0
+    assert looked()[0] == 0, "what lies in its place was taken in"
+
+
+def test_a_rejected_file_wants_attention_until_it_is_withdrawn(
+    fed: Home, looked: Looked, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (tmp_path / "none.csv", tmp_path / "bad.csv"):
+        path.write_text("report_id\n")
+        assert main(["ingest", "--home", str(fed.path), str(path)]) == 3
+        path.write_text("report_id,fever\n")
+    (tmp_path / "none.csv").unlink()
+    (tmp_path / "none.csv").symlink_to("nowhere")
+    assert main(["ingest", "--home", str(fed.path), str(tmp_path / "none.csv")]) == 3
+    capsys.readouterr()
+    code, out, _ = looked()
+    ids = re.findall(r"ATTENTION .* \(file (\S+)\)", out)
+    assert (code, len(ids)) == (7, 2), out
+    for file_id in ids:
+        assert main(["withdraw", "--home", str(fed.path), file_id]) == 0
+    capsys.readouterr()
+    assert looked()[0] == 0
+
+
+def test_a_withdrawn_file_is_counted_as_that(
+    fed: Home, looked: Looked, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "wrong.csv").write_text(HEADER + "wrong,2026-11-20,5,no\n")
+    assert main(["ingest", "--home", str(fed.path), str(tmp_path / "wrong.csv")]) == 0
+    with duckdb.connect(str(fed.records), read_only=True) as db:
+        ((file_id,),) = db.execute("SELECT file_id FROM files WHERE path LIKE '%wrong.csv'").fetchall()
+    assert main(["withdraw", "--home", str(fed.path), file_id]) == 0
+    assert f"{file_id[:12]}: 1 record taken back, 0 others in use in its place" in capsys.readouterr().out
+    assert "files         2 accepted, 0 rejected, 1 withdrawn; the last at" in looked()[1]
+
+
+def test_another_pack_is_named_with_the_setting_that_chooses_it(fed: Home, looked: Looked, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "data" / "rules" / "calf_pain.toml").read_text()
+    (fed.path / "own.toml").write_text(text.replace("number = 1", "number = 2", 1))
+    (fed.path / "calfwatch.toml").write_text('rule_pack = "own.toml"\n')
+    (told,) = [line for line in looked()[1].splitlines() if line.startswith("other pack")]
+    assert re.match(r"other pack    rule_pack of the settings is calf_pain-2-\w+; `calfwatch retag` would tag", told)
+    assert told.endswith("To keep the pack in use, set rule_pack to its file")
+
+
+def test_a_single_record_is_told_as_one(home: Home, tmp_path: Path, looked: Looked, capsys) -> None:
+    (tmp_path / "one.csv").write_text(HEADER + "one,2026-11-20,5,no\n")
+    assert main(["ingest", "--home", str(home.path), str(tmp_path / "one.csv")]) == 0
+    said = "".join(capsys.readouterr()) + looked()[1]
+    assert "one.csv: 1 row, 1 accepted\n" in said
+    assert "1 file: 1 accepted, 0 known already, 0 rejected; 1 new record, 0 rows quarantined\n" in said
+    assert "WARNING: 1 of 1 record is in 1 group of region" in said
+
+
+def test_a_missing_snapshot_wants_attention(fed: Home, looked: Looked) -> None:
+    fed.summaries.unlink()
+    code, out, _ = looked()
+    assert code == 7
+    assert out.splitlines()[-1] == "ATTENTION     no summaries.duckdb has been published; run `calfwatch run`"
+
+
+def test_a_snapshot_that_a_killed_run_left_behind_wants_attention(fed: Home, looked: Looked, tmp_path: Path) -> None:
+    old = fed.summaries.read_bytes()
+    (tmp_path / "more.csv").write_text(HEADER + "z,2026-11-20,5,no\n")
+    assert main(["ingest", "--home", str(fed.path), str(tmp_path / "more.csv")]) == 0
+    assert looked()[0] == 0
+    fed.summaries.unlink()
+    fed.summaries.write_bytes(old)
+    code, out, _ = looked()
+    assert code == 7
+    assert re.search(r"ATTENTION     summaries.duckdb is older than the last file or deed; run `calfwatch run`$", out)
+    assert main(["ingest", "--home", str(fed.path), str(tmp_path / "more.csv")]) == 0
+    assert looked()[0] == 0
+
+
+def test_an_empty_home_is_no_cause_for_attention(home, ingest, looked: Looked) -> None:
+    ingest()
+    code, out, _ = looked()
+    assert (code, "ATTENTION" in out) == (0, False)
+    assert "files         0 accepted, 0 rejected; the last at -" in out
+    assert "records       0 from - to -" in out
+
+
+def test_a_home_that_is_not_there_ends_with_2(looked: Looked) -> None:
+    code, out, err = looked()
+    assert (code, out) == (2, "")
+    assert "nothing is stored there yet; try `calfwatch ingest PATH` or another --home" in err
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM records WHERE report_id = 'r3'",
+        "INSERT INTO records FROM records LIMIT 1",
+        "DELETE FROM superseded",
+        "DELETE FROM daily_summary WHERE report_date = '2026-11-12'",
+        "DELETE FROM files WHERE rows_superseded = 1",
+        "DELETE FROM state WHERE key = 'rule_pack'",
+    ],
+)
+def test_a_state_that_contradicts_itself_ends_with_5(damage: str, fed: Home, looked: Looked) -> None:
+    with duckdb.connect(str(fed.records)) as connection:
+        connection.execute(damage)
+    code, _, err = looked()
+    assert code == 5
+    assert err.startswith("calfwatch: ")
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("name", ["records.duckdb", "summaries.duckdb"])
+def test_a_damaged_file_ends_with_5_and_is_named(name: str, fed: Home, looked: Looked) -> None:
+    path = fed.path / name
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(b"\0" * 5000 + content[5000:])
+    code, _, err = looked()
+    assert code == 5
+    assert err.startswith(f"calfwatch: {path} cannot be opened")
+
+
+HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+
+
+def test_while_a_run_writes_status_ends_with_4(fed: Home, looked: Looked) -> None:
+    command = [sys.executable, "-c", HOLD, str(fed.records)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"open\n"
+        code, _, err = looked()
+        holder.communicate()
+    assert code == 4
+    assert "records.duckdb is being written by a run" in err
+
+
+def test_looking_changes_nothing(fed: Home, looked: Looked) -> None:
+    before = {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in fed.path.rglob("*") if path.is_file()}
+    assert looked()[0] == 0
+    assert {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in before} == before
+    assert set(before) == {path for path in fed.path.rglob("*") if path.is_file()}
+    assert not os.path.exists(f"{fed.records}.wal")
+
+
+def test_the_smallest_groups_are_counted_with_the_k_of_the_settings(home, write_csv, ingest, looked: Looked) -> None:
+    people = [("north", "75+", "female", 3), ("north", "75+", "", 2), ("", "75+", "female", 6)]
+    rows = [
+        {"report_id": f"r{place}-{i}", "region": region, "age_band": band, "sex": sex}
+        for place, (region, band, sex, count) in enumerate(people)
+        for i in range(count)
+    ]
+    ingest(write_csv([*rows, {**rows[0], "report_id": "week-before", "reported_at": "2026-11-15T23:59:59Z"}]))
+
+    def warned(k: int) -> str:
+        (home.path / "calfwatch.toml").write_text(f"k_anonymity = {k}\n")
+        code, out, _ = looked()
+        assert code == 0
+        return next(line for line in out.splitlines() if line.startswith("k-anonymity"))
+
+    assert "no group of region, age band, sex and week is smaller than 1" in warned(1)
+    assert "3 of 12 records are in 2 groups" in warned(3)
+    assert "6 of 12 records are in 3 groups" in warned(6)
+    assert "12 of 12 records are in 4 groups" in warned(7)
+    assert warned(7).endswith("smaller than 7; the smallest has 1")
+
+
+def test_a_clock_that_was_set_back_makes_no_snapshot_old_and_the_later_delivery_still_wins(
+    home, write_csv, ingest, ask, looked: Looked
+) -> None:
+    ingest(write_csv([{"report_id": "r", "sex": "male"}]))
+    with duckdb.connect(str(home.records)) as connection:  # as a run before the clock was set back left it
+        connection.execute("UPDATE files SET ingested_at = ingested_at + INTERVAL 3 DAY")
+    ingest(write_csv([{"report_id": "r", "sex": "female"}], name="later.csv"))
+    assert ask("SELECT sex FROM reports") == [("female",)]
+    assert looked()[0] == 0
+
+
+def test_an_older_state_is_told_as_old_and_what_to_do(tmp_path: Path, looked: Looked) -> None:
+    old_home(tmp_path, 1).path.rename(tmp_path / "home")
+    code, _, err = looked()
+    assert (code, "schema version 1" in err, "`calfwatch run` brings it up to date" in err) == (5, True, True)

@@ -1,0 +1,171 @@
+"""The plug pulled at any moment: the next run leaves what one undisturbed run would have left."""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+import shutil
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.cli.app import main
+from pipelines.jobs.check import check
+from pipelines.settings import Settings
+from pipelines.store.database import Home
+from schemas.pack import Pack, load_pack
+from tests.conftest import opened
+from tests.support.states import content
+
+WEEK = "2026-W46"
+TIMED = ("reported_weeks",)  # CSVs in which the time of the report stands
+# a process of its own for every command, forked from one that has imported everything: a start costs no second
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(
+    ["tests.store.test_kill", "pipelines.report", "pipelines.jobs.batch", "pipelines.jobs.backup"]
+)
+Step = tuple[str, ...]
+
+
+def command(words: Step, log: str) -> None:
+    """What a process of its own runs: the real command."""
+    with open(log, "a") as handle, redirect_stdout(handle), redirect_stderr(handle):
+        code = main(words)
+    sys.exit(code)
+
+
+def started(words: Step, home: Path) -> Any:
+    at_home = (words[0], "--home", str(home), *words[1:])
+    process = PROCESSES.Process(target=command, args=(at_home, str(home.with_name(f"{home.name}.log"))))
+    process.start()
+    return process
+
+
+def finished(words: Step, home: Path) -> float:
+    """Runs a command to its end; returns the seconds it took."""
+    begin = time.monotonic()
+    process = started(words, home)
+    process.join(120)
+    assert process.exitcode == 0, (words, home.with_name(f"{home.name}.log").read_text())
+    return time.monotonic() - begin
+
+
+def killed(words: Step, home: Path, after_seconds: float) -> bool:
+    """Runs a command and kills it; False where it was done before."""
+    process = started(words, home)
+    process.join(after_seconds)
+    process.kill()
+    process.join(60)
+    assert process.exitcode in (0, -9), (words, process.exitcode, home.with_name(f"{home.name}.log").read_text())
+    return bool(process.exitcode)
+
+
+def deliveries(folder: Path, files: int) -> list[Path]:
+    """Files that correct, repeat and contradict each other, with bad rows."""
+    draw = random.Random(5)
+    paths = []
+    for number in range(files):
+        ids = draw.sample(range(60), 25)
+        lines = [f"r{i},2026-11-{9 + i % 7:02},north,{draw.choice(('yes', 'no', ''))},\n" for i in ids]
+        lines += [f"own-{number}-{i},2026-11-{9 + i:02},south,yes,no\n" for i in range(7)]
+        lines.append(f"bad-{number},2026-11-12,north,maybe,no\n")
+        path = folder / f"{number:02}.csv"
+        path.write_text("report_id,reported_at,region,redness,fever\n" + "".join(lines))
+        paths.append(path)
+    return paths
+
+
+def steps_for(folder: Path, files: int, home: Path) -> list[Step]:
+    """Every kind of command that writes; the file to withdraw is known by its content."""
+    import hashlib
+
+    paths = deliveries(folder, files)
+    first, second = paths[: files // 2], paths[files // 2 :]
+    wrong = hashlib.sha256(first[1].read_bytes()).hexdigest()
+    return [
+        ("ingest", *map(str, first)),
+        ("report", "--week", WEEK),
+        ("ingest", *map(str, second)),
+        ("withdraw", wrong),
+        ("retag", "--pack", str(another_pack(folder))),
+    ]
+
+
+def another_pack(folder: Path) -> Path:
+    """The shipped pack with one piece of evidence read less strictly: some records change their cause."""
+    path = folder / "another.toml"
+    old, new = "fever AND (redness OR calf_swelling OR warmth)", "redness OR (fever AND (calf_swelling OR warmth))"
+    changed = load_pack().text.replace(old, new).replace("number = 1", "number = 2", 1)
+    assert changed.count(new) == 1
+    path.write_text(changed)
+    return path
+
+
+def everything(home: Path) -> dict[str, Any]:
+    """The state, the snapshot and the reports; without times, which no two runs share."""
+    state = content(home / "records.duckdb")
+    state["audit"] = [row[1:4] for row in state["audit"]]
+    with opened(home / "summaries.duckdb") as connection:
+        names = connection.execute("SELECT table_name FROM duckdb_tables() WHERE table_name <> 'about'").fetchall()
+        snapshot = {name: connection.execute(f"FROM {name} ORDER BY ALL").fetchall() for (name,) in names}
+    reports = {
+        str(path.relative_to(home)): path.read_bytes()
+        if path.suffix in (".csv", ".svg") and path.stem not in TIMED
+        else b""
+        for path in sorted((home / "reports").rglob("*"))
+        if path.is_file()
+    }
+    return state | {f"snapshot {name}": rows for name, rows in snapshot.items()} | reports
+
+
+def held_against_an_undisturbed_run(kills: int, files: int, seed: int, folder: Path, pack: Pack) -> Counter[str]:
+    """Kills commands until the wanted number is reached; returns how many of each kind."""
+    draw = random.Random(seed)
+    calm = folder / "calm"
+    steps = steps_for(folder, files, calm)
+    seconds = {step: finished(step, calm) for step in steps}
+    wanted = everything(calm)
+    done: Counter[str] = Counter()
+    rounds = 0
+    while sum(done.values()) < kills:
+        rounds += 1
+        home = folder / f"killed-{rounds}"
+        for step in steps:
+            for _ in range(draw.choice((1, 2, 3))):
+                if not killed(step, home, draw.uniform(0, seconds[step])):
+                    break
+                done[step[0]] += 1
+            finished(step, home)
+        found = everything(home)
+        assert found.keys() == wanted.keys(), f"seed {seed}, round {rounds}"
+        assert [name for name in wanted if found[name] != wanted[name]] == [], f"seed {seed}, round {rounds}"
+        assert leftovers(home) == []
+        assert check(Home(home), Settings(), pack, deep=True)
+        shutil.rmtree(home)
+    return done
+
+
+def leftovers(home: Path) -> Sequence[str]:
+    """Whatever is there beside what a home holds."""
+    known = {"records.duckdb", "summaries.duckdb", "reports", "tmp", "writer.lock"}
+    odd = [path.name for path in home.iterdir() if path.name not in known]
+    odd += [path.name for path in (home / "tmp").iterdir()]
+    return odd + [path.name for path in (home / "reports").iterdir() if path.name not in (WEEK, "index.html")]
+
+
+def test_killed_runs_leave_what_an_undisturbed_one_leaves(tmp_path: Path, pack: Pack) -> None:
+    done = held_against_an_undisturbed_run(5, 6, 1, tmp_path, pack)
+    assert sum(done.values()) >= 5
+
+
+@pytest.mark.slow
+def test_a_hundred_kills_lose_and_double_nothing(tmp_path: Path, pack: Pack) -> None:
+    done = held_against_an_undisturbed_run(100, 12, 2, tmp_path, pack)
+    print(dict(done))
+    assert set(done) == {"ingest", "report", "withdraw", "retag"}

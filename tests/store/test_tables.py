@@ -1,0 +1,169 @@
+"""The databases against their declaration: tables, columns, types, order and comments."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator
+
+import duckdb
+import pytest
+
+from pipelines.settings import Settings
+from pipelines.store import database, snapshot
+from pipelines.store.database import Home
+from schemas.pack import load_pack
+from schemas.tables import Table, comment_sql, create_sql, published_tables, quoted, stored_tables, stored_views
+
+PACK = load_pack()
+RECORDS = {table.name: table for table in (*stored_tables(PACK), *stored_views(PACK))}
+SUMMARIES = {table.name: table for table in published_tables()}
+Made = dict[str, duckdb.DuckDBPyConnection]
+DECLARED = [
+    pytest.param(database, table, id=f"{database}-{name}")
+    for database, tables in (("records", RECORDS), ("summaries", SUMMARIES))
+    for name, table in tables.items()
+]
+
+# What people outside read is a contract: here it is written a second time, so that no column can go by accident.
+CONTRACT = {
+    "daily_summary": "report_date DATE, source VARCHAR, region VARCHAR, age_band VARCHAR, sex VARCHAR, "
+    "triage_level VARCHAR, triage_ceiling VARCHAR, cause_category VARCHAR, likely_cause VARCHAR, reports BIGINT, "
+    "severe_pain BIGINT",
+    "weekly_triage": "triage_level VARCHAR, reports BIGINT, share DOUBLE, previous_week BIGINT, "
+    "could_be_emergency BIGINT",
+    "weekly_causes": "cause_category VARCHAR, likely_cause VARCHAR, reports BIGINT, share DOUBLE, previous_week BIGINT",
+    "weekly_regions": "region VARCHAR, reports BIGINT, share DOUBLE, previous_week BIGINT, emergency BIGINT, "
+    "contact_doctor BIGINT, self_care BIGINT, unresolved BIGINT, severe_pain BIGINT",
+    "weekly_demographics": "age_band VARCHAR, sex VARCHAR, reports BIGINT, share DOUBLE, previous_week BIGINT, "
+    "emergency BIGINT",
+    "weekly_rules": "rule_id VARCHAR, triage_level VARCHAR, reports BIGINT, share DOUBLE, previous_week BIGINT",
+    "weekly_missing_answers": "field VARCHAR, reports BIGINT, share DOUBLE, previous_week BIGINT, unresolved BIGINT, "
+    "settles BIGINT",
+    "weekly_quality": "source VARCHAR, measure VARCHAR, item VARCHAR, value DOUBLE",
+    "weekly_signals": "series VARCHAR, observed BIGINT, expected DOUBLE, upper DOUBLE, method VARCHAR, status VARCHAR, "
+    "reason VARCHAR, p_value DOUBLE, rank INTEGER",
+    "weekly_revisions": "series VARCHAR, as_reported BIGINT, as_known_now BIGINT, difference BIGINT, reason VARCHAR",
+    "about": "rule_pack VARCHAR, complaint VARCHAR, time_zone VARCHAR, week_system VARCHAR, latest_week VARCHAR, "
+    "first_report TIMESTAMP WITH TIME ZONE, last_report TIMESTAMP WITH TIME ZONE, "
+    "last_delivery INTEGER, published_at TIMESTAMP WITH TIME ZONE, deeds INTEGER, version VARCHAR, "
+    "rule_pack_content VARCHAR",
+}
+LEDGER = """file_id path source status reason rows_read rows_accepted rows_quarantined rows_duplicate
+    rows_out_of_scope rows_superseded delivery_no first_report last_report rule_pack ingested_at run_id"""
+QUARANTINE = "file_id line_number report_id column_name check_name value raw_line"
+CONTEXT = "report_id reported_at region age_band sex pain_score duration_days"
+TAGS = """triage_level triage_ceiling triage_rules missing_answers cause_category likely_cause cause_scores rule_pack
+    file_id line_number source"""
+
+
+@pytest.fixture(scope="module", params=[("UTC", "iso"), ("America/New_York", "mmwr")], ids=["iso", "mmwr"])
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+    """Both databases of a home with nothing in it; with MMWR weeks they were made anew after ISO weeks."""
+    zone, weeks = request.param
+    home = Home(tmp_path_factory.mktemp("tables") / "home")
+    home.make()
+    settings = Settings(time_zone=zone, week_system=weeks)
+    for used in (Settings(), settings):
+        with home.lock(5), database.open_records(home, used, PACK) as connection:
+            snapshot.publish(connection, home, used)
+    paths = {"records": home.records, "summaries": home.summaries}
+    connections = {name: duckdb.connect(str(path), read_only=True) for name, path in paths.items()}
+    yield connections
+    for connection in connections.values():
+        connection.close()
+
+
+@functools.cache
+def spelled(type_: str) -> str:
+    """A type as the catalogue writes it."""
+    return str(duckdb.sql(f"SELECT typeof(NULL::{type_})").fetchall()[0][0])
+
+
+@pytest.mark.parametrize(("database", "declared"), [("records", RECORDS), ("summaries", SUMMARIES)])
+def test_a_database_holds_the_declared_tables_and_no_other(
+    database: str, declared: dict[str, Table], made: Made
+) -> None:
+    connection = made[database]
+    tables = "SELECT table_name FROM duckdb_tables() UNION ALL SELECT view_name FROM duckdb_views() WHERE NOT internal"
+    assert sorted(name for (name,) in connection.execute(tables).fetchall()) == sorted(declared)
+
+
+@pytest.mark.parametrize(("database", "table"), DECLARED)
+def test_every_column_is_there_in_order_with_its_type_and_comment(database: str, table: Table, made: Made) -> None:
+    connection = made[database]
+    found = connection.execute(
+        "SELECT column_name, data_type, comment FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index",
+        [table.name],
+    ).fetchall()
+    types = {column.name: spelled(column.type) for column in table.columns}
+    assert found == [(column.name, types[column.name], column.meaning) for column in table.columns]
+    result = connection.sql(f"FROM {table.name}")
+    assert [str(type_) for type_ in result.types] == list(types.values()), "what a query returns has the type as well"
+
+
+@pytest.mark.parametrize(("database", "table"), DECLARED)
+def test_every_table_says_what_one_row_is(database: str, table: Table, made: Made) -> None:
+    connection = made[database]
+    sql = """SELECT comment FROM duckdb_tables() WHERE table_name = $name
+             UNION ALL SELECT comment FROM duckdb_views() WHERE view_name = $name"""
+    assert connection.execute(sql, {"name": table.name}).fetchall() == [(f"One row: {table.grain}.",)]
+
+
+@pytest.mark.parametrize("table", RECORDS.values(), ids=RECORDS)
+def test_every_meaning_is_words_and_no_column_stands_twice(table: Table) -> None:
+    names = [column.name for column in table.columns]
+    assert len(set(names)) == len(names)
+    assert table.grain
+    for column in table.columns:
+        assert re.fullmatch(r"[a-z][a-z0-9_]*", column.name)
+        assert len(column.meaning) >= 2, column.name
+        assert column.meaning != column.name
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_what_is_published_keeps_the_promised_columns(name: str, made: Made) -> None:
+    promised = CONTRACT[name] if not name.startswith("weekly_") else f"week VARCHAR, week_start DATE, {CONTRACT[name]}"
+    for connection in made.values() if name != "about" else [made["summaries"]]:
+        result = connection.sql(f"FROM {name}")
+        columns = zip(result.columns, result.types, strict=True)
+        assert ", ".join(f"{column} {type_}" for column, type_ in columns) == promised
+
+
+def test_the_private_tables_keep_the_promised_columns(made: Made) -> None:
+    connection = made["records"]
+    reports = connection.sql("FROM reports").columns
+    assert reports == [*CONTEXT.split(), *PACK.field_names, *TAGS.split()]
+    assert connection.sql("FROM superseded").columns == [*reports, "superseded_by", "superseded_at"]
+    for name, promised in (("files", LEDGER), ("quarantine", QUARANTINE)):
+        assert set(promised.split()) <= set(connection.sql(f"FROM {name}").columns)
+    assert {str(connection.sql(f"SELECT {name} FROM reports").types[0]) for name in PACK.field_names} == {"BOOLEAN"}
+
+
+def test_no_published_table_can_hold_a_record() -> None:
+    private = {"report_id", "reported_at", "line_number", "raw_line", "file_id", "path", "value_text", "delivery_no"}
+    for table in published_tables():
+        assert not private & set(table.column_names), table.name
+
+
+def test_a_comment_may_hold_an_apostrophe() -> None:
+    table = Table("odd", "one sender's file", RECORDS["files"].columns)
+    with duckdb.connect() as connection:
+        connection.execute(create_sql(table))
+        for sql in comment_sql(table):
+            connection.execute(sql)
+        assert connection.execute("SELECT comment FROM duckdb_tables()").fetchall() == [
+            ("One row: one sender's file.",)
+        ]
+        assert connection.execute(f"SELECT {quoted(chr(39) + 'x')}").fetchall() == [("'x",)]
+
+
+def test_the_dimensions_are_those_of_the_rule_pack(made: Made) -> None:
+    for connection in made.values():
+        rules = connection.execute("SELECT rule_id, triage_level, condition FROM rules").fetchall()
+        assert sorted(rules) == sorted((rule.id, rule.level, rule.when) for rule in PACK.triage)
+        causes = connection.execute("SELECT likely_cause, cause_category FROM causes").fetchall()
+        expected = [(cause.name, cause.category) for cause in PACK.causes] + [("undetermined", "undetermined")]
+        assert sorted(causes) == sorted(expected)
+        fields = [name for (name,) in connection.execute("SELECT field FROM fields").fetchall()]
+        assert sorted(fields) == sorted((*PACK.field_names, "pain_score", "duration_days"))
