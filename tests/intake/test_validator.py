@@ -34,7 +34,7 @@ def raw(rows: Sequence[Row], first_line: int = 2) -> pa.Table:
     names = list(dict.fromkeys(["report_id", "reported_at", *(name for row in rows for name in row)]))
     defaults: Row = {"report_id": "r", "reported_at": "2026-11-16"}
     columns = [pa.array([row.get(name, defaults.get(name)) for row in rows], pa.string()) for name in names]
-    numbers = pa.array(range(first_line, first_line + len(reader)), pa.int64())
+    numbers = pa.array(range(first_line, first_line + len(rows)), pa.int64())
     return pa.table([*columns, numbers], names=[*names, "line_number"])
 
 
@@ -232,7 +232,7 @@ def test_no_bad_cell_hides_another_and_no_row_is_judged_by_its_neighbours(
     found = [validator.validate(raw(part, first_line)) for part, first_line in parts if part]
     assert set().union(*map(bad_places, found)) == expected
     kept = [line for part in found for line in part.accepted.column("line_number").to_pylist()]
-    assert kept == [line for line in range(2, 2 + len(reader)) if line not in {bad for bad, _ in expected}]
+    assert kept == [line for line in range(2, 2 + len(rows)) if line not in {bad for bad, _ in expected}]
 
 
 def test_forgetting_judged_values_changes_nothing(validator: Validator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -380,7 +380,7 @@ def test_a_file_of_other_words_is_no_longer_tried_as_yes_and_no(
         return plainly(block, names, delimiter, whole, answers)
 
     monkeypatch.setattr(lines, "BLOCK_BYTES", 1 << 10)
-    monkeypatch.setattr(reader, "raw_rows", counted)
+    monkeypatch.setattr(rows, "raw_rows", counted)
     reports = [{"report_id": f"r{number}", "fever": "NA"} for number in range(400)]
     (outcome,) = ingest(write_csv(reports), settings=Settings(threads=1))
     assert outcome.rows_accepted == 400
