@@ -343,10 +343,10 @@ OTHERS = ["YeS", "nO", "NA", "unknown", "maybe", " yes", "yes ", "no\t", "2", "t
 
 def judged(cells: Sequence[Sequence[str]], answers: frozenset[str]) -> tuple[Any, Any, bool]:
     """Accepted rows and bad cells of answers that lie in a block, and whether they were read as yes and no."""
-    lines = [",".join((f"r{number}", "2026-11-16", *row)) for number, row in enumerate(cells)]
-    data = "".join(f"{line}\n" for line in lines).encode()
-    raw = lines.raw_rows(lines.Block(2, data, len(lines)), HEADER, ",", validator.WHOLE_COLUMNS, answers)
-    as_answers = all(validator.is_read_answer(raw.table.column(name)) for name in HEADER[2:])
+    texts = [",".join((f"r{number}", "2026-11-16", *row)) for number, row in enumerate(cells)]
+    data = "".join(f"{line}\n" for line in texts).encode()
+    raw = lines.raw_rows(lines.Block(2, data, len(texts)), HEADER, ",", reader.WHOLE_COLUMNS, answers)
+    as_answers = all(reader.is_read_answer(raw.table.column(name)) for name in HEADER[2:])
     found = Validator(load_pack()).validate(raw.table, raw.bad_lines)
     return found.accepted.to_pylist(), found.bad_cells.to_pylist(), as_answers
 
@@ -380,7 +380,7 @@ def test_a_file_of_other_words_is_no_longer_tried_as_yes_and_no(
         return plainly(block, names, delimiter, whole, answers)
 
     monkeypatch.setattr(lines, "BLOCK_BYTES", 1 << 10)
-    monkeypatch.setattr(rows, "raw_rows", counted)
+    monkeypatch.setattr(reader, "raw_rows", counted)
     reports = [{"report_id": f"r{number}", "fever": "NA"} for number in range(400)]
     (outcome,) = ingest(write_csv(reports), settings=Settings(threads=1))
     assert outcome.rows_accepted == 400
