@@ -21,7 +21,7 @@ check: $(READY)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 bench: $(READY)
-	$(BIN)/python tests/bench/bench.py $(BENCH)
+	$(BIN)/python -m tests.bench.bench $(BENCH)
 
 docs: $(READY)
 	$(BIN)/python -m schemas.dictionary > docs/data-dictionary.md

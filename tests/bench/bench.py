@@ -1,16 +1,20 @@
-"""`make bench`: what an ingest costs, as a ratio to the raw DuckDB load of the same file in the same run.
+"""`make bench`: what a job costs in the shapes that people have, beside the raw DuckDB load of the same files.
 
-Three ways, each in a process of its own, in turn, and the median of their runs:
-  raw       DuckDB's typed read_csv into a table of a new database: no check, no tag, no summary
+Every way is a process of its own; the ways take turns, so that a slow moment of the machine meets all of them; printed
+are medians of the runs.
+  raw       DuckDB's typed read_csv of all the files into a table of a new database: no check, no tag, no summary
   calfwatch the whole `calfwatch ingest` into a new home: read strictly, validate, tag, store, summarise, publish
-  pandas    a plain pandas + pandera script that does the same job in memory (at most --pandas-limit rows)
+  pandas    a plain pandas + pandera script that does the same job in memory (up to 5 million rows)
+  polars    the same as a polars script, where polars is installed (one file, and 364 files)
+The shapes `history-*` are measured into an empty home and into one of 20 million records; the ratio is that of the two.
 
-usage: bench.py [--reports 1000000 5000000 20000000] [--runs 3] [--pandas-limit 1000000]
+usage: bench.py [SHAPE...] [--runs 3] [--history 20000000]     (`make bench BENCH=daily-364`)
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import shutil
 import statistics
@@ -19,15 +23,16 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 import duckdb
 
 import pipelines
+from tests.bench.shapes import PANDAS_LIMIT, SHAPES, Shape, make_reports
 
 HERE = Path(__file__).parent
-END = date(2026, 11, 22)
+COMMAND = Path(pipelines.__file__).with_name("__main__.py")
+POLARS_SHAPES = ("one-1m", "one-5m", "daily-364")
 # as it is installed: hypothesis is there for the tests alone, and pandera would load it
 AS_INSTALLED = """
 import runpy, sys
@@ -49,65 +54,98 @@ class Cost:
 def main() -> int:
     options = parse()
     folder = Path(tempfile.mkdtemp(prefix="calfwatch-bench-"))
-    print(f"{'reports':>10} {'MB':>6}  {'way':10} {'wall s':>8} {'ratio':>6} {'cpu s':>8} {'peak MiB':>9}")
-    print(f"medians of {options.runs} runs; duckdb {duckdb.__version__}, {os.cpu_count()} cores")
+    print(f"medians of {options.runs} runs in turn; duckdb {duckdb.__version__}, {os.cpu_count()} cores\n")
+    print("| shape | way | wall s | ratio | processor s | peak MiB |\n|---|---|---|---|---|---|")
     try:
-        for reports in options.reports:
-            measure(folder, reports, options.runs, reports <= options.pandas_limit)
+        for shape in [shape for shape in SHAPES if shape.name in options.shapes]:
+            measure(folder, shape, options.runs, options.history)
     finally:
         shutil.rmtree(folder)
     return 0
 
 
 def parse() -> argparse.Namespace:
+    names = [shape.name for shape in SHAPES]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--reports", type=int, nargs="+", default=[1_000_000, 5_000_000, 20_000_000])
+    parser.add_argument("shapes", nargs="*", metavar="SHAPE", help=f"of {', '.join(names)} (default: all)")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--pandas-limit", type=int, default=5_000_000, help="larger files do not fit in memory there")
-    return parser.parse_args()
+    parser.add_argument("--history", type=int, default=20_000_000, help="records in the home with a history")
+    options = parser.parse_args()
+    if unknown := set(options.shapes) - set(names):
+        parser.error(f"no such shape: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
+    options.shapes = options.shapes or names
+    return options
 
 
-def measure(folder: Path, reports: int, runs: int, with_pandas: bool) -> None:
-    """Prints a line a way; the ways take turns, so that a slow moment of the machine meets all of them."""
-    from pipelines.synthetic import generate
-
-    (path,) = generate(folder / "made", reports=reports, weeks=26, seed=1, end=END, files="single")
-    path.read_bytes() if path.stat().st_size < 1 << 30 else None  # into the page cache, for every way alike
-    ways = {"raw": raw_command, "calfwatch": calfwatch_command} | ({"pandas": pandas_command} if with_pandas else {})
+def measure(folder: Path, shape: Shape, runs: int, history: int) -> None:
+    """Prints a row a way."""
+    (folder / "made").mkdir()
+    paths = shape.make(folder / "made" / shape.name)
+    homes = make_homes(folder, shape, paths, history) if shape.into_history else {}
+    ways = list(homes) or ways_of(shape)
     costs: dict[str, list[Cost]] = {way: [] for way in ways}
     for _ in range(runs):
-        for way, command in ways.items():
+        for way in ways:
             work = folder / "work"
             work.mkdir()
-            costs[way].append(run(command(path, work)))
+            if way in homes:
+                shutil.copytree(homes[way], work / "home")
+            costs[way].append(run(command_of(way, shape, paths, work)))
             shutil.rmtree(work)
-    size = path.stat().st_size / 1e6
     shutil.rmtree(folder / "made")
-    report(reports, size, costs)
+    report(shape, costs)
 
 
-def report(reports: int, size: float, costs: dict[str, list[Cost]]) -> None:
-    for way, runs in costs.items():
-        ratio = statistics.median(mine.wall / raw.wall for mine, raw in zip(runs, costs["raw"], strict=True))
-        wall, cpu, peak = (statistics.median(getattr(cost, part) for cost in runs) for part in ("wall", "cpu", "peak"))
-        print(f"{reports:>10,} {size:>6.0f}  {way:10} {wall:>8.2f} {ratio:>6.2f} {cpu:>8.2f} {peak:>9.0f}", flush=True)
+def ways_of(shape: Shape) -> list[str]:
+    ways = ["raw", "calfwatch"]
+    ways += ["pandas"] if shape.reports <= PANDAS_LIMIT else []
+    has_polars = importlib.util.find_spec("polars") is not None
+    return ways + (["polars"] if has_polars and shape.name in POLARS_SHAPES else [])
 
 
-def raw_command(path: Path, work: Path) -> list[str]:
-    return script(HERE / "raw_load.py", path, work / "raw.duckdb")
+def make_homes(folder: Path, shape: Shape, paths: Path, history: int) -> dict[str, Path]:
+    """Two homes to copy: one with next to nothing, and one with a history and published weeks."""
+    long, empty = folder / "history", folder / "made" / "empty"
+    if not long.exists():
+        made = make_reports(history, "weekly", 104)(folder / "long")
+        run(calfwatch("ingest", "--home", long, made))
+        run(calfwatch("report", "--home", long))
+        shutil.rmtree(folder / "long")
+    # a few reports, so that there is a week to publish
+    run(calfwatch("ingest", "--home", empty, make_reports(1000, weeks=2, seed=9)(folder / "made" / "few")))
+    homes = {"empty home": empty, f"{history:,} records": long}
+    if shape.name == "history-known":
+        known = folder / "made" / "known"
+        shutil.copytree(long, known)
+        homes[f"{history:,} records"] = known
+        for home in homes.values():
+            run(calfwatch("ingest", "--home", home, paths))
+    return homes
 
 
-def calfwatch_command(path: Path, work: Path) -> list[str]:
-    return script(Path(pipelines.__file__).with_name("__main__.py"), "ingest", "--home", work / "home", path)
+def command_of(way: str, shape: Shape, paths: Path, work: Path) -> list[str]:
+    if way in ("raw", "pandas", "polars"):
+        name = {"raw": "raw_load.py"}.get(way, f"{way}_job.py")
+        return script(HERE / name, work / f"{way}.duckdb", paths)
+    given = [] if shape.command == ("report",) else [paths]
+    return calfwatch(*shape.command, "--home", work / "home", *given)
 
 
-def pandas_command(path: Path, work: Path) -> list[str]:
-    return script(HERE / "pandas_job.py", path, work / "pandas.duckdb")
+def calfwatch(*words: str | Path) -> list[str]:
+    return script(COMMAND, *words)
 
 
 def script(*words: str | Path) -> list[str]:
     """A Python script in a process of its own, with its arguments."""
     return [sys.executable, "-c", AS_INSTALLED, *map(str, words)]
+
+
+def report(shape: Shape, costs: dict[str, list[Cost]]) -> None:
+    first = next(iter(costs))
+    for way, runs in costs.items():
+        ratio = statistics.median(mine.wall / base.wall for mine, base in zip(runs, costs[first], strict=True))
+        wall, cpu, peak = (statistics.median(getattr(cost, part) for cost in runs) for part in ("wall", "cpu", "peak"))
+        print(f"| {shape.what} | {way} | {wall:.2f} | {ratio:.2f} | {cpu:.1f} | {peak:.0f} |", flush=True)
 
 
 def run(command: list[str]) -> Cost:

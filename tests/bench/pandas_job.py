@@ -1,9 +1,12 @@
 """The same job as one would write it first: pandas reads, pandera validates, pandas tags and counts.
 
-It keeps every row in memory, reads leniently, and knows neither duplicates nor a ledger.
+It keeps every row in memory, reads leniently, and knows neither corrections nor a ledger.
+
+usage: pandas_job.py DATABASE PATH...   (a folder stands for its CSVs)
 """
 
 import sys
+from pathlib import Path
 
 import duckdb
 import pandas as pd
@@ -14,14 +17,24 @@ from schemas.pack import load_pack
 
 pack = load_pack()
 symptoms = list(pack.field_names)
-path, database = sys.argv[1:]
-frame = pd.read_csv(
-    path,
-    dtype={"report_id": "str", "region": "str", "age_band": "str", "sex": "str"},
-    true_values=["yes"],
-    false_values=["no"],
-    parse_dates=["reported_at"],
-).astype(dict.fromkeys(symptoms, "boolean") | {"pain_score": "Int8", "duration_days": "Int16"})
+database, *given = sys.argv[1:]
+paths = [file for path in map(Path, given) for file in (sorted(path.glob("*.csv")) if path.is_dir() else [path])]
+frames = [
+    pd.read_csv(
+        path,
+        dtype={"report_id": "str", "region": "str", "age_band": "str", "sex": "str"},
+        true_values=["yes"],
+        false_values=["no"],
+        parse_dates=["reported_at"],
+    )
+    for path in paths
+]
+# a cumulative export repeats reports: the last delivery of one is kept
+frame = (
+    pd.concat(frames, ignore_index=True)
+    .drop_duplicates("report_id", keep="last", ignore_index=True)
+    .astype(dict.fromkeys(symptoms, "boolean") | {"pain_score": "Int8", "duration_days": "Int16"})
+)
 schema = pandera.DataFrameSchema(
     {
         "report_id": pandera.Column(str, pandera.Check.str_matches(r"^[A-Za-z0-9._-]{1,64}$"), unique=True),
