@@ -584,7 +584,7 @@ def _folder_errors(out: Path) -> Iterator[None]:
 def _staging_folder(out: Path) -> Path:
     _private_folder(out)
     _refuse_files_in(out)
-    staging = Path(tempfile.mkdtemp(prefix=".generating-", dir=out))
+    staging = Path(tempfile.mkdtemp(prefix=".calfwatch-generating-", dir=out))
     for folder in (staging, *(staging / name for name in ("reports", "labels", "spill"))):
         folder.mkdir(exist_ok=True)
         folder.chmod(0o700)

@@ -21,7 +21,7 @@ from pipelines.jobs.check import check
 from pipelines.settings import Settings
 from pipelines.statements import one_number
 from pipelines.store import audit, database, snapshot
-from pipelines.store.database import Home
+from pipelines.store.home import Home, refuse_own_output
 from schemas.pack import Pack
 
 
@@ -30,15 +30,18 @@ def backup(home: Home, target: Path, wait_seconds: float) -> int:
 
     Raises UsageError where the file is there already or cannot be written, StateError where the state is damaged.
     """
-    if target.exists():
-        raise UsageError(f"{target} is there already; name another file")
-    new = target.with_name(target.name + ".new")
+    refuse_own_output(target, home.path)
+    for place in (target, log_of(target)):
+        if os.path.lexists(place):
+            raise UsageError(f"{place} is there already; name another file")
+    new = files.temporary_beside(target)
     try:
         with home.lock(wait_seconds):
             _look(home.records)  # a program that writes without our lock is told here
             _copy_with_log(home.records, new)
         records = _settle(new)
-        files.put_in_place(new, target, 0o600)
+        new.chmod(0o600)
+        files.put_where_nothing_is(new, target)
     except OSError as error:
         raise UsageError(f"{target}: cannot be written: {error.strerror}") from error
     finally:
@@ -49,7 +52,6 @@ def backup(home: Home, target: Path, wait_seconds: float) -> int:
 
 def _copy_with_log(source: Path, target: Path) -> None:
     """What a killed run left in the write-ahead log belongs to the state."""
-    log_of(target).unlink(missing_ok=True)
     files.copy(source, target)
     if log_of(source).exists():
         files.copy(log_of(source), log_of(target))
@@ -79,9 +81,11 @@ def restore(home: Home, settings: Settings, pack: Pack, source: Path, wait_secon
     """
     if not source.is_file():
         raise UsageError(f"{source}: no such backup")
+    if home.records.exists() and source.samefile(home.records):
+        raise UsageError(f"{source} is the state of this home itself; name a backup")
     _look(source)
-    with home.lock(wait_seconds):
-        made = Home(home.path / "restore.new")
+    with home.lock(wait_seconds), files.work_folder(home.path, "restore") as folder:
+        made = Home(folder)
         made.make()
         _copy_with_log(source, made.records)
         kept = _name_for_old(home)
@@ -109,4 +113,4 @@ def _exchange(home: Home, made: Home, kept: Path | None) -> None:
         os.link(home.records, kept)
         if log_of(home.records).exists():
             os.rename(log_of(home.records), log_of(kept))
-    files.put_in_place(made.records, home.records, 0o600)
+    files.put_database_in_place(made.records, home.records, 0o600)

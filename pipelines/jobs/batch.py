@@ -136,7 +136,7 @@ def withdraw_file(
         if undo:
             return withdraw.undo(connection, file_id, source)
         context = Context(home, settings, database.pack_in_use(connection, configured))
-        places = find_deliveries(csvs, settings, source) if csvs else []
+        places = find_deliveries(csvs, settings, source, home.leaves_out) if csvs else []
         text = withdraw.withdraw(connection, context, file_id, source, places)
         snapshot.publish(connection, home, settings)
     return text

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import filecmp
 import hashlib
 import os
 import re
-import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -32,6 +31,7 @@ from pipelines.rules.lint import require_sound
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number, sql_list, statement
 from pipelines.store import daily_counts, migrations
+from pipelines.store.home import Home as Home
 from schemas.fields import AGE_BANDS, SEXES
 from schemas.pack import LEVELS, UNDETERMINED, Pack, earlier_pack, parse_pack
 from schemas.tables import (
@@ -48,77 +48,8 @@ from schemas.tables import (
 
 STORAGE_VERSION = "v1.4.0"  # readable by DuckDB 1.4 and later, which BI tools still ship
 KEEP_ORDER = "SET preserve_insertion_order = true"
+_KEPT = re.compile(r"records\.before-\d{8}T\d{6}\.\d{6}Z\.duckdb")  # the name that `restore` gives
 OLDEST_DUCKDB = (1, 5, 6)  # older ones emptied a table on a full disk
-
-
-@dataclass(frozen=True)
-class Home:
-    """The state directory and the names in it."""
-
-    path: Path
-
-    @property
-    def records(self) -> Path:
-        return self.path / "records.duckdb"
-
-    @property
-    def summaries(self) -> Path:
-        return self.path / "summaries.duckdb"
-
-    @property
-    def public(self) -> Path:
-        return self.path / "public.duckdb"
-
-    @property
-    def reports(self) -> Path:
-        return self.path / "reports"
-
-    @property
-    def scratch(self) -> Path:
-        return self.path / "tmp"
-
-    def make(self) -> None:
-        """Creates the folders, for their owner alone whatever the umask."""
-        for folder in (self.path, self.scratch, self.reports):
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                if folder is not self.path or not any(folder.iterdir()):
-                    folder.chmod(0o700)
-            except OSError as error:
-                raise UsageError(f"{folder}: cannot be used as home: {error.strerror}") from error
-
-    @contextlib.contextmanager
-    def lock(self, wait_seconds: float = 60) -> Iterator[None]:
-        """The one writer's lock, freed by the system when its process ends.
-
-        Raises LockedError after `wait_seconds`, naming the process that holds it.
-        """
-        try:
-            handle = os.open(self.path / "writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise UsageError(f"{self.path}: cannot be written: {error.strerror}; try another --home") from error
-        try:
-            self._take(handle, time.monotonic() + wait_seconds, wait_seconds)
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, str(os.getpid()).encode(), 0)
-            yield
-        finally:
-            os.close(handle)
-
-    def _take(self, handle: int, until: float, wait_seconds: float) -> None:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() < until:
-                    time.sleep(0.1)
-                    continue
-                holder = os.pread(handle, 32, 0).decode() or "unknown"
-                raise LockedError(
-                    f"{self.path} is being written by process {holder}; waited {wait_seconds:g} s. "
-                    "Try again later, or with a longer --wait."
-                ) from None
-            return
 
 
 @contextlib.contextmanager
@@ -161,8 +92,11 @@ def _private_database(home: Home, settings: Settings) -> Iterator[duckdb.DuckDBP
     """A DuckDB in memory, to attach the records to; its log and overflow too are for their owner alone."""
     before = os.umask(0o077)
     try:
-        with contextlib.closing(duckdb.connect(":memory:")) as connection:
-            _configure(connection, home, settings)
+        with (
+            files.work_folder(home.scratch, "work") as spill,
+            contextlib.closing(duckdb.connect(":memory:")) as connection,
+        ):
+            _configure(connection, spill, settings)
             yield connection
     finally:
         os.umask(before)
@@ -259,9 +193,14 @@ def _detach(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _keep_copy(home: Home, what: str) -> None:
-    new = home.path / "records.duckdb.new"
+    """Keep a copy beside the records; one that is there already is left, and not made twice."""
+    new, kept = files.temporary_beside(home.records), home.path / f"records.{what}.duckdb"
+    if kept.is_file() and filecmp.cmp(home.records, kept, shallow=False):
+        return
+    if os.path.lexists(kept):
+        kept = home.path / f"records.{what}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.duckdb"
     files.copy(home.records, new)
-    files.put_in_place(new, home.path / f"records.{what}.duckdb", 0o600)
+    files.put_where_nothing_is(new, kept)
 
 
 def _refuse_foreign(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
@@ -276,22 +215,17 @@ def _check_library() -> None:
 
 
 def _clear_leftovers(home: Home) -> None:
-    """Temporaries of a run that was killed."""
-    for path in [*home.path.glob("*.new"), *home.path.glob("*.new.wal"), *home.scratch.iterdir()]:
-        if path.is_file():
-            path.unlink()
-        elif path.suffix == ".new":
-            shutil.rmtree(path)
+    """Remove what killed runs left, known by names that only calfwatch gives."""
+    for folder in (home.path, home.scratch):
+        files.clear_temporaries(folder)
     for path in home.path.glob("records.before-*.duckdb"):
-        if home.records.exists() and path.samefile(
-            home.records
-        ):  # a restore that got no further: no copy, but an alias
-            path.unlink()
+        if _KEPT.fullmatch(path.name) and home.records.exists() and path.samefile(home.records):
+            path.unlink()  # a restore that got no further: no copy, but another name of the records
 
 
-def _configure(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
+def _configure(connection: duckdb.DuckDBPyConnection, spill: Path, settings: Settings) -> None:
     connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET temp_directory = ?", [str(home.scratch)])
+    connection.execute("SET temp_directory = ?", [str(spill)])
     connection.execute("SET autoinstall_known_extensions = false")
     try:
         connection.execute("SET memory_limit = ?", [settings.memory_limit])

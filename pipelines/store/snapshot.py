@@ -40,7 +40,7 @@ def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Setting
         weekly_signals.update_signals(connection, settings)
         revisions.adopt(connection, home.reports)
         revisions.update_revisions(connection, settings)
-    new = home.path / "summaries.duckdb.new"
+    new = files.temporary_beside(home.summaries)
     connection.execute(f"ATTACH {quoted(str(new))} AS snapshot (STORAGE_VERSION '{STORAGE_VERSION}')")
     try:
         with transaction(connection):
@@ -50,7 +50,7 @@ def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Setting
     finally:
         connection.execute("USE calfwatch")
         connection.execute("DETACH snapshot")
-    files.put_in_place(new, home.summaries, 0o400)
+    files.put_database_in_place(new, home.summaries, 0o400)
 
 
 def _copy_published(connection: duckdb.DuckDBPyConnection) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from pipelines import files
 from pipelines.cli.app import main
 from pipelines.errors import LockedError, StateError, UsageError
 from pipelines.intake import buffer, lines
@@ -820,15 +821,22 @@ def test_a_database_of_somebody_else_is_left_alone(version: str, tmp_path: Path,
 
 
 def test_what_a_killed_run_left_behind_is_cleared(home: Home, write_csv: Write, ingest: Ingest) -> None:
-    leftovers = [
-        home.path / "summaries.duckdb.new",
-        home.path / "summaries.duckdb.new.wal",
-        home.scratch / "duckdb_temp_1",
-    ]
+    new = files.temporary_beside(home.summaries)
+    spill, work = Path(files.spill_folder(home.scratch)), files.temporary_beside(home.scratch / "work", "work")
+    for folder in (spill, work):
+        folder.mkdir()
+    leftovers = [new, files.log_of(new), spill / "duckdb_temp_storage_1", work / files.MARKER, work / "anything"]
     for path in leftovers:
         path.write_bytes(b"half of it")
     ingest(write_csv(mild(1)))
-    assert [path for path in leftovers if path.exists()] == []
+    assert [path for path in (*leftovers, spill, work) if path.exists()] == []
+
+
+def test_a_folder_that_another_process_works_in_is_not_cleared(home: Home, write_csv: Write, ingest: Ingest) -> None:
+    with files.work_folder(home.scratch, "work") as folder:
+        (folder / "spilled").write_bytes(b"rows")
+        ingest(write_csv(mild(1)))
+        assert (folder / "spilled").read_bytes() == b"rows"
 
 
 def test_a_home_that_cannot_be_made_is_a_wrong_usage(tmp_path: Path) -> None:
