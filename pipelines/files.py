@@ -152,7 +152,7 @@ def open_output(target: Path) -> Iterator[BinaryIO]:
     """
     place = Path(os.path.realpath(target))
     if _is_device(target) or (place.exists() and not place.is_file()):
-        with open(target, "wb") as stream:
+        with open(target, "ab") as stream:  # a redirected /dev/stdout is a file, and may hold something already
             yield stream
         return
     new = temporary_beside(place)
