@@ -30,6 +30,7 @@ def write_week(home: Home, week: str, out: Path | None, as_known_now: bool, wait
     """
     from pipelines.report import write_report
 
+    home.refuse_links()
     if out:
         refuse_own_output(out, home.path)
     if as_known_now and out:
