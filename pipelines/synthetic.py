@@ -26,6 +26,7 @@ from typing import Literal
 
 import duckdb
 
+from pipelines.connections import connect
 from pipelines.errors import CalfwatchError, UsageError
 from schemas.fields import AGE_BANDS
 
@@ -623,7 +624,7 @@ def _databases(
     }
     count = min(threads or os.cpu_count() or 1, blocks[-1].part_number + 1)
     with ExitStack() as stack:
-        databases = [stack.enter_context(duckdb.connect(config=settings)) for _ in range(count)]
+        databases = [stack.enter_context(connect(config=settings)) for _ in range(count)]
         yield [_filled(database, statements, blocks) for database in databases]
 
 

@@ -14,13 +14,14 @@ from pathlib import Path
 import duckdb
 
 from pipelines import files
-from pipelines.connections import read_only
+from pipelines.connections import connect, open_for_reading
 from pipelines.errors import StateError, UsageError
 from pipelines.files import log_of
+from pipelines.jobs import publish as publish_job
 from pipelines.jobs.check import check
 from pipelines.settings import Settings
 from pipelines.statements import one_number
-from pipelines.store import audit, database, snapshot
+from pipelines.store import audit, database
 from pipelines.store.home import Home, refuse_own_output
 from schemas.pack import Pack
 
@@ -60,7 +61,7 @@ def _copy_with_log(source: Path, target: Path) -> None:
 def _settle(path: Path) -> int:
     """Takes the log into the copy, then reads it all: what cannot be read must not be called a backup."""
     try:
-        duckdb.connect(str(path)).close()
+        connect(path).close()
     except duckdb.Error as error:
         raise StateError(f"the copy {path} cannot be opened ({type(error).__name__}); nothing was backed up") from error
     return _look(path)
@@ -68,7 +69,7 @@ def _settle(path: Path) -> int:
 
 def _look(path: Path) -> int:
     """Opens and checks a state; returns how many records it holds."""
-    with contextlib.closing(read_only(path)) as connection, database.damage_told(path):
+    with open_for_reading(path) as connection:
         database.check_version(connection, path, older_too=True)
         database.check_counts(connection)
         return one_number(connection, "SELECT count(*) FROM records")
@@ -95,7 +96,7 @@ def restore(home: Home, settings: Settings, pack: Pack, source: Path, wait_secon
         check(made, settings, pack, deep=True)
         _exchange(home, made, kept)
         with database.open_records(home, settings, pack) as connection:
-            snapshot.publish(connection, home, settings)
+            publish_job.publish(connection, home, settings)
             return one_number(connection, "SELECT count(*) FROM records"), kept
 
 
@@ -109,7 +110,7 @@ def _exchange(home: Home, made: Home, kept: Path | None) -> None:
     """The old state stays in its place under its old name until the very moment the new one takes it."""
     if kept:
         with contextlib.suppress(duckdb.Error):  # a damaged one keeps its log beside it
-            duckdb.connect(str(home.records)).close()
+            connect(home.records).close()
         os.link(home.records, kept)
         if log_of(home.records).exists():
             os.rename(log_of(home.records), log_of(kept))

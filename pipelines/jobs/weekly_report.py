@@ -11,10 +11,11 @@ from pathlib import Path
 import duckdb
 
 from pipelines import files
-from pipelines.connections import read_only
+from pipelines.connections import open_for_reading, read_only
 from pipelines.errors import CalfwatchError, UsageError
+from pipelines.jobs.publish import publish_if_stale
 from pipelines.settings import load_settings
-from pipelines.store import database, revisions, snapshot
+from pipelines.store import database, revisions
 from pipelines.store.home import Home, refuse_own_output
 from pipelines.store.packs import configured_pack, published_pack
 
@@ -71,7 +72,7 @@ def _write_weeks(home: Home, weeks: Sequence[str], wait_seconds: float) -> list[
     settings = load_settings(home.path)
     configured = configured_pack(home, settings)
     with database.writing(home, settings, configured, wait_seconds) as connection:
-        snapshot.publish_if_stale(connection, home, settings)
+        publish_if_stale(connection, home, settings)
         folders = [_write_report(connection, home, _week_name(home, week)) for week in weeks]
         write_index(home.reports)
         with database.transaction(connection):
@@ -117,7 +118,7 @@ def _ended_weeks(home: Home) -> list[str]:
     """Every covered week that is over by now, oldest first, whenever the snapshot was published."""
     sql = """SELECT week FROM (SELECT DISTINCT week, week_start FROM weekly_triage), about
         WHERE week_start + 7 <= (now() AT TIME ZONE about.time_zone)::DATE ORDER BY week_start"""
-    with contextlib.closing(read_only(home.summaries)) as connection, database.damage_told(home.summaries):
+    with open_for_reading(home.summaries) as connection:
         return [week for (week,) in connection.execute(sql).fetchall()]
 
 

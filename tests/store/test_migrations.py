@@ -14,8 +14,9 @@ import pytest
 
 from pipelines.errors import StateError
 from pipelines.files import temporary_beside
+from pipelines.jobs import publish as publish_job
 from pipelines.settings import Settings
-from pipelines.store import database, migrations, snapshot
+from pipelines.store import database, migrations
 from pipelines.store.database import Home
 from schemas.pack import Pack, earlier_pack, load_pack
 from schemas.tables import SCHEMA_VERSION
@@ -54,7 +55,7 @@ def test_a_migrated_state_is_the_one_that_today_s_code_makes_of_the_same_files(
     old = old_home(tmp_path, version)
     before = old.records.read_bytes()
     with old.lock(0), database.open_records(old, Settings(), pack) as connection:
-        snapshot.publish(connection, old, Settings())
+        publish_job.publish(connection, old, Settings())
     ingest(*sorted((STATES / f"v{version}").glob("*.csv")))
     assert declared(old.records) == declared(home.records)
     migrated, made = content(old.records), content(home.records)

@@ -28,9 +28,10 @@ from pipelines.intake.lines import Delivery
 from pipelines.intake.screening import Judge
 from pipelines.intake.validator import Validated
 from pipelines.jobs import ingest as ingest_module
+from pipelines.jobs import publish as publish_job
 from pipelines.jobs.ingest import Context, Outcome, ingest_file
 from pipelines.settings import Settings, Source
-from pipelines.store import database, snapshot
+from pipelines.store import database
 from pipelines.store.database import Home
 from schemas.fields import AGE_BANDS
 from schemas.pack import Pack
@@ -81,7 +82,7 @@ def ingest(home: Home, pack: Pack) -> Ingest:
 
 def publish(home: Home, pack: Pack) -> None:
     with home.lock(5), database.open_records(home, Settings(), pack) as connection:
-        snapshot.publish(connection, home, Settings())
+        publish_job.publish(connection, home, Settings())
 
 
 def parts(outcome: Outcome) -> tuple[int, int, int, int, int]:
@@ -894,7 +895,7 @@ def test_the_home_is_its_owner_s_alone_whatever_the_umask(
         with home.lock(0), database.open_records(home, Settings(), pack) as connection:
             ingest_file(connection, Delivery(path, Source("canonical")), Context(home, Settings(), pack))
             during = modes(home)
-            snapshot.publish(connection, home, Settings())
+            publish_job.publish(connection, home, Settings())
         found = during | modes(home)
     finally:
         os.umask(before)
