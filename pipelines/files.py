@@ -1,29 +1,97 @@
-"""Files that are whole or not there: written beside under `NAME.new`, synced, then renamed over."""
+"""Files and folders that are whole or not there, and temporaries that are known by a name only calfwatch gives.
+
+A temporary is `.calfwatch-PURPOSE-` and 16 random hex digits. Nothing else is ever taken for one: not `*.new`, and not
+whatever lies in a folder called `tmp`. A folder is removed only if it holds the marker that calfwatch put there.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import os
+import re
+import secrets
 import shutil
 import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
+
+from pipelines.errors import UsageError
+
+PREFIX = ".calfwatch-"
+MARKER = ".calfwatch-made"  # in a folder that calfwatch made: the names of what it put there, a line each
+_TEMPORARY = re.compile(r"\.calfwatch-[a-z]+-[0-9a-f]{16}(\.wal|-.*)?")
+_SPILL = "duckdb_temp_"  # begins the name of every file that DuckDB spills into
+_FOREIGN_TO_FILES = ("/dev", "/proc")  # what stands there is no file that could be replaced
+
+
+def temporary_beside(target: Path, purpose: str = "new") -> Path:
+    """Return a name of ours, not taken, in the folder of `target`."""
+    return target.with_name(f"{PREFIX}{purpose}-{secrets.token_hex(8)}")
+
+
+def spill_folder(parent: Path) -> str:
+    """Return a name for DuckDB's `temp_directory`: DuckDB makes the folder if it spills, and removes it at its end."""
+    return str(temporary_beside(parent / "spill", "spill"))
+
+
+@contextlib.contextmanager
+def work_folder(parent: Path, purpose: str) -> Iterator[Path]:
+    """A private folder of our own that is gone afterwards. While it is in use, its marker is locked."""
+    parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder = temporary_beside(parent / purpose, purpose)
+    folder.mkdir()
+    folder.chmod(0o700)  # mkdir's own mode is subject to the umask
+    marker = os.open(folder / MARKER, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(marker, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(marker)
+
+
+def clear_temporaries(folder: Path) -> None:
+    """Remove what killed runs left in a folder: our files by their name, our folders also by their marker."""
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if _TEMPORARY.fullmatch(path.name) and (found := path.lstat()).st_uid == os.geteuid():
+            if stat.S_ISREG(found.st_mode):
+                path.unlink()
+            elif stat.S_ISDIR(found.st_mode) and _is_abandoned(path):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Return whether a folder is one of ours that no process uses any more."""
+    try:
+        marker = os.open(folder / MARKER, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:  # killed before the marker was written, or made by DuckDB
+        return all(path.name.startswith(_SPILL) for path in folder.iterdir())
+    try:
+        fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(marker)
+    return True
 
 
 def copy(source: Path, target: Path) -> None:
-    """A synced copy for its owner alone. The caller sees to it that nobody writes to `source` meanwhile."""
-    with open(source, "rb") as original, open(target, "wb", opener=private) as handle:
+    """Write a synced, private copy to a new file. The caller ensures that nobody writes to `source` meanwhile."""
+    with open(source, "rb") as original, open(target, "xb", opener=private) as handle:
         shutil.copyfileobj(original, handle, 1 << 20)
         handle.flush()
         os.fsync(handle.fileno())
 
 
 def private(path: str, flags: int) -> int:
-    """Opens a file for its owner alone, also one that was there and open to others; a device stays as it is.
-
-    For `open(..., opener=private)`.
-    """
-    descriptor = os.open(path, flags, 0o600)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.fchmod(descriptor, 0o600)
+    """Open a file for its owner alone, for `open(..., opener=private)`. A link is not followed."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW, 0o600)
+    os.fchmod(descriptor, 0o600)  # whatever the umask
     return descriptor
 
 
@@ -33,19 +101,175 @@ def log_of(database: Path) -> Path:
 
 
 def put_in_place(new: Path, target: Path, mode: int) -> None:
-    """Makes a finished file take the place of another; a reader meets the one or the other, also after a crash."""
-    with open(new, "rb") as handle:
-        os.fsync(handle.fileno())
+    """Make a finished file take the place of another: readers find one or the other, also after a crash."""
+    _sync_file(new)
     new.chmod(mode)
-    log_of(target).unlink(missing_ok=True)  # it belongs to what is replaced
     os.replace(new, target)
     sync_folder(target.parent)
 
 
+def put_database_in_place(new: Path, target: Path, mode: int) -> None:
+    """As `put_in_place`, for one of the home's databases: the log of the replaced database goes with it."""
+    log_of(target).unlink(missing_ok=True)
+    put_in_place(new, target, mode)
+
+
+def put_where_nothing_is(new: Path, target: Path) -> None:
+    """Give a finished file its name, durably. Raises FileExistsError if the name is taken by now."""
+    _sync_file(new)
+    try:
+        os.link(new, target)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK):
+            raise
+        if os.path.lexists(target):  # a file system without hard links
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        os.replace(new, target)
+    else:
+        new.unlink()
+    sync_folder(target.parent)
+
+
+def _sync_file(path: Path) -> None:
+    with open(path, "rb") as handle:
+        os.fsync(handle.fileno())
+
+
 def sync_folder(folder: Path) -> None:
-    """Puts a folder's list of names on the disk: without it a crash can undo a rename."""
+    """Put a folder's list of names on the disk: without it a crash can undo a rename."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def open_output(target: Path) -> Iterator[BinaryIO]:
+    """A stream to a private file that takes the place of `target` once it is whole; if it fails, the old one stays.
+
+    A link is followed to the file it names. Devices and pipes, also behind /dev/stdout, are written to as they are.
+    """
+    place = Path(os.path.realpath(target))
+    if _is_device(target) or (place.exists() and not place.is_file()):
+        with open(target, "ab") as stream:  # a redirected /dev/stdout is a file, and may hold something already
+            yield stream
+        return
+    new = temporary_beside(place)
+    try:
+        with open(new, "xb", opener=private) as stream:
+            yield stream
+        put_in_place(new, place, 0o600)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _is_device(target: Path) -> bool:
+    return any(target.absolute().is_relative_to(top) for top in _FOREIGN_TO_FILES)
+
+
+def write_output(target: Path, content: bytes) -> None:
+    """Write a private file for a user, whole or not at all. Raises UsageError if that is not possible."""
+    try:
+        with open_output(target) as stream:
+            stream.write(content)
+    except OSError as error:
+        raise UsageError(f"{target}: cannot be written: {error.strerror}") from error
+
+
+def write_private(folder: Path, name: str, content: str | bytes) -> None:
+    """Write a new file of mode 0600 into a folder of ours, of mode 0700, down to the disk."""
+    path = folder / name
+    for parent in dict.fromkeys((folder, path.parent)):
+        if not parent.exists():
+            parent.mkdir()
+            parent.chmod(0o700)  # mkdir's own mode is subject to the umask
+    with open(path, "xb", opener=private) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def replace_folder(final: Path, fill: Callable[[Path], None]) -> Path:
+    """Put a folder that `fill` writes into the place of `final`, so that no half of one is ever seen.
+
+    What a killed run left is put right first; one writer at a time. Raises UsageError if `final` is there and holds
+    anything that calfwatch did not put there, or is a link.
+    """
+    final.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _put_right(final)
+    refuse_foreign_folder(final)
+    with work_folder(final.parent, "fresh") as fresh:
+        fill(fresh)
+        move_folder(fresh, final)
+    return final
+
+
+def move_folder(fresh: Path, final: Path) -> None:
+    """Mark a finished folder and give it its name, in place of one of ours or an empty one that has it."""
+    mark_folder(fresh)
+    refuse_foreign_folder(final)
+    old = _old_name(final)
+    if final.exists():
+        final.rename(old)
+    fresh.rename(final)
+    sync_folder(final.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _old_name(final: Path) -> Path:
+    name = temporary_beside(final, "old").name
+    return final.with_name(f"{name}-{final.name}")
+
+
+def _put_right(final: Path) -> None:
+    """Give a folder its name back if a run was killed between its two renames; then drop what is left over."""
+    for old in final.parent.glob(f"{PREFIX}old-*-{final.name}"):
+        if _is_ours(old) and not os.path.lexists(final):
+            old.rename(final)
+    clear_temporaries(final.parent)
+
+
+def _is_ours(folder: Path) -> bool:
+    return bool(_TEMPORARY.fullmatch(folder.name)) and not folder.is_symlink() and (folder / MARKER).is_file()
+
+
+def mark_folder(folder: Path) -> None:
+    """Write the marker of a finished folder, which names every file in it, and sync its lists of names."""
+    with open(folder / MARKER, "w", encoding="utf-8", opener=private) as marker:
+        marker.writelines(f"{name}\n" for name in sorted(_names_in(folder)))
+        marker.flush()
+        os.fsync(marker.fileno())
+    for inner in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
+        sync_folder(inner)
+
+
+def refuse_foreign_folder(folder: Path) -> None:
+    """Raise UsageError unless a folder is not there, is empty, or holds only what its marker names."""
+    if not os.path.lexists(folder):
+        return
+    if folder.is_symlink() or not folder.is_dir():
+        raise UsageError(f"{folder} is no folder of calfwatch's, and is left as it is; move it away")
+    marked = set()
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        marked = set((folder / MARKER).read_text(encoding="utf-8").splitlines())
+    if foreign := sorted(_names_in(folder) - marked - {MARKER}):
+        raise UsageError(
+            f"{folder} holds {ascii(foreign[0])[1:-1]}, which calfwatch did not put there; move the folder away"
+        )
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder of ours, if it is there. Raises UsageError if it holds anything else."""
+    refuse_foreign_folder(folder)
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _names_in(folder: Path) -> set[str]:
+    """The files at any depth, and folders without any, by their place within the folder."""
+    found = set()
+    for path in folder.rglob("*"):
+        if path.is_symlink() or not path.is_dir() or not any(path.iterdir()):
+            found.add(path.relative_to(folder).as_posix())
+    return found - {MARKER}

@@ -114,7 +114,7 @@ def report_flow(home: str, wait_seconds: float = 60) -> None:
 def _ingest_in_chunks(place: Home, paths: list[str], source: str | None, wait_seconds: float) -> list[Outcome]:
     """One task a chunk of files, one after the other: delivery order decides which record wins."""
     settings = load_settings(place.path)
-    names = [str(delivery.path) for delivery in find_deliveries(paths, settings, source)]
+    names = [str(delivery.path) for delivery in find_deliveries(paths, settings, source, place.leaves_out)]
     ingest_chunk = ingest_files.with_options(retries=settings.retries)
     outcomes: list[Outcome] = []
     for chunk in chunked(names, CHUNKS):

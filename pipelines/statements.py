@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from string import Template
 from typing import Any
 
 import duckdb
@@ -12,12 +12,16 @@ import duckdb
 from schemas.tables import quoted
 
 Row = dict[str, Any]
+_PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 
 
 def statement(folder: str, name: str, **values: object) -> str:
-    """The text of sql/FOLDER/NAME.sql with its ${placeholders} filled in."""
+    """Return sql/FOLDER/NAME.sql with its ${placeholders} filled in; `$name` is a parameter, which DuckDB fills in.
+
+    Raises KeyError for a placeholder without a value: half a statement must not run.
+    """
     text = (files("sql") / folder / f"{name}.sql").read_text(encoding="utf-8")
-    return Template(text).safe_substitute({key: str(value) for key, value in values.items()})
+    return _PLACEHOLDER.sub(lambda found: str(values[found[1]]), text)
 
 
 def sql_list(values: tuple[str, ...]) -> str:

@@ -26,6 +26,7 @@ from typing import Literal
 
 import duckdb
 
+from pipelines.connections import connect
 from pipelines.errors import CalfwatchError, UsageError
 from schemas.fields import AGE_BANDS
 
@@ -584,7 +585,7 @@ def _folder_errors(out: Path) -> Iterator[None]:
 def _staging_folder(out: Path) -> Path:
     _private_folder(out)
     _refuse_files_in(out)
-    staging = Path(tempfile.mkdtemp(prefix=".generating-", dir=out))
+    staging = Path(tempfile.mkdtemp(prefix=".calfwatch-generating-", dir=out))
     for folder in (staging, *(staging / name for name in ("reports", "labels", "spill"))):
         folder.mkdir(exist_ok=True)
         folder.chmod(0o700)
@@ -623,7 +624,7 @@ def _databases(
     }
     count = min(threads or os.cpu_count() or 1, blocks[-1].part_number + 1)
     with ExitStack() as stack:
-        databases = [stack.enter_context(duckdb.connect(config=settings)) for _ in range(count)]
+        databases = [stack.enter_context(connect(config=settings)) for _ in range(count)]
         yield [_filled(database, statements, blocks) for database in databases]
 
 

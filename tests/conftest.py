@@ -12,9 +12,10 @@ import duckdb
 import pytest
 
 from pipelines.intake.lines import find_deliveries
+from pipelines.jobs import publish as publish_job
 from pipelines.jobs.ingest import Context, Outcome, ingest_file
 from pipelines.settings import Settings, load_settings
-from pipelines.store import database, snapshot
+from pipelines.store import database
 from pipelines.store.database import Home
 from schemas.pack import Pack, load_pack
 
@@ -73,7 +74,7 @@ def ingest(home: Home, pack: Pack) -> Callable[..., list[Outcome]]:
         with home.lock(5), database.open_records(home, used, pack) as connection:
             deliveries = find_deliveries([str(path) for path in paths], used, source)
             done = [ingest_file(connection, delivery, Context(home, used, pack)) for delivery in deliveries]
-            snapshot.publish(connection, home, used)
+            publish_job.publish(connection, home, used)
         return done
 
     return call

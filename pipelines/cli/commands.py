@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import shlex
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +24,7 @@ ATTENTION = 7
 
 def demo(options: argparse.Namespace) -> int:
     """Generates, ingests, summarises and reports, in a home of its own; a second time nothing is doubled."""
+    from pipelines.files import replace_folder
     from pipelines.intake.lines import find_deliveries
     from pipelines.jobs.batch import ingest_batch
     from pipelines.store.database import Home
@@ -35,9 +35,12 @@ def demo(options: argparse.Namespace) -> int:
     settings = load_settings(home.path)
     incoming = home.path / "demo"
     if not (incoming / "reports").exists():
-        shutil.rmtree(incoming, ignore_errors=True)  # what a killed run left half made
         print(f"writing {options.reports:,} synthetic reports over 26 weeks, no real person among them")
-        write_reports(incoming, reports=options.reports, weeks=26, seed=options.seed, end=_last_sunday(date.today()))
+
+        def fill(folder: Path) -> None:
+            write_reports(folder, reports=options.reports, weeks=26, seed=options.seed, end=_last_sunday(date.today()))
+
+        replace_folder(incoming, fill)
     with _progress() as tell:
         deliveries = find_deliveries([str(incoming / "reports")], settings, None)
         done = ingest_batch(home, settings, deliveries, options.wait, tell)
@@ -106,7 +109,7 @@ def ingest(options: argparse.Namespace) -> int:
     home = Home(home_path(options.home))
     home.make()
     settings = load_settings(home.path)
-    deliveries = find_deliveries(options.paths, settings, options.source)
+    deliveries = find_deliveries(options.paths, settings, options.source, home.leaves_out)
     if not deliveries:
         print(f"no {', '.join(SUFFIXES)} there: {' '.join(options.paths)}", file=sys.stderr)
     with read_ahead(home, settings, deliveries) as ahead:
@@ -176,6 +179,7 @@ def query(options: argparse.Namespace) -> int:
     from pipelines.jobs.query import run_query
 
     home = _existing_home(options.home)
+    _refuse_own_output(options.out, home)
     result = run_query(home / f"{options.db}.duckdb", options.sql, options.timeout, force=True)
     write_result(result, options.format, options.out)
     return 0
@@ -187,6 +191,7 @@ def explain(options: argparse.Namespace) -> int:
     from pipelines.explain.text import explanation_text
 
     home = _existing_home(options.home)
+    _refuse_own_output(options.out, home)
     found = explain_report(home / "records.duckdb", options.report_id, options.source, options.file)
     if options.out:
         _write_page(Path(options.out), found)
@@ -196,9 +201,18 @@ def explain(options: argparse.Namespace) -> int:
 
 
 def _write_page(path: Path, found: dict[str, Any]) -> None:
-    from pipelines.explain.pages import explanation_page, write_private
+    from pipelines.explain.pages import explanation_page
+    from pipelines.files import write_output
 
-    print(write_private(path, explanation_page(found)))
+    write_output(path, explanation_page(found).encode())
+    print(path)
+
+
+def _refuse_own_output(out: str | None, home: Path) -> None:
+    from pipelines.store.home import refuse_own_output
+
+    if out:
+        refuse_own_output(Path(out), home)
 
 
 def rules(options: argparse.Namespace) -> int:
@@ -382,6 +396,7 @@ def generate(options: argparse.Namespace) -> int:
     from pipelines.synthetic import Outbreak
     from pipelines.synthetic import generate as write_reports
 
+    _refuse_own_output(options.out, home_path(options.home))
     outbreak = Outbreak.parse(options.outbreak) if options.outbreak else None
     end = options.end or date.today()
     paths = write_reports(

@@ -11,12 +11,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from datetime import date, time
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 import pyarrow as pa
 
 from pipelines.errors import UsageError
-from pipelines.files import private
+from pipelines.files import open_output
 from pipelines.text import harmless, many, printable, shown_in
 
 CELL_WIDTH = 60
@@ -31,7 +32,7 @@ def write_result(table: pa.Table, form: str, out: str | None) -> None:
     """
     try:
         if out:
-            with open(out, "wb", opener=private) as stream:
+            with open_output(Path(out)) as stream:
                 _write(table, form, stream)
         else:
             sys.stdout.flush()

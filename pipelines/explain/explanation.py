@@ -3,18 +3,17 @@ how close the likely cause was, and where else the record's id was met."""
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 import duckdb
 
-from pipelines.connections import read_only
+from pipelines.connections import open_for_reading
 from pipelines.errors import UsageError
 from pipelines.explain.questions import fewest_answers, questions
 from pipelines.rules.compiler import condition_sql
 from pipelines.rules.solver import Space
 from pipelines.statements import Row, one_number, rows_by_name
-from pipelines.store.database import check_version, damage_told, stored_pack
+from pipelines.store.database import check_version, stored_pack
 from pipelines.text import many
 from schemas.pack import ANY_CAUSE, GUIDANCE_KINDS, Evidence, Guidance, Pack, TriageRule, condition_fields
 
@@ -36,7 +35,7 @@ def explain_report(records: Path, report_id: str, source: str | None, file: str 
     `earlier` are the versions before it, oldest first; `quarantined` are bad cells of deliveries of this id that were
     set aside.
     """
-    with contextlib.closing(read_only(records)) as connection, damage_told(records):
+    with open_for_reading(records) as connection:
         check_version(connection, records)
         found = _find(connection, report_id, source)
         versions = [*found["superseded"], *found["stored"]]

@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import cache, partial
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -17,7 +16,6 @@ from markupsafe import Markup
 
 from pipelines.errors import UsageError
 from pipelines.explain.explanation import explanation, withdrawn_note
-from pipelines.files import private
 from pipelines.pages import svg
 from pipelines.report.labels import KIND_LABELS, LEVELS
 from pipelines.rules.solver import Space
@@ -97,13 +95,3 @@ def _explained(connection: duckdb.DuckDBPyConnection, rows: list[Row]) -> dict[s
             packs[version] = pack, Space(pack)
         pages[f"{number:03}-{record['report_id']}.html"] = explanation(connection, *packs[version], record)
     return pages
-
-
-def write_private(path: Path, text: str) -> Path:
-    """Writes a file for its owner alone, whatever the umask. Raises UsageError where that is not possible."""
-    try:
-        with open(path, "w", encoding="utf-8", opener=private) as file:
-            file.write(text)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
-    return path

@@ -16,6 +16,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from pipelines.connections import connect
 from pipelines.errors import FileRejected, UsageError
 from pipelines.settings import SHIPPED_ADAPTERS, Source
 from schemas.fields import CONTEXT_NAMES, REQUIRED_NAMES
@@ -114,7 +115,7 @@ def _some(names: frozenset[str]) -> str:
 
 def scratch(folder: Path) -> duckdb.DuckDBPyConnection:
     """A DuckDB in memory for our own work that must leave no trace: hashes, comparisons. It may spill into `folder`."""
-    connection = duckdb.connect(":memory:")
+    connection = connect()
     connection.execute(f"SET memory_limit = '{SCRATCH_MEMORY}'")
     connection.execute("SET temp_directory = ?", [str(folder)])
     return _shut_off(connection)
@@ -122,7 +123,7 @@ def scratch(folder: Path) -> duckdb.DuckDBPyConnection:
 
 def sandbox() -> duckdb.DuckDBPyConnection:
     """A DuckDB in memory for an adapter's SELECT: no file at all, not even for spilling, and no setting to change."""
-    connection = duckdb.connect(":memory:")
+    connection = connect()
     connection.execute(f"SET memory_limit = '{SANDBOX_MEMORY}'")
     connection.execute("SET temp_directory = ''")
     connection.execute("SET enable_external_access = false")

@@ -16,7 +16,7 @@ import hashlib
 import os
 import stat
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -38,6 +38,13 @@ SMALL_EXPANSION = 64 << 20  # an archive may always unpack to this much
 BOM = b"\xef\xbb\xbf"
 LINE_END = ord("\n")
 CHANGED = "changed while it was read; it is tried again in the next run"
+
+
+LeavesOut = Callable[[Path], bool]
+
+
+def _leave_nothing_out(_: Path) -> bool:
+    return False
 
 
 @dataclass(frozen=True)
@@ -100,14 +107,17 @@ class RawRows:
     blank_lines: int
 
 
-def find_deliveries(paths: Sequence[str], settings: Settings, source: str | None) -> list[Delivery]:
+def find_deliveries(
+    paths: Sequence[str], settings: Settings, source: str | None, is_left_out: LeavesOut = _leave_nothing_out
+) -> list[Delivery]:
     """The CSVs under files, folders and globs: in argument order, then by path in byte order, each once.
 
+    `is_left_out` says of a folder, and of a file that a glob finds, whether it is passed over.
     Raises UsageError for a path that is not there.
     """
     found: dict[Path, None] = {}
     for given in paths:
-        for path in sorted(_expand(given), key=lambda p: os.fsencode(p)):
+        for path in sorted(_expand(given, is_left_out), key=lambda p: os.fsencode(p)):
             found.setdefault(path.absolute())
     return deliveries_of(list(found), settings, source)
 
@@ -117,35 +127,37 @@ def deliveries_of(paths: Sequence[Path], settings: Settings, source: str | None)
     return [Delivery(path, _source_of(path, settings, source)) for path in paths]
 
 
-def _expand(given: str) -> list[Path]:
+def _expand(given: str, is_left_out: LeavesOut) -> list[Path]:
     """What an argument names; a folder that cannot be listed is an error, for its files would be lost silently."""
     if not given:
         raise UsageError("a path is empty; name a file, a folder or a glob")
     try:
-        return _found(given)
+        return _found(given, is_left_out)
     except OSError as error:
         raise UsageError(f"{error.filename or given}: cannot be looked into: {error.strerror}") from error
 
 
-def _found(given: str) -> list[Path]:
+def _found(given: str, is_left_out: LeavesOut) -> list[Path]:
     path = Path(given)
     if path.is_dir():
-        return [p for p in _inside(path) if p.name.lower().endswith(SUFFIXES) and not p.name.startswith(".")]
+        inside = _inside(path, is_left_out)
+        return [p for p in inside if p.name.lower().endswith(SUFFIXES) and not p.name.startswith(".")]
     if path.exists() or path.is_symlink():
         return [path]
     is_pattern = any(sign in given for sign in "*?[")
     matches = [Path(name) for name in glob.glob(given, recursive=True)] if is_pattern else []
     if not matches and not is_pattern:
         raise UsageError(f"{given}: no such file or folder")
-    return [p for match in matches for p in ([match] if not match.is_dir() else _found(str(match)))]
+    kept = [match for match in matches if match.is_dir() or not is_left_out(match)]
+    return [p for match in kept for p in ([match] if not match.is_dir() else _found(str(match), is_left_out))]
 
 
-def _inside(top: Path) -> Iterator[Path]:
+def _inside(top: Path, is_left_out: LeavesOut) -> Iterator[Path]:
     """The files at any depth, links to folders followed; each folder once, for links may go in circles."""
     seen = set()
     for folder, folders, names in os.walk(top, onerror=_raise, followlinks=True):
         found = os.stat(folder)
-        if (found.st_dev, found.st_ino) in seen:
+        if (found.st_dev, found.st_ino) in seen or is_left_out(Path(folder)):
             folders.clear()
             continue
         seen.add((found.st_dev, found.st_ino))

@@ -19,7 +19,7 @@ from pipelines.errors import FileRejected
 from pipelines.intake.adapters import Adapter, load_adapter
 from pipelines.intake.lines import Block, Delivery, Meter, RawRows, blocks, header_names, raw_rows, split_header
 from pipelines.settings import Settings
-from pipelines.store.database import Home
+from pipelines.store.home import Home
 from pipelines.store.packs import configured_pack
 from schemas.pack import Pack
 
@@ -131,6 +131,7 @@ def read_ahead(home: Home, settings: Settings, deliveries: Sequence[Delivery]) -
     rows = None
     with contextlib.suppress(FileRejected):
         for delivery in deliveries[:1]:
+            home.refuse_as_delivery(delivery.path)
             answers = plain_answers(load_adapter(delivery.source, home.path), configured_pack(home, settings))
             rows = Rows(delivery, settings, answers)
     try:

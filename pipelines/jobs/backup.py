@@ -14,14 +14,15 @@ from pathlib import Path
 import duckdb
 
 from pipelines import files
-from pipelines.connections import read_only
+from pipelines.connections import connect, open_for_reading
 from pipelines.errors import StateError, UsageError
 from pipelines.files import log_of
+from pipelines.jobs import publish as publish_job
 from pipelines.jobs.check import check
 from pipelines.settings import Settings
 from pipelines.statements import one_number
-from pipelines.store import audit, database, snapshot
-from pipelines.store.database import Home
+from pipelines.store import audit, database
+from pipelines.store.home import Home, refuse_own_output
 from schemas.pack import Pack
 
 
@@ -30,15 +31,18 @@ def backup(home: Home, target: Path, wait_seconds: float) -> int:
 
     Raises UsageError where the file is there already or cannot be written, StateError where the state is damaged.
     """
-    if target.exists():
-        raise UsageError(f"{target} is there already; name another file")
-    new = target.with_name(target.name + ".new")
+    refuse_own_output(target, home.path)
+    for place in (target, log_of(target)):
+        if os.path.lexists(place):
+            raise UsageError(f"{place} is there already; name another file")
+    new = files.temporary_beside(target)
     try:
         with home.lock(wait_seconds):
             _look(home.records)  # a program that writes without our lock is told here
             _copy_with_log(home.records, new)
         records = _settle(new)
-        files.put_in_place(new, target, 0o600)
+        new.chmod(0o600)
+        files.put_where_nothing_is(new, target)
     except OSError as error:
         raise UsageError(f"{target}: cannot be written: {error.strerror}") from error
     finally:
@@ -49,7 +53,6 @@ def backup(home: Home, target: Path, wait_seconds: float) -> int:
 
 def _copy_with_log(source: Path, target: Path) -> None:
     """What a killed run left in the write-ahead log belongs to the state."""
-    log_of(target).unlink(missing_ok=True)
     files.copy(source, target)
     if log_of(source).exists():
         files.copy(log_of(source), log_of(target))
@@ -58,7 +61,7 @@ def _copy_with_log(source: Path, target: Path) -> None:
 def _settle(path: Path) -> int:
     """Takes the log into the copy, then reads it all: what cannot be read must not be called a backup."""
     try:
-        duckdb.connect(str(path)).close()
+        connect(path).close()
     except duckdb.Error as error:
         raise StateError(f"the copy {path} cannot be opened ({type(error).__name__}); nothing was backed up") from error
     return _look(path)
@@ -66,7 +69,7 @@ def _settle(path: Path) -> int:
 
 def _look(path: Path) -> int:
     """Opens and checks a state; returns how many records it holds."""
-    with contextlib.closing(read_only(path)) as connection, database.damage_told(path):
+    with open_for_reading(path) as connection:
         database.check_version(connection, path, older_too=True)
         database.check_counts(connection)
         return one_number(connection, "SELECT count(*) FROM records")
@@ -79,9 +82,11 @@ def restore(home: Home, settings: Settings, pack: Pack, source: Path, wait_secon
     """
     if not source.is_file():
         raise UsageError(f"{source}: no such backup")
+    if home.records.exists() and source.samefile(home.records):
+        raise UsageError(f"{source} is the state of this home itself; name a backup")
     _look(source)
-    with home.lock(wait_seconds):
-        made = Home(home.path / "restore.new")
+    with home.lock(wait_seconds), files.work_folder(home.path, "restore") as folder:
+        made = Home(folder)
         made.make()
         _copy_with_log(source, made.records)
         kept = _name_for_old(home)
@@ -91,7 +96,7 @@ def restore(home: Home, settings: Settings, pack: Pack, source: Path, wait_secon
         check(made, settings, pack, deep=True)
         _exchange(home, made, kept)
         with database.open_records(home, settings, pack) as connection:
-            snapshot.publish(connection, home, settings)
+            publish_job.publish(connection, home, settings)
             return one_number(connection, "SELECT count(*) FROM records"), kept
 
 
@@ -105,8 +110,8 @@ def _exchange(home: Home, made: Home, kept: Path | None) -> None:
     """The old state stays in its place under its old name until the very moment the new one takes it."""
     if kept:
         with contextlib.suppress(duckdb.Error):  # a damaged one keeps its log beside it
-            duckdb.connect(str(home.records)).close()
+            connect(home.records).close()
         os.link(home.records, kept)
         if log_of(home.records).exists():
             os.rename(log_of(home.records), log_of(kept))
-    files.put_in_place(made.records, home.records, 0o600)
+    files.put_database_in_place(made.records, home.records, 0o600)

@@ -12,10 +12,11 @@ from pathlib import Path
 from pipelines.explain.comparison import Comparison, compare
 from pipelines.intake.lines import Delivery, find_deliveries
 from pipelines.intake.reader import Rows
+from pipelines.jobs import publish as publish_job
 from pipelines.jobs import retag, withdraw
 from pipelines.jobs.ingest import Context, Outcome, ingest_file
 from pipelines.settings import Settings
-from pipelines.store import database, snapshot
+from pipelines.store import database
 from pipelines.store.database import Home
 from pipelines.store.packs import configured_pack
 from pipelines.text import many, shown_path
@@ -93,7 +94,7 @@ def ingest_batch(
             outcomes.append(ingest_file(connection, delivery, context, ahead))
             tell.done(outcomes[-1])
         if publish:
-            snapshot.publish(connection, home, settings)
+            publish_job.publish(connection, home, settings)
     return outcomes
 
 
@@ -101,7 +102,7 @@ def publish_snapshot(home: Home, settings: Settings, wait_seconds: float) -> Non
     """Publishes the summaries of now."""
     pack = configured_pack(home, settings)
     with database.writing(home, settings, pack, wait_seconds) as connection:
-        snapshot.publish(connection, home, settings)
+        publish_job.publish(connection, home, settings)
 
 
 def retag_history(home: Home, settings: Settings, pack_file: str | None, wait_seconds: float) -> str:
@@ -109,7 +110,7 @@ def retag_history(home: Home, settings: Settings, pack_file: str | None, wait_se
     wanted = load_pack(Path(pack_file)) if pack_file else configured_pack(home, settings)
     with database.writing(home, settings, wanted, wait_seconds) as connection:
         text = retag.retag(connection, settings, database.pack_in_use(connection, wanted), wanted)
-        snapshot.publish(connection, home, settings)
+        publish_job.publish(connection, home, settings)
     return text
 
 
@@ -136,7 +137,7 @@ def withdraw_file(
         if undo:
             return withdraw.undo(connection, file_id, source)
         context = Context(home, settings, database.pack_in_use(connection, configured))
-        places = find_deliveries(csvs, settings, source) if csvs else []
+        places = find_deliveries(csvs, settings, source, home.leaves_out) if csvs else []
         text = withdraw.withdraw(connection, context, file_id, source, places)
-        snapshot.publish(connection, home, settings)
+        publish_job.publish(connection, home, settings)
     return text

@@ -75,6 +75,7 @@ def ingest_file(
     tried_with = fingerprint(adapter, delivery.source, context)
     file_id = before = None
     try:
+        context.home.refuse_as_delivery(delivery.path)
         before = file_identity(delivery.path)  # one that is gone is tried again, whatever else would be found
         if not adapter.identity or _path_known(connection, delivery.path):
             file_id = content_id(delivery.path, context.settings)
@@ -96,7 +97,7 @@ def ingest_file(
             return _store(connection, delivery, context, judged, tried_with, rows.identity)
     except (FileRejected, duckdb.OutOfMemoryException) as error:
         rejection = error if isinstance(error, FileRejected) else FileRejected(TOO_LARGE, passing=True)
-        file_id = file_id or _id_of_rejected(delivery.path, context.settings)
+        file_id = file_id or _id_of_rejected(delivery.path, context)
         if not rejection.passing and _changed(delivery.path, before):  # then the id is not that of what was judged
             rejection = FileRejected(CHANGED, passing=True)
         known = _known(connection, delivery, file_id, tried_with)
@@ -406,9 +407,10 @@ def _reject(
     return outcome
 
 
-def _id_of_rejected(path: Path, settings: Settings) -> str:
+def _id_of_rejected(path: Path, context: Context) -> str:
     """The content's hash; a file that cannot be read is known by its path instead."""
     try:
-        return content_id(path, settings)
+        context.home.refuse_as_delivery(path)
+        return content_id(path, context.settings)
     except FileRejected:
         return UNREAD + hashlib.sha256(os.fsencode(path)).hexdigest()

@@ -10,10 +10,9 @@ from typing import TextIO
 
 import duckdb
 
-from pipelines.connections import read_only
+from pipelines.connections import open_for_reading
 from pipelines.errors import UsageError
 from pipelines.statements import first_row
-from pipelines.store.database import damage_told
 from pipelines.text import harmless, many, printable, shown_in
 
 REASONS = """
@@ -50,7 +49,7 @@ def write_cells(records: Path, file_id: str, stream: TextIO) -> None:
 
 @contextlib.contextmanager
 def _opened(records: Path, file_id: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    with contextlib.closing(read_only(records)) as connection, damage_told(records):
+    with open_for_reading(records) as connection:
         known = first_row(connection, "SELECT 1 FROM files WHERE starts_with(file_id, ?) LIMIT 1", [file_id])
         if file_id and not known:
             raise UsageError(f"no file of the ledger has an id that begins with '{file_id}'")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
-from pipelines.connections import read_only
+from pipelines.connections import open_for_reading
 from pipelines.jobs.check import is_current
 from pipelines.settings import load_settings
 from pipelines.statements import first_row, statement
-from pipelines.store.database import Home, check_counts, check_version, damage_told, get_state
+from pipelines.store.database import Home, check_counts, check_version, get_state
 from pipelines.store.packs import configured_pack
 from pipelines.text import many, shown_path
 from schemas.pack import Pack
@@ -24,7 +23,7 @@ def status_of(home: Path) -> tuple[list[str], bool]:
     Raises StateError where the ledger, the records and the summaries contradict each other.
     """
     place = Home(home)
-    with contextlib.closing(read_only(place.records)) as connection, damage_told(place.records):
+    with open_for_reading(place.records) as connection:
         check_version(connection, place.records)
         check_counts(connection)
         settings = load_settings(home)
@@ -95,7 +94,7 @@ def _snapshot(home: Home, records: duckdb.DuckDBPyConnection) -> list[str]:
     """A run that was killed after its last file leaves a snapshot behind that does not know of it."""
     if not home.summaries.exists():
         return ["no summaries.duckdb has been published; run `calfwatch run`"]
-    with contextlib.closing(read_only(home.summaries)) as published, damage_told(home.summaries):
+    with open_for_reading(home.summaries) as published:
         if is_current(published, records):
             return []
     return ["summaries.duckdb is older than the last file or deed; run `calfwatch run`"]

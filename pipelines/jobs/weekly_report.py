@@ -10,15 +10,17 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.connections import read_only
+from pipelines import files
+from pipelines.connections import open_for_reading, read_only
 from pipelines.errors import CalfwatchError, UsageError
+from pipelines.jobs.publish import publish_if_stale
 from pipelines.settings import load_settings
-from pipelines.store import database, revisions, snapshot
-from pipelines.store.database import Home
+from pipelines.store import database, revisions
+from pipelines.store.home import Home, refuse_own_output
 from pipelines.store.packs import configured_pack, published_pack
 
 PRELIMINARY = "preliminary"  # in `reports`: the folder of weeks that still run
-UNPUBLISHED = ".unpublished"  # in `reports`: where a report is made before it is published
+UNPUBLISHED = ".calfwatch-unpublished"  # in `reports`: where a report is made before it is published
 
 
 def write_week(home: Home, week: str, out: Path | None, as_known_now: bool, wait_seconds: float = 60) -> Path:
@@ -29,8 +31,9 @@ def write_week(home: Home, week: str, out: Path | None, as_known_now: bool, wait
     """
     from pipelines.report import write_report
 
-    if out and out.resolve() in (home.reports.resolve(), (home.reports / PRELIMINARY).resolve()):
-        raise UsageError(f"--out {out} is where the published reports are; name another folder")
+    home.refuse_links()
+    if out:
+        refuse_own_output(out, home.path)
     if as_known_now and out:
         return write_report(home.summaries, published_pack(home), out, _week_name(home, week))
     folder = home.reports / _week_name(home, week)
@@ -69,12 +72,12 @@ def _write_weeks(home: Home, weeks: Sequence[str], wait_seconds: float) -> list[
     settings = load_settings(home.path)
     configured = configured_pack(home, settings)
     with database.writing(home, settings, configured, wait_seconds) as connection:
-        snapshot.publish_if_stale(connection, home, settings)
+        publish_if_stale(connection, home, settings)
         folders = [_write_report(connection, home, _week_name(home, week)) for week in weeks]
         write_index(home.reports)
         with database.transaction(connection):
             revisions.adopt(connection, home.reports)
-        shutil.rmtree(home.reports / UNPUBLISHED, ignore_errors=True)
+        _clear_unpublished(home)
     return folders
 
 
@@ -87,19 +90,35 @@ def _write_report(connection: duckdb.DuckDBPyConnection, home: Home, week: str) 
     pages, pack = week_pages(connection, week), published_pack(home)
     if week not in _ended_weeks(home):
         return write_report(home.summaries, pack, home.reports / PRELIMINARY, week, pages)
-    shutil.rmtree(home.reports / UNPUBLISHED, ignore_errors=True)
-    folder = write_report(home.summaries, pack, home.reports / UNPUBLISHED, week, pages)
+    folder = write_report(home.summaries, pack, _make_unpublished(home), week, pages)
     with contextlib.closing(read_only(home.summaries)) as published:
         revisions.freeze(published, folder, week, home.reports / week)
-    shutil.rmtree(home.reports / PRELIMINARY / week, ignore_errors=True)
+    with contextlib.suppress(UsageError):  # somebody put something of their own there: it stays
+        files.remove_folder(home.reports / PRELIMINARY / week)
     return home.reports / week
+
+
+def _make_unpublished(home: Home) -> Path:
+    """A fresh folder, marked as ours, to make a report in."""
+    _clear_unpublished(home)
+    folder = home.reports / UNPUBLISHED
+    folder.mkdir(mode=0o700)
+    files.write_private(folder, files.MARKER, "")
+    return folder
+
+
+def _clear_unpublished(home: Home) -> None:
+    """Remove the folder in which a report was made."""
+    folder = home.reports / UNPUBLISHED
+    if folder.is_dir() and not folder.is_symlink() and ((folder / files.MARKER).is_file() or not any(folder.iterdir())):
+        shutil.rmtree(folder)
 
 
 def _ended_weeks(home: Home) -> list[str]:
     """Every covered week that is over by now, oldest first, whenever the snapshot was published."""
     sql = """SELECT week FROM (SELECT DISTINCT week, week_start FROM weekly_triage), about
         WHERE week_start + 7 <= (now() AT TIME ZONE about.time_zone)::DATE ORDER BY week_start"""
-    with contextlib.closing(read_only(home.summaries)) as connection, database.damage_told(home.summaries):
+    with open_for_reading(home.summaries) as connection:
         return [week for (week,) in connection.execute(sql).fetchall()]
 
 
@@ -125,6 +144,9 @@ def _withdrawn_note(home: Home) -> str:
 
 
 def _copied(published: Path, out: Path) -> Path:
-    target = out / published.name
-    shutil.copytree(published, target, dirs_exist_ok=True)
-    return target
+    """Copy a published folder, byte for byte and with its times, to `out`."""
+
+    def fill(folder: Path) -> None:
+        shutil.copytree(published, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(files.MARKER))
+
+    return files.replace_folder(out / published.name, fill)

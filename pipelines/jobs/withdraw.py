@@ -129,11 +129,13 @@ def _repeating_files(connection: duckdb.DuckDBPyConnection, entry: Entry) -> lis
 
 def _found(context: Context, wanted: Sequence[Entry], csvs: Sequence[Delivery]) -> dict[int, Path]:
     """Where each wanted file lies, by its content; UsageError names those that lie nowhere."""
-    offered: Mapping[str, Path] = {}
+    offered: dict[str, Path] = {}
     places = {entry.delivery_no: Path(entry.path) for entry in wanted if _holds(context, Path(entry.path), entry)}
     missing = [entry for entry in wanted if entry.delivery_no not in places]
     if missing and csvs:
-        offered = {content_id(delivery.path, context.settings): delivery.path for delivery in csvs}
+        for delivery in csvs:
+            with contextlib.suppress(FileRejected):  # what cannot be read is none of those that are looked for
+                offered[_id_of(context, delivery.path)] = delivery.path
     places |= {entry.delivery_no: offered[entry.file_id] for entry in missing if entry.file_id in offered}
     gone = [entry for entry in missing if entry.delivery_no not in places]
     if gone:
@@ -147,8 +149,14 @@ def _found(context: Context, wanted: Sequence[Entry], csvs: Sequence[Delivery]) 
 
 def _holds(context: Context, path: Path, entry: Entry) -> bool:
     with contextlib.suppress(FileRejected):
-        return content_id(path, context.settings) == entry.file_id
+        return _id_of(context, path) == entry.file_id
     return False
+
+
+def _id_of(context: Context, path: Path) -> str:
+    """A file's id. Raises FileRejected if it cannot be read, or leads to a file of the home itself."""
+    context.home.refuse_as_delivery(path)
+    return content_id(path, context.settings)
 
 
 def _read_again(

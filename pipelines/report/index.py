@@ -2,35 +2,55 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import os
 import re
 from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-from pipelines.files import put_in_place
+from pipelines.errors import UsageError
+from pipelines.files import put_in_place, temporary_beside, write_private
 from pipelines.pages import svg
 from pipelines.pages.words import change, count
 from pipelines.report.alarms import ABOVE, AS_EXPECTED, RAISED
-from pipelines.report.folder import write_private
 from pipelines.report.week import Row
 
 INDEX = "index.html"
 KEY_NUMBERS = ("reports", "emergency", "could_be_emergency", "unresolved")
 JUDGED = (AS_EXPECTED, ABOVE, RAISED)
+HEAD = (b"<title>Weekly reports</title>", b"default-src 'none'; style-src 'unsafe-inline'; img-src data:")
+HEAD_BYTES = 1000
 _WEEK = re.compile(r"\d{4}-M?W\d{2}")
 
 
 def write_index(reports: Path) -> Path:
-    """Writes the index of the weeks whose folders are in `reports`, in place of the one before."""
+    """Write the index of the weeks whose folders are in `reports`, in place of the one before.
+
+    Raises UsageError if a file of that name is there which calfwatch did not write.
+    """
+    if not _is_ours(reports / INDEX):
+        raise UsageError(f"{reports / INDEX} was not written by calfwatch, and is left as it is; move it away")
     folders = sorted(filter(_is_week, reports.iterdir()), key=_place, reverse=True)
     weeks = [_week(folder) for folder in folders]
-    fresh = reports / f".{INDEX}.new"
-    fresh.unlink(missing_ok=True)
+    fresh = temporary_beside(reports / INDEX)
     write_private(reports, fresh.name, _page(weeks))
     put_in_place(fresh, reports / INDEX, 0o600)
     return reports / INDEX
+
+
+def _is_ours(index: Path) -> bool:
+    """Return whether an index may be replaced: there is none, or its head is that of every calfwatch so far."""
+    if not os.path.lexists(index):
+        return True
+    with contextlib.suppress(OSError):
+        if index.is_file() and not index.is_symlink():
+            with index.open("rb") as file:
+                head = file.read(HEAD_BYTES)
+            return all(words in head for words in HEAD)
+    return False
 
 
 def _is_week(folder: Path) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from pipelines.connections import connect
 from pipelines.errors import StateError, UsageError
 from pipelines.pages import charts
 from pipelines.statements import statement
@@ -97,7 +98,7 @@ def read_week(summaries: Path, week: str = "latest") -> WeekTables:
     if not summaries.is_file():
         raise UsageError(f"there are no summaries yet at {summaries}; make them first with: calfwatch run PATH...")
     try:
-        with duckdb.connect(str(summaries), read_only=True) as connection:
+        with connect(summaries, writing=False) as connection:
             return _read(connection, week)
     except duckdb.Error as error:
         first_line = str(error).splitlines()[0]

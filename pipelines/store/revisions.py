@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import csv
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 
 from pipelines.errors import StateError
-from pipelines.files import private, sync_folder
+from pipelines.files import move_folder, private
 from pipelines.settings import Settings
 from pipelines.statements import first_row, statement
 from pipelines.store.daily_counts import week_words
@@ -27,15 +26,14 @@ COUNTS_OF = {table.name: Path("data") / f"{table.name}.csv" for table in (REPORT
 
 
 def freeze(snapshot: duckdb.DuckDBPyConnection, folder: Path, week: str, published: Path) -> None:
-    """Adds the counts of the snapshot to a finished report's folder and publishes it by one rename."""
+    """Add the counts of the snapshot to a finished report's folder and publish it by one rename.
+
+    Raises UsageError if the published place holds anything that calfwatch did not put there.
+    """
     for name, place in COUNTS_OF.items():
         rows = snapshot.execute(statement("store", name, week=quoted(week)))
         _write(folder / place, [[column[0] for column in rows.description], *rows.fetchall()])
-    sync_folder(folder / "data")
-    if published.exists():  # what an older calfwatch left there has no report in it
-        shutil.rmtree(published)
-    os.rename(folder, published)
-    sync_folder(published.parent)
+    move_folder(folder, published)
 
 
 def _write(path: Path, rows: list[Sequence[object]]) -> None:

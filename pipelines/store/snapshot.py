@@ -1,4 +1,4 @@
-"""The published snapshot: the week's alarms and revisions worked out, then summaries.duckdb replaced as a whole.
+"""The published snapshot: the tables of counts copied, then summaries.duckdb replaced as a whole.
 
 Readers never wait for the writer, and never see half of a snapshot: it is written beside and renamed over.
 """
@@ -11,36 +11,32 @@ from importlib.metadata import version
 import duckdb
 
 from pipelines import files
+from pipelines.connections import connect, in_any_order, transaction
 from pipelines.settings import Settings
-from pipelines.signals import weekly_signals
 from pipelines.statements import first_row, statement
-from pipelines.store import daily_counts, revisions
-from pipelines.store.database import STORAGE_VERSION, Home, comment, in_any_order, transaction
+from pipelines.store import daily_counts
+from pipelines.store.attachment import STORAGE_VERSION
+from pipelines.store.home import Home
+from pipelines.store.schema import comment
 from schemas.tables import DAILY_SUMMARY, published_tables, quoted
 
 
-def publish_if_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
-    """Publishes where a delivery, a deed, a setting or the end of a week is younger than the snapshot."""
+def is_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> bool:
+    """Return whether a delivery, a deed, a setting or the end of a week is younger than the snapshot."""
     _make_about(connection, settings)
     facts = "last_delivery, deeds, time_zone, week_system, latest_week, version"
     now = first_row(connection, f"SELECT {facts} FROM temp.about")
     connection.execute("DROP TABLE temp.about")
     try:
-        with contextlib.closing(duckdb.connect(str(home.summaries), read_only=True)) as published:
-            known = first_row(published, f"SELECT {facts} FROM about")
+        with contextlib.closing(connect(home.summaries, writing=False)) as published:
+            return first_row(published, f"SELECT {facts} FROM about") != now
     except duckdb.Error:  # none, a damaged one, or one of an older calfwatch
-        known = None
-    if known != now:
-        publish(connection, home, settings)
+        return True
 
 
-def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
-    """Replaces summaries.duckdb by a snapshot of now; from an explicit list of tables, so that no record gets in."""
-    with transaction(connection):
-        weekly_signals.update_signals(connection, settings)
-        revisions.adopt(connection, home.reports)
-        revisions.update_revisions(connection, settings)
-    new = home.path / "summaries.duckdb.new"
+def write_snapshot(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
+    """Replace summaries.duckdb by a copy of the published tables; from an explicit list, so that no record gets in."""
+    new = files.temporary_beside(home.summaries)
     connection.execute(f"ATTACH {quoted(str(new))} AS snapshot (STORAGE_VERSION '{STORAGE_VERSION}')")
     try:
         with transaction(connection):
@@ -50,7 +46,7 @@ def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Setting
     finally:
         connection.execute("USE calfwatch")
         connection.execute("DETACH snapshot")
-    files.put_in_place(new, home.summaries, 0o400)
+    files.put_database_in_place(new, home.summaries, 0o400)
 
 
 def _copy_published(connection: duckdb.DuckDBPyConnection) -> None:

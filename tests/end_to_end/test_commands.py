@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from pipelines import files
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 COMMANDS = (
     "demo",
@@ -93,12 +95,23 @@ def test_a_second_demo_doubles_nothing(demo_home: Path, calfwatch: Run) -> None:
 
 
 def test_a_demo_that_was_killed_while_it_made_its_files_begins_again(calfwatch: Run, tmp_path: Path) -> None:
-    made = tmp_path / "calfwatch-home" / "demo"
-    (made / ".generating-x").mkdir(parents=True)
-    (made / "labels").mkdir()
-    (made / "labels" / "2026-W01.tsv").touch()
+    home = tmp_path / "calfwatch-home"
+    half = files.temporary_beside(home / "demo", "fresh")
+    (half / "labels").mkdir(parents=True)
+    for name in (files.MARKER, "labels/2026-W01.tsv"):
+        (half / name).touch()
     assert calfwatch("demo", "--reports", "300").returncode == 0
-    assert sorted(path.name for path in made.iterdir()) == ["labels", "reports"]
+    assert not half.exists()
+    assert sorted(path.name for path in (home / "demo").iterdir()) == [files.MARKER, "labels", "reports"]
+
+
+def test_a_demo_in_a_home_with_a_folder_of_that_name_leaves_it_alone(calfwatch: Run, tmp_path: Path) -> None:
+    mine = tmp_path / "calfwatch-home" / "demo" / "talk.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    told = calfwatch("demo", "--reports", "300")
+    assert (told.returncode, told.stderr.count("\n"), mine.read_text()) == (2, 1, "mine")
+    assert "which calfwatch did not put there" in told.stderr
 
 
 def test_what_the_demo_says_to_try_next_works(demo_home: Path, calfwatch: Run, tmp_path: Path) -> None:

@@ -14,10 +14,11 @@ import pytest
 
 from pipelines.cli.app import main
 from pipelines.errors import StateError
+from pipelines.jobs import publish as publish_job
 from pipelines.jobs.backup import backup
 from pipelines.jobs.check import CHECKS, check
 from pipelines.settings import Settings
-from pipelines.store import database, snapshot
+from pipelines.store import database
 from pipelines.store.database import Home
 from schemas.pack import Pack
 from tests.support.states import STATES, content, fed, wal, with_a_log
@@ -42,7 +43,7 @@ def found(home: Home, pack: Pack, deep: bool = True) -> str:
 def test_a_good_state_passes_and_is_left_as_it_is(settings: dict[str, str], home: Home, pack: Pack) -> None:
     if settings:
         with database.open_records(home, Settings(**settings), pack) as connection:
-            snapshot.publish(connection, home, Settings(**settings))
+            publish_job.publish(connection, home, Settings(**settings))
     before = home.records.read_bytes()
     assert found(home, pack) == ""
     assert home.records.read_bytes() == before

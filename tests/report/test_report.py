@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 import duckdb
 import pytest
 
+from pipelines import files
 from pipelines.errors import StateError, UsageError
 from pipelines.pages.words import change, percent, share, span
 from pipelines.report import folder as report_folder
@@ -336,7 +337,7 @@ def test_a_failed_write_leaves_the_old_report(
     def full_disk(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pipelines.report.folder.os.fsync", full_disk)
+    monkeypatch.setattr("pipelines.files.os.fsync", full_disk)
     with pytest.raises(OSError, match="No space"):
         write_report(database, pack, out)
     monkeypatch.undo()
@@ -351,7 +352,7 @@ def test_a_run_killed_between_the_two_renames_is_mended(
     out = tmp_path / "reports"
     folder = write_report(database, pack, out)
     before = _bytes(folder)
-    folder.rename(out / f".{WEEK}.old")
+    folder.rename(files._old_name(folder))
     monkeypatch.setattr(report_folder, "write_private", _raise_disk_error)
     with pytest.raises(OSError, match="disk"):
         write_report(database, pack, out)
@@ -364,8 +365,19 @@ def _raise_disk_error(*_: object) -> None:
 
 def test_a_new_report_replaces_the_folder_as_a_whole(database: Path, pack: Pack, tmp_path: Path) -> None:
     folder = write_report(database, pack, tmp_path / "reports")
-    (folder / "charts" / "cause-of-an-older-pack.svg").write_text("<svg/>")
-    assert not (write_report(database, pack, tmp_path / "reports") / "charts/cause-of-an-older-pack.svg").exists()
+    gone = folder / "charts" / "cause-of-an-older-pack.svg"
+    gone.write_text("<svg/>")
+    files.mark_folder(folder)
+    assert not (write_report(database, pack, tmp_path / "reports") / "charts" / gone.name).exists()
+
+
+def test_a_folder_in_which_somebody_put_a_file_is_left_as_it_is(database: Path, pack: Pack, tmp_path: Path) -> None:
+    folder = write_report(database, pack, tmp_path / "reports")
+    (folder / "charts" / "mine.svg").write_text("<svg/>")
+    before = _bytes(folder)
+    with pytest.raises(UsageError, match=r"holds charts/mine\.svg, which calfwatch did not put there"):
+        write_report(database, pack, tmp_path / "reports")
+    assert _bytes(folder) == before
 
 
 # ------------------------------------------------------------------------------------------ weeks and gaps

@@ -20,9 +20,10 @@ from hypothesis import settings as rules_of_search
 from hypothesis import strategies as st
 
 from pipelines.intake.lines import Delivery
+from pipelines.jobs import publish as publish_job
 from pipelines.jobs.ingest import Context, Outcome, ingest_file
 from pipelines.settings import Settings, Source
-from pipelines.store import daily_counts, database, snapshot
+from pipelines.store import daily_counts, database
 from pipelines.store.database import Home
 from schemas.pack import load_pack
 from schemas.tables import CALENDAR, DAILY_TABLES, STORED_WEEKLY, WEEKLY_VIEWS, published_tables
@@ -109,7 +110,7 @@ def test_counts_kept_file_by_file_equal_a_rebuild_and_a_count_by_pandas(
         assert tables(connection, DAILY_NAMES) == kept
         database.check_counts(connection)
         assert_every_record_is_in_a_covered_week(connection)
-        snapshot.publish(connection, context.home, settings)
+        publish_job.publish(connection, context.home, settings)
         assert published(context.home) == weekly | tables(connection, ["daily_summary", "rules", "causes", "fields"])
 
 
@@ -458,7 +459,7 @@ def test_the_order_and_the_runs_in_which_independent_files_came_do_not_show(tmp_
             with store_of(home.path.parent, settings) as (connection, context):
                 for i in run:
                     assert send(connection, context, sent[i], f"f{i}").status == "accepted"
-                snapshot.publish(connection, home, settings)
+                publish_job.publish(connection, home, settings)
         shown.append(published(home))
     assert shown[0] == shown[1]
     assert sum(cells[3] for cells in shown[0]["weekly_triage"]) == 9

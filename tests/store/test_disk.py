@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from pipelines.intake.lines import find_deliveries
+from pipelines.jobs import publish as publish_job
 from pipelines.jobs.check import check
 from pipelines.jobs.ingest import Context, ingest_file
 from pipelines.settings import Settings
-from pipelines.store import database, snapshot
+from pipelines.store import database
 from pipelines.store.database import Home
 from schemas.pack import Pack
 from tests.conftest import opened
@@ -207,7 +208,7 @@ def test_readers_meet_no_error_and_no_torn_or_backward_snapshot_during_fifty_pub
             path = tmp_path / f"{number}.csv"
             path.write_text(f"report_id,reported_at,redness\nr{number},2026-11-16,yes\n")
             ingest_file(connection, find_deliveries([str(path)], settings, None)[0], Context(home, settings, pack))
-            snapshot.publish(connection, home, settings)
+            publish_job.publish(connection, home, settings)
             if number == 1:
                 command = [sys.executable, "-c", READER, str(home.summaries), "50"]
                 readers = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)]

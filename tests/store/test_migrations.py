@@ -13,8 +13,10 @@ import duckdb
 import pytest
 
 from pipelines.errors import StateError
+from pipelines.files import temporary_beside
+from pipelines.jobs import publish as publish_job
 from pipelines.settings import Settings
-from pipelines.store import database, migrations, snapshot
+from pipelines.store import database, migrations
 from pipelines.store.database import Home
 from schemas.pack import Pack, earlier_pack, load_pack
 from schemas.tables import SCHEMA_VERSION
@@ -53,7 +55,7 @@ def test_a_migrated_state_is_the_one_that_today_s_code_makes_of_the_same_files(
     old = old_home(tmp_path, version)
     before = old.records.read_bytes()
     with old.lock(0), database.open_records(old, Settings(), pack) as connection:
-        snapshot.publish(connection, old, Settings())
+        publish_job.publish(connection, old, Settings())
     ingest(*sorted((STATES / f"v{version}").glob("*.csv")))
     assert declared(old.records) == declared(home.records)
     migrated, made = content(old.records), content(home.records)
@@ -122,7 +124,9 @@ def test_every_older_version_has_its_step_and_its_committed_state() -> None:
 def test_a_migration_that_was_killed_after_its_copy_starts_again(tmp_path: Path, pack: Pack) -> None:
     old = old_home(tmp_path, 1)
     shutil.copy(old.records, old.path / "records.schema-1.duckdb")
-    (old.path / "records.duckdb.new").write_bytes(b"half")
+    half = temporary_beside(old.records)
+    half.write_bytes(b"half")
     with database.open_records(old, Settings(), pack) as connection:
         assert migrations.schema_version(connection) == SCHEMA_VERSION
-    assert not (old.path / "records.duckdb.new").exists()
+    assert not half.exists()
+    assert len(list(old.path.glob("records.schema-1*"))) == 1

@@ -14,9 +14,10 @@ import pytest
 
 from pipelines.errors import StateError, UsageError
 from pipelines.jobs import batch, weekly_report
+from pipelines.jobs import publish as publish_job
 from pipelines.jobs.ingest import Outcome
 from pipelines.settings import load_settings
-from pipelines.store import database, revisions, snapshot
+from pipelines.store import database, revisions
 from pipelines.store.database import Home
 from schemas.pack import Pack
 
@@ -51,7 +52,7 @@ def revised(ask: Ask, home: Home, series: str = "all") -> Rows:
 def publish(home: Home, pack: Pack) -> None:
     settings = load_settings(home.path)
     with home.lock(5), database.open_records(home, settings, pack) as connection:
-        snapshot.publish(connection, home, settings)
+        publish_job.publish(connection, home, settings)
 
 
 def test_a_published_week_is_recorded_as_its_page_was_made(published: Path, ask: Ask, home: Home, pack: Pack) -> None:
@@ -144,7 +145,7 @@ def test_another_rule_pack_is_named_where_it_can_be_the_reason(
     with home.lock(5), database.open_records(home, settings, pack) as connection:
         connection.execute("UPDATE reported_weeks SET rule_pack = 'an older one'")
         connection.execute("UPDATE reported_counts SET reports = 4 WHERE series IN ('triage_level=self_care', 'all')")
-        snapshot.publish(connection, home, settings)
+        publish_job.publish(connection, home, settings)
     assert revised(ask, home, "triage_level=self_care")[0][3] == "another rule pack"
     assert revised(ask, home)[0] == (4, 10, 6, "not known"), "a rule pack moves no record to another week"
 

@@ -20,6 +20,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from pipelines import files
 from pipelines.cli.app import main
 from pipelines.errors import LockedError, StateError, UsageError
 from pipelines.intake import buffer, lines
@@ -27,9 +28,10 @@ from pipelines.intake.lines import Delivery
 from pipelines.intake.screening import Judge
 from pipelines.intake.validator import Validated
 from pipelines.jobs import ingest as ingest_module
+from pipelines.jobs import publish as publish_job
 from pipelines.jobs.ingest import Context, Outcome, ingest_file
 from pipelines.settings import Settings, Source
-from pipelines.store import database, snapshot
+from pipelines.store import database
 from pipelines.store.database import Home
 from schemas.fields import AGE_BANDS
 from schemas.pack import Pack
@@ -80,7 +82,7 @@ def ingest(home: Home, pack: Pack) -> Ingest:
 
 def publish(home: Home, pack: Pack) -> None:
     with home.lock(5), database.open_records(home, Settings(), pack) as connection:
-        snapshot.publish(connection, home, Settings())
+        publish_job.publish(connection, home, Settings())
 
 
 def parts(outcome: Outcome) -> tuple[int, int, int, int, int]:
@@ -820,15 +822,22 @@ def test_a_database_of_somebody_else_is_left_alone(version: str, tmp_path: Path,
 
 
 def test_what_a_killed_run_left_behind_is_cleared(home: Home, write_csv: Write, ingest: Ingest) -> None:
-    leftovers = [
-        home.path / "summaries.duckdb.new",
-        home.path / "summaries.duckdb.new.wal",
-        home.scratch / "duckdb_temp_1",
-    ]
+    new = files.temporary_beside(home.summaries)
+    spill, work = Path(files.spill_folder(home.scratch)), files.temporary_beside(home.scratch / "work", "work")
+    for folder in (spill, work):
+        folder.mkdir()
+    leftovers = [new, files.log_of(new), spill / "duckdb_temp_storage_1", work / files.MARKER, work / "anything"]
     for path in leftovers:
         path.write_bytes(b"half of it")
     ingest(write_csv(mild(1)))
-    assert [path for path in leftovers if path.exists()] == []
+    assert [path for path in (*leftovers, spill, work) if path.exists()] == []
+
+
+def test_a_folder_that_another_process_works_in_is_not_cleared(home: Home, write_csv: Write, ingest: Ingest) -> None:
+    with files.work_folder(home.scratch, "work") as folder:
+        (folder / "spilled").write_bytes(b"rows")
+        ingest(write_csv(mild(1)))
+        assert (folder / "spilled").read_bytes() == b"rows"
 
 
 def test_a_home_that_cannot_be_made_is_a_wrong_usage(tmp_path: Path) -> None:
@@ -886,7 +895,7 @@ def test_the_home_is_its_owner_s_alone_whatever_the_umask(
         with home.lock(0), database.open_records(home, Settings(), pack) as connection:
             ingest_file(connection, Delivery(path, Source("canonical")), Context(home, Settings(), pack))
             during = modes(home)
-            snapshot.publish(connection, home, Settings())
+            publish_job.publish(connection, home, Settings())
         found = during | modes(home)
     finally:
         os.umask(before)

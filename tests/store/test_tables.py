@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
+from pipelines.jobs import publish as publish_job
 from pipelines.settings import Settings
-from pipelines.store import database, snapshot
+from pipelines.store import database
 from pipelines.store.database import Home
 from schemas.pack import load_pack
 from schemas.tables import Table, comment_sql, create_sql, published_tables, quoted, stored_tables, stored_views
@@ -66,7 +67,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     settings = Settings(time_zone=zone, week_system=weeks)
     for used in (Settings(), settings):
         with home.lock(5), database.open_records(home, used, PACK) as connection:
-            snapshot.publish(connection, home, used)
+            publish_job.publish(connection, home, used)
     paths = {"records": home.records, "summaries": home.summaries}
     connections = {name: duckdb.connect(str(path), read_only=True) for name, path in paths.items()}
     yield connections

@@ -18,11 +18,12 @@ import pandas as pd
 import pytest
 
 from pipelines.intake.lines import find_deliveries
+from pipelines.jobs import publish as publish_job
 from pipelines.jobs.ingest import Context, ingest_file
 from pipelines.jobs.query import run_query
 from pipelines.settings import load_settings
 from pipelines.statements import statement
-from pipelines.store import database, snapshot
+from pipelines.store import database
 from pipelines.store.daily_counts import week_words
 from pipelines.store.database import Home
 from pipelines.synthetic import generate
@@ -233,7 +234,7 @@ def ask(reports: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Ask:
     with home.lock(5), database.open_records(home, settings, PACK) as connection:
         for delivery in find_deliveries(list(reports.path.unique()), settings, None):
             assert ingest_file(connection, delivery, Context(home, settings, PACK)).status == "accepted"
-        snapshot.publish(connection, home, settings)
+        publish_job.publish(connection, home, settings)
 
     def rows(sql: str) -> list[tuple[Any, ...]]:
         table = run_query(home.summaries, sql)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.intake.lines import find_deliveries
+from pipelines.jobs import publish as publish_job
 from pipelines.jobs.ingest import Context, ingest_file
 from pipelines.settings import Settings
-from pipelines.store import database, snapshot
+from pipelines.store import database
 from pipelines.store.database import Home
 from schemas.pack import Pack
 from tests.conftest import opened
@@ -49,7 +50,7 @@ def fed(home: Home, pack: Pack, paths: Sequence[Path], publish: bool = True) -> 
         for delivery in find_deliveries([str(path) for path in paths], settings, None):
             ingest_file(connection, delivery, Context(home, settings, pack))
         if publish:
-            snapshot.publish(connection, home, settings)
+            publish_job.publish(connection, home, settings)
 
 
 def wal(home: Home) -> Path:

@@ -1,0 +1,26 @@
+"""Publishing: the week's alarms and the revisions are worked out, then the snapshot for readers is replaced."""
+
+from __future__ import annotations
+
+import duckdb
+
+from pipelines.connections import transaction
+from pipelines.settings import Settings
+from pipelines.signals import weekly_signals
+from pipelines.store import revisions, snapshot
+from pipelines.store.home import Home
+
+
+def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
+    """Work out signals and revisions in one transaction, then replace summaries.duckdb by a snapshot of now."""
+    with transaction(connection):
+        weekly_signals.update_signals(connection, settings)
+        revisions.adopt(connection, home.reports)
+        revisions.update_revisions(connection, settings)
+    snapshot.write_snapshot(connection, home, settings)
+
+
+def publish_if_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
+    """Publish if the snapshot is older than the state, the settings or the week."""
+    if snapshot.is_stale(connection, home, settings):
+        publish(connection, home, settings)

@@ -1,0 +1,84 @@
+"""A private DuckDB in memory, to which the records are attached as a database."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+
+from pipelines import files
+from pipelines.connections import connect
+from pipelines.errors import WHAT_TO_DO, DiskError, LockedError, StateError, UsageError, disk_failure
+from pipelines.settings import Settings
+from pipelines.store.home import Home
+from schemas.tables import quoted
+
+STORAGE_VERSION = "v1.4.0"  # readable by DuckDB 1.4 and later, which BI tools still ship
+
+
+@contextlib.contextmanager
+def private_database(home: Home, settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB in memory, to attach the records to; its log and overflow too are for their owner alone."""
+    before = os.umask(0o077)
+    try:
+        with (
+            files.work_folder(home.scratch, "work") as spill,
+            contextlib.closing(connect()) as connection,
+        ):
+            _configure(connection, spill, settings)
+            yield connection
+    finally:
+        os.umask(before)
+
+
+def _configure(connection: duckdb.DuckDBPyConnection, spill: Path, settings: Settings) -> None:
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET temp_directory = ?", [str(spill)])
+    connection.execute("SET autoinstall_known_extensions = false")
+    try:
+        connection.execute("SET memory_limit = ?", [settings.memory_limit])
+    except duckdb.Error as error:
+        raise UsageError(f"memory_limit '{settings.memory_limit}' is not a size; try 512MB") from error
+    if settings.threads:
+        connection.execute("SET threads = ?", [settings.threads])
+
+
+def attach(
+    connection: duckdb.DuckDBPyConnection, home: Home, mode: str = "READ_WRITE", wait_seconds: float = 0
+) -> None:
+    until = time.monotonic() + wait_seconds
+    while (error := _attach_error(connection, home, mode)) is not None:
+        if "Could not set lock" in str(error):
+            if time.monotonic() < until:
+                time.sleep(0.1)
+                continue
+            holder = re.search(r"PID (\d+)", str(error))
+            who = f"process {holder.group(1)}" if holder else "another program"
+            raise LockedError(f"{home.records} is open in {who}; close it there, or try a longer --wait") from error
+        if failure := disk_failure(str(error)):
+            raise DiskError(home.path, failure) from error
+        raise StateError(
+            f"{home.records} cannot be opened ({type(error).__name__}): it is damaged or no DuckDB file. {WHAT_TO_DO}"
+        ) from error
+
+
+def _attach_error(connection: duckdb.DuckDBPyConnection, home: Home, mode: str) -> duckdb.Error | None:
+    """Attaches the records and uses them, or says why that is not possible."""
+    path = quoted(str(home.records))
+    try:
+        connection.execute(f"ATTACH {path} AS calfwatch ({mode}, STORAGE_VERSION '{STORAGE_VERSION}')")
+        connection.execute("USE calfwatch")
+    except duckdb.Error as error:
+        return error
+    return None
+
+
+def detach(connection: duckdb.DuckDBPyConnection) -> None:
+    """Closes the file: DuckDB's lock on it would be lost if this process opened it a second time."""
+    connection.execute("USE memory")
+    connection.execute("DETACH calfwatch")

@@ -1,0 +1,137 @@
+"""The tables of a state, its dimensions, its views, and the COMMENTs that say what each means."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import version
+
+import duckdb
+
+from pipelines.connections import transaction
+from pipelines.rules.lint import require_sound
+from pipelines.settings import Settings
+from pipelines.statements import first_row, sql_list, statement
+from pipelines.store import daily_counts
+from pipelines.store.state import set_state
+from schemas.fields import AGE_BANDS, SEXES
+from schemas.pack import LEVELS, UNDETERMINED, Pack
+from schemas.tables import SCHEMA_VERSION, Table, comment_sql, create_sql, quoted, stored_tables, stored_views
+
+
+def create_tables(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
+    with transaction(connection):
+        for table in stored_tables(pack):
+            connection.execute(create_sql(table))
+        set_state(connection, "schema_version", str(SCHEMA_VERSION))
+        set_state(connection, "calfwatch_version", version("calfwatch"))
+        use_pack(connection, settings, pack)
+
+
+def comment(connection: duckdb.DuckDBPyConnection, table: Table, kind: str = "TABLE") -> None:
+    """Writes the declared meanings of a table (or kind VIEW) and its columns beside them, as COMMENTs."""
+    connection.execute(";".join(comment_sql(table, kind)))
+
+
+def use_pack(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
+    """Makes a pack the one in use: its dimension tables, and the views that decode its bits. Counts nothing.
+
+    Raises UsageError for a pack with a rule that can never be TRUE.
+    """
+    require_sound(pack)
+    _fill_dimensions(connection, pack)
+    connection.execute(
+        """INSERT INTO rule_packs SELECT $version, $number, $article, now(), $text
+           WHERE $version NOT IN (SELECT rule_pack FROM rule_packs)""",
+        {"version": pack.version, "number": pack.number, "article": pack.article, "text": pack.text},
+    )
+    set_state(connection, "rule_pack", pack.version)
+    set_state(connection, "complaint", pack.complaint)
+    declare(connection, settings, pack)
+
+
+def _fill_dimensions(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
+    """The pack's rules, causes and fields as tables, in place of those of the pack before."""
+    for table in ("rules", "causes", "fields"):
+        connection.execute(f"DELETE FROM {table}")
+    for rule in pack.triage:
+        row = [rule.id, rule.level, rule.when, rule.sentence, rule.reference, rule.basis]
+        connection.execute("INSERT INTO rules VALUES (?, ?, ?, ?, ?, ?)", row)
+    for cause in pack.causes:
+        connection.execute("INSERT INTO causes VALUES (?, ?, ?)", [cause.category, cause.name, cause.label])
+    connection.execute("INSERT INTO causes VALUES (?, ?, ?)", [UNDETERMINED, UNDETERMINED, "Undetermined"])
+    meanings = {field.name: field.meaning for field in pack.fields}
+    for name in pack.askable:
+        connection.execute("INSERT INTO fields VALUES (?, ?)", [name, meanings.get(name, name.replace("_", " "))])
+
+
+def declare(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
+    """The views, and the COMMENTs of tables and views."""
+    for table in stored_tables(pack):
+        comment(connection, table)
+    for view in stored_views(pack):
+        connection.execute(f"CREATE OR REPLACE VIEW {view.name} AS {view_sql(view, settings, pack)}")
+        comment(connection, view, "VIEW")
+    set_state(connection, "time_zone", settings.time_zone)
+    set_state(connection, "week_system", settings.week_system)
+    set_state(connection, "declaration", declaration(settings, pack))
+
+
+def declaration(settings: Settings, pack: Pack) -> str:
+    """A digest of the views and COMMENTs: another calfwatch may define or word them otherwise, with no other schema."""
+    views = stored_views(pack)
+    texts = [view_sql(view, settings, pack) for view in views]
+    for table in (*stored_tables(pack), *views):
+        texts += comment_sql(table)
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+
+
+def is_declared(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> bool:
+    """Whether the views and COMMENTs are those of this calfwatch; where not, the next run writes them anew."""
+    row = first_row(connection, "SELECT value FROM state WHERE key = 'declaration'")
+    return row is not None and row[0] == declaration(settings, pack)
+
+
+def view_sql(view: Table, settings: Settings, pack: Pack) -> str:
+    """The SELECT of a view of records.duckdb."""
+    if view.name == "reports":
+        return reports_sql(pack, "records")
+    return statement("views", view.name, **daily_counts.week_words(settings))
+
+
+def reports_sql(pack: Pack, relation: str) -> str:
+    """The packed records of `relation` as the columns of `reports`."""
+    answers = ", ".join(f"{_answer_sql(pack, field.name)} AS {field.name}" for field in pack.fields)
+    scores = ", ".join(
+        f"'{category.name}': ((scores >> {8 * i}) & 255)::UTINYINT" for i, category in enumerate(pack.categories)
+    )
+    categories = (UNDETERMINED, *(cause.category for cause in pack.causes))
+    return f"""SELECT
+  report_id, packed.reported_at, region,
+  CASE WHEN age_band > 0 THEN ({sql_list(AGE_BANDS)})[age_band] END AS age_band,
+  CASE WHEN sex > 0 THEN ({sql_list(SEXES)})[sex] END AS sex,
+  pain_score::TINYINT AS pain_score, duration_days::SMALLINT AS duration_days,
+  {answers},
+  ({sql_list(LEVELS)})[triage_level + 1] AS triage_level,
+  ({sql_list(LEVELS)})[triage_ceiling + 1] AS triage_ceiling,
+  {_names_of_bits("rules_true", tuple(rule.id for rule in pack.triage))} AS triage_rules,
+  {_names_of_bits("missing", pack.askable)} AS missing_answers,
+  ({sql_list(categories)})[likely_cause + 1] AS cause_category,
+  CASE WHEN likely_cause > 0 THEN ({sql_list(tuple(c.name for c in pack.causes))})[likely_cause] END AS likely_cause,
+  {{{scores}}} AS cause_scores,
+  files.rule_pack, files.file_id, line_number::BIGINT AS line_number, packed.source
+FROM {relation} AS packed JOIN files USING (delivery_no)"""
+
+
+def _answer_sql(pack: Pack, field: str) -> str:
+    """A field's answer as the view `reports` shows it."""
+    if field in pack.choices:
+        return f"CASE WHEN {field} > 0 THEN ({sql_list(pack.choices[field])})[{field}] END"
+    if field in pack.own_numbers:
+        return field
+    bit = 1 << pack.field_names.index(field)
+    return f"CASE WHEN (answered & {bit}) <> 0 THEN (yes & {bit}) <> 0 END"
+
+
+def _names_of_bits(mask: str, names: tuple[str, ...]) -> str:
+    tests = ", ".join(f"CASE WHEN ({mask} & {1 << bit}) <> 0 THEN {quoted(name)} END" for bit, name in enumerate(names))
+    return f"list_filter([{tests}], lambda name: name IS NOT NULL)"
