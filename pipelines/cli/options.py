@@ -62,4 +62,4 @@ def existing_home(given: str | None) -> Path:
 def refuse_option(_: type, text: str) -> None:
     """Refuse a mistyped option where a text that may begin with two hyphens is expected."""
     if re.fullmatch(r"-{1,2}[A-Za-z][\w-]*(=.*)?", text):
-        raise ValueError(f"{text} is no option of this command")
+        raise ValueError(f"{text} is no option of this command.")

@@ -19,7 +19,7 @@ from pipelines.errors import UsageError, is_damage
 
 NOTHING_TYPED = "there is no SQL statement in it; try `SELECT * FROM weekly_triage`"
 RESULT_BYTES = 1 << 30  # a larger result is refused
-PROCESS_BYTES = 3 << 30  # what a query may add to the process; DuckDB's own limit leaves out long strings and lists
+PROCESS_BYTES = 4 << 30  # of the whole process: DuckDB's own limit leaves out long strings and lists
 GRACE_SECONDS = 5  # for a query that is over time to stop by itself
 BATCH_ROWS = 10_000
 
@@ -91,26 +91,14 @@ def _read(relation: duckdb.DuckDBPyRelation | None) -> pa.Table:
 
 @contextlib.contextmanager
 def _bounded_memory() -> Iterator[None]:
-    """Lets the system refuse what DuckDB does not count; on Linux alone, elsewhere nothing is changed."""
+    """Let the system refuse memory that DuckDB does not count; only Linux does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = _data_bytes() + PROCESS_BYTES
-    if limit == PROCESS_BYTES or 0 <= soft <= limit or 0 <= hard <= limit:
-        yield
-        return
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+    bounds = [bound for bound in (soft, hard, PROCESS_BYTES) if bound != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_DATA, (min(bounds), hard))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
-
-
-def _data_bytes() -> int:
-    """What the process has allocated so far; 0 where the system does not say."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmData:"):
-                return int(line.split()[1]) * 1024
-    return 0
 
 
 def _refusal(error: BaseException) -> str:

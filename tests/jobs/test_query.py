@@ -275,7 +275,7 @@ from pathlib import Path
 from pipelines.jobs import query
 from pipelines.errors import UsageError
 
-query.MEMORY_LIMIT, query.RESULT_BYTES, query.PROCESS_BYTES = "100MB", 50 << 20, 300 << 20
+query.MEMORY_LIMIT, query.RESULT_BYTES, query.PROCESS_BYTES = "100MB", 50 << 20, 600 << 20
 for sql in sys.stdin.read().splitlines():
     try:
         query.run_query(Path(sys.argv[1]), sql, timeout_seconds=10)
