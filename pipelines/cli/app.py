@@ -126,7 +126,8 @@ def build_app() -> App:
         result_action="return_value",
         suppress_keyboard_interrupt=False,
     )
-    app.register_install_completion_command(help="let the shell complete commands and options with the tab key")
+    completion = "let the shell complete commands and options with the tab key"
+    app.command("pipelines.cli.home:install_completion", name="--install-completion", help=completion)
     app["--help"].help, app["--version"].help = "show this help", "show the version"
     for place, (title, commands) in enumerate(COMMANDS.items()):
         group = Group(title, sort_key=place)
@@ -160,7 +161,7 @@ class _HelpFormatter:
         DefaultFormatter(panel_spec=PanelSpec(box=Box("    \n" * 8), padding=(0, 3)))(console, options, panel)
 
     def render_usage(self, console: Console, options: ConsoleOptions, usage: object) -> None:
-        console.print(f"Usage: {usage}\n", highlight=False, markup=False)
+        console.print(f"Usage: {str(usage).strip()}\n", highlight=False, markup=False)
 
 
 def _require_command(app: App, words: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ import shutil
 import sys
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -165,3 +165,15 @@ def restore(
     pack = configured_pack(place, settings)
     records, kept = replace_records(place, settings, pack, Path(file).absolute(), wait)
     print(f"{many(records, 'record')} restored" + (f"; the state before is kept as {kept}" if kept else ""))
+
+
+def install_completion(
+    *,
+    shell: Annotated[Literal["bash", "zsh", "fish"] | None, Parameter(help="else the one that runs this")] = None,
+    output: Annotated[Path | None, Parameter(metavar="FILE", help="else the place where the shell looks")] = None,
+) -> None:
+    """Write the script with which a shell completes commands and options, and load it in the shell's start-up file."""
+    from pipelines.cli.app import build_app
+
+    path = build_app().install_completion(shell=shell, output=output, add_to_startup=output is None)
+    print(f"{path}: written; start the shell again to use it")
