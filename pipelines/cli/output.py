@@ -28,9 +28,9 @@ BATCH_ROWS = 10_000  # turned into Python values at a time
 
 
 def write_result(table: pa.Table, form: str, out: str | None) -> None:
-    """Writes a result as table, csv, json or parquet, to a file or to standard output.
+    """Write a result as table, csv, json or parquet, to a file or to standard output.
 
-    Raises UsageError where it cannot be written there, or not in that form.
+    Raises UsageError if it cannot be written there, or not in that form.
     """
     try:
         if out:
@@ -95,7 +95,7 @@ def _write_json(table: pa.Table, stream: TextIO) -> None:
 
 
 def _json_value(cell: Any) -> Any:
-    """A cell in JSON's own types: times in ISO 8601, decimals as numbers."""
+    """Return a cell in JSON's own types: times in ISO 8601, decimals as numbers."""
     match cell:
         case bool() | int() | str() | None:
             return cell
@@ -193,5 +193,5 @@ def _cut(text: str) -> str:
 
 
 def _number_text(number: float) -> str:
-    """Four digits, and never an exponent for a number that people would write out."""
+    """Return four digits, without an exponent if people would write the number out."""
     return f"{number:.1f}".removesuffix(".0") if 1000 <= abs(number) < 1e15 else f"{number:.4g}"
