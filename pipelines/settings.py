@@ -1,56 +1,118 @@
-"""Settings: `calfwatch.toml` in the home, each with a default; unknown keys are errors, not silence."""
+"""Settings: what `calfwatch.toml` in the home can say, with what each key means and allows.
+
+A new key is one line of `Source` or `Settings`: its type, what it means, what is allowed, its default. The file is
+read by `settings_file`; without a file nothing of that is imported.
+"""
 
 from __future__ import annotations
 
-import os
+import functools
 import re
-import tomllib
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar, get_type_hints
 from zoneinfo import ZoneInfo
 
 from pipelines.errors import UsageError
 
+FILE_NAME = "calfwatch.toml"
 SHIPPED_ADAPTERS = ("canonical", "symptom_list", "neiss")
+STRICT: dict[str, Any] = {"extra": "forbid", "strict": True}  # pydantic: no unknown key, and "1" is no number
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """A test of a value beyond its type, and in words what passes it."""
+
+    words: str
+    passes: Callable[[Any], bool]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, value: Any) -> Any:
+        if not self.passes(value):
+            raise ValueError(self.words)
+        return value
+
+
+def is_time_zone(name: str) -> bool:
+    """Whether DuckDB knows this time zone too: "localtime" is one of this machine alone."""
+    try:
+        return name != "localtime" and bool(ZoneInfo(name))
+    except (KeyError, ValueError, OSError):
+        return False
+
+
+def is_memory_size(text: str) -> bool:
+    """Whether DuckDB takes the text as a memory limit."""
+    return re.fullmatch(r"[0-9]+(\.[0-9]+)? ?([KMGT]i?B|%)", text) is not None
+
+
+def one_of(*words: str) -> Allowed:
+    """Return the rule that a value is one of these words."""
+    return Allowed(" or ".join(words), words.__contains__)
+
+
+TIME_ZONE = Allowed("a time zone, such as Europe/Berlin or UTC", is_time_zone)
+SHARE = Allowed("between 0 and 1", lambda share: 0 <= share <= 1)
+NOT_NEGATIVE = Allowed("0 or more", lambda number: number >= 0)
+POSITIVE = Allowed("1 or more", lambda number: number >= 1)
+MEMORY_SIZE = Allowed("a size, such as 512MB", is_memory_size)
+CRON = Allowed("five words of cron, such as 15 * * * *", lambda text: len(text.split()) == 5)
+ONE_SIGN = Allowed("one character, such as ; or a tab", lambda text: len(text) == 1 and text not in '"\r\n')
+NOT_EMPTY = Allowed("a text that is not empty", bool)
 
 
 @dataclass(frozen=True)
 class Source:
-    """One sender of files.
+    """One sender of files."""
 
-    patterns are shell patterns on the file's name; time_zone is that of times without an offset;
-    unlisted is what `symptom_list` makes of a symptom that is not listed; rhythm weekly makes a week without the
-    source incomplete, rhythm none expects nothing of it.
-    """
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
-    name: str
-    adapter: str = "canonical"
-    time_zone: str = "UTC"
-    patterns: tuple[str, ...] = ()
-    delimiter: str = ","
-    unlisted: str = "unknown"
-    rhythm: str = "weekly"
+    name: Annotated[str, "a record is identified by source and report_id", NOT_EMPTY]
+    adapter: Annotated[str, "a shipped adapter, or the path of your own"] = "canonical"
+    time_zone: Annotated[str, "of times without an offset", TIME_ZONE] = "UTC"
+    patterns: Annotated[tuple[str, ...], "whose files these are: shell patterns on the name"] = ()
+    delimiter: Annotated[str, "between two cells", ONE_SIGN] = ","
+    unlisted: Annotated[str, "symptom_list: what a symptom that is not listed means", one_of("no", "unknown")] = (
+        "unknown"
+    )
+    rhythm: Annotated[str, "weekly: a week without a file is incomplete", one_of("weekly", "none")] = "weekly"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that can be set. `origin` says where each value came from."""
+    """Everything that can be set."""
 
-    time_zone: str = "UTC"
-    week_system: str = "iso"
-    max_quarantined_share: float = 0.2
-    max_expansion: int = 250
-    k_anonymity: int = 5
-    memory_limit: str = "320MB"
-    threads: int = 0
-    incoming: tuple[str, ...] = ("incoming",)
-    rule_pack: str = ""
-    retries: int = 1
-    ingest_cron: str = "15 * * * *"
-    report_cron: str = "0 6 * * 1"
-    sources: tuple[Source, ...] = ()
-    origin: dict[str, str] = field(default_factory=dict, compare=False)
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    time_zone: Annotated[str, "reporting time zone: days and weeks are cut in it", TIME_ZONE] = "UTC"
+    week_system: Annotated[str, "iso (Monday, 2026-W47) or mmwr (Sunday, 2026-MW47)", one_of("iso", "mmwr")] = "iso"
+    max_quarantined_share: Annotated[float, "a file with a larger share of bad rows is rejected whole", SHARE] = 0.2
+    max_expansion: Annotated[
+        int, "a compressed file may unpack to at most this many times its size (and 64 MB)", POSITIVE
+    ] = 250
+    k_anonymity: Annotated[
+        int, "`status` counts the records in groups of region, age band, sex and week smaller than this", POSITIVE
+    ] = 5
+    memory_limit: Annotated[str, "memory DuckDB may use before it goes to disk", MEMORY_SIZE] = "320MB"
+    threads: Annotated[int, "threads for reading and for DuckDB; 0 is one per core", NOT_NEGATIVE] = 0
+    incoming: Annotated[
+        tuple[str, ...], "what `run` without paths ingests: files, folders or globs, relative to the home"
+    ] = ("incoming",)
+    rule_pack: Annotated[
+        str, "file of the rule pack for a new home and for `retag`, relative to the home; empty: the shipped one"
+    ] = ""
+    retries: Annotated[
+        int, "how often a scheduled run tries a chunk of files again after a passing failure", NOT_NEGATIVE
+    ] = 1
+    ingest_cron: Annotated[str, "when `serve` ingests, in the reporting time zone", CRON] = "15 * * * *"
+    report_cron: Annotated[str, "when `serve` writes the weekly report", CRON] = "0 6 * * 1"
+    sources: Annotated[tuple[Source, ...], "the senders of files, a table each"] = ()
 
     def source(self, name: str) -> Source:
         """A source by name; the shipped adapters are sources without any setting."""
@@ -60,135 +122,24 @@ class Settings:
         if name in SHIPPED_ADAPTERS:
             return Source(name, adapter=name)
         known = ", ".join(sorted({s.name for s in self.sources} | set(SHIPPED_ADAPTERS)))
-        raise UsageError(f"source '{name}' is not known; known: {known}. Name it in calfwatch.toml under [[sources]].")
+        raise UsageError(f"source '{name}' is not known; known: {known}. Name it in {FILE_NAME} under [[sources]].")
 
 
-MEANINGS = {
-    "time_zone": "reporting time zone: days and weeks are cut in it",
-    "week_system": "iso (Monday, 2026-W47) or mmwr (Sunday, 2026-MW47)",
-    "max_quarantined_share": "a file with a larger share of bad rows is rejected whole",
-    "max_expansion": "a compressed file may unpack to at most this many times its size (and 64 MB)",
-    "k_anonymity": "`status` counts the records in groups of region, age band, sex and week smaller than this",
-    "memory_limit": "memory DuckDB may use before it goes to disk",
-    "threads": "threads for reading and for DuckDB; 0 is one per core",
-    "incoming": "what `run` without paths ingests: files, folders or globs, relative to the home",
-    "rule_pack": "file of the rule pack for a new home and for `retag`, relative to the home; empty: the shipped one",
-    "retries": "how often a scheduled run tries a chunk of files again after a passing failure",
-    "ingest_cron": "when `serve` ingests, in the reporting time zone",
-    "report_cron": "when `serve` writes the weekly report",
-}
-
-
-def home_path(given: str | None) -> Path:
-    """`--home`, else CALFWATCH_HOME, else ./calfwatch-home."""
-    return Path(given or os.environ.get("CALFWATCH_HOME") or "calfwatch-home").absolute()
+@functools.cache
+def key_meanings(table: type) -> dict[str, str]:
+    """Return what each key of a table means, in the order of the class."""
+    hints = get_type_hints(table, include_extras=True)
+    return {field.name: hints[field.name].__metadata__[0] for field in fields(table)}
 
 
 def load_settings(home: Path) -> Settings:
-    """Reads HOME/calfwatch.toml if it is there. Raises UsageError naming the key and what is allowed."""
-    path = home / "calfwatch.toml"
+    """Read HOME/calfwatch.toml if it is there.
+
+    Raises UsageError with every fault of the file, each with its line and what is allowed.
+    """
+    path = home / FILE_NAME
     if not path.exists():
-        return _checked(Settings(origin=dict.fromkeys(MEANINGS, "default")), path)
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as TOML: {error}") from error
-    return _checked(_settings(raw, path), path)
+        return Settings()
+    from pipelines.settings_file import read_settings
 
-
-def _settings(raw: dict[str, Any], path: Path) -> Settings:
-    tables = raw.pop("sources", [])
-    _refuse_unknown(raw, tuple(MEANINGS), path, "setting")
-    if not (isinstance(tables, list) and all(isinstance(table, dict) for table in tables)):
-        raise UsageError(f"{path}: sources must be written as [[sources]] tables")
-    values = {key: _typed(key, value, getattr(Settings(), key), path) for key, value in raw.items()}
-    origin = {key: path.name if key in raw else "default" for key in MEANINGS}
-    return Settings(**values, sources=tuple(_source(table, path) for table in tables), origin=origin)
-
-
-def _source(table: dict[str, Any], path: Path) -> Source:
-    _refuse_unknown(table, tuple(f.name for f in fields(Source)), path, "key of [[sources]]")
-    if not table.get("name"):
-        raise UsageError(f"{path}: a [[sources]] table has no name")
-    example = Source("x", patterns=())
-    return Source(**{key: _typed(key, value, getattr(example, key), path) for key, value in table.items()})
-
-
-def _typed(key: str, value: Any, example: Any, path: Path) -> Any:
-    if isinstance(example, tuple):
-        if not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
-            raise UsageError(f"{path}: {key} must be a list of strings")
-        return tuple(value)
-    if isinstance(example, float) and type(value) in (int, float):
-        return float(value)
-    if type(value) is not type(example):
-        raise UsageError(f"{path}: {key} must be of type {type(example).__name__}, not {value!r}")
-    return value
-
-
-def _refuse_unknown(table: dict[str, Any], known: tuple[str, ...], path: Path, what: str) -> None:
-    for key in table:
-        if key not in known:
-            raise UsageError(f"{path}: '{key}' is not a {what}; known: {', '.join(known)}")
-
-
-def _checked(settings: Settings, path: Path) -> Settings:
-    _zone(settings.time_zone, path)
-    if settings.week_system not in ("iso", "mmwr"):
-        raise UsageError(f"{path}: week_system must be iso or mmwr, not '{settings.week_system}'")
-    if not 0 <= settings.max_quarantined_share <= 1:
-        raise UsageError(f"{path}: max_quarantined_share must be between 0 and 1")
-    if settings.k_anonymity < 1:
-        raise UsageError(f"{path}: k_anonymity must be 1 or more")
-    _check_numbers(settings, path)
-    names = [source.name for source in settings.sources]
-    for source in settings.sources:
-        _check_source(source, names, path)
-    return settings
-
-
-def _check_source(source: Source, names: list[str], path: Path) -> None:
-    _zone(source.time_zone, path)
-    if names.count(source.name) > 1:
-        raise UsageError(f"{path}: source '{source.name}' stands twice")
-    if len(source.delimiter) != 1 or source.delimiter in '"\r\n':
-        raise UsageError(f"{path}: source '{source.name}': delimiter must be one character, such as ; or a tab")
-    if source.unlisted not in ("no", "unknown"):
-        raise UsageError(f"{path}: source '{source.name}': unlisted must be no or unknown")
-    if source.rhythm not in ("weekly", "none"):
-        raise UsageError(f"{path}: source '{source.name}': rhythm must be weekly or none")
-
-
-def _check_numbers(settings: Settings, path: Path) -> None:
-    for key in ("threads", "retries"):
-        if getattr(settings, key) < 0:
-            raise UsageError(f"{path}: {key} must be 0 or more")
-    if not re.fullmatch(r"[0-9]+(\.[0-9]+)? ?([KMGT]i?B|%)", settings.memory_limit):
-        raise UsageError(f"{path}: memory_limit '{settings.memory_limit}' is not a size; try 512MB")
-    for key in ("ingest_cron", "report_cron"):
-        if len(getattr(settings, key).split()) != 5:
-            raise UsageError(f"{path}: {key} '{getattr(settings, key)}' is not five words of cron; try 15 * * * *")
-
-
-def _zone(name: str, path: Path) -> None:
-    try:
-        if name == "localtime":  # the machine's own, which DuckDB does not know and the next machine has not
-            raise ValueError(name)
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise UsageError(f"{path}: time_zone '{name}' is not a time zone; try Europe/Berlin or UTC") from error
-
-
-def settings_rows(settings: Settings) -> list[tuple[str, str, str, str]]:
-    """Name, value, where it came from, meaning: what `calfwatch config` prints."""
-    rows = [(key, str(_plain(getattr(settings, key))), settings.origin[key], MEANINGS[key]) for key in MEANINGS]
-    for source in settings.sources:
-        shown = {key: value for key, value in asdict(source).items() if key != "name"}
-        rows.append((f"source {source.name}", str(_plain(shown)), "calfwatch.toml", "one sender of files"))
-    return rows
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return ", ".join(f"{key}={_plain(item)}" for key, item in value.items())
-    return " ".join(value) if isinstance(value, tuple) else value
+    return read_settings(path)

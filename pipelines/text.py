@@ -12,27 +12,27 @@ FORMULA_SIGNS = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")  # the last are the
 
 
 def harmless(cell: object) -> object:
-    """A text that a spreadsheet would take for a formula is led by an apostrophe; numbers stay numbers."""
+    """Return a cell that no spreadsheet takes for a formula: such a text gets an apostrophe in front."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_SIGNS) else cell
 
 
 def printable(text: str) -> str:
-    """A text that a terminal can show: what it would act on, or cannot show, is written as an escape."""
+    """Return a text with escapes for every character that a terminal cannot show or would act on."""
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def shown_path(path: str) -> str:
-    """A path that a terminal can show: control characters and undecodable bytes are escaped."""
+    """Return a path with escapes for control characters and for bytes that are no UTF-8."""
     return printable(os.fsencode(path).decode("utf-8", "backslashreplace"))
 
 
 def shown_in(stream: TextIO, cell: object) -> object:
-    """A cell as it is for a file or a pipe, and printable for a terminal."""
+    """Return a cell unchanged for a file or a pipe, printable for a terminal."""
     return printable(cell) if isinstance(cell, str) and stream.isatty() else cell
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A header and rows as CSV; None is an empty cell."""
+    """Return a header and rows as CSV; None is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([harmless(name) for name in columns])
@@ -41,5 +41,5 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def many(number: int, thing: str, things: str = "") -> str:
-    """A number and its thing, in the plural where it is not one."""
+    """Return a number and its noun, in the plural unless the number is one."""
     return f"{number:,} {thing if number == 1 else things or thing + 's'}"

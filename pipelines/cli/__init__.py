@@ -1,1 +1,1 @@
-"""The command line."""
+"""The command line: one function a command, in four groups: engineer, analyst, clinical, home."""

@@ -1,33 +1,85 @@
 """The command line: parse, call one function, turn errors into exit codes.
 
-Nothing heavy is imported before a command runs: `--help` must answer at once.
+Nothing heavy is imported before a command runs, for `--help` must answer at once: the commands are named here as
+"module:function", and only the module of the command that is called is loaded.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import errno
 import gc
-import importlib
 import os
 import sys
 from collections.abc import Sequence
 from datetime import date
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+from cyclopts import (
+    App,
+    CoercionError,
+    CycloptsError,
+    Group,
+    MissingArgumentError,
+    Parameter,
+    UnusedCliTokensError,
+)
 
 from pipelines.errors import DISK_FAILURES, CalfwatchError, DiskError, UsageError
-from pipelines.text import printable
+
+if TYPE_CHECKING:
+    from cyclopts.help import HelpPanel
+    from rich.console import Console, ConsoleOptions
 
 NOT_A_PLACE = (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)  # a file where a folder should be, or the other way round
+TYPE_WORDS: dict[object, str] = {int: "a whole number", float: "a number", date: "a date such as 2026-11-22"}
 NOTICE = "Informational, not medical advice. In an emergency call the emergency number."
+
+# group -> command -> (module:function of pipelines.cli, one line for the list of commands)
+COMMANDS = {
+    "Start here": {
+        "demo": ("home:demo", "six months of synthetic reports: ingest, summarise, write the latest weekly report"),
+        "status": ("home:status", "what is stored, what was rejected; exit code 7 if something needs attention"),
+        "config": ("home:config", "every setting, its value and where it came from"),
+    },
+    "Take files in": {
+        "run": ("engineer:run", "one batch as a Prefect flow: ingest what is new, publish, write reports that are due"),
+        "ingest": ("engineer:ingest", "ingest and publish, without Prefect and without the report"),
+        "quarantine list": ("engineer:list_quarantine", "reasons with counts"),
+        "quarantine export": ("engineer:export_quarantine", "every bad cell as CSV"),
+        "withdraw": ("engineer:withdraw", "take a wrong file back, as if it had never been delivered"),
+        "serve": ("engineer:serve", "run the schedules, as Prefect deployments, until stopped"),
+        "generate": ("engineer:generate", "synthetic, realistic reports as CSV, and their true causes"),
+    },
+    "Read the counts": {
+        "report": ("analyst:report", "the weekly report"),
+        "query": ("analyst:query", "read-only SQL over the summaries"),
+    },
+    "Rules and tags": {
+        "explain": ("clinical:explain", "why a record is tagged so: rules, answers, what is missing, guidance"),
+        "rules check": ("clinical:check_pack", "everything that is wrong or odd in a pack, with its line"),
+        "rules show": ("clinical:show_pack", "the pack as a page to sign"),
+        "rules sql": ("clinical:print_sql", "the pack as plain SQL over the view reports"),
+        "rules diff": ("clinical:compare_packs", "how two packs tag the stored history differently"),
+        "retag": ("clinical:retag", "tag the stored history with another rule pack, in one transaction"),
+    },
+    "Keep it safe": {
+        "check": ("home:check", "whether the stored state can be trusted; exit code 5 if not"),
+        "backup": ("home:backup", "a checked copy of the records, while readers read"),
+        "restore": ("home:restore", "put a backup in the place of the records; the old state is kept beside"),
+    },
+}
+FAMILIES = {
+    "quarantine": "rows that were set aside: `list` counts the reasons, `export` prints every bad cell",
+    "rules": "a rule pack: `check` it, `show` it as a page to sign, or as `sql`; `diff` compares two",
+}
 
 
 def cli() -> NoReturn:
-    """Runs one command as a process of its own, which starts and ends as fast as it can."""
+    """Run one command as a process of its own, which starts and ends as fast as it can."""
     gc.set_threshold(500_000)  # loading libraries makes many objects, and no garbage to look for
     code = main()
-    with contextlib.suppress(OSError):  # a closed pipe; Python tells it at its own end
+    with contextlib.suppress(OSError):  # a closed pipe; Python reports it at its own end
         sys.stdout.flush()
         sys.stderr.flush()
         if "prefect" not in sys.modules:  # which has things of its own to end
@@ -36,19 +88,22 @@ def cli() -> NoReturn:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code (docs/commands.md lists them)."""
+    """Run one command and return its exit code (docs/commands.md lists them)."""
     os.umask(0o077)  # patient data: whatever is written is for its owner alone
-    options = build_parser().parse_args(arguments)
     try:
-        command = getattr(importlib.import_module("pipelines.cli.commands"), options.function)
-        return int(command(options) or 0)
+        app = build_app()
+        words = sys.argv[1:] if arguments is None else list(arguments)
+        _require_command(app, words)
+        return int(app(words) or 0)
+    except CycloptsError as error:
+        return _print_error(UsageError(_usage_text(error)))
     except CalfwatchError as error:
-        return _told(error)
+        return _print_error(error)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        return _told(_meant(error))
+        return _print_error(_explain_os_error(error))
     except (KeyboardInterrupt, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "Query interrupted" not in str(error):  # DuckDB's word for Ctrl-C
             raise
@@ -56,44 +111,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _meant(error: OSError) -> CalfwatchError:
-    """What a person can do about an error of the system; one that nobody foresaw is raised again."""
-    if isinstance(error, PermissionError):
-        return UsageError(f"{error.filename or 'a file'}: {error.strerror}; mend its mode, or ask its owner")
-    if error.errno in NOT_A_PLACE:
-        return UsageError(f"{error.filename}: {error.strerror}; name another place")
-    if error.errno in DISK_FAILURES:
-        return DiskError(error.filename or "the disk", str(error.strerror))
-    raise error
+def build_app() -> App:
+    """Return the command line with every command, none of which is loaded yet."""
+    app = App(
+        name="calfwatch",
+        help="Calf pain reports in, answers out.",
+        help_epilogue=NOTICE,
+        help_format="plaintext",
+        help_formatter=_HelpFormatter(),
+        version=_version_line,
+        default_parameter=Parameter(negative=(), show_default=lambda value: value or None),
+        exit_on_error=False,
+        print_error=False,
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+    )
+    completion = "let the shell complete commands and options with the tab key"
+    app.command("pipelines.cli.home:install_completion", name="--install-completion", help=completion)
+    app["--help"].help, app["--version"].help = "show this help", "show the version"
+    for place, (title, commands) in enumerate(COMMANDS.items()):
+        group = Group(title, sort_key=place)
+        for name, (function, text) in commands.items():
+            family, _, action = name.rpartition(" ")
+            parent = _family(app, family, group) if family else app
+            parent.command(f"pipelines.cli.{function}", name=action, help=text, group=None if family else group)
+    return app
 
 
-def _told(error: CalfwatchError) -> int:
-    """Prints the message, which may quote a file's name or an answer of the database; returns the exit code."""
-    print("\n".join(map(printable, f"calfwatch: {error}".split("\n"))), file=sys.stderr)
-    return error.exit_code
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Every command and option."""
-    parser = argparse.ArgumentParser(prog="calfwatch", description="Calf pain reports in, answers out.", epilog=NOTICE)
-    parser.add_argument("--version", action="version", version=_version_line())
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _demo(commands)
-    _run(commands)
-    _ingest(commands)
-    _report(commands)
-    _query(commands)
-    _explain(commands)
-    _rules(commands)
-    _retag(commands)
-    _quarantine(commands)
-    _withdraw(commands)
-    _safety(commands)
-    _add(commands, "status", "what is stored, what was rejected; exit code 7 where something needs attention")
-    _add(commands, "config", "every setting, its value and where it came from")
-    _serve(commands)
-    _generate(commands)
-    return parser
+def _family(app: App, name: str, group: Group) -> App:
+    """Return the command that has the actions of a family below it, made at its first action."""
+    if name not in app:
+        app.command(App(name=name, help=FAMILIES[name], group=group))
+    return app[name]
 
 
 def _version_line() -> str:
@@ -102,139 +151,56 @@ def _version_line() -> str:
     return f"calfwatch {version('calfwatch')}"
 
 
-def _add(commands: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:  # type: ignore[type-arg]
-    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text, epilog=NOTICE)
-    parser.add_argument("--home", metavar="DIR", help="state directory (else CALFWATCH_HOME, else ./calfwatch-home)")
-    parser.set_defaults(function=name)
-    return parser
+class _HelpFormatter:
+    """Prints a section of the help as a title and two columns, without the library's box around it."""
+
+    def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
+        from cyclopts.help import DefaultFormatter, PanelSpec
+        from rich.box import Box
+
+        DefaultFormatter(panel_spec=PanelSpec(box=Box("    \n" * 8), padding=(0, 3)))(console, options, panel)
+
+    def render_usage(self, console: Console, options: ConsoleOptions, usage: object) -> None:
+        console.print(f"Usage: {str(usage).strip()}\n", highlight=False, markup=False)
 
 
-def _writer(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--source", metavar="NAME", help="whose files these are (else by file name, else canonical)")
-    _waits(parser)
+def _require_command(app: App, words: Sequence[str]) -> None:
+    """Raise UsageError if the words end before a command does."""
+    chain, apps, rest = app.parse_commands(words)
+    if not rest and apps[-1].default_command is None:
+        actions = ", ".join(name for name in apps[-1] if not name.startswith("-"))
+        raise UsageError(f"a command is missing; known: {actions}. See `{' '.join(('calfwatch', *chain))} --help`")
 
 
-def _waits(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--wait", type=float, default=60, metavar="SECONDS", help="for another writer (default 60)")
+def _usage_text(error: CycloptsError) -> str:
+    """Return what is wrong with the words that were typed, and which help tells what is allowed."""
+    text = str(error).partition(" Available commands")[0]
+    name = error.argument.name if error.argument else ""
+    if isinstance(error, UnusedCliTokensError):
+        text = f"unexpected '{' '.join(error.unused_tokens or [])}'; quote an argument that has spaces in it."
+    elif isinstance(error, MissingArgumentError):
+        text = f"{name} needs a value." if name.startswith("-") else f"{name} is missing."
+    elif isinstance(error, CoercionError) and error.token and error.target_type in TYPE_WORDS:
+        text = f"{name} must be {TYPE_WORDS[error.target_type]}, not '{error.token.value}'."
+    command = " ".join(("calfwatch", *(error.command_chain or ())))
+    return f"{text} See `{command} --help`"
 
 
-def _demo(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    parser = _add(
-        commands, "demo", "six months of synthetic reports: ingest, summarise, write the latest weekly report"
-    )
-    parser.add_argument("--reports", type=int, default=100_000, metavar="N", help="default 100000")
-    parser.add_argument("--seed", type=int, default=1, metavar="S", help="default 1")
-    parser.set_defaults(wait=60)
+def _explain_os_error(error: OSError) -> CalfwatchError:
+    """Return an error that says what to do about one of the system; raise again what nobody foresaw."""
+    if isinstance(error, PermissionError):
+        advice = "calfwatch needs to read and write it: change its permissions, or ask its owner to"
+        return UsageError(f"{error.filename or 'a file'}: {error.strerror}; {advice}")
+    if error.errno in NOT_A_PLACE:
+        return UsageError(f"{error.filename}: {error.strerror}; choose another path")
+    if error.errno in DISK_FAILURES:
+        return DiskError(error.filename or "the disk", str(error.strerror))
+    raise error
 
 
-def _run(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    parser = _add(
-        commands, "run", "one batch as a Prefect flow: ingest what is new, publish, write reports that are due"
-    )
-    parser.add_argument(
-        "paths", nargs="*", metavar="PATH", help="files, folders or globs (else `incoming` of the settings)"
-    )
-    _writer(parser)
+def _print_error(error: CalfwatchError) -> int:
+    """Print the message, which may quote a file's name or an answer of the database; return the exit code."""
+    from pipelines.text import printable
 
-
-def _ingest(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    parser = _add(commands, "ingest", "ingest and publish, without Prefect and without the report")
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="files, folders or globs")
-    _writer(parser)
-
-
-def _report(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    parser = _add(commands, "report", "the weekly report")
-    parser.add_argument(
-        "--week", default="latest", metavar="WEEK", help="such as 2026-W47 (default: the last complete one)"
-    )
-    parser.add_argument("--as-known-now", action="store_true", help="recompute a published week; needs --out")
-    parser.add_argument("--out", metavar="DIR", help="write there instead of HOME/reports")
-
-
-def _query(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    parser = _add(commands, "query", "read-only SQL over the summaries")
-    parser.add_argument("sql", metavar="SQL", help='one statement, such as "FROM weekly_triage"')
-    parser.add_argument("--db", choices=("summaries", "public", "records"), default="summaries")
-    parser.add_argument("--format", choices=("table", "csv", "json", "parquet"), default="table")
-    parser.add_argument("--out", metavar="FILE", help="write there (parquet needs it on a terminal)")
-    parser.add_argument("--timeout", type=float, default=60, metavar="SECONDS", help="stop after (default 60)")
-
-
-def _explain(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    parser = _add(commands, "explain", "why a record is tagged so: rules, answers, what is missing, guidance")
-    parser.add_argument("report_id", metavar="REPORT_ID")
-    parser.add_argument("--source", metavar="NAME", help="needed where two senders use the same id")
-    parser.add_argument("--file", metavar="FILE_ID", help="the version that this file delivered, if replaced since")
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true", help="as JSON")
-    form.add_argument("--out", metavar="FILE", help="as a page (HTML) in that file")
-
-
-def _rules(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    text = "a rule pack: `check` it; `show` it as a page to sign, or as `sql`; `diff` how two tag the history"
-    parser = commands.add_parser("rules", help=text, description=text, epilog=NOTICE)
-    actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action")
-    one_pack = "a TOML file (else the pack of the home, else the shipped one)"
-    for action, what in (
-        ("check", "everything that is wrong or odd in a pack, with its line"),
-        ("show", "the pack as a page to sign"),
-        ("sql", "the pack as plain SQL over the view reports"),
-    ):
-        _add(actions, action, what).add_argument("pack", nargs="?", metavar="PACK", help=one_pack)
-    diff = _add(actions, "diff", "how two packs tag the stored history differently; nothing is written")
-    diff.add_argument("packs", nargs=2, metavar="PACK", help="a TOML file, or `stored` for what tagged the history")
-    diff.add_argument("--json", action="store_true", help="as JSON")
-    for each in actions.choices.values():
-        each.set_defaults(function="rules")
-
-
-def _retag(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    parser = _add(commands, "retag", "tag the stored history with another rule pack, in one transaction")
-    parser.add_argument("--pack", metavar="FILE", help="a TOML file (else rule_pack of the settings, else the shipped)")
-    _waits(parser)
-
-
-def _quarantine(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    parser = _add(
-        commands, "quarantine", "rows that were set aside: `list` counts reasons, `export` prints every cell as CSV"
-    )
-    parser.add_argument("action", choices=("list", "export"))
-    parser.add_argument("--file", metavar="FILE_ID", help="only this file (the first characters are enough)")
-
-
-def _withdraw(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    parser = _add(commands, "withdraw", "take a wrong file back, as if it had never been delivered")
-    parser.add_argument("file_id", metavar="FILE_ID", help="its first characters are enough")
-    parser.add_argument("--source", metavar="NAME", help="needed where two senders delivered the same content")
-    parser.add_argument("--csv", action="append", metavar="PATH", help="where later files that must be read again lie")
-    parser.add_argument("--undo", action="store_true", help="let a withdrawn file be taken in at its next delivery")
-    _waits(parser)
-
-
-def _safety(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    check = _add(commands, "check", "whether the stored state can be trusted; exit code 5 where it cannot")
-    check.add_argument("--deep", action="store_true", help="every block, row, tag and count, not the sums alone")
-    backup = _add(commands, "backup", "a checked copy of the records, while readers read")
-    restore = _add(commands, "restore", "put a backup in the place of the records; the old state is kept beside")
-    for parser in (backup, restore):
-        parser.add_argument("file", metavar="FILE")
-    for parser in (check, backup, restore):
-        _waits(parser)
-
-
-def _serve(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    parser = _add(commands, "serve", "run the schedules, as Prefect deployments, until stopped")
-    parser.add_argument("--ingest-cron", metavar="CRON", help="when to ingest (else ingest_cron of the settings)")
-    parser.add_argument("--report-cron", metavar="CRON", help="when to write the report (else report_cron)")
-
-
-def _generate(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    parser = _add(commands, "generate", "synthetic, realistic reports as CSV, with the true causes beside")
-    parser.add_argument("--out", required=True, metavar="DIR")
-    parser.add_argument("--reports", type=int, default=100_000, metavar="N", help="default 100000")
-    parser.add_argument("--weeks", type=int, default=26, metavar="W", help="default 26")
-    parser.add_argument("--seed", type=int, default=1, metavar="S", help="default 1")
-    parser.add_argument("--end", type=date.fromisoformat, metavar="DATE", help="last day (default: today)")
-    parser.add_argument("--files", choices=("weekly", "daily", "single"), default="weekly", help="default weekly")
-    parser.add_argument("--outbreak", metavar="CAUSE:REGION:WEEK:WEEKS:FACTOR", help="more of a cause in a region")
+    print("\n".join(map(printable, f"calfwatch: {error}".split("\n"))), file=sys.stderr)
+    return error.exit_code

@@ -21,14 +21,17 @@ from pipelines.files import open_output
 from pipelines.text import harmless, many, printable, shown_in
 
 CELL_WIDTH = 60
-TABLE_ROWS = 10_000  # nobody reads more on a screen
+TABLE_ROWS = 10_000  # of a table in a pipe; the other formats have no limit
+WRAPPED_WIDTH = 16  # a text on a terminal is not wrapped into less than this
+GAP = 2  # between two columns
+SCREEN_ROWS = 1_000  # nobody reads more on a terminal
 BATCH_ROWS = 10_000  # turned into Python values at a time
 
 
 def write_result(table: pa.Table, form: str, out: str | None) -> None:
-    """Writes a result as table, csv, json or parquet, to a file or to standard output.
+    """Write a result as table, csv, json or parquet, to a file or to standard output.
 
-    Raises UsageError where it cannot be written there, or not in that form.
+    Raises UsageError if it cannot be written there, or not in that form.
     """
     try:
         if out:
@@ -93,7 +96,7 @@ def _write_json(table: pa.Table, stream: TextIO) -> None:
 
 
 def _json_value(cell: Any) -> Any:
-    """A cell in JSON's own types: times in ISO 8601, decimals as numbers."""
+    """Return a cell in JSON's own types: times in ISO 8601, decimals as numbers."""
     match cell:
         case bool() | int() | str() | None:
             return cell
@@ -114,39 +117,82 @@ def _write_table(table: pa.Table, stream: TextIO) -> None:
     if not table.column_names:
         stream.write("(no result)\n")
         return
-    some = table.slice(0, TABLE_ROWS)
-    stream.write(text_table(table.column_names, list(_rows(some))))
+    on_terminal = stream.isatty()
+    some = table.slice(0, SCREEN_ROWS if on_terminal else TABLE_ROWS)
+    rows = list(_rows(some))
+    if on_terminal:
+        _print_on_terminal(table.column_names, rows, stream)
+    else:
+        stream.write(text_table(table.column_names, rows))
+    stream.write(f"({len(rows)} {'row' if len(rows) == 1 else 'rows'})\n")
     if some.num_rows < table.num_rows:
         stream.write(f"and {many(table.num_rows - some.num_rows, 'row')} more; --format csv writes them all\n")
 
 
+def _print_on_terminal(names: Sequence[str], rows: Sequence[Sequence[Any]], stream: TextIO) -> None:
+    """Print a table that fits the terminal: long texts are wrapped; if not even that fits, plain lines."""
+    from rich.box import SIMPLE_HEAD
+    from rich.cells import cell_len
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(file=stream, highlight=False)
+    screen = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    cells, least = [[printable(name) for name in names], *_cell_texts(rows)], 0
+    for column, is_number in zip(zip(*cells, strict=True), _number_columns(names, rows), strict=True):
+        longest = max(map(cell_len, column))
+        width = longest if is_number else min(longest, WRAPPED_WIDTH)  # a number is never wrapped
+        screen.add_column(Text(column[0]), justify="right" if is_number else "left", overflow="fold", min_width=width)
+        least += width + GAP
+    for row in cells[1:]:
+        screen.add_row(*map(Text, row))  # as Text: brackets in a cell are no markup
+    if least - GAP > console.width:  # rich would leave out what does not fit, and not say so
+        stream.write(text_table(names, rows))
+    else:
+        console.print(screen)
+
+
 def text_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Aligned columns; numbers to the right, unknown as a dash, long cells cut."""
+    """Return aligned columns for a pipe: numbers to the right, unknown as a dash, long cells cut."""
+    numeric = _number_columns(names, rows)
     names = [printable(name) for name in names]
-    cells = [[_shown(cell) for cell in row] for row in rows]
+    cells = [[_cut(cell) for cell in row] for row in _cell_texts(rows)]
     widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
-    numeric = [
-        bool(rows) and all(isinstance(row[i], int | float | Decimal | None) for row in rows) for i in range(len(names))
-    ]
     lines = [names, ["-" * width for width in widths], *cells]
-    text = "\n".join(
+    return "".join(
         "  ".join(
             cell.rjust(width) if right else cell.ljust(width)
             for cell, width, right in zip(line, widths, numeric, strict=True)
         ).rstrip()
+        + "\n"
         for line in lines
     )
-    return f"{text}\n({len(rows)} {'row' if len(rows) == 1 else 'rows'})\n"
 
 
-def _shown(cell: Any) -> str:
+def _number_columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[bool]:
+    """Return for each column whether it holds numbers alone."""
+    return [
+        bool(rows) and all(isinstance(row[place], int | float | Decimal | None) for row in rows)
+        for place in range(len(names))
+    ]
+
+
+def _cell_texts(rows: Sequence[Sequence[Any]]) -> list[list[str]]:
+    return [[_cell_text(cell) for cell in row] for row in rows]
+
+
+def _cell_text(cell: Any) -> str:
     if cell is None:
         return "-"
     text = _number_text(cell) if isinstance(cell, float) else str(cell)
-    text = "".join(sign if sign.isprintable() else " " for sign in text)
+    return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= CELL_WIDTH else f"{text[: CELL_WIDTH - 1]}…"
 
 
 def _number_text(number: float) -> str:
-    """Four digits, and never an exponent for a number that people would write out."""
+    """Return four digits, without an exponent if people would write the number out."""
     return f"{number:.1f}".removesuffix(".0") if 1000 <= abs(number) < 1e15 else f"{number:.4g}"

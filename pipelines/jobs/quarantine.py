@@ -27,20 +27,20 @@ ROWS_AT_A_TIME = 10_000
 
 
 def reason_lines(records: Path, file_id: str = "") -> list[str]:
-    """One line a file and reason, with its number of bad cells, and their sum; `file_id` may be an id's beginning.
+    """Return a line for each file and reason with its number of bad cells, and their sum.
 
-    Raises UsageError where no file of the ledger has such an id.
+    `file_id` may be the first characters of an id. Raises UsageError if no file of the ledger has such an id.
     """
-    with _opened(records, file_id) as connection:
+    with _open_quarantine(records, file_id) as connection:
         rows = connection.execute(REASONS, [file_id]).fetchall()
     lines = [f"{cells:>8,}  {reason}  (allowed: {allowed})  {printable(path)}" for path, reason, allowed, cells in rows]
     return [*lines, many(sum(row[3] for row in rows), "bad cell") if rows else "nothing in the quarantine"]
 
 
 def write_cells(records: Path, file_id: str, stream: TextIO) -> None:
-    """Every bad cell as CSV for a spreadsheet. Raises UsageError as `reason_lines`."""
+    """Write every bad cell as CSV for a spreadsheet. Raises UsageError as `reason_lines`."""
     writer = csv.writer(stream)
-    with _opened(records, file_id) as connection:
+    with _open_quarantine(records, file_id) as connection:
         result = connection.execute(CELLS, [file_id])
         writer.writerow([column[0] for column in result.description or []])
         while rows := result.fetchmany(ROWS_AT_A_TIME):
@@ -48,9 +48,12 @@ def write_cells(records: Path, file_id: str, stream: TextIO) -> None:
 
 
 @contextlib.contextmanager
-def _opened(records: Path, file_id: str) -> Iterator[duckdb.DuckDBPyConnection]:
+def _open_quarantine(records: Path, file_id: str) -> Iterator[duckdb.DuckDBPyConnection]:
     with open_for_reading(records) as connection:
         known = first_row(connection, "SELECT 1 FROM files WHERE starts_with(file_id, ?) LIMIT 1", [file_id])
         if file_id and not known:
-            raise UsageError(f"no file of the ledger has an id that begins with '{file_id}'")
+            raise UsageError(
+                f"no file of the ledger has an id that begins with '{file_id}'; "
+                "`calfwatch query --db records 'FROM files'` lists them"
+            )
         yield connection

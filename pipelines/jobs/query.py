@@ -19,64 +19,64 @@ from pipelines.errors import UsageError, is_damage
 
 NOTHING_TYPED = "there is no SQL statement in it; try `SELECT * FROM weekly_triage`"
 RESULT_BYTES = 1 << 30  # a larger result is refused
-PROCESS_BYTES = 3 << 30  # what a query may add to the process; DuckDB's own limit leaves out long strings and lists
+PROCESS_BYTES = 4 << 30  # of the whole process: DuckDB's own limit leaves out long strings and lists
 GRACE_SECONDS = 5  # for a query that is over time to stop by itself
 BATCH_ROWS = 10_000
 
 
 def run_query(path: Path, sql: str, timeout_seconds: float = 60, force: bool = False) -> pa.Table:
-    """One statement's result: unique column names, whole numbers as integers where they fit, intervals as text.
+    """Return the result of one statement: unique column names, integers where they fit, intervals as text.
 
-    With `force`, a query that does not heed its interrupt within GRACE_SECONDS ends with the process.
+    With `force`, the process ends if the query goes on GRACE_SECONDS after it was interrupted.
     Raises UsageError for SQL that DuckDB refuses, that takes too long or that returns too much.
     """
     if not timeout_seconds > 0:
         raise UsageError("--timeout must be more than 0 seconds")
     connection = read_only(path)
-    timers = [_timer(timeout_seconds, connection.interrupt)]
+    timers = [_make_timer(timeout_seconds, connection.interrupt)]
     if force:
-        timers.append(_timer(timeout_seconds + GRACE_SECONDS, _end_process, timeout_seconds))
+        timers.append(_make_timer(timeout_seconds + GRACE_SECONDS, _end_process, timeout_seconds))
     try:
         with _bounded_memory(), interruptible(connection):
-            if (typed := _statements(connection, sql)) != 1:
+            if (typed := _count_statements(connection, sql)) != 1:
                 raise UsageError("one SQL statement at a time" if typed else NOTHING_TYPED)
             for timer in timers:
                 timer.start()
-            return _plain(_read(connection.sql(sql)))
+            return _convert_table(_read_result(connection.sql(sql)))
     except (duckdb.Error, pa.ArrowException, OSError, MemoryError) as error:
         if timers[0].finished.is_set():
-            raise UsageError(_too_long(timeout_seconds)) from error
+            raise UsageError(_timeout_text(timeout_seconds)) from error
         if is_damage(error):
             raise open_error(path, error) from error
-        raise UsageError(_refusal(error)) from error
+        raise UsageError(_error_text(error)) from error
     finally:
         for timer in timers:
             timer.cancel()
         connection.close()
 
 
-def _timer(seconds: float, function: Callable[..., None], *values: object) -> threading.Timer:
+def _make_timer(seconds: float, function: Callable[..., None], *values: object) -> threading.Timer:
     return threading.Timer(min(seconds, threading.TIMEOUT_MAX), function, values)
 
 
-def _too_long(timeout_seconds: float) -> str:
+def _timeout_text(timeout_seconds: float) -> str:
     return f"the query took longer than {timeout_seconds:g} s; narrow it, or raise --timeout"
 
 
 def _end_process(timeout_seconds: float) -> None:
-    """The last resort: a function over one very long text hears no interrupt before it is done with it."""
-    print(f"calfwatch: {_too_long(timeout_seconds)}", file=sys.stderr, flush=True)
+    """End the process: a function that works on one very long text does not notice an interrupt."""
+    print(f"calfwatch: {_timeout_text(timeout_seconds)}", file=sys.stderr, flush=True)
     os._exit(UsageError.exit_code)
 
 
-def _statements(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
-    """How many were typed; DuckDB 1.5 makes several, without text, of one PIVOT."""
+def _count_statements(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
+    """Count the statements that were typed; DuckDB 1.5 makes several, without text, of one PIVOT."""
     texts = [statement.query for statement in connection.extract_statements(sql)]
     return sum(bool(text) for text in texts) + ("" in texts)
 
 
-def _read(relation: duckdb.DuckDBPyRelation | None) -> pa.Table:
-    """Takes a result in piece by piece, up to RESULT_BYTES; a statement without a result is a table of no columns."""
+def _read_result(relation: duckdb.DuckDBPyRelation | None) -> pa.Table:
+    """Read a result in batches, up to RESULT_BYTES; a statement without a result gives a table without columns."""
     if relation is None:
         return pa.table({})
     reader = relation.to_arrow_reader(BATCH_ROWS)
@@ -91,45 +91,33 @@ def _read(relation: duckdb.DuckDBPyRelation | None) -> pa.Table:
 
 @contextlib.contextmanager
 def _bounded_memory() -> Iterator[None]:
-    """Lets the system refuse what DuckDB does not count; on Linux alone, elsewhere nothing is changed."""
+    """Let the system refuse memory that DuckDB does not count; only Linux does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = _data_bytes() + PROCESS_BYTES
-    if limit == PROCESS_BYTES or 0 <= soft <= limit or 0 <= hard <= limit:
-        yield
-        return
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+    bounds = [bound for bound in (soft, hard, PROCESS_BYTES) if bound != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_DATA, (min(bounds), hard))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
-def _data_bytes() -> int:
-    """What the process has allocated so far; 0 where the system does not say."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmData:"):
-                return int(line.split()[1]) * 1024
-    return 0
-
-
-def _refusal(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
         return f"the query needs more than {MEMORY_LIMIT} of memory; narrow it, or take it in parts"
     lines = [line for line in str(error).splitlines() if line.strip()]
     return "SQL: " + "\n".join(lines[:4])
 
 
-def _plain(table: pa.Table) -> pa.Table:
-    """What every format can carry: no column name twice, no 38-digit sums, no intervals."""
+def _convert_table(table: pa.Table) -> pa.Table:
+    """Return a table that every format can hold: no column name twice, no 38-digit sums, no intervals."""
     names: list[str] = []
     for name in table.column_names:
         places = (name, *(f"{name}_{place}" for place in range(1, len(table.column_names))))
         names.append(next(free for free in places if free not in names))
-    return pa.table([_plain_column(column) for column in table.columns], names=names)
+    return pa.table([_convert_column(column) for column in table.columns], names=names)
 
 
-def _plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _convert_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_decimal(column.type) and column.type.scale == 0:
         with contextlib.suppress(pa.ArrowInvalid):
             return column.cast(pa.int64())
@@ -139,7 +127,7 @@ def _plain_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _interval_text(value: Any) -> str | None:
-    """Such as `1 month 26 days 03:00:00`."""
+    """Return an interval such as `1 month 26 days 03:00:00`."""
     if value is None:
         return None
     parts = [f"{n} {word}" + ("" if abs(n) == 1 else "s") for n, word in ((value[0], "month"), (value[1], "day")) if n]

@@ -275,7 +275,7 @@ from pathlib import Path
 from pipelines.jobs import query
 from pipelines.errors import UsageError
 
-query.MEMORY_LIMIT, query.RESULT_BYTES, query.PROCESS_BYTES = "100MB", 50 << 20, 300 << 20
+query.MEMORY_LIMIT, query.RESULT_BYTES, query.PROCESS_BYTES = "100MB", 50 << 20, 600 << 20
 for sql in sys.stdin.read().splitlines():
     try:
         query.run_query(Path(sys.argv[1]), sql, timeout_seconds=10)
@@ -288,8 +288,10 @@ print(*(int(line.split()[1]) // 1024 for line in open("/proc/self/status") if li
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system bounds a process on Linux alone")
-def test_a_memory_bomb_goes_off_within_bounds(database: Path) -> None:
-    command = [sys.executable, "-c", BOMBED, str(database)]
+def test_a_memory_bomb_goes_off_within_bounds(database: Path, tmp_path: Path) -> None:
+    script = tmp_path / "bombed.py"
+    script.write_text(BOMBED)  # `python -c` counts as a session at a terminal, in which DuckDB draws a progress bar
+    command = [sys.executable, str(script), str(database)]
     done = subprocess.run(command, input="\n".join(BOMBS), capture_output=True, text=True, check=True)
     *messages, megabytes = done.stdout.splitlines()
     assert messages == [
@@ -500,7 +502,6 @@ def test_a_table_is_aligned_and_shows_unknown_as_a_dash() -> None:
         f"{'north':60}     1200  -           0.1235",
         f"{'é  [31m':60}        5  2026-11-16  1234.6",
         f"{'x' * 59}…        -  -            2e+20",
-        "(3 rows)",
     ]
 
 

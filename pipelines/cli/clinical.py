@@ -1,0 +1,136 @@
+"""Commands for who answers for the rules: why a record is tagged so, and what a rule pack says."""
+
+from __future__ import annotations
+
+import json as json_text
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from pipelines.cli.options import DEFAULT_WAIT, HomeOption, JsonOption, WaitOption, existing_home, home_path
+from pipelines.errors import UsageError
+
+if TYPE_CHECKING:
+    from schemas.pack import Pack
+
+PackFile = Annotated[
+    str | None, Parameter(name="PACK", help="a TOML file (else the pack of the home, else the shipped one)")
+]
+ComparedPack = Annotated[str, Parameter(help="a TOML file, or `stored` for what tagged the history")]
+
+
+def explain(
+    report_id: str,
+    /,
+    *,
+    home: HomeOption = None,
+    source: Annotated[str | None, Parameter(metavar="NAME", help="needed if two senders use the same id")] = None,
+    file: Annotated[
+        str | None, Parameter(metavar="FILE_ID", help="the version that this file delivered, if replaced since")
+    ] = None,
+    json: JsonOption = False,
+    out: Annotated[str | None, Parameter(metavar="FILE", help="as a page (HTML) in that file")] = None,
+) -> None:
+    """Explain why a record is tagged so: rules, answers, what is missing, guidance."""
+    from pipelines.explain.explanation import explain_report
+    from pipelines.explain.text import explanation_text
+    from pipelines.files import write_output
+    from pipelines.store.home import refuse_own_output
+
+    if json and out:
+        raise UsageError("--json prints the explanation, and --out writes it as a page: take one of them")
+    path = existing_home(home)
+    if out:
+        refuse_own_output(Path(out), path)
+    found = explain_report(path / "records.duckdb", report_id, source, file)
+    if out:
+        from pipelines.explain.pages import explanation_page
+
+        write_output(Path(out), explanation_page(found).encode())
+        print(out)
+    else:
+        print(json_text.dumps(found, indent=2, default=str) if json else explanation_text(found))
+
+
+def check_pack(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
+    """List everything that is wrong or odd in a pack, with its line."""
+    from pipelines.rules.lint import ERROR, findings
+    from schemas.pack import load_pack
+
+    path = _pack_path(pack, home_path(home))
+    checked = load_pack(path)
+    found = findings(checked)
+    for finding in found:
+        if finding.severity != ERROR:
+            print(f"{path}:{finding.line}: {finding.severity}: {finding.what}")
+    if errors := [f"{path}:{finding.line}: {finding.what}" for finding in found if finding.severity == ERROR]:
+        raise UsageError("\n".join(errors))
+    print(
+        f"{checked.version}: {len(checked.fields)} fields, {len(checked.triage)} triage rules, "
+        f"{len(checked.evidence)} evidence rows for {len(checked.causes)} causes, "
+        f"{len(checked.guidance)} guidance entries; no error found"
+    )
+
+
+def show_pack(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
+    """Print a pack as a page to sign, in Markdown."""
+    from pipelines.explain.rule_page import pack_page
+
+    print(pack_page(_load_pack(pack, home)))
+
+
+def print_sql(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
+    """Print a pack as plain SQL over the view `reports`."""
+    from pipelines.rules.plain_sql import plain_sql
+
+    print(plain_sql(_load_pack(pack, home)))
+
+
+def _load_pack(given: str | None, home: str | None) -> Pack:
+    """Return the pack of a file, else the one that tagged the records of the home, else the configured one."""
+    from pipelines.store.packs import history_pack
+    from schemas.pack import load_pack
+
+    path = home_path(home)
+    if not given and (path / "records.duckdb").exists():
+        return history_pack(path)
+    return load_pack(_pack_path(given, path))
+
+
+def _pack_path(given: str | None, home: Path) -> Path:
+    """Return the path of a pack: the one given, else that of the settings, else the shipped one."""
+    from pipelines.settings import load_settings
+    from pipelines.store.packs import pack_path
+
+    return Path(given) if given else pack_path(home, load_settings(home))
+
+
+def compare_packs(a: ComparedPack, b: ComparedPack, /, *, home: HomeOption = None, json: JsonOption = False) -> None:
+    """Show how two packs tag the stored history differently; nothing is written."""
+    from pipelines.explain.comparison_text import comparison_text
+    from pipelines.jobs import batch
+    from pipelines.settings import load_settings
+    from pipelines.store.database import Home
+
+    path = existing_home(home)
+    found = batch.compare_packs(Home(path), load_settings(path), a, b)
+    print(json_text.dumps(asdict(found), indent=2) if json else comparison_text(found))
+
+
+def retag(
+    *,
+    home: HomeOption = None,
+    pack: Annotated[
+        str | None, Parameter(metavar="FILE", help="a TOML file (else the setting `rule_pack`, else the shipped pack)")
+    ] = None,
+    wait: WaitOption = DEFAULT_WAIT,
+) -> None:
+    """Tag the stored history with another rule pack, in one transaction."""
+    from pipelines.jobs.batch import retag_history
+    from pipelines.settings import load_settings
+    from pipelines.store.database import Home
+
+    path = existing_home(home)
+    print(retag_history(Home(path), load_settings(path), pack, wait))

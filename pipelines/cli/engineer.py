@@ -1,0 +1,211 @@
+"""Commands for who runs the intake: take files in, set them aside, take them back, schedule it all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from pipelines.cli.options import (
+    DEFAULT_WAIT,
+    FileOption,
+    HomeOption,
+    SourceOption,
+    WaitOption,
+    WholeNumber,
+    existing_home,
+    home_path,
+)
+from pipelines.errors import FilesRejectedError
+from pipelines.text import many
+
+if TYPE_CHECKING:
+    from pipelines.intake.lines import Delivery
+    from pipelines.intake.reader import Rows
+    from pipelines.jobs.batch import Lines
+    from pipelines.jobs.ingest import Outcome
+    from pipelines.settings import Settings
+    from pipelines.store.database import Home
+
+
+def run(
+    *paths: Annotated[
+        str, Parameter(name="PATH", help="files, folders or globs (else the setting `incoming`)", required=False)
+    ],
+    home: HomeOption = None,
+    source: SourceOption = None,
+    wait: WaitOption = DEFAULT_WAIT,
+) -> None:
+    """Run one batch as a Prefect flow: ingest what is new, publish, write reports that are due."""
+    from pipelines.prefect_server import prepare_prefect, start_told
+    from pipelines.settings import load_settings
+    from pipelines.store.database import Home
+
+    place = Home(home_path(home))
+    place.make()
+    settings = load_settings(place.path)
+    given = list(paths) or [str(place.path / path) for path in settings.incoming]
+    prepare_prefect(place.path)
+    from pipelines import flows  # Prefect reads its environment when it is imported
+
+    with start_told():
+        flows.run_once(place.path, given, source, wait)
+
+
+def ingest(
+    *paths: Annotated[str, Parameter(name="PATH", help="files, folders or globs", required=True)],
+    home: HomeOption = None,
+    source: SourceOption = None,
+    wait: WaitOption = DEFAULT_WAIT,
+) -> None:
+    """Ingest and publish, without Prefect and without the report."""
+    from pipelines.intake.lines import SUFFIXES, find_deliveries
+    from pipelines.intake.reader import read_ahead
+    from pipelines.settings import load_settings
+    from pipelines.store.database import Home
+
+    place = Home(home_path(home))
+    place.make()
+    settings = load_settings(place.path)
+    deliveries = find_deliveries(paths, settings, source, place.leaves_out)
+    if not deliveries:
+        print(f"no {', '.join(SUFFIXES)} there: {' '.join(paths)}", file=sys.stderr)
+    # pandas and pandera load, and the records are opened, while the first file is already read
+    with read_ahead(place, settings, deliveries) as ahead:
+        outcomes = ingest_files(place, settings, deliveries, wait, ahead)
+    report_rejected(outcomes)
+
+
+def ingest_files(
+    home: Home, settings: Settings, deliveries: Sequence[Delivery], wait: float, ahead: Rows | None = None
+) -> list[Outcome]:
+    """Ingest a batch under a progress bar and print its totals."""
+    from pipelines.jobs.batch import ingest_batch, totals
+
+    with _progress() as progress:
+        outcomes = ingest_batch(home, settings, deliveries, wait, progress, ahead=ahead)
+    print(totals(outcomes))
+    return outcomes
+
+
+def report_rejected(outcomes: Sequence[Outcome]) -> None:
+    """Raise FilesRejectedError if some file of a batch was rejected."""
+    from pipelines.jobs.batch import rejected_told
+
+    rejected = sum(outcome.status == "rejected" for outcome in outcomes)
+    if rejected:
+        raise FilesRejectedError(rejected_told(rejected, len(outcomes)))
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Lines]:
+    """Show a bar on a terminal, plain lines elsewhere."""
+    from pipelines.jobs.batch import Lines
+
+    if not sys.stderr.isatty():
+        yield Lines()
+        return
+    from pipelines.cli.progress import Bar
+
+    with Bar() as bar:
+        yield bar
+
+
+def serve(
+    *,
+    home: HomeOption = None,
+    ingest_cron: Annotated[
+        str | None, Parameter(metavar="CRON", help="when to ingest (else the setting `ingest_cron`)")
+    ] = None,
+    report_cron: Annotated[
+        str | None, Parameter(metavar="CRON", help="when to write the report (else the setting `report_cron`)")
+    ] = None,
+) -> None:
+    """Run both schedules, as Prefect deployments, until stopped."""
+    from pipelines.prefect_server import prepare_prefect, running_server
+    from pipelines.settings import load_settings
+    from pipelines.store.database import Home
+
+    place = Home(home_path(home))
+    place.make()
+    settings = load_settings(place.path)
+    prepare_prefect(place.path)
+    with running_server():
+        from pipelines import flows
+
+        flows.serve_schedules(
+            place.path, settings, ingest_cron or settings.ingest_cron, report_cron or settings.report_cron
+        )
+
+
+def list_quarantine(*, home: HomeOption = None, file: FileOption = None) -> None:
+    """Count the bad cells of each file by reason."""
+    from pipelines.jobs.quarantine import reason_lines
+
+    print("\n".join(reason_lines(existing_home(home) / "records.duckdb", file or "")))
+
+
+def export_quarantine(*, home: HomeOption = None, file: FileOption = None) -> None:
+    """Print every bad cell as CSV."""
+    from pipelines.jobs.quarantine import write_cells
+
+    write_cells(existing_home(home) / "records.duckdb", file or "", sys.stdout)
+
+
+def withdraw(
+    file_id: Annotated[str, Parameter(help="of the ledger; its first characters are enough")],
+    /,
+    *,
+    home: HomeOption = None,
+    source: Annotated[
+        str | None, Parameter(metavar="NAME", help="needed if two senders delivered the same content")
+    ] = None,
+    csv: Annotated[
+        list[str] | None, Parameter(metavar="PATH", help="where later files are that must be read again; repeatable")
+    ] = None,
+    undo: Annotated[bool, Parameter(help="accept a withdrawn file again at its next delivery")] = False,
+    wait: WaitOption = DEFAULT_WAIT,
+) -> None:
+    """Take a wrong file back, as if it had never been delivered."""
+    from pipelines.jobs.batch import withdraw_file
+    from pipelines.settings import load_settings
+    from pipelines.store.database import Home
+
+    path = existing_home(home)
+    print(withdraw_file(Home(path), load_settings(path), file_id, source, csv or [], undo, wait))
+
+
+def generate(
+    *,
+    out: Annotated[str, Parameter(metavar="DIR", help="where to write; gets reports/ and labels/")],
+    reports: Annotated[WholeNumber, Parameter(metavar="N", help="how many reports")] = 100_000,
+    weeks: Annotated[WholeNumber, Parameter(metavar="W", help="over how many weeks")] = 26,
+    seed: Annotated[WholeNumber, Parameter(metavar="S", help="equal seeds make equal reports")] = 1,
+    end: Annotated[date | None, Parameter(metavar="DATE", help="last day, such as 2026-11-22 (else today)")] = None,
+    files: Annotated[Literal["weekly", "daily", "single"], Parameter(help="one file for each of these")] = "weekly",
+    outbreak: Annotated[
+        str | None, Parameter(metavar="CAUSE:REGION:WEEK:WEEKS:FACTOR", help="more of a cause in a region")
+    ] = None,
+) -> None:
+    """Write synthetic, realistic reports as CSV, and their true causes in a folder of their own."""
+    from pipelines.store.home import refuse_own_output
+    from pipelines.synthetic import Outbreak
+    from pipelines.synthetic import generate as write_reports
+
+    refuse_own_output(Path(out), home_path(os.environ.get("CALFWATCH_HOME")))
+    paths = write_reports(
+        Path(out),
+        reports=reports,
+        weeks=weeks,
+        seed=seed,
+        end=end or date.today(),
+        outbreak=Outbreak.parse(outbreak) if outbreak else None,
+        files=files,
+    )
+    print(f"{many(len(paths), 'file')} in {paths[0].parent}")

@@ -1,0 +1,181 @@
+"""Commands about a home as a whole: begin one, look after it, copy it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from pipelines.cli.options import DEFAULT_WAIT, HomeOption, WaitOption, WholeNumber, existing_home, home_path
+from pipelines.text import many
+
+if TYPE_CHECKING:
+    from pipelines.store.database import Home
+
+ATTENTION = 7  # exit code
+
+
+def demo(
+    *,
+    home: HomeOption = None,
+    reports: Annotated[WholeNumber, Parameter(metavar="N", help="how many reports")] = 100_000,
+    seed: Annotated[WholeNumber, Parameter(metavar="S", help="equal seeds make equal reports")] = 1,
+) -> None:
+    """Make six months of synthetic reports, ingest them, write the latest weekly report; a second time adds nothing."""
+    from pipelines.cli.engineer import ingest_files, report_rejected
+    from pipelines.intake.lines import find_deliveries
+    from pipelines.jobs.weekly_report import write_week
+    from pipelines.settings import load_settings
+    from pipelines.store.database import Home
+
+    place = Home(home_path(home))
+    place.make()
+    settings = load_settings(place.path)
+    made = _make_reports(place.path / "demo", reports, seed)
+    outcomes = ingest_files(place, settings, find_deliveries([str(made)], settings, None), DEFAULT_WAIT)
+    folder = write_week(place, "latest", None, False)
+    _print_next_steps(place, folder)
+    report_rejected(outcomes)
+
+
+def _make_reports(folder: Path, reports: int, seed: int) -> Path:
+    """Generate the CSVs of the demo unless they are there; return their folder."""
+    from pipelines.files import replace_folder
+    from pipelines.synthetic import generate
+
+    def fill(empty: Path) -> None:
+        generate(empty, reports=reports, weeks=26, seed=seed, end=_last_sunday(date.today()))
+
+    if not (folder / "reports").exists():
+        print(f"writing {reports:,} synthetic reports over 26 weeks, no real person among them")
+        replace_folder(folder, fill)
+    return folder / "reports"
+
+
+def _last_sunday(today: date) -> date:
+    """Return the last day of the last complete ISO week."""
+    return today - timedelta(days=today.isoweekday() % 7 or 7)
+
+
+def _print_next_steps(home: Home, folder: Path) -> None:
+    where = f"--home {shlex.quote(os.path.relpath(home.path))}"
+    command = shlex.quote(sys.argv[0]) if "/" in sys.argv[0] else "calfwatch"
+    sql = "SELECT week, triage_level, reports, share FROM weekly_triage ORDER BY week DESC LIMIT 4"
+    print(f"""
+records    {home.records}   (private: every record with its tags)
+summaries  {home.summaries}   (counts only: query it from any tool)
+report     {folder / "internal.html"}
+
+try next:
+  {command} query {where} "{sql}"
+  {command} explain {where} {_find_example(home)}
+  {command} status {where}""")
+
+
+def _find_example(home: Home) -> str:
+    """Return the id of a record worth explaining: the latest emergency, else any."""
+    from pipelines.connections import read_only
+
+    sql = "SELECT report_id FROM reports ORDER BY triage_level = 'emergency' DESC, reported_at DESC, report_id LIMIT 1"
+    with contextlib.closing(read_only(home.records)) as connection:
+        row = connection.execute(sql).fetchone()
+    return str(row[0]) if row else "REPORT_ID"
+
+
+def status(*, home: HomeOption = None) -> int:
+    """Show what is stored and what was rejected; exit code 7 if something needs attention."""
+    from pipelines.jobs.status import status_of
+
+    lines, attention = status_of(existing_home(home))
+    print("\n".join(lines))
+    return ATTENTION if attention else 0
+
+
+def config(*, home: HomeOption = None) -> None:
+    """Show every setting, its value, where it came from and what it means."""
+    from pipelines.settings_file import describe_settings
+
+    path = home_path(home)
+    rows = describe_settings(path)
+    print(f"home = {path}  ({_home_origin(home)})")
+    for name, value, origin, meaning in rows:
+        print(f"{name} = {value}  ({origin}: {meaning})")
+
+
+def _home_origin(given: str | None) -> str:
+    if not given:
+        return "default"
+    return "CALFWATCH_HOME" if given == os.environ.get("CALFWATCH_HOME") else "--home"
+
+
+def check(
+    *,
+    home: HomeOption = None,
+    deep: Annotated[bool, Parameter(help="check every block, row, tag and count, not only the sums")] = False,
+    wait: WaitOption = DEFAULT_WAIT,
+) -> None:
+    """Check whether the stored state can be trusted; exit code 5 if not."""
+    from pipelines.jobs.check import check as check_state
+    from pipelines.settings import load_settings
+    from pipelines.store.database import Home
+    from pipelines.store.packs import configured_pack
+
+    place = Home(existing_home(home))
+    settings = load_settings(place.path)
+    with place.lock(wait):
+        lines = check_state(place, settings, configured_pack(place, settings), deep)
+    print("\n".join(f"ok  {line}" for line in lines))
+
+
+def backup(
+    file: Annotated[str, Parameter(help="where to write the copy")],
+    /,
+    *,
+    home: HomeOption = None,
+    wait: WaitOption = DEFAULT_WAIT,
+) -> None:
+    """Write a checked copy of the records; readers need not stop."""
+    from pipelines.jobs.backup import backup as copy_records
+    from pipelines.store.database import Home
+
+    records = copy_records(Home(existing_home(home)), Path(file).absolute(), wait)
+    print(f"{file}: {many(records, 'record')}, opened and checked")
+
+
+def restore(
+    file: Annotated[str, Parameter(help="a backup")],
+    /,
+    *,
+    home: HomeOption = None,
+    wait: WaitOption = DEFAULT_WAIT,
+) -> None:
+    """Replace the records by a backup; the old state is kept beside it."""
+    from pipelines.jobs.backup import restore as replace_records
+    from pipelines.settings import load_settings
+    from pipelines.store.database import Home
+    from pipelines.store.packs import configured_pack
+
+    place = Home(home_path(home))
+    place.make()
+    settings = load_settings(place.path)
+    pack = configured_pack(place, settings)
+    records, kept = replace_records(place, settings, pack, Path(file).absolute(), wait)
+    print(f"{many(records, 'record')} restored" + (f"; the state before is kept as {kept}" if kept else ""))
+
+
+def install_completion(
+    *,
+    shell: Annotated[Literal["bash", "zsh", "fish"] | None, Parameter(help="else the one that runs this")] = None,
+    output: Annotated[Path | None, Parameter(metavar="FILE", help="else the place where the shell looks")] = None,
+) -> None:
+    """Write the script with which a shell completes commands and options, and load it in the shell's start-up file."""
+    from pipelines.cli.app import build_app
+
+    path = build_app().install_completion(shell=shell, output=output, add_to_startup=output is None)
+    print(f"{path}: written; start the shell again to use it")

@@ -1,0 +1,65 @@
+"""Parameters that several commands share, and the home that one of them names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import CoercionError, Parameter, Token
+
+from pipelines.errors import UsageError, lost_records
+
+DEFAULT_HOME = "calfwatch-home"
+DEFAULT_WAIT = 60
+
+HomeOption = Annotated[
+    str | None,
+    Parameter(
+        metavar="DIR", env_var="CALFWATCH_HOME", show_default=lambda _: f"./{DEFAULT_HOME}", help="state directory"
+    ),
+]
+SourceOption = Annotated[
+    str | None, Parameter(metavar="NAME", help="whose files these are (else by file name, else canonical)")
+]
+WaitOption = Annotated[float, Parameter(metavar="SECONDS", help="how long to wait for another writer")]
+FileOption = Annotated[
+    str | None, Parameter(metavar="FILE_ID", help="only this file (the first characters are enough)")
+]
+JsonOption = Annotated[bool, Parameter(help="as JSON")]
+
+
+def read_whole_number(_: type, tokens: Sequence[Token]) -> int:
+    """Return a whole number; the library by itself would round 1.5 to 2."""
+    try:
+        return int(tokens[0].value)
+    except ValueError as error:
+        raise CoercionError(token=tokens[0], target_type=int) from error
+
+
+WholeNumber = Annotated[int, Parameter(converter=read_whole_number)]
+
+
+def home_path(given: str | None) -> Path:
+    """Return the home as an absolute path; nothing, or an empty CALFWATCH_HOME, means ./calfwatch-home."""
+    return Path(given or DEFAULT_HOME).absolute()
+
+
+def existing_home(given: str | None) -> Path:
+    """Return a home in which something is stored.
+
+    Raises UsageError if nothing was stored yet, StateError if the records are gone.
+    """
+    home = home_path(given)
+    if not (home / "records.duckdb").exists():
+        if (home / "summaries.duckdb").exists():
+            raise lost_records(home / "records.duckdb")
+        raise UsageError(f"{home}: nothing is stored there yet; try `calfwatch ingest PATH` or another --home")
+    return home
+
+
+def refuse_option(_: type, text: str) -> None:
+    """Refuse a mistyped option where a text that may begin with two hyphens is expected."""
+    if re.fullmatch(r"-{1,2}[A-Za-z][\w-]*(=.*)?", text):
+        raise ValueError(f"{text} is no option of this command.")
