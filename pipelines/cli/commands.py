@@ -25,8 +25,8 @@ ATTENTION = 7
 
 def demo(options: argparse.Namespace) -> int:
     """Generates, ingests, summarises and reports, in a home of its own; a second time nothing is doubled."""
-    from pipelines.intake.lines import find_deliveries
-    from pipelines.jobs.batch import ingest_batch
+    from pipelines.intake.deliveries import find_deliveries
+    from pipelines.jobs.ingest import ingest_batch
     from pipelines.store.database import Home
     from pipelines.synthetic import generate as write_reports
 
@@ -99,8 +99,8 @@ def ingest(options: argparse.Namespace) -> int:
 
     pandas and pandera load, and the records are opened, while the first file is already read.
     """
-    from pipelines.intake.lines import SUFFIXES, find_deliveries
-    from pipelines.intake.reader import read_ahead
+    from pipelines.intake.deliveries import SUFFIXES, find_deliveries
+    from pipelines.jobs.prefetch import prefetch_first
     from pipelines.store.database import Home
 
     home = Home(home_path(options.home))
@@ -109,34 +109,34 @@ def ingest(options: argparse.Namespace) -> int:
     deliveries = find_deliveries(options.paths, settings, options.source)
     if not deliveries:
         print(f"no {', '.join(SUFFIXES)} there: {' '.join(options.paths)}", file=sys.stderr)
-    with read_ahead(home, settings, deliveries) as ahead:
-        from pipelines.jobs.batch import ingest_batch
+    with prefetch_first(home, settings, deliveries) as prefetched:
+        from pipelines.jobs.ingest import ingest_batch
 
         with _progress() as tell:
-            done = ingest_batch(home, settings, deliveries, options.wait, tell, ahead=ahead)
+            done = ingest_batch(home, settings, deliveries, options.wait, tell, prefetched=prefetched)
     _print_totals(done)
     return _rejected(done)
 
 
 def _print_totals(done: Sequence[Any]) -> None:
-    from pipelines.jobs.batch import totals
+    from pipelines.jobs.outcome import describe_totals
 
-    print(totals(done))
+    print(describe_totals(done))
 
 
 def _rejected(done: Sequence[Any]) -> int:
-    from pipelines.jobs.batch import rejected_told
+    from pipelines.jobs.outcome import describe_rejected
 
     bad = [outcome for outcome in done if outcome.status == "rejected"]
     if bad:
-        raise FilesRejectedError(rejected_told(len(bad), len(done)))
+        raise FilesRejectedError(describe_rejected(len(bad), len(done)))
     return 0
 
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Any]:
     """A bar on a terminal, plain lines elsewhere; yields what a batch tells its progress to."""
-    from pipelines.jobs.batch import Lines
+    from pipelines.jobs.outcome import Lines
 
     if not sys.stderr.isatty():
         yield Lines()
@@ -222,7 +222,7 @@ def rules(options: argparse.Namespace) -> int:
 def _diff(options: argparse.Namespace) -> int:
     """What another pack would change."""
     from pipelines.explain.comparison_text import comparison_text
-    from pipelines.jobs.batch import compare_packs
+    from pipelines.jobs.compare import compare_packs
     from pipelines.store.database import Home
 
     home = _existing_home(options.home)
@@ -233,7 +233,7 @@ def _diff(options: argparse.Namespace) -> int:
 
 def retag(options: argparse.Namespace) -> int:
     """The history under another rule pack."""
-    from pipelines.jobs.batch import retag_history
+    from pipelines.jobs.retag import retag_history
     from pipelines.store.database import Home
 
     home = _existing_home(options.home)
@@ -285,7 +285,7 @@ def quarantine(options: argparse.Namespace) -> int:
 
 def withdraw(options: argparse.Namespace) -> int:
     """Takes a wrong file back and publishes; or, with --undo, lets it in again at its next delivery."""
-    from pipelines.jobs.batch import withdraw_file
+    from pipelines.jobs.withdraw import withdraw_file
     from pipelines.store.database import Home
 
     home = _existing_home(options.home)

@@ -15,11 +15,12 @@ import duckdb
 import pytest
 
 from pipelines.errors import FileRejected
-from pipelines.intake.identifiers import Gate, certain_kind, check_names, likely_kinds
-from pipelines.jobs.batch import describe
-from pipelines.jobs.ingest import Outcome
+from pipelines.intake.gate import Gate
+from pipelines.intake.identifiers import certain_kind, check_names, likely_kinds
+from pipelines.jobs.outcome import describe
 from pipelines.settings import Settings, Source
 from pipelines.store.database import Home
+from pipelines.store.ledger import Outcome
 
 # --- one value --------------------------------------------------------------------------------------
 
@@ -272,7 +273,7 @@ def verdict(column: str, cells: Sequence[str], gate: Gate | None = None) -> str:
     counts = Counter(cell for cell in cells if cell)
     try:
         gate.see(column, list(counts), sum(counts.values()), lambda: list(counts.values()))
-        gate.verdict()
+        gate.decide()
     except FileRejected as rejection:
         return rejection.reason
     return "ok"
@@ -302,7 +303,7 @@ def test_blocks_of_a_column_are_judged_together() -> None:
     gate.see("region", ["SW1A 1AA", "north"], 5, lambda: [1, 4])
     gate.see("sex", ["male"], 100, lambda: [100])
     with pytest.raises(FileRejected, match="column 'region' holds a postal code in most rows"):
-        gate.verdict()
+        gate.decide()
 
 
 def test_long_cells_are_looked_at_each_time_and_not_remembered() -> None:
@@ -323,7 +324,7 @@ def test_the_time_of_the_report_is_exempt_and_its_id_is_judged_as_a_column() -> 
 
 
 def ids_judged(ids: list[str], earlier: list[str]) -> str:
-    return verdict("report_id", ids, Gate(frozenset(), frozenset({"report_id"}), earlier_ids=lambda: earlier))
+    return verdict("report_id", ids, Gate(frozenset(), frozenset({"report_id"}), earlier_ids=earlier))
 
 
 def test_a_few_report_ids_are_judged_with_the_earlier_ones_of_their_sender() -> None:

@@ -22,22 +22,22 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from pipelines.errors import FileRejected, UsageError
-from pipelines.intake import lines
+from pipelines.intake import csv_rows, lines
 from pipelines.intake.adapters import check_header, load_adapter
-from pipelines.intake.lines import (
+from pipelines.intake.csv_rows import (
     BOM,
     BadLine,
-    Block,
-    Meter,
-    blocks,
-    content_id,
-    find_deliveries,
+    RawRows,
     header_names,
-    lines_at,
+    parse_block,
+    parse_line_by_line,
     split_header,
+    split_line,
 )
-from pipelines.jobs.ingest import Outcome
+from pipelines.intake.deliveries import find_deliveries
+from pipelines.intake.lines import Block, ContentMeter, blocks, content_id, lines_at
 from pipelines.settings import Settings, Source
+from pipelines.store.ledger import Outcome
 from schemas.pack import Pack
 
 SETTINGS = Settings()
@@ -53,11 +53,11 @@ class Content(NamedTuple):
 
 
 def read_block(block: Block, names: list[str], delimiter: str = ",", path: str = "any") -> Content:
-    reader = lines._line_by_line if path == "slow" else lines.raw_rows
+    reader = parse_line_by_line if path == "slow" else parse_block
     return content(reader(block, names, delimiter, WHOLE))
 
 
-def content(raw: lines.RawRows) -> Content:
+def content(raw: RawRows) -> Content:
     columns = [raw.table.column(name).cast(pa.string()).to_pylist() for name in raw.table.column_names[:-1]]
     rows = list(zip(raw.table.column("line_number").to_pylist(), *columns, strict=True))
     return Content(rows, [(line.line_number, line.check) for line in raw.bad_lines], raw.blank_lines)
@@ -72,14 +72,14 @@ def read_file(path: Path, delimiter: str = ",") -> tuple[list[str], Content]:
     stream = blocks(path, SETTINGS)
     line, rest = split_header(next(stream))
     names = header_names(line, delimiter)
-    parts = [content(lines.raw_rows(block, names, delimiter, WHOLE)) for block in [rest, *stream] if block.lines]
+    parts = [content(parse_block(block, names, delimiter, WHOLE)) for block in [rest, *stream] if block.lines]
     rows = [row for part in parts for row in part.rows]
     return names, Content(rows, [bad for part in parts for bad in part.bad], sum(part.blank for part in parts))
 
 
 def scan(path: Path, settings: Settings = SETTINGS) -> tuple[str, int]:
     """The content's hash and its number of lines, as they are taken while the file is read."""
-    meter = Meter()
+    meter = ContentMeter()
     for _ in blocks(path, settings, meter):
         pass
     assert meter.file_id == content_id(path, settings)
@@ -152,7 +152,7 @@ def test_what_the_csv_module_writes_is_read_back_cell_for_cell_on_both_paths(row
 
 
 def test_a_clean_block_takes_the_vectorised_path() -> None:
-    table = lines._fast_table(block_of(b"1,x\r\n2,\n"), ["a", "b"], ",", WHOLE, frozenset())
+    table = csv_rows._parse_fast(block_of(b"1,x\r\n2,\n"), ["a", "b"], ",", WHOLE, frozenset())
     assert table is not None
     assert table.to_pylist() == [{"a": "1", "b": "x"}, {"a": "2", "b": None}]
 
@@ -192,7 +192,7 @@ GRAMMAR = re.compile(rf"{CELLS}(?:,{CELLS})*")  # RFC 4180, one record on one li
 
 @given(st.text(alphabet='ab",; ', max_size=12))
 def test_a_line_is_split_exactly_where_the_grammar_of_rfc_4180_says(text: str) -> None:
-    cells = lines.split_line(text, ",")
+    cells = split_line(text, ",")
     assert (cells is not None) == (GRAMMAR.fullmatch(text) is not None)
     if cells is not None:
         assert cells == (next(csv.reader([text], strict=True)) if text else [""])
@@ -478,7 +478,7 @@ def test_lines_that_are_no_longer_there_reject_the_file(folder: Path) -> None:
 
 
 def test_a_bad_line_keeps_its_text_readable() -> None:
-    raw = lines.raw_rows(block_of(b"1,\xff\n"), ["a", "b"], ",", WHOLE)
+    raw = parse_block(block_of(b"1,\xff\n"), ["a", "b"], ",", WHOLE)
     assert raw.bad_lines == (BadLine(2, "encoding", "UTF-8 text", "1,\\xff"),)
 
 
