@@ -92,7 +92,7 @@ class PrefetchingReader:
             for block in self._row_blocks():
                 if not self._wait_for_room():
                     break
-                self._hold(len(block.data))
+                self._hold(2 * len(block.data))  # its text, and about as much for its rows
                 self._parsed.put(self._pool.submit(self._parse, block))
         except BaseException as error:  # raised where the rows are taken
             failed: Future[RawRows] = Future()
@@ -125,7 +125,7 @@ class PrefetchingReader:
         raw = parse_block(block, names, self.delivery.source.delimiter, WHOLE_COLUMNS, answers)
         if not any(is_read_answer(raw.table.column(name)) for name in answers & set(names)):
             self._other_words += 1
-        self._hold(raw.table.nbytes)
+        self._hold(raw.table.nbytes - len(block.data))
         return raw
 
     def _wait_for_room(self) -> bool:
