@@ -60,8 +60,7 @@ def ingest_batch(
     progress.start(deliveries)
     outcomes = []
     with database.writing(home, settings, configured, wait_seconds) as connection:
-        pack = database.pack_in_use(connection, configured)
-        run = Run(home, settings, pack, run_id) if run_id else Run(home, settings, pack)
+        run = Run(home, settings, database.pack_in_use(connection, configured), run_id or uuid.uuid4().hex)
         for delivery in deliveries:
             outcomes.append(ingest_file(connection, delivery, run, prefetched))
             progress.done(outcomes[-1])
