@@ -1,4 +1,4 @@
-"""The only module that imports prefect: thin flows and tasks over the steps of batch.py and weekly.py.
+"""The only module that imports prefect: thin flows and tasks over the jobs.
 
 Flows pass paths and dates, never data: Prefect stores parameters readably.
 """
@@ -19,11 +19,13 @@ from prefect.runtime import flow_run
 from prefect.states import Failed, State
 
 from pipelines.errors import DiskError, FilesRejectedError, LockedError, UsageError
-from pipelines.intake.lines import deliveries_of, find_deliveries
-from pipelines.jobs import batch, weekly_report
-from pipelines.jobs.ingest import Outcome
+from pipelines.intake.deliveries import assign_sources, find_deliveries
+from pipelines.jobs import publish, weekly_report
+from pipelines.jobs.ingest import ingest_batch
+from pipelines.jobs.outcome import Lines, count_rejected, describe_rejected, describe_totals
 from pipelines.settings import Settings, load_settings
 from pipelines.store.database import Home
+from pipelines.store.ledger import Outcome
 from pipelines.text import shown_path
 
 CHUNKS = 16  # with publishing and reporting at most 18 task runs a flow run; the summary is an artifact, no task
@@ -49,8 +51,8 @@ def ingest_files(
     """Ingests a chunk of files in order; known files are no work, so a second try never doubles anything."""
     place = Home(Path(home))
     settings = load_settings(place.path)
-    deliveries = deliveries_of([Path(path) for path in paths], settings, source)
-    done = batch.ingest_batch(place, settings, deliveries, wait_seconds, batch.Lines(), publish=False, run_id=run_id)
+    deliveries = assign_sources([Path(path) for path in paths], settings, source)
+    done = ingest_batch(place, settings, deliveries, wait_seconds, Lines(), publish=False, run_id=run_id)
     return [asdict(outcome) for outcome in done]
 
 
@@ -65,7 +67,7 @@ def ingest_files(
 def publish_summaries(home: str, wait_seconds: float) -> None:
     """Replaces the published snapshot."""
     place = Home(Path(home))
-    batch.publish_snapshot(place, load_settings(place.path), wait_seconds)
+    publish.publish_snapshot(place, load_settings(place.path), wait_seconds)
 
 
 @task(
@@ -90,7 +92,7 @@ def run_batch(home: str, paths: list[str], source: str | None = None, wait_secon
     publish_summaries(home, wait_seconds)
     folders = write_due_reports(home, wait_seconds)
     _summary(outcomes, folders)
-    print("\n".join([batch.totals(outcomes), *(f"report  {folder}/internal.html" for folder in folders)]))
+    print("\n".join([describe_totals(outcomes), *(f"report  {folder}/internal.html" for folder in folders)]))
     return _verdict(outcomes)
 
 
@@ -143,16 +145,16 @@ def _summary(outcomes: Sequence[Outcome], folders: Sequence[str]) -> None:
         counts = (outcome.rows_read, outcome.rows_accepted, outcome.rows_quarantined, outcome.rows_duplicate)
         lines.append(f"| {name} | {outcome.status} | {' | '.join(f'{count:,}' for count in counts)} |")
     reports = "".join(f"\n\nReport: `{folder}`" for folder in folders)
-    text = f"{batch.totals(outcomes)}\n\n" + "\n".join(lines) + reports
+    text = f"{describe_totals(outcomes)}\n\n" + "\n".join(lines) + reports
     create_markdown_artifact(text, key="calfwatch-run", description="what a run did")
 
 
 def _verdict(outcomes: Sequence[Outcome]) -> State | None:
     """A failed state where a file was rejected: a verdict on the data, not an exception with a traceback."""
-    rejected = sum(outcome.status == "rejected" for outcome in outcomes)
+    rejected = count_rejected(outcomes)
     if not rejected:
         return None
-    return Failed(message=batch.rejected_told(rejected, len(outcomes)))
+    return Failed(message=describe_rejected(rejected, len(outcomes)))
 
 
 def run_once(home: Path, paths: list[str], source: str | None, wait_seconds: float) -> None:

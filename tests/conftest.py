@@ -11,12 +11,13 @@ from typing import Any
 import duckdb
 import pytest
 
-from pipelines.intake.lines import find_deliveries
+from pipelines.intake.deliveries import find_deliveries
 from pipelines.jobs import publish as publish_job
-from pipelines.jobs.ingest import Context, Outcome, ingest_file
+from pipelines.jobs.ingest import Run, ingest_file
 from pipelines.settings import Settings, load_settings
 from pipelines.store import database
 from pipelines.store.database import Home
+from pipelines.store.ledger import Outcome
 from schemas.pack import Pack, load_pack
 
 CONTEXT = ("report_id", "reported_at", "region", "age_band", "sex", "pain_score", "duration_days")
@@ -73,7 +74,7 @@ def ingest(home: Home, pack: Pack) -> Callable[..., list[Outcome]]:
         used = settings or load_settings(home.path)
         with home.lock(5), database.open_records(home, used, pack) as connection:
             deliveries = find_deliveries([str(path) for path in paths], used, source)
-            done = [ingest_file(connection, delivery, Context(home, used, pack)) for delivery in deliveries]
+            done = [ingest_file(connection, delivery, Run(home, used, pack)) for delivery in deliveries]
             publish_job.publish(connection, home, used)
         return done
 

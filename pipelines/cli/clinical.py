@@ -110,12 +110,12 @@ def _pack_path(given: str | None, home: Path) -> Path:
 def compare_packs(a: ComparedPack, b: ComparedPack, /, *, home: HomeOption = None, json: JsonOption = False) -> None:
     """Show how two packs tag the stored history differently; nothing is written."""
     from pipelines.explain.comparison_text import comparison_text
-    from pipelines.jobs import batch
+    from pipelines.jobs.compare import compare_packs as compare_stored
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
     path = existing_home(home)
-    found = batch.compare_packs(Home(path), load_settings(path), a, b)
+    found = compare_stored(Home(path), load_settings(path), a, b)
     print(json_text.dumps(asdict(found), indent=2) if json else comparison_text(found))
 
 
@@ -128,7 +128,7 @@ def retag(
     wait: WaitOption = DEFAULT_WAIT,
 ) -> None:
     """Tag the stored history with another rule pack, in one transaction."""
-    from pipelines.jobs.batch import retag_history
+    from pipelines.jobs.retag import retag_history
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 

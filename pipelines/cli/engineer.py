@@ -26,12 +26,12 @@ from pipelines.errors import FilesRejectedError
 from pipelines.text import many
 
 if TYPE_CHECKING:
-    from pipelines.intake.lines import Delivery
-    from pipelines.intake.reader import Rows
-    from pipelines.jobs.batch import Lines
-    from pipelines.jobs.ingest import Outcome
+    from pipelines.intake.deliveries import Delivery
+    from pipelines.intake.reader import PrefetchingReader
+    from pipelines.jobs.outcome import Lines
     from pipelines.settings import Settings
     from pipelines.store.database import Home
+    from pipelines.store.ledger import Outcome
 
 
 def run(
@@ -65,8 +65,8 @@ def ingest(
     wait: WaitOption = DEFAULT_WAIT,
 ) -> None:
     """Ingest and publish, without Prefect and without the report."""
-    from pipelines.intake.lines import SUFFIXES, find_deliveries
-    from pipelines.intake.reader import read_ahead
+    from pipelines.intake.deliveries import SUFFIXES, find_deliveries
+    from pipelines.jobs.prefetch import prefetch_first
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
@@ -77,36 +77,41 @@ def ingest(
     if not deliveries:
         print(f"no {', '.join(SUFFIXES)} there: {' '.join(paths)}", file=sys.stderr)
     # pandas and pandera load, and the records are opened, while the first file is already read
-    with read_ahead(place, settings, deliveries) as ahead:
-        outcomes = ingest_files(place, settings, deliveries, wait, ahead)
+    with prefetch_first(place, settings, deliveries) as prefetched:
+        outcomes = ingest_files(place, settings, deliveries, wait, prefetched)
     report_rejected(outcomes)
 
 
 def ingest_files(
-    home: Home, settings: Settings, deliveries: Sequence[Delivery], wait: float, ahead: Rows | None = None
+    home: Home,
+    settings: Settings,
+    deliveries: Sequence[Delivery],
+    wait: float,
+    prefetched: PrefetchingReader | None = None,
 ) -> list[Outcome]:
     """Ingest a batch under a progress bar and print its totals."""
-    from pipelines.jobs.batch import ingest_batch, totals
+    from pipelines.jobs.ingest import ingest_batch
+    from pipelines.jobs.outcome import describe_totals
 
     with _progress() as progress:
-        outcomes = ingest_batch(home, settings, deliveries, wait, progress, ahead=ahead)
-    print(totals(outcomes))
+        outcomes = ingest_batch(home, settings, deliveries, wait, progress, prefetched=prefetched)
+    print(describe_totals(outcomes))
     return outcomes
 
 
 def report_rejected(outcomes: Sequence[Outcome]) -> None:
     """Raise FilesRejectedError if some file of a batch was rejected."""
-    from pipelines.jobs.batch import rejected_told
+    from pipelines.jobs.outcome import describe_rejected
 
     rejected = sum(outcome.status == "rejected" for outcome in outcomes)
     if rejected:
-        raise FilesRejectedError(rejected_told(rejected, len(outcomes)))
+        raise FilesRejectedError(describe_rejected(rejected, len(outcomes)))
 
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Lines]:
     """Show a bar on a terminal, plain lines elsewhere."""
-    from pipelines.jobs.batch import Lines
+    from pipelines.jobs.outcome import Lines
 
     if not sys.stderr.isatty():
         yield Lines()
@@ -173,7 +178,7 @@ def withdraw(
     wait: WaitOption = DEFAULT_WAIT,
 ) -> None:
     """Take a wrong file back, as if it had never been delivered."""
-    from pipelines.jobs.batch import withdraw_file
+    from pipelines.jobs.withdraw import withdraw_file
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 

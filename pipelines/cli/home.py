@@ -29,7 +29,7 @@ def demo(
 ) -> None:
     """Make six months of synthetic reports, ingest them, write the latest weekly report; a second time adds nothing."""
     from pipelines.cli.engineer import ingest_files, report_rejected
-    from pipelines.intake.lines import find_deliveries
+    from pipelines.intake.deliveries import find_deliveries
     from pipelines.jobs.weekly_report import write_week
     from pipelines.settings import load_settings
     from pipelines.store.database import Home

@@ -8,9 +8,9 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from pipelines.intake.lines import Delivery
-from pipelines.jobs.batch import Lines, describe
-from pipelines.jobs.ingest import Outcome
+from pipelines.intake.deliveries import Delivery
+from pipelines.jobs.outcome import Lines, describe
+from pipelines.store.ledger import Outcome
 
 
 class Bar(Lines):

@@ -1,4 +1,4 @@
-"""raw rows -> canonical rows: a source's layout translated by one SELECT.
+"""Translate raw rows into canonical rows: a source's layout by one SELECT.
 
 An adapter is a SQL file: a comment head that lists the columns it knows, and one SELECT from `raw`. It
 runs in a DuckDB of its own, in memory, that can reach neither files nor settings.
@@ -31,8 +31,7 @@ ADDED_COLUMNS = ("line_number", "file_id", "unlisted")  # what `raw` has beside 
 
 @dataclass(frozen=True)
 class Adapter:
-    """A source's SELECT and the columns it knows. `identity` is the canonical layout itself.
-
+    """A source's SELECT and the columns it knows.
     `dates` are the columns that hold the date of the report, which is no birth date; `ids` those that hold its
     number, which may look like anything.
     """
@@ -46,23 +45,24 @@ class Adapter:
     digest: str
 
     @property
-    def identity(self) -> bool:
+    def is_canonical(self) -> bool:
+        """Whether the file's columns are taken as they are."""
         return " ".join(_without_comments(self.sql).lower().split()).rstrip("; ") == IDENTITY
 
 
 def load_adapter(source: Source, home: Path) -> Adapter:
-    """The adapter that a source names: a shipped one, or a path (relative to the home)."""
+    """Load the adapter that a source names: a shipped one, or a path (relative to the home)."""
     if source.adapter in SHIPPED_ADAPTERS:
         text = (files("sql.sources") / f"{source.adapter}.sql").read_text(encoding="utf-8")
     else:
         text = _read_own(source, home / source.adapter)
     return Adapter(
         text,
-        _listed(text, "requires"),
-        _listed(text, "optional"),
-        _listed(text, "ignores"),
-        _listed(text, "dates"),
-        _listed(text, "ids"),
+        _listed_names(text, "requires"),
+        _listed_names(text, "optional"),
+        _listed_names(text, "ignores"),
+        _listed_names(text, "dates"),
+        _listed_names(text, "ids"),
         hashlib.sha256(text.encode()).hexdigest(),
     )
 
@@ -75,7 +75,7 @@ def _read_own(source: Source, path: Path) -> str:
         raise UsageError(f"source '{source.name}': adapter {path} cannot be read; shipped are {shipped}") from error
 
 
-def _listed(text: str, key: str) -> frozenset[str]:
+def _listed_names(text: str, key: str) -> frozenset[str]:
     match = re.search(rf"^--\s*{key}:(.*)$", text, re.MULTILINE)
     return frozenset(name.strip() for name in match.group(1).split(",") if name.strip()) if match else frozenset()
 
@@ -84,37 +84,42 @@ def _without_comments(sql: str) -> str:
     return re.sub(r"--[^\n]*", "", sql)
 
 
+def answer_columns(adapter: Adapter, pack: Pack) -> frozenset[str]:
+    """Return the columns that may be read as yes and no: an adapter's SELECT is given text."""
+    return frozenset(pack.field_names) if adapter.is_canonical else frozenset()
+
+
 def check_header(adapter: Adapter, names: list[str], pack: Pack) -> None:
-    """Raises FileRejected where a column is unknown or a required one is missing."""
+    """Raise FileRejected if a column is unknown or a required one is missing."""
     own = frozenset(field.name for field in pack.fields)
-    if adapter.identity:
+    if adapter.is_canonical:
         requires, known = frozenset(REQUIRED_NAMES), frozenset(CONTEXT_NAMES) | own
     else:
         requires, known = adapter.requires, adapter.requires | adapter.optional | adapter.ignores
     unknown = [name for name in names if name not in known]
     if len(unknown) == len(names):  # then these may be values, and are not repeated
         hint = "is the header line missing, or is it another source's file?"
-        raise FileRejected(f"no name in the first line is a known column ({hint}); allowed: {_some(known)}")
+        raise FileRejected(f"no name in the first line is a known column ({hint}); allowed: {_list_some(known)}")
     if unknown:
         more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
-        raise FileRejected(f"unknown column {unknown[0][:40]!a}{more}; allowed: {_some(known)}")
+        raise FileRejected(f"unknown column {unknown[0][:40]!a}{more}; allowed: {_list_some(known)}")
     taken = next((name for name in names if name.lower() in ADDED_COLUMNS), None)
     if taken is not None:
         raise FileRejected(f"column {taken!a} has a name that the reader gives to a column of its own; rename it")
     missing = sorted(requires - set(names))
     if missing:
         raise FileRejected(f"required column {', '.join(missing)} is missing")
-    if adapter.identity and not own & set(names):
-        raise FileRejected(f"no symptom column in the header; at least one of {_some(own)}")
+    if adapter.is_canonical and not own & set(names):
+        raise FileRejected(f"no symptom column in the header; at least one of {_list_some(own)}")
 
 
-def _some(names: frozenset[str]) -> str:
+def _list_some(names: frozenset[str]) -> str:
     listed = sorted(names)
     return ", ".join(listed[:8]) + (f" and {len(listed) - 8} more" if len(listed) > 8 else "")
 
 
 def scratch(folder: Path) -> duckdb.DuckDBPyConnection:
-    """A DuckDB in memory for our own work that must leave no trace: hashes, comparisons. It may spill into `folder`."""
+    """Open a DuckDB in memory for our own work that must leave no trace; it may spill into `folder`."""
     connection = connect()
     connection.execute(f"SET memory_limit = '{SCRATCH_MEMORY}'")
     connection.execute("SET temp_directory = ?", [str(folder)])
@@ -122,7 +127,7 @@ def scratch(folder: Path) -> duckdb.DuckDBPyConnection:
 
 
 def sandbox() -> duckdb.DuckDBPyConnection:
-    """A DuckDB in memory for an adapter's SELECT: no file at all, not even for spilling, and no setting to change."""
+    """Open a DuckDB in memory for an adapter's SELECT: no file, not even for spilling, and no setting to change."""
     connection = connect()
     connection.execute(f"SET memory_limit = '{SANDBOX_MEMORY}'")
     connection.execute("SET temp_directory = ''")
@@ -143,11 +148,11 @@ def _shut_off(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnectio
 
 
 def canonical_rows(adapter: Adapter, source: Source, raw: pa.Table, file_id: str, pack: Pack) -> pa.Table:
-    """Canonical columns as text and `line_number`; rows the adapter filters out are not in it.
+    """Return canonical columns as text and `line_number`; rows the adapter filters out are not in it.
 
-    Raises FileRejected where the SELECT fails or does not return what an adapter must.
+    Raises FileRejected if the SELECT fails or does not return what an adapter must.
     """
-    if adapter.identity:
+    if adapter.is_canonical:
         return raw
     raw = raw.drop_columns(sorted(adapter.ignores & set(raw.column_names)))
     for name in sorted((adapter.requires | adapter.optional) - set(raw.column_names)):
@@ -155,12 +160,12 @@ def canonical_rows(adapter: Adapter, source: Source, raw: pa.Table, file_id: str
     for name, value in (("file_id", file_id), ("unlisted", source.unlisted)):
         raw = raw.append_column(name, pa.repeat(pa.scalar(value), raw.num_rows))
     with contextlib.closing(sandbox()) as connection:
-        result = _selected(connection, adapter, source, raw)
-    return _checked(result, raw, source, pack)
+        result = _select(connection, adapter, source, raw)
+    return _check_result(result, raw, source, pack)
 
 
-def _selected(connection: duckdb.DuckDBPyConnection, adapter: Adapter, source: Source, raw: pa.Table) -> pa.Table:
-    """The SELECT's result."""
+def _select(connection: duckdb.DuckDBPyConnection, adapter: Adapter, source: Source, raw: pa.Table) -> pa.Table:
+    """Run the SELECT."""
     connection.register("raw", raw)
     try:
         statements = connection.extract_statements(adapter.sql)
@@ -168,16 +173,16 @@ def _selected(connection: duckdb.DuckDBPyConnection, adapter: Adapter, source: S
             raise FileRejected(f"the adapter of source '{source.name}' is not one SELECT statement")
         return connection.sql(adapter.sql).to_arrow_table()
     except duckdb.Error as error:
-        raise FileRejected(f"the adapter of source '{source.name}' failed: {_explained(error)}") from error
+        raise FileRejected(f"the adapter of source '{source.name}' failed: {_explain(error)}") from error
 
 
-def _explained(error: duckdb.Error) -> str:
-    """The error's kind, and its text where that is about the SQL: any other text may quote a value."""
+def _explain(error: duckdb.Error) -> str:
+    """Return the error's kind, and its text if that is about the SQL: any other text may quote a value."""
     about_sql = isinstance(error, duckdb.ParserException | duckdb.BinderException | duckdb.CatalogException)
     return str(error).splitlines()[0][:200] if about_sql else type(error).__name__
 
 
-def _checked(result: pa.Table, raw: pa.Table, source: Source, pack: Pack) -> pa.Table:
+def _check_result(result: pa.Table, raw: pa.Table, source: Source, pack: Pack) -> pa.Table:
     names = result.column_names
     known = {*CONTEXT_NAMES, *(field.name for field in pack.fields), "line_number", ADAPTER_ERROR}
     odd = next((name for name in names if name not in known or names.count(name) > 1), None)

@@ -1,17 +1,15 @@
-"""The anonymisation gate: direct identifiers in a delivered file, by column name and by value.
+"""Recognise direct identifiers: by the name of a column, and by what a cell looks like.
 
-One e-mail address, phone number or birth date in any cell is enough. Numbers with a check digit and postal
-codes look like ordinary numbers (one random ten-digit number in ten passes a check digit), so these need
-more than half of a column. One report id alone is no column: a file of a row or two is judged together with the
-sender's earlier ids. A finding names column and kind, never a value.
+One e-mail address, phone number or birth date is certain. Numbers with a check digit and postal codes look like
+ordinary numbers (one random ten-digit number in ten passes a check digit), so these are only likely.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
+from importlib import import_module
 
 from pipelines.errors import FileRejected
 
@@ -104,60 +102,22 @@ POSTAL = re.compile(
     r"|\d{4} ?[A-Z]{2}"  # Netherlands
 )
 POSTAL_CODE, EMAIL_ADDRESS, PHONE_NUMBER = "a postal code", "an e-mail address", "a phone number"
-SAMPLE_PER_BLOCK = 256  # report ids that are looked at in each block
-REMEMBERED_VALUES = 100_000
-LONGEST_REMEMBERED = 1_000  # characters; a file of nothing but long cells would fill the memory
-ENOUGH_IDS = 3  # report ids with a good check digit; one random number has one by chance, three hardly
-EARLIER_IDS = 16  # of the sender, judged together with fewer than that
-
-
-def _weighted(digits: str, weights: Iterable[int], modulus: int) -> int:
-    return sum(int(d) * w for d, w in zip(digits, weights, strict=False)) % modulus
-
-
-def _nhs(text: str) -> bool:
-    check = 11 - _weighted(text[:9], range(10, 1, -1), 11)
-    return text[9] == str(0 if check == 11 else check)
-
-
-def _pesel(text: str) -> bool:
-    return (10 - _weighted(text[:10], (1, 3, 7, 9) * 3, 10)) % 10 == int(text[10])
-
-
-def _bsn(text: str) -> bool:
-    return _weighted(text, (9, 8, 7, 6, 5, 4, 3, 2, -1), 11) == 0
-
-
-def _luhn(text: str) -> bool:
-    doubled = (sum(divmod(2 * int(d), 10)) if place % 2 else int(d) for place, d in enumerate(reversed(text)))
-    return sum(doubled) % 10 == 0
-
-
-def _dni(text: str) -> bool:
-    number = int(text[:-1].translate(str.maketrans("XYZ", "012")))
-    return "TRWAGMYFPDXBNJZSQVHLCKE"[number % 23] == text[-1]
-
-
-def _nir(text: str) -> bool:
-    body = text[:13].replace("2A", "19").replace("2B", "18")
-    return 97 - int(body) % 97 == int(text[13:])
-
-
-# shape, check digit, name; spaces, hyphens and dots are taken out first
-NATIONAL_IDS: tuple[tuple[re.Pattern[str], Callable[[str], bool], str], ...] = (
-    (re.compile(r"\d{10}"), _nhs, "a national id (NHS number)"),
-    (re.compile(r"\d{11}"), _pesel, "a national id (PESEL)"),
-    (re.compile(r"\d{9}"), _bsn, "a national id (BSN)"),
-    (re.compile(r"\d{9}"), _luhn, "a national id (SIN)"),
-    (re.compile(r"[XYZ\d]\d{7}[A-Z]"), _dni, "a national id (DNI)"),
-    (re.compile(r"[12]\d{4}(?:\d\d|2[AB])\d{8}"), _nir, "a national id (NIR)"),
+# shape, the module of python-stdnum that knows the number, name; spaces, hyphens and dots are taken out first
+NATIONAL_IDS = (
+    (re.compile(r"\d{10}"), "stdnum.gb.nhs", "a national id (NHS number)"),
+    (re.compile(r"\d{11}"), "stdnum.pl.pesel", "a national id (PESEL)"),
+    (re.compile(r"\d{9}"), "stdnum.nl.bsn", "a national id (BSN)"),
+    (re.compile(r"\d{9}"), "stdnum.ca.sin", "a national id (SIN)"),
+    (re.compile(r"\d{8}[A-Z]"), "stdnum.es.dni", "a national id (DNI)"),
+    (re.compile(r"[XYZ]\d{7}[A-Z]"), "stdnum.es.nie", "a national id (DNI)"),
+    (re.compile(r"[12]\d{4}(?:\d\d|2[AB])\d{8}"), "stdnum.fr.nir", "a national id (NIR)"),
 )
 CHECKED = frozenset(name for _, _, name in NATIONAL_IDS)
 SSN = re.compile(r"(?!000|666|9\d\d)\d{3}-(?!00)\d\d-(?!0000)\d{4}")
 
 
 def check_names(names: Iterable[str], known: frozenset[str] = frozenset()) -> None:
-    """Raises FileRejected for a column that by its name holds a direct identifier, or a name that is one.
+    """Raise FileRejected for a column that by its name holds a direct identifier, or a name that is one.
 
     `known` are the fields themselves, which may be called as they like.
     """
@@ -166,13 +126,13 @@ def check_names(names: Iterable[str], known: frozenset[str] = frozenset()) -> No
             continue
         if certain_kind(name):
             raise FileRejected(f"column {place} of the header is {certain_kind(name)}; is the header line missing?")
-        kind = _name_kind(name)
+        kind = find_kind_of_name(name)
         if kind:
             raise FileRejected(f"column {name[:40]!a} holds {kind} by its name; remove it at the sender")
 
 
-def _name_kind(name: str) -> str | None:
-    """The kind by any run of a name's words, and by a long word glued to others, as in PHONENUMBER."""
+def find_kind_of_name(name: str) -> str | None:
+    """Return the kind by any run of a name's words, and by a long word glued to others, as in PHONENUMBER."""
     words = re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name[:200]).lower())
     runs = ["".join(words[start:end]) for start in range(len(words)) for end in range(start + 1, len(words) + 1)]
     if {"name", "names"} & set(words) and THINGS & set(words):
@@ -182,7 +142,7 @@ def _name_kind(name: str) -> str | None:
 
 
 def certain_kind(cell: str) -> str | None:
-    """The kind of identifier of which one is enough, or None."""
+    """Return the kind of identifier of which one is enough, or None."""
     if not cell.isascii():
         cell = unicodedata.normalize("NFKC", cell)  # full-width letters and digits are read as plain ones
     if "@" in cell and EMAIL.search(cell):  # looking first makes long cells cheap
@@ -193,95 +153,17 @@ def certain_kind(cell: str) -> str | None:
 
 
 def likely_kinds(cell: str) -> set[str]:
-    """The kinds a cell could be, of which more than half of a column is needed."""
+    """Return the kinds that a cell could be, of which more than half of a column is needed."""
     kinds = {POSTAL_CODE} if POSTAL.fullmatch(cell.upper()) else set()
     if SSN.fullmatch(cell):
         kinds.add("a national id (SSN)")
     bare = re.sub("[ .-]", "", cell).upper()
-    return kinds | {name for shape, check, name in NATIONAL_IDS if shape.fullmatch(bare) and check(bare)}
+    return kinds | {name for shape, module, name in NATIONAL_IDS if shape.fullmatch(bare) and _is_issued(module, bare)}
 
 
-class Gate:
-    """Watches the cells of one file as they are read; `verdict` raises FileRejected.
+def _is_issued(module: str, number: str) -> bool:
+    """Whether a number could have been issued: its check digit, and what else its issuer promises, such as a date.
 
-    `judged_whole` are the columns of which only the share counts: the report id, which may be any number.
-    `certain_only` are those in which one value may still be enough, but numbers mean nothing: ignored columns.
-    `earlier_ids` gives the sender's last stored ids (EARLIER_IDS), and is asked only where a file has too few.
+    A library's module is loaded for the first number of its shape; few files have any.
     """
-
-    def __init__(
-        self,
-        exempt: frozenset[str],
-        judged_whole: frozenset[str],
-        certain_only: frozenset[str] = frozenset(),
-        earlier_ids: Callable[[], Sequence[str]] = tuple,
-    ) -> None:
-        self.earlier_ids = earlier_ids
-        self.exempt = exempt
-        self.judged_whole = judged_whole
-        self.certain_only = certain_only
-        self.cells: Counter[str] = Counter()
-        self.kinds: Counter[tuple[str, str]] = Counter()
-        self.looked_at: dict[tuple[str, str], frozenset[str]] = {}
-
-    def see(self, column: str, values: Sequence[str], cells: int, counts: Callable[[], Sequence[int]]) -> None:
-        """A block's distinct values of a column and its number of filled cells; raises at once where one is enough.
-
-        `counts` gives each value's number of cells, and is asked only where it matters.
-        """
-        if column in self.exempt:
-            return
-        self.cells[column] += cells
-        kinds = [self._kinds(column, value) for value in values]
-        if any(kinds):
-            for found, count in zip(kinds, counts(), strict=True):
-                for kind in found:
-                    self.kinds[column, kind] += count
-
-    def _kinds(self, column: str, value: str) -> frozenset[str]:
-        """The kinds that a value could be, found once for each distinct value of the usual length."""
-        if len(value) > LONGEST_REMEMBERED:
-            return self._look_at(column, value)
-        if (column, value) not in self.looked_at:
-            if len(self.looked_at) > REMEMBERED_VALUES:
-                self.looked_at.clear()
-            self.looked_at[column, value] = self._look_at(column, value)
-        return self.looked_at[column, value]
-
-    def _look_at(self, column: str, value: str) -> frozenset[str]:
-        certain = certain_kind(value)
-        if certain and column not in self.judged_whole:
-            raise FileRejected(f"column {column[:40]!a} holds {certain}; remove it at the sender")
-        likely = set() if column in self.certain_only else likely_kinds(value)
-        if column in self.judged_whole:
-            likely.discard(POSTAL_CODE)  # reports that are counted from 1 have five digits for a long time
-        return frozenset(likely | ({certain} if certain else set()))
-
-    def see_refused(self, column: str, value: str) -> None:
-        """An id or a time that is none: one e-mail address is enough there too, and one phone number for an id."""
-        kind = certain_kind(value)
-        if kind == EMAIL_ADDRESS or (kind == PHONE_NUMBER and column not in self.exempt):
-            raise FileRejected(f"column {column[:40]!a} holds {kind}; remove it at the sender")
-
-    def see_line(self, text: str, delimiter: str) -> None:
-        """A line that is no row: its cells cannot be told apart by column, and its first dates may be exempt ones."""
-        cells = [cell.strip(' "') for cell in text.split(delimiter)]
-        dates = [place for place, cell in enumerate(cells) if ISO_TIME.fullmatch(cell) or BIRTH_DATE.fullmatch(cell)]
-        for place, cell in enumerate(cells):
-            kind = certain_kind(cell)
-            if kind and place not in dates[: len(self.exempt)]:
-                raise FileRejected(f"a damaged line holds {kind}; remove it at the sender")
-
-    def verdict(self) -> None:
-        """Raises FileRejected for a column of which more than half looks like one kind of identifier."""
-        for (column, kind), count in sorted(self.kinds.items()):
-            if count * 2 > self.cells[column] and self._enough(column, kind, count):
-                raise FileRejected(f"column {column[:40]!a} holds {kind} in most rows; remove it at the sender")
-
-    def _enough(self, column: str, kind: str, count: int) -> bool:
-        """Whether chance alone does not explain it; a sender of single reports is judged by its earlier ids too."""
-        if count >= ENOUGH_IDS or kind not in CHECKED or column not in self.judged_whole:
-            return True
-        earlier = self.earlier_ids()
-        count += sum(kind in likely_kinds(value) for value in earlier)
-        return count > 1 and count * 2 > self.cells[column] + len(earlier)
+    return bool(import_module(module).is_valid(number))

@@ -1,58 +1,61 @@
-"""a file's rows, block by block and in order, read and parsed ahead by threads of their own.
+"""Read and parse the rows of a file, block by block and in order, ahead of whoever takes them, on threads.
 
-Nothing is judged here. A file that cannot be read, or has no header, is met by whoever takes its rows.
+Nothing is checked here. If a file cannot be read or has no header, that is raised when its rows are taken. This
+module loads no pandas: reading begins while that still loads.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from queue import SimpleQueue
 
 import pyarrow as pa
 
 from pipelines.errors import FileRejected
-from pipelines.intake.adapters import Adapter, load_adapter
-from pipelines.intake.lines import Block, Delivery, Meter, RawRows, blocks, header_names, raw_rows, split_header
+from pipelines.intake.csv_rows import RawRows, header_names, parse_block, split_header
+from pipelines.intake.deliveries import Delivery, file_identity
+from pipelines.intake.lines import Block, ContentMeter, blocks, content_chunks
 from pipelines.settings import Settings
-from pipelines.store.home import Home
-from pipelines.store.packs import configured_pack
-from schemas.pack import Pack
 
-AHEAD_BYTES = 64 << 20  # what is read and not yet taken, as text or as rows
+AHEAD_BYTES = 96 << 20  # what is read and not yet taken, its text and its rows
 MOST_OTHER_WORDS = 4  # blocks with answers in other words than plain yes and no; then every block is read as words
 WHOLE_COLUMNS = frozenset({"report_id", "reported_at"})  # of as many values as rows
 if "jemalloc" in pa.supported_memory_backends():
     pa.set_memory_pool(pa.jemalloc_memory_pool())  # gives freed blocks back: at 5 million rows 755 MB for 812
 
 
-class Rows:
-    """The rows of one file, to be taken once; reading starts at once. Close it after use.
+class PrefetchingReader:
+    """The content id and the rows of one file; reading starts at once. Close it after use.
 
-    `answers`: columns that hold a yes or no where their words are plain. `identity`: what `file_identity` said before
-    the first byte was read. `meter` is complete once every row was taken. Taking raises FileRejected.
+    `answers`: columns that hold a yes or no if their words are plain. `identity`: what `file_identity` was before the
+    first byte was read. The rows can be taken once; then `meter` knows the content that they came from.
     """
 
     def __init__(self, delivery: Delivery, settings: Settings, answers: frozenset[str] = frozenset()) -> None:
         self.delivery, self.settings, self.answers = delivery, settings, answers
         self.identity = file_identity(delivery.path)
-        self.meter = Meter()
+        self.meter = ContentMeter()
         self._other_words = 0
+        self._file_id: Future[str] = Future()
         self._names: Future[list[str]] = Future()
         self._parsed: SimpleQueue[Future[RawRows] | None] = SimpleQueue()
         self._held = 0
         self._closed = False
         self._room = threading.Condition()
         self._pool = ThreadPoolExecutor(max(1, (settings.threads or os.cpu_count() or 1) - 1))
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._read, self._identify)]
+        for thread in self._threads:
+            thread.start()
+
+    def file_id(self) -> str:
+        """Return the sha256 of the content. It is taken ahead of the rows: a known file is not parsed to its end."""
+        return self._file_id.result()
 
     def names(self) -> list[str]:
-        """The header's column names."""
+        """Return the header's column names."""
         return self._names.result()
 
     def __iter__(self) -> Iterator[RawRows]:
@@ -60,26 +63,38 @@ class Rows:
             raise ValueError("rows of a file are taken before they are closed")
         while (parsed := self._parsed.get()) is not None:
             raw = parsed.result()
-            self._hold(-raw.table.nbytes)
+            self._hold(-_size(raw))
             yield raw
 
     def close(self) -> None:
-        """Stops reading and forgets what was not taken."""
+        """Stop reading and forget what was not taken."""
         with self._room:
             self._closed = True
             self._room.notify()
-        self._reader.join()
+        for thread in self._threads:
+            thread.join()
         self._pool.shutdown(cancel_futures=True)
         self._parsed = SimpleQueue()
+
+    def _identify(self) -> None:
+        meter = ContentMeter()
+        try:
+            for chunk in content_chunks(self.delivery.path, self.settings):
+                if self._closed:
+                    return
+                meter.see(chunk)
+            self._file_id.set_result(meter.file_id)
+        except BaseException as error:
+            self._file_id.set_exception(error)
 
     def _read(self) -> None:
         try:
             for block in self._row_blocks():
-                if not self._has_room():
+                if not self._wait_for_room():
                     break
-                self._hold(len(block.data))
+                self._hold(2 * len(block.data))  # its text, and about as much for its rows
                 self._parsed.put(self._pool.submit(self._parse, block))
-        except BaseException as error:  # whoever takes the rows is told
+        except BaseException as error:  # raised where the rows are taken
             failed: Future[RawRows] = Future()
             failed.set_exception(error)
             self._parsed.put(failed)
@@ -88,7 +103,7 @@ class Rows:
         self._parsed.put(None)
 
     def _row_blocks(self) -> Iterator[Block]:
-        """The blocks behind the header."""
+        """Yield the blocks behind the header."""
         stream = blocks(self.delivery.path, self.settings, self.meter)
         first = next(stream, None)
         if first is None:
@@ -100,18 +115,21 @@ class Rows:
         yield from stream
 
     def _parse(self, block: Block) -> RawRows:
-        """A block's rows. Where blocks have other words than plain yes and no, or quotes, plain answers are no longer
-        tried first; how many blocks had is counted without a lock, for nothing hangs on the exact number."""
+        """Parse a block.
+
+        After some blocks with other words than plain yes and no, or with quotes, plain answers are no longer tried
+        first. How many had is counted without a lock, because nothing depends on the exact number.
+        """
         names = self.names()
         answers = self.answers if self._other_words < MOST_OTHER_WORDS else frozenset()
-        raw = raw_rows(block, names, self.delivery.source.delimiter, WHOLE_COLUMNS, answers)
+        raw = parse_block(block, names, self.delivery.source.delimiter, WHOLE_COLUMNS, answers)
         if not any(is_read_answer(raw.table.column(name)) for name in answers & set(names)):
             self._other_words += 1
         self._hold(raw.table.nbytes - len(block.data))
         return raw
 
-    def _has_room(self) -> bool:
-        """Waits for room; False where the rows are no longer wanted."""
+    def _wait_for_room(self) -> bool:
+        """Wait for room; return False if the rows are no longer wanted."""
         with self._room:
             self._room.wait_for(lambda: self._closed or self._held < AHEAD_BYTES)
             return not self._closed
@@ -122,42 +140,10 @@ class Rows:
             self._room.notify()
 
 
-@contextlib.contextmanager
-def read_ahead(home: Home, settings: Settings, deliveries: Sequence[Delivery]) -> Iterator[Rows | None]:
-    """The rows of the first delivery, read while the caller still loads and opens what it needs to judge them.
-
-    None where there is nothing to read; what is wrong with the file shows when its turn comes.
-    """
-    rows = None
-    with contextlib.suppress(FileRejected):
-        for delivery in deliveries[:1]:
-            home.refuse_as_delivery(delivery.path)
-            answers = plain_answers(load_adapter(delivery.source, home.path), configured_pack(home, settings))
-            rows = Rows(delivery, settings, answers)
-    try:
-        yield rows
-    finally:
-        if rows:
-            rows.close()
-
-
-def plain_answers(adapter: Adapter, pack: Pack) -> frozenset[str]:
-    """The columns that may be read as yes and no: an adapter's SELECT is given text."""
-    return frozenset(pack.field_names) if adapter.identity else frozenset()
+def _size(raw: RawRows) -> int:
+    return int(raw.table.nbytes) + len(raw.block.data)
 
 
 def is_read_answer(column: pa.ChunkedArray) -> bool:
     """Whether the reader knew every cell of a column as a plain word for yes or no, or as blank."""
     return bool(pa.types.is_boolean(column.type))
-
-
-def file_identity(path: Path) -> tuple[int, int, int]:
-    """Differs where a file was replaced or written to: inode, size in bytes, time of change in ns.
-
-    Raises FileRejected, for now, where it cannot be looked at.
-    """
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise FileRejected(f"cannot be read: {error.strerror}", passing=True) from error
-    return found.st_ino, found.st_size, found.st_mtime_ns

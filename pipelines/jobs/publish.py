@@ -7,8 +7,9 @@ import duckdb
 from pipelines.connections import transaction
 from pipelines.settings import Settings
 from pipelines.signals import weekly_signals
-from pipelines.store import revisions, snapshot
+from pipelines.store import database, revisions, snapshot
 from pipelines.store.home import Home
+from pipelines.store.packs import configured_pack
 
 
 def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
@@ -23,4 +24,11 @@ def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Setting
 def publish_if_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
     """Publish if the snapshot is older than the state, the settings or the week."""
     if snapshot.is_stale(connection, home, settings):
+        publish(connection, home, settings)
+
+
+def publish_snapshot(home: Home, settings: Settings, wait_seconds: float) -> None:
+    """Publish the summaries of now, behind the home's lock."""
+    pack = configured_pack(home, settings)
+    with database.writing(home, settings, pack, wait_seconds) as connection:
         publish(connection, home, settings)

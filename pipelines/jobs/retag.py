@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import duckdb
 
 from pipelines.errors import StateError, UsageError
+from pipelines.jobs import publish as publish_job
 from pipelines.rules.compiler import TAG_COLUMNS, condition_tests, tag_sql
 from pipelines.rules.translation import check_fits, stored_sql, tagged_sql
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number
 from pipelines.store import audit, daily_counts, database
+from pipelines.store.database import Home
+from pipelines.store.packs import configured_pack
 from pipelines.text import many
-from schemas.pack import LEVELS, Pack, condition_fields
+from schemas.pack import LEVELS, Pack, condition_fields, load_pack
 from schemas.tables import create_sql, records_table, superseded_table
 
 FEW_RECORDS = 1_000_000  # are updated where they are; DuckDB holds updates in memory until they are committed
+
+
+def retag_history(home: Home, settings: Settings, pack_file: str | None, wait_seconds: float) -> str:
+    """Tag the history with a pack file, else the configured pack, and publish; return what was done."""
+    wanted = load_pack(Path(pack_file)) if pack_file else configured_pack(home, settings)
+    with database.writing(home, settings, wanted, wait_seconds) as connection:
+        text = retag(connection, settings, database.pack_in_use(connection, wanted), wanted)
+        publish_job.publish(connection, home, settings)
+    return text
 
 
 def retag(connection: duckdb.DuckDBPyConnection, settings: Settings, stored: Pack, pack: Pack) -> str:

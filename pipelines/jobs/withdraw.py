@@ -16,17 +16,24 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.errors import FileRejected, UsageError
-from pipelines.intake.adapters import load_adapter, scratch
-from pipelines.intake.buffer import Spool
-from pipelines.intake.lines import Delivery, content_id
-from pipelines.intake.reader import Rows, plain_answers
-from pipelines.intake.screening import Judge, Judged, incoming_schema
-from pipelines.jobs.ingest import UNREAD, Context
+from pipelines.intake.adapters import answer_columns, load_adapter
+from pipelines.intake.block_checker import Rules
+from pipelines.intake.buffer import BufferedBlocks
+from pipelines.intake.deliveries import CHANGED, Delivery, find_deliveries
+from pipelines.intake.lines import content_id
+from pipelines.intake.opening import open_delivery
+from pipelines.intake.screening import screen_file
+from pipelines.jobs import publish as publish_job
+from pipelines.jobs.ingest import Run
 from pipelines.rules.compiler import tag_sql
+from pipelines.settings import Settings
 from pipelines.statements import one_number, sql_list, statement
-from pipelines.store import audit, daily_counts
-from pipelines.store.database import check_counts, reports_sql, transaction
+from pipelines.store import audit, daily_counts, database
+from pipelines.store.database import Home, check_counts, reports_sql, transaction
+from pipelines.store.ledger import UNREAD
+from pipelines.store.packs import configured_pack
 from pipelines.text import many
+from schemas.checked_file import CheckedFile, Rejection, accepted_schema
 from schemas.fields import AGE_BANDS, SEXES
 from schemas.pack import Pack
 from schemas.tables import records_table
@@ -49,8 +56,29 @@ class Entry:
     accepted: int
 
 
+def withdraw_file(
+    home: Home,
+    settings: Settings,
+    file_id: str,
+    source: str | None,
+    csvs: Sequence[str],
+    is_undone: bool,
+    wait_seconds: float,
+) -> str:
+    """Take a file back, or undo that, and publish the summaries of now; return what was done."""
+    configured = configured_pack(home, settings)
+    with database.writing(home, settings, configured, wait_seconds) as connection:
+        if is_undone:
+            return undo(connection, file_id, source)
+        run = Run(home, settings, database.pack_in_use(connection, configured))
+        places = find_deliveries(csvs, settings, source, home.leaves_out) if csvs else []
+        text = withdraw(connection, run, file_id, source, places)
+        publish_job.publish(connection, home, settings)
+    return text
+
+
 def withdraw(
-    connection: duckdb.DuckDBPyConnection, context: Context, file_id: str, source: str | None, csvs: Sequence[Delivery]
+    connection: duckdb.DuckDBPyConnection, run: Run, file_id: str, source: str | None, csvs: Sequence[Delivery]
 ) -> str:
     """Takes a file back in one transaction; returns what was done, in one line.
 
@@ -64,9 +92,9 @@ def withdraw(
         return _close(connection, entry)
     connection.execute(statement("store", "named_reports"), {"withdrawn": entry.delivery_no})
     repeated = _repeating_files(connection, entry)
-    _read_again(connection, context, repeated, _found(context, repeated, csvs))
+    _read_again(connection, run, repeated, _found(run, repeated, csvs))
     with transaction(connection):
-        text = _take_back(connection, context, entry)
+        text = _take_back(connection, run, entry)
         check_counts(connection)
         audit.note(connection, "withdraw", entry.file_id, f"{text}; {len(repeated)} later files read again")
     return text
@@ -127,15 +155,15 @@ def _repeating_files(connection: duckdb.DuckDBPyConnection, entry: Entry) -> lis
     return _entries(connection, condition, [entry.source, entry.delivery_no])
 
 
-def _found(context: Context, wanted: Sequence[Entry], csvs: Sequence[Delivery]) -> dict[int, Path]:
+def _found(run: Run, wanted: Sequence[Entry], csvs: Sequence[Delivery]) -> dict[int, Path]:
     """Where each wanted file lies, by its content; UsageError names those that lie nowhere."""
     offered: dict[str, Path] = {}
-    places = {entry.delivery_no: Path(entry.path) for entry in wanted if _holds(context, Path(entry.path), entry)}
+    places = {entry.delivery_no: Path(entry.path) for entry in wanted if _holds(run, Path(entry.path), entry)}
     missing = [entry for entry in wanted if entry.delivery_no not in places]
     if missing and csvs:
         for delivery in csvs:
             with contextlib.suppress(FileRejected):  # what cannot be read is none of those that are looked for
-                offered[_id_of(context, delivery.path)] = delivery.path
+                offered[_id_of(run, delivery.path)] = delivery.path
     places |= {entry.delivery_no: offered[entry.file_id] for entry in missing if entry.file_id in offered}
     gone = [entry for entry in missing if entry.delivery_no not in places]
     if gone:
@@ -147,50 +175,53 @@ def _found(context: Context, wanted: Sequence[Entry], csvs: Sequence[Delivery]) 
     return places
 
 
-def _holds(context: Context, path: Path, entry: Entry) -> bool:
+def _holds(run: Run, path: Path, entry: Entry) -> bool:
     with contextlib.suppress(FileRejected):
-        return _id_of(context, path) == entry.file_id
+        return _id_of(run, path) == entry.file_id
     return False
 
 
-def _id_of(context: Context, path: Path) -> str:
-    """A file's id. Raises FileRejected if it cannot be read, or leads to a file of the home itself."""
-    context.home.refuse_as_delivery(path)
-    return content_id(path, context.settings)
+def _id_of(run: Run, path: Path) -> str:
+    """Return a file's id. Raises FileRejected if it cannot be read, or leads to a file of the home itself."""
+    run.home.refuse_as_delivery(path)
+    return content_id(path, run.settings)
 
 
 def _read_again(
-    connection: duckdb.DuckDBPyConnection, context: Context, wanted: Sequence[Entry], places: Mapping[int, Path]
+    connection: duckdb.DuckDBPyConnection, run: Run, wanted: Sequence[Entry], places: Mapping[int, Path]
 ) -> None:
     """Fills the table `repeated` with the rows of later files about reports that the withdrawn file named."""
-    columns = _version_columns(context.pack)
+    columns = _version_columns(run.pack)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE repeated AS SELECT {columns} FROM records LIMIT 0")
     for entry in wanted:
-        delivery = Delivery(places[entry.delivery_no], context.settings.source(entry.source))
-        adapter = load_adapter(delivery.source, context.home.path)
-        folder = context.home.scratch
-        with contextlib.closing(scratch(folder)) as work, contextlib.closing(Spool(folder)) as spool:
-            try:
-                with contextlib.closing(Rows(delivery, context.settings, plain_answers(adapter, context.pack))) as rows:
-                    judged = Judge(rows, adapter, context.settings, context.pack, work, spool, entry.file_id).judge()
-            except FileRejected as rejection:
-                raise _changed(entry, rejection.reason) from rejection
-            _check_same(connection, entry, judged)
-            _keep_repeated(connection, context.pack, entry, judged)
+        source = run.settings.source(entry.source)
+        rules = Rules(source, load_adapter(source, run.home.path), run.pack, run.settings)
+        delivery, answers = Delivery(places[entry.delivery_no], source), answer_columns(rules.adapter, run.pack)
+        with (
+            open_delivery(delivery, run.settings, answers) as opened,
+            contextlib.closing(BufferedBlocks(run.home.scratch)) as blocks,
+        ):
+            checked = screen_file(opened, rules, blocks)
+            if isinstance(checked, Rejection):
+                raise _changed(entry, checked.reason)
+            _check_same(connection, entry, checked)
+            _keep_repeated(connection, run.pack, entry, checked)
 
 
 def _version_columns(pack: Pack) -> str:
     """What makes a version of a report: where it came from, its id, and what it says."""
-    return ", ".join(("delivery_no", *incoming_schema(pack).names))
+    return ", ".join(("delivery_no", *accepted_schema(pack).names))
 
 
-def _check_same(connection: duckdb.DuckDBPyConnection, entry: Entry, judged: Judged) -> None:
+def _check_same(connection: duckdb.DuckDBPyConnection, entry: Entry, checked: CheckedFile) -> None:
     """The file must read as it did: settings or an adapter may have changed since."""
     row = connection.execute(
         "SELECT rows_read, rows_out_of_scope, first_report, last_report FROM files WHERE delivery_no = ?",
         [entry.delivery_no],
     ).fetchall()[0]
-    counts = judged.counts
+    counts = checked.counts
+    if checked.file_id != entry.file_id:
+        raise _changed(entry, CHANGED)
     if row != (counts.rows, counts.out_of_scope, counts.first, counts.last):
         raise _changed(entry, f"its {counts.rows} rows or their first and last times are not what the ledger says")
 
@@ -202,26 +233,26 @@ def _changed(entry: Entry, why: str) -> UsageError:
     )
 
 
-def _keep_repeated(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entry, judged: Judged) -> None:
-    columns = ", ".join(incoming_schema(pack).names)
-    connection.register("left_out", judged.left_out)
-    for batch in judged.batches():
+def _keep_repeated(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entry, checked: CheckedFile) -> None:
+    columns = ", ".join(accepted_schema(pack).names)
+    connection.register("rows_left_out", checked.rows_left_out)
+    for batch in checked.blocks:
         connection.register("batch", pa.table(batch.accepted))
         connection.execute(
             f"""INSERT INTO repeated SELECT ?, {columns} FROM batch
                 WHERE report_id IN (SELECT report_id FROM named)
-                  AND line_number NOT IN (SELECT line_number FROM left_out)""",
+                  AND line_number NOT IN (SELECT line_number FROM rows_left_out)""",
             [entry.delivery_no],
         )
         connection.unregister("batch")
-    connection.unregister("left_out")
+    connection.unregister("rows_left_out")
 
 
-def _take_back(connection: duckdb.DuckDBPyConnection, context: Context, entry: Entry) -> str:
+def _take_back(connection: duckdb.DuckDBPyConnection, run: Run, entry: Entry) -> str:
     """Everything that changes; inside the caller's transaction."""
     ids = {"source": entry.source, "withdrawn": entry.delivery_no}
-    connection.execute(_stored_versions_sql(context.pack), ids)
-    content = ", ".join(f"'{n}': {n}" for n in incoming_schema(context.pack).names if n not in IDS)
+    connection.execute(_stored_versions_sql(run.pack), ids)
+    content = ", ".join(f"'{n}': {n}" for n in accepted_schema(run.pack).names if n not in IDS)
     connection.execute(statement("store", "report_versions", content=content))
     back = one_number(
         connection,
@@ -230,10 +261,10 @@ def _take_back(connection: duckdb.DuckDBPyConnection, context: Context, entry: E
         [entry.delivery_no],
     )
     _move_counts(connection, ids)
-    _put_versions(connection, context.pack, entry)
+    _put_versions(connection, run.pack, entry)
     connection.execute("DELETE FROM quarantine WHERE delivery_no = ?", [entry.delivery_no])
     _mark(connection, entry)
-    daily_counts.rebuild(connection, context.settings, context.pack)
+    daily_counts.rebuild(connection, run.settings, run.pack)
     place = "its place" if entry.accepted == 1 else "their place"
     return f"{entry.file_id[:12]}: {many(entry.accepted, 'record')} taken back, {many(back, 'other')} in use in {place}"
 

@@ -1,10 +1,10 @@
--- Rows of one file that share a report_id with another of its rows: `duplicate` for every one but the first
--- where all are alike, `conflict` for every one where they differ.
+-- One row a row of the file that shares its report_id with another row: `duplicate` for every one but the first if
+-- all are the same, `conflict` for every one if they differ.
 SELECT
   candidates.line_number,
   candidates.report_id,
   candidates.accepted,
-  CASE WHEN alike.same THEN 'duplicate' ELSE 'conflict' END AS kind
-FROM candidates JOIN alike USING (report_id)
-WHERE NOT alike.same OR candidates.line_number > alike.first_line
+  CASE WHEN repeated_ids.is_same THEN 'duplicate' ELSE 'conflict' END AS kind
+FROM candidates JOIN repeated_ids USING (report_id)
+WHERE NOT repeated_ids.is_same OR candidates.line_number > repeated_ids.first_line
 ORDER BY candidates.line_number

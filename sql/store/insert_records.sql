@@ -6,7 +6,7 @@ SELECT
   triage_level, triage_ceiling, rules_true, missing, likely_cause, scores,
   $delivery_no AS delivery_no, line_number${own}
 FROM (${tagged}) AS tagged
-WHERE line_number NOT IN (SELECT line_number FROM left_out)
+WHERE line_number NOT IN (SELECT line_number FROM rows_left_out)
   AND NOT EXISTS (
     FROM stored_matches AS stored
     WHERE stored.report_id = tagged.report_id

@@ -2,7 +2,7 @@
 SELECT count(*)
 FROM incoming
 JOIN stored_matches AS stored USING (report_id)
-WHERE incoming.line_number NOT IN (SELECT line_number FROM left_out)
+WHERE incoming.line_number NOT IN (SELECT line_number FROM rows_left_out)
   AND (
     incoming.reported_at, incoming.region, incoming.age_band, incoming.sex,
     incoming.pain_score, incoming.duration_days, incoming.answered, incoming.yes${own_incoming}

@@ -15,8 +15,8 @@ from pathlib import Path
 import pandas as pd
 
 from pipelines.errors import FileRejected
-from pipelines.intake.identifiers import Gate
-from pipelines.intake.lines import find_deliveries
+from pipelines.intake.deliveries import find_deliveries
+from pipelines.intake.gate import Gate
 from pipelines.settings import Settings
 from pipelines.synthetic import generate
 from tests.intake.test_identifiers import ID_STYLES
@@ -31,7 +31,7 @@ def alarm(frame: pd.DataFrame, exempt: frozenset[str]) -> str | None:
         for name in frame.columns:
             counts = frame[name][frame[name] != ""].value_counts()
             gate.see(name, list(counts.index), int(counts.sum()), counts.tolist)
-        gate.verdict()
+        gate.decide()
     except FileRejected as rejection:
         return rejection.reason
     return None

@@ -16,7 +16,7 @@ from pipelines.connections import read_only
 from pipelines.errors import UsageError
 from pipelines.explain.explanation import explain_report
 from pipelines.explain.pages import explanation_page, week_pages
-from pipelines.jobs import batch, weekly_report
+from pipelines.jobs import publish, weekly_report
 from pipelines.settings import Settings
 from pipelines.store.database import Home
 from tests.explain.test_explanation import BAD_ROW, GOOD_ROWS, RED_LEG
@@ -136,7 +136,7 @@ def test_who_looks_for_what_was_withdrawn_is_told_of_it(week_home: Home, capsys:
 
 
 def test_the_weekly_report_carries_them_and_links_to_them(week_home: Home) -> None:
-    batch.publish_snapshot(week_home, Settings(), 1)
+    publish.publish_snapshot(week_home, Settings(), 1)
     folder = weekly_report.write_week(week_home, "2026-W47", None, False)
     pages = pages_of(week_home)
     assert {path.name: path.read_text() for path in (folder / "explain").iterdir()} == pages

@@ -13,9 +13,9 @@ import pytest
 
 from pipelines.errors import FileRejected, UsageError
 from pipelines.intake.adapters import Adapter, canonical_rows, check_header, load_adapter, sandbox, scratch
-from pipelines.jobs.ingest import Outcome
 from pipelines.settings import Settings, Source, load_settings
 from pipelines.store.database import Home
+from pipelines.store.ledger import Outcome
 from schemas.pack import Pack
 
 HEAD = """-- One row per visit of a made-up clinic
@@ -215,10 +215,10 @@ def test_a_column_may_not_be_called_like_one_that_the_reader_adds(tmp_path: Path
 
 
 def test_only_the_canonical_select_is_passed_through_unread(tmp_path: Path) -> None:
-    assert load_adapter(Source("x"), tmp_path).identity
-    assert not adapter_of("SELECT * EXCLUDE (file_id, unlisted) FROM raw WHERE TRUE", tmp_path).identity
+    assert load_adapter(Source("x"), tmp_path).is_canonical
+    assert not adapter_of("SELECT * EXCLUDE (file_id, unlisted) FROM raw WHERE TRUE", tmp_path).is_canonical
     for name in ("neiss", "symptom_list"):
-        assert not load_adapter(Source("x", adapter=name), tmp_path).identity
+        assert not load_adapter(Source("x", adapter=name), tmp_path).is_canonical
 
 
 def test_another_text_is_another_adapter(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipelines.errors import FileRejected
 from pipelines.intake import buffer
-from pipelines.intake.buffer import Spool
+from pipelines.intake.buffer import EncryptedBuffer
 
 VALUE = "a-planted-value"
 
@@ -26,7 +26,10 @@ def table(rows: int, text: str = VALUE) -> pa.Table:
 def test_the_tables_come_back_in_order_as_often_as_wanted(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], memory: int
 ) -> None:
-    with pytest.MonkeyPatch.context() as patch, contextlib.closing(Spool(tmp_path_factory.getbasetemp())) as held:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.closing(EncryptedBuffer(tmp_path_factory.getbasetemp())) as held,
+    ):
         patch.setattr(buffer, "MEMORY_BYTES", memory)
         tables = [table(size, str(place)) for place, size in enumerate(sizes)]
         for each in tables:
@@ -37,7 +40,7 @@ def test_the_tables_come_back_in_order_as_often_as_wanted(
 
 def test_what_goes_to_the_disk_has_no_name_and_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buffer, "MEMORY_BYTES", 0)
-    with contextlib.closing(Spool(tmp_path)) as held:
+    with contextlib.closing(EncryptedBuffer(tmp_path)) as held:
         for _ in range(3):
             held.add(table(1000))
         assert list(tmp_path.iterdir()) == []
@@ -51,7 +54,7 @@ def test_what_goes_to_the_disk_has_no_name_and_cannot_be_read(tmp_path: Path, mo
 
 
 def test_nothing_is_written_while_there_is_room_in_memory(tmp_path: Path) -> None:
-    with contextlib.closing(Spool(tmp_path)) as held:
+    with contextlib.closing(EncryptedBuffer(tmp_path)) as held:
         held.add(table(1000))
         assert held.sizes == []
         assert held.file is None
@@ -59,7 +62,7 @@ def test_nothing_is_written_while_there_is_room_in_memory(tmp_path: Path) -> Non
 
 def test_no_room_on_the_disk_rejects_the_file_for_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(buffer, "MEMORY_BYTES", 0)
-    with contextlib.closing(Spool(tmp_path / "missing")) as held:
-        with pytest.raises(FileRejected, match="cannot be held while it is judged: No such file") as caught:
+    with contextlib.closing(EncryptedBuffer(tmp_path / "missing")) as held:
+        with pytest.raises(FileRejected, match="cannot be kept while it is checked: No such file") as caught:
             held.add(table(1))
         assert caught.value.passing

@@ -22,12 +22,13 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from pipelines.intake.deliveries import Delivery
 from pipelines.intake.identifiers import certain_kind
-from pipelines.intake.lines import Delivery
-from pipelines.jobs.ingest import Context, Outcome, ingest_file
+from pipelines.jobs.ingest import Run, ingest_file
 from pipelines.settings import Settings, Source
 from pipelines.store import database
 from pipelines.store.database import Home
+from pipelines.store.ledger import Outcome
 from schemas.pack import Pack
 from tests.support.damage import ARCHIVE_DAMAGES, DAMAGES, Damaged, damaged
 
@@ -242,7 +243,7 @@ def taken_in(seeds: Sequence[int], folder: Path, pack: Pack) -> Iterator[Taken]:
             path.write_bytes(file.data)
             settings = Settings(max_quarantined_share=LIMITS[seed % len(LIMITS)], threads=1)
             delivery = Delivery(path, Source(f"s{seed}"))
-            outcome = ingest_file(connection, delivery, Context(home, settings, pack))
+            outcome = ingest_file(connection, delivery, Run(home, settings, pack))
             yield Taken(seed, file, outcome, *stored(connection, seed, pack))
 
 

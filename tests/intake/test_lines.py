@@ -21,23 +21,22 @@ from hypothesis import example, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from pipelines.errors import FileRejected, UsageError
-from pipelines.intake import lines
+from pipelines.errors import FileRejected
+from pipelines.intake import csv_rows, lines
 from pipelines.intake.adapters import check_header, load_adapter
-from pipelines.intake.lines import (
+from pipelines.intake.csv_rows import (
     BOM,
     BadLine,
-    Block,
-    Meter,
-    blocks,
-    content_id,
-    find_deliveries,
+    RawRows,
     header_names,
-    lines_at,
+    parse_block,
+    parse_line_by_line,
     split_header,
+    split_line,
 )
-from pipelines.jobs.ingest import Outcome
+from pipelines.intake.lines import Block, ContentMeter, blocks, content_id, lines_at
 from pipelines.settings import Settings, Source
+from pipelines.store.ledger import Outcome
 from schemas.pack import Pack
 
 SETTINGS = Settings()
@@ -53,11 +52,11 @@ class Content(NamedTuple):
 
 
 def read_block(block: Block, names: list[str], delimiter: str = ",", path: str = "any") -> Content:
-    reader = lines._line_by_line if path == "slow" else lines.raw_rows
+    reader = parse_line_by_line if path == "slow" else parse_block
     return content(reader(block, names, delimiter, WHOLE))
 
 
-def content(raw: lines.RawRows) -> Content:
+def content(raw: RawRows) -> Content:
     columns = [raw.table.column(name).cast(pa.string()).to_pylist() for name in raw.table.column_names[:-1]]
     rows = list(zip(raw.table.column("line_number").to_pylist(), *columns, strict=True))
     return Content(rows, [(line.line_number, line.check) for line in raw.bad_lines], raw.blank_lines)
@@ -72,14 +71,14 @@ def read_file(path: Path, delimiter: str = ",") -> tuple[list[str], Content]:
     stream = blocks(path, SETTINGS)
     line, rest = split_header(next(stream))
     names = header_names(line, delimiter)
-    parts = [content(lines.raw_rows(block, names, delimiter, WHOLE)) for block in [rest, *stream] if block.lines]
+    parts = [content(parse_block(block, names, delimiter, WHOLE)) for block in [rest, *stream] if block.lines]
     rows = [row for part in parts for row in part.rows]
     return names, Content(rows, [bad for part in parts for bad in part.bad], sum(part.blank for part in parts))
 
 
 def scan(path: Path, settings: Settings = SETTINGS) -> tuple[str, int]:
     """The content's hash and its number of lines, as they are taken while the file is read."""
-    meter = Meter()
+    meter = ContentMeter()
     for _ in blocks(path, settings, meter):
         pass
     assert meter.file_id == content_id(path, settings)
@@ -152,7 +151,7 @@ def test_what_the_csv_module_writes_is_read_back_cell_for_cell_on_both_paths(row
 
 
 def test_a_clean_block_takes_the_vectorised_path() -> None:
-    table = lines._fast_table(block_of(b"1,x\r\n2,\n"), ["a", "b"], ",", WHOLE, frozenset())
+    table = csv_rows._parse_fast(block_of(b"1,x\r\n2,\n"), ["a", "b"], ",", WHOLE, frozenset())
     assert table is not None
     assert table.to_pylist() == [{"a": "1", "b": "x"}, {"a": "2", "b": None}]
 
@@ -192,7 +191,7 @@ GRAMMAR = re.compile(rf"{CELLS}(?:,{CELLS})*")  # RFC 4180, one record on one li
 
 @given(st.text(alphabet='ab",; ', max_size=12))
 def test_a_line_is_split_exactly_where_the_grammar_of_rfc_4180_says(text: str) -> None:
-    cells = lines.split_line(text, ",")
+    cells = split_line(text, ",")
     assert (cells is not None) == (GRAMMAR.fullmatch(text) is not None)
     if cells is not None:
         assert cells == (next(csv.reader([text], strict=True)) if text else [""])
@@ -478,57 +477,15 @@ def test_lines_that_are_no_longer_there_reject_the_file(folder: Path) -> None:
 
 
 def test_a_bad_line_keeps_its_text_readable() -> None:
-    raw = lines.raw_rows(block_of(b"1,\xff\n"), ["a", "b"], ",", WHOLE)
+    raw = parse_block(block_of(b"1,\xff\n"), ["a", "b"], ",", WHOLE)
     assert raw.bad_lines == (BadLine(2, "encoding", "UTF-8 text", "1,\\xff"),)
 
 
-# --- which files ------------------------------------------------------------------------------------
-
-
-def found(*paths: Path | str, settings: Settings = SETTINGS, source: str | None = None) -> list[str]:
-    return [delivery.path.name for delivery in find_deliveries([str(path) for path in paths], settings, source)]
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    inside = ["b.csv", "a.csv", "B.csv", "é.csv", "E.CSV", "sub/c.csv.gz", "sub/d.csv.zst"]
-    for name in [*inside, ".hidden.csv", "notes.txt", "f.csv.part", "g.csv.bz2"]:
-        path = tmp_path / "tree" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return tmp_path / "tree"
-
-
-def test_a_folder_gives_its_csvs_at_any_depth_in_the_byte_order_of_their_paths(tree: Path) -> None:
-    assert found(tree) == ["B.csv", "E.CSV", "a.csv", "b.csv", "c.csv.gz", "d.csv.zst", "é.csv"]
-
-
-def test_a_linked_folder_is_looked_into_and_a_circle_of_links_ends(tree: Path, tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "linked.csv").touch()
-    (tree / "to elsewhere").symlink_to(tmp_path / "elsewhere")
-    (tree / "sub" / "round").symlink_to(tree)
-    names = ["B.csv", "E.CSV", "a.csv", "b.csv", "c.csv.gz", "d.csv.zst", "linked.csv", "é.csv"]
-    assert found(tree) == names
-    assert sorted(found(tree / "sub")) == sorted(names), "from inside, the circle is entered once"
-
-
-def test_arguments_keep_their_order_and_each_file_comes_once(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert found(tree / "b.csv", tree / "sub", tree / "*.csv", tree / "a.csv") == (
-        ["b.csv", "c.csv.gz", "d.csv.zst", "B.csv", "a.csv", "é.csv"]
-    )
-    monkeypatch.chdir(tree)
-    assert found("a.csv", "./a.csv", tree / "a.csv") == ["a.csv"]
-
-
-def test_a_glob_may_name_folders_and_reach_any_depth(tree: Path) -> None:
-    assert found(tree / "s*") == ["c.csv.gz", "d.csv.zst"]
-    assert found(tree / "**" / "*.gz") == ["c.csv.gz"]
-    assert found(tree / "*.nothing") == []
-
-
-def test_a_named_file_is_taken_whatever_it_is_called(tree: Path) -> None:
-    assert found(tree / "notes.txt", tree / ".hidden.csv") == ["notes.txt", ".hidden.csv"]
+def test_zstandard_files_of_the_command_line_tool_are_read(folder: Path) -> None:
+    if not shutil.which("zstd"):
+        pytest.skip("no zstd command here")
+    packed = subprocess.run(["zstd", "-q", "-c", "--long=27"], input=BODY, capture_output=True, check=True).stdout
+    assert scan(written(folder, packed, "z.csv.zst"))[1] == 501
 
 
 NAMES = [
@@ -544,49 +501,6 @@ NAMES = [
     "a" * 250 + ".csv",
     os.fsdecode(b"caf\xe9.csv"),
 ]
-
-
-@pytest.mark.parametrize("name", NAMES, ids=ascii)
-def test_a_strange_file_name_is_a_name_like_any_other(tmp_path: Path, name: str) -> None:
-    written(tmp_path, BODY, name)
-    for given_path in (tmp_path, tmp_path / name):
-        (delivery,) = find_deliveries([str(given_path)], SETTINGS, None)
-        assert scan(delivery.path)[1] == 501
-
-
-@pytest.mark.parametrize("path", ["", "/nowhere/at/all.csv", "x" * 5000, "a\0b.csv"])
-def test_a_path_that_is_not_there_is_a_wrong_usage(path: str) -> None:
-    with pytest.raises(UsageError):
-        found(path)
-
-
-def test_a_folder_that_cannot_be_listed_is_told_not_skipped() -> None:
-    with open_folder() as folder:
-        locked = folder / "locked"
-        locked.mkdir()
-        written(locked, BODY)
-        locked.chmod(0)
-        for path in (folder, locked, locked / "a.csv"):
-            with as_nobody(), pytest.raises(UsageError, match="Permission denied"):
-                found(path)
-        locked.chmod(0o700)
-
-
-def test_the_source_is_the_named_one_else_that_of_the_first_pattern_else_canonical(tree: Path) -> None:
-    settings = Settings(sources=(Source("north", patterns=("a*.csv",)), Source("all", patterns=("*.csv",))))
-    by_name = {d.path.name: d.source.name for d in find_deliveries([str(tree)], settings, None)}
-    assert (by_name["a.csv"], by_name["b.csv"], by_name["c.csv.gz"]) == ("north", "all", "canonical")
-    assert {d.source.name for d in find_deliveries([str(tree)], settings, "neiss")} == {"neiss"}
-    with pytest.raises(UsageError, match="source 'nobody' is not known"):
-        find_deliveries([str(tree)], settings, "nobody")
-
-
-def test_zstandard_files_of_the_command_line_tool_are_read(folder: Path) -> None:
-    if not shutil.which("zstd"):
-        pytest.skip("no zstd command here")
-    packed = subprocess.run(["zstd", "-q", "-c", "--long=27"], input=BODY, capture_output=True, check=True).stdout
-    assert scan(written(folder, packed, "z.csv.zst"))[1] == 501
-
 
 # --- what an ingest makes of them -------------------------------------------------------------------------------------
 

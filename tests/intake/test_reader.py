@@ -18,12 +18,15 @@ from hypothesis import strategies as st
 
 from pipelines.errors import FileRejected
 from pipelines.intake import lines, reader
-from pipelines.intake.lines import Delivery, content_id
-from pipelines.intake.reader import Rows, file_identity, read_ahead
-from pipelines.jobs.ingest import Context, Outcome, ingest_file
+from pipelines.intake.deliveries import Delivery, file_identity
+from pipelines.intake.lines import content_id
+from pipelines.intake.reader import PrefetchingReader
+from pipelines.jobs.ingest import Run, ingest_file
+from pipelines.jobs.prefetch import prefetch_first
 from pipelines.settings import Settings, Source
 from pipelines.store import database
 from pipelines.store.database import Home
+from pipelines.store.ledger import Outcome
 from schemas.pack import Pack
 
 SETTINGS = Settings(threads=2)
@@ -36,10 +39,10 @@ def numbered(folder: Path, count: int, name: str = "many.csv") -> Path:
     return path
 
 
-def taken(path: Path, settings: Settings = SETTINGS) -> tuple[list[tuple[int, str]], Rows]:
+def taken(path: Path, settings: Settings = SETTINGS) -> tuple[list[tuple[int, str]], PrefetchingReader]:
     """Line numbers and ids in the order in which they come, and the rows, closed."""
     found: list[tuple[int, str]] = []
-    with contextlib.closing(Rows(Delivery(path, Source("canonical")), settings)) as stream:
+    with contextlib.closing(PrefetchingReader(Delivery(path, Source("canonical")), settings)) as stream:
         for raw in stream:
             columns = (raw.table.column(name).to_pylist() for name in ("line_number", "report_id"))
             found += zip(*columns, strict=True)
@@ -66,9 +69,9 @@ def test_no_more_is_read_ahead_than_there_is_room_for(tmp_path: Path, monkeypatc
     monkeypatch.setattr(reader, "AHEAD_BYTES", 8 << 10)
     path = numbered(tmp_path, 20_000)
     held: list[int] = []
-    hold = Rows._hold
-    monkeypatch.setattr(Rows, "_hold", lambda self, size: (hold(self, size), held.append(self._held)))
-    with contextlib.closing(Rows(Delivery(path, Source("canonical")), SETTINGS)) as stream:
+    hold = PrefetchingReader._hold
+    monkeypatch.setattr(PrefetchingReader, "_hold", lambda self, size: (hold(self, size), held.append(self._held)))
+    with contextlib.closing(PrefetchingReader(Delivery(path, Source("canonical")), SETTINGS)) as stream:
         deadline = time.monotonic() + 10
         while len(held) < 8 and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -88,7 +91,7 @@ def test_closing_stops_a_reader_that_waits_for_room_or_works(
     monkeypatch.setattr(lines, "BLOCK_BYTES", 1 << 10)
     monkeypatch.setattr(reader, "AHEAD_BYTES", room)
     before = threading.active_count()
-    stream = Rows(Delivery(numbered(tmp_path, 50_000), Source("canonical")), SETTINGS)
+    stream = PrefetchingReader(Delivery(numbered(tmp_path, 50_000), Source("canonical")), SETTINGS)
     next(iter(stream))
     stream.close()
     stream.close()
@@ -102,7 +105,7 @@ def test_closing_stops_a_reader_that_waits_for_room_or_works(
 def test_a_file_without_a_header_is_met_by_whoever_takes_its_rows(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes(content)
-    with contextlib.closing(Rows(Delivery(path, Source("canonical")), SETTINGS)) as stream:
+    with contextlib.closing(PrefetchingReader(Delivery(path, Source("canonical")), SETTINGS)) as stream:
         with pytest.raises(FileRejected, match=reason):
             stream.names()
         with pytest.raises(FileRejected, match=reason):
@@ -119,7 +122,7 @@ def test_what_breaks_in_the_middle_is_met_behind_the_rows_before_it(
     seen: list[int] = []
 
     def read_all() -> None:
-        with contextlib.closing(Rows(Delivery(path, Source("canonical")), SETTINGS)) as stream:
+        with contextlib.closing(PrefetchingReader(Delivery(path, Source("canonical")), SETTINGS)) as stream:
             seen.extend(raw.table.num_rows for raw in stream)
 
     with pytest.raises(FileRejected, match="truncated archive"):
@@ -129,7 +132,7 @@ def test_what_breaks_in_the_middle_is_met_behind_the_rows_before_it(
 
 def test_reading_ahead_says_nothing_of_a_file_that_is_not_there_and_needs_none(home: Home, tmp_path: Path) -> None:
     for deliveries in ([], [Delivery(tmp_path / "gone.csv", Source("canonical"))]):
-        with read_ahead(home, SETTINGS, deliveries) as ahead:
+        with prefetch_first(home, SETTINGS, deliveries) as ahead:
             assert ahead is None
     with pytest.raises(FileRejected, match="No such file"):
         file_identity(tmp_path / "gone.csv")
@@ -139,15 +142,15 @@ def test_reading_ahead_says_nothing_of_a_file_that_is_not_there_and_needs_none(h
 def take(home: Home, pack: Pack) -> Callable[..., Outcome]:
     """Ingests one file with rows whose reading has begun."""
 
-    def call(path: Path, ahead: Rows | None) -> Outcome:
+    def call(path: Path, ahead: PrefetchingReader | None) -> Outcome:
         with database.writing(home, SETTINGS, pack, 5) as connection:
-            return ingest_file(connection, Delivery(path, Source("canonical")), Context(home, SETTINGS, pack), ahead)
+            return ingest_file(connection, Delivery(path, Source("canonical")), Run(home, SETTINGS, pack), ahead)
 
     return call
 
 
-def begun(path: Path, answers: frozenset[str]) -> Rows:
-    return Rows(Delivery(path, Source("canonical")), SETTINGS, answers)
+def begun(path: Path, answers: frozenset[str]) -> PrefetchingReader:
+    return PrefetchingReader(Delivery(path, Source("canonical")), SETTINGS, answers)
 
 
 REPORTS = [{"report_id": f"r{number}", "fever": "yes", "redness": "NA"} for number in range(50)]
@@ -164,10 +167,10 @@ def test_rows_read_ahead_are_used_where_they_fit_and_closed_in_any_case(
     outcome = take(path, ahead)
     assert (outcome.status, outcome.rows_accepted) == ("accepted", 50)
     assert ask("SELECT DISTINCT fever, redness, pain_score FROM reports") == [(True, None, 1)]
-    assert not ahead._reader.is_alive()
+    assert not ahead._threads[0].is_alive()
     again = begun(path, fields)
     assert take(path, again).status == "known"
-    assert not again._reader.is_alive()
+    assert not again._threads[0].is_alive()
 
 
 def test_rows_of_another_file_are_not_taken_for_this_one(
@@ -188,7 +191,7 @@ def test_a_file_replaced_after_its_reading_began_is_read_as_it_is_now(
         ahead.names()
         os.replace(write_csv([{"report_id": name}], name="new.csv"), path)
         assert take(path, ahead).status == "accepted"
-        assert not ahead._reader.is_alive()
+        assert not ahead._threads[0].is_alive()
     assert ask("SELECT report_id FROM records ORDER BY delivery_no") == [("second",), ("third",)]
 
 

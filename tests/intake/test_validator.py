@@ -17,12 +17,15 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from pipelines.intake import lines, reader, screening
+from pipelines.intake import lines, reader
 from pipelines.intake import validator as validator_module
-from pipelines.intake.lines import BadLine
-from pipelines.intake.validator import BAD_CELLS, Validated, Validator, accepted_schema
-from pipelines.jobs.ingest import Outcome
+from pipelines.intake.csv_rows import BadLine, RawRows, parse_block
+from pipelines.intake.instants import instant_sql, parse_instants
+from pipelines.intake.packing import untyped_schema
+from pipelines.intake.validator import Validated, Validator
 from pipelines.settings import Settings, Source
+from pipelines.store.ledger import Outcome
+from schemas.checked_file import BAD_CELLS
 from schemas.fields import AGE_BANDS, DAY_PATTERN, SEXES, TIMESTAMP_PATTERN
 from schemas.pack import Pack, load_pack
 
@@ -123,7 +126,7 @@ def test_accepted_cells_are_typed(validator: Validator, pack: Pack) -> None:
     row = {"region": "N", "age_band": "75+", "sex": "other", "pain_score": "07", "duration_days": "3650"}
     answers = {"redness": "T", "fever": "0", "warmth": "NA", "lump": None}
     table = validator.validate(raw([row | answers, {}])).accepted
-    assert table.schema == accepted_schema(pack)
+    assert table.schema == untyped_schema(pack)
     full, blank = table.to_pylist()
     bits = {name: 1 << place for place, name in enumerate(pack.field_names)}
     assert full == {
@@ -138,7 +141,7 @@ def test_accepted_cells_are_typed(validator: Validator, pack: Pack) -> None:
         "answered": bits["redness"] | bits["fever"],
         "yes": bits["redness"],
     }
-    assert {name for name, value in blank.items() if not value} == set(accepted_schema(pack).names[3:])
+    assert {name for name, value in blank.items() if not value} == set(untyped_schema(pack).names[3:])
 
 
 def test_every_answer_has_its_own_bit_and_unknown_is_never_no(validator: Validator, pack: Pack) -> None:
@@ -232,7 +235,7 @@ def test_no_bad_cell_hides_another_and_no_row_is_judged_by_its_neighbours(
     found = [validator.validate(raw(part, first_line)) for part, first_line in parts if part]
     assert set().union(*map(bad_places, found)) == expected
     kept = [line for part in found for line in part.accepted.column("line_number").to_pylist()]
-    assert kept == [line for line in range(2, 2 + len(rows)) if line not in {bad for bad, _ in expected}]
+    assert kept == [line for line in range(2, 2 + len(reader)) if line not in {bad for bad, _ in expected}]
 
 
 def test_forgetting_judged_values_changes_nothing(validator: Validator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,7 +248,7 @@ def test_long_cells_are_judged_each_time_and_not_remembered(validator: Validator
     long = "x" * 5_000
     for _ in range(2):
         assert accepted(validator, "region", [long, "a", long]) == [False, True, False]
-    assert sum(map(len, validator.judged["region"])) < 1_000
+    assert sum(map(len, validator.verdicts["region"])) < 1_000
 
 
 # --- time -------------------------------------------------------------------------------------------
@@ -286,7 +289,7 @@ def typed(texts: Sequence[str], zone: str) -> list[datetime | None]:
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         column = pa.chunked_array([pa.array(texts, pa.string())])
-        return screening.instants(connection, column, screening.time_sql(Source("x", time_zone=zone))).to_pylist()  # type: ignore[no-any-return]
+        return parse_instants(connection, column, instant_sql(Source("x", time_zone=zone))).to_pylist()  # type: ignore[no-any-return]
 
 
 def folded(text: str, zone: ZoneInfo) -> bool:
@@ -343,9 +346,9 @@ OTHERS = ["YeS", "nO", "NA", "unknown", "maybe", " yes", "yes ", "no\t", "2", "t
 
 def judged(cells: Sequence[Sequence[str]], answers: frozenset[str]) -> tuple[Any, Any, bool]:
     """Accepted rows and bad cells of answers that lie in a block, and whether they were read as yes and no."""
-    texts = [",".join((f"r{number}", "2026-11-16", *row)) for number, row in enumerate(cells)]
-    data = "".join(f"{line}\n" for line in texts).encode()
-    raw = lines.raw_rows(lines.Block(2, data, len(texts)), HEADER, ",", reader.WHOLE_COLUMNS, answers)
+    rows = [",".join((f"r{number}", "2026-11-16", *row)) for number, row in enumerate(cells)]
+    data = "".join(f"{row}\n" for row in rows).encode()
+    raw = parse_block(lines.Block(2, data, len(rows)), HEADER, ",", reader.WHOLE_COLUMNS, answers)
     as_answers = all(reader.is_read_answer(raw.table.column(name)) for name in HEADER[2:])
     found = Validator(load_pack()).validate(raw.table, raw.bad_lines)
     return found.accepted.to_pylist(), found.bad_cells.to_pylist(), as_answers
@@ -373,14 +376,14 @@ def test_a_file_of_other_words_is_no_longer_tried_as_yes_and_no(
     write_csv: Callable[..., Path], ingest: Callable[..., list[Outcome]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[bool] = []
-    plainly = lines.raw_rows
+    plainly = parse_block
 
-    def counted(block: lines.Block, names: Any, delimiter: str, whole: Any, answers: frozenset[str]) -> lines.RawRows:
+    def counted(block: lines.Block, names: Any, delimiter: str, whole: Any, answers: frozenset[str]) -> RawRows:
         tried.append(bool(answers))
         return plainly(block, names, delimiter, whole, answers)
 
     monkeypatch.setattr(lines, "BLOCK_BYTES", 1 << 10)
-    monkeypatch.setattr(reader, "raw_rows", counted)
+    monkeypatch.setattr(reader, "parse_block", counted)
     reports = [{"report_id": f"r{number}", "fever": "NA"} for number in range(400)]
     (outcome,) = ingest(write_csv(reports), settings=Settings(threads=1))
     assert outcome.rows_accepted == 400

@@ -15,7 +15,7 @@ import pytest
 
 from pipelines.cli.app import main as command
 from pipelines.errors import UsageError
-from pipelines.jobs import batch, retag
+from pipelines.jobs import compare, retag
 from pipelines.settings import load_settings
 from pipelines.store.database import Home
 from schemas.pack import Pack, default_pack_path, load_pack, parse_pack
@@ -122,13 +122,13 @@ def test_a_retagged_home_is_that_of_a_fresh_one_and_diff_said_so_before(
     old, fresh = made(tmp_path / "old", OLD), made(tmp_path / "fresh", changed(change))
     pack = tmp_path / "fresh" / "pack.toml"
     bytes_before = hashlib.sha256(old.records.read_bytes()).hexdigest()
-    found = batch.compare_packs(old, load_settings(old.path), "stored", str(pack))
+    found = compare.compare_packs(old, load_settings(old.path), "stored", str(pack))
     assert hashlib.sha256(old.records.read_bytes()).hexdigest() == bytes_before, "diff wrote something"
     check_comparison(found, parse_pack(OLD), load_pack(pack))
     assert command(["retag", "--home", str(old.path), "--pack", str(pack)]) == 0
     assert content(old) == content(fresh)
     assert summaries(old) == summaries(fresh)
-    again = batch.compare_packs(old, load_settings(old.path), "stored", str(pack))
+    again = compare.compare_packs(old, load_settings(old.path), "stored", str(pack))
     assert not again.moves
     assert not again.cause_moves
 
@@ -173,7 +173,7 @@ def test_diff_names_the_evidence_that_moves_a_likely_cause_with_examples(
     home = made(tmp_path / "home", OLD)
     before, after = parse_pack(OLD), parse_pack(changed("other points"))
     (tmp_path / "new.toml").write_text(after.text)
-    found = batch.compare_packs(home, load_settings(home.path), "stored", str(tmp_path / "new.toml"))
+    found = compare.compare_packs(home, load_settings(home.path), "stored", str(tmp_path / "new.toml"))
     assert not found.moves
     assert {move["from"]: move["to"] for move in found.cause_moves} == {"fracture": "pinched_nerve"}
     assert [move["evidence"] for move in found.cause_moves] == [{"nerve_numb": found.cause_moves[0]["records"]}]
@@ -200,7 +200,7 @@ def test_diff_says_that_the_order_decides_a_tie(tmp_path: Path) -> None:
     other = tie.replace(bone, "").replace(nerve, nerve + bone)
     for name, text in (("a", tie), ("b", other)):
         (tmp_path / f"{name}.toml").write_text(text)
-    found = batch.compare_packs(home, load_settings(home.path), str(tmp_path / "a.toml"), str(tmp_path / "b.toml"))
+    found = compare.compare_packs(home, load_settings(home.path), str(tmp_path / "a.toml"), str(tmp_path / "b.toml"))
     (move,) = found.cause_moves
     assert move["evidence"] == {"order of categories or causes": move["records"]}
     assert all(example["evidence"] == [] for example in found.cause_examples)
@@ -281,7 +281,7 @@ def test_a_pack_that_cannot_read_the_stored_answers_is_refused(tmp_path: Path, o
     text = re.sub(r"grip_kg <=? \d+", "grip_kg", text) if "yes_no" in new else text
     (tmp_path / "new.toml").write_text(text)
     with pytest.raises(UsageError, match=f"cannot read the stored answers to '{field}': keep the field"):
-        batch.retag_history(home, load_settings(home.path), str(tmp_path / "new.toml"), 1)
+        retag.retag_history(home, load_settings(home.path), str(tmp_path / "new.toml"), 1)
     assert content(home) == before
 
 
@@ -290,7 +290,7 @@ def test_superseded_records_keep_their_points_or_the_pack_is_refused(tmp_path: P
     text = OLD.replace('name = "nerve"', 'name = "nerves"').replace('category = "nerve"', 'category = "nerves"')
     (tmp_path / "new.toml").write_text(text)
     with pytest.raises(UsageError, match="has no category 'nerve', in which superseded records have points"):
-        batch.retag_history(home, load_settings(home.path), str(tmp_path / "new.toml"), 1)
+        retag.retag_history(home, load_settings(home.path), str(tmp_path / "new.toml"), 1)
     more = OLD.replace("[[causes]]", '[[categories]]\nname = "joint"\nlabel = "Joint"\n\n[[causes]]', 1)
     (tmp_path / "new.toml").write_text(
         more.replace('name = "fracture"\ncategory = "bone"', 'name = "fracture"\ncategory = "bone"')
@@ -349,7 +349,7 @@ def test_a_pack_with_a_rule_that_can_never_be_true_tags_nothing(tmp_path: Path, 
         home = made(tmp_path / "home", OLD)
         (tmp_path / "new.toml").write_text(text)
         with pytest.raises(UsageError, match=r"\[\[triage\]\] weak_after_a_fall: when: can never be TRUE"):
-            batch.retag_history(home, load_settings(home.path), str(tmp_path / "new.toml"), 1)
+            retag.retag_history(home, load_settings(home.path), str(tmp_path / "new.toml"), 1)
         return
     (tmp_path / "pack.toml").write_text(text)
     (tmp_path / "calfwatch.toml").write_text('rule_pack = "pack.toml"\n')

@@ -15,12 +15,13 @@ import pytest
 
 from pipelines.cli.app import main as command
 from pipelines.errors import UsageError
-from pipelines.intake.lines import Delivery
+from pipelines.intake.deliveries import Delivery
 from pipelines.jobs import withdraw
-from pipelines.jobs.ingest import Context, Outcome, ingest_file
+from pipelines.jobs.ingest import Run, ingest_file
 from pipelines.settings import Settings, Source
 from pipelines.store import daily_counts, database
 from pipelines.store.database import Home
+from pipelines.store.ledger import Outcome
 from schemas.pack import Pack
 
 SOURCES = (Source("north"), Source("south"))
@@ -42,7 +43,7 @@ class Fed:
     """A home into which files are delivered one by one, on one connection."""
 
     def __init__(self, path: Path, pack: Pack, connection: duckdb.DuckDBPyConnection) -> None:
-        self.context = Context(Home(path), SETTINGS, pack)
+        self.context = Run(Home(path), SETTINGS, pack)
         self.connection = connection
 
     def take(self, files: Files) -> list[Outcome]:

@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 from scipy.stats import false_discovery_control
 
-from pipelines.jobs.ingest import Outcome
 from pipelines.settings import Settings, Source
 from pipelines.signals.aberration import ears, farrington_flexible
 from pipelines.signals.weekly_signals import update_signals
+from pipelines.store.ledger import Outcome
 from schemas.pack import load_pack
 from schemas.tables import create_sql, stored_tables
 

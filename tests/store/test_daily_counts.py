@@ -19,12 +19,13 @@ from hypothesis import Phase, given
 from hypothesis import settings as rules_of_search
 from hypothesis import strategies as st
 
-from pipelines.intake.lines import Delivery
+from pipelines.intake.deliveries import Delivery
 from pipelines.jobs import publish as publish_job
-from pipelines.jobs.ingest import Context, Outcome, ingest_file
+from pipelines.jobs.ingest import Run, ingest_file
 from pipelines.settings import Settings, Source
 from pipelines.store import daily_counts, database
 from pipelines.store.database import Home
+from pipelines.store.ledger import Outcome
 from schemas.pack import load_pack
 from schemas.tables import CALENDAR, DAILY_TABLES, STORED_WEEKLY, WEEKLY_VIEWS, published_tables
 
@@ -73,14 +74,14 @@ deliveries = st.lists(
 
 
 @contextmanager
-def store_of(folder: Path, settings: Settings) -> Iterator[tuple[duckdb.DuckDBPyConnection, Context]]:
+def store_of(folder: Path, settings: Settings) -> Iterator[tuple[duckdb.DuckDBPyConnection, Run]]:
     home = Home(folder / "home")
     home.make()
     with home.lock(5), database.open_records(home, settings, PACK) as connection:
-        yield connection, Context(home, settings, PACK)
+        yield connection, Run(home, settings, PACK)
 
 
-def send(connection: duckdb.DuckDBPyConnection, context: Context, sent: Sent, name: str) -> Outcome:
+def send(connection: duckdb.DuckDBPyConnection, context: Run, sent: Sent, name: str) -> Outcome:
     path = context.home.path / f"{name}.csv"
     path.write_text("\n".join(",".join(row) for row in (HEADER, *sent.rows)) + "\n", encoding="utf-8")
     return ingest_file(connection, Delivery(path, Source(sent.source)), context)
@@ -231,14 +232,14 @@ def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def work(tmp_path: Path, empty_home: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Context]]:
+def work(tmp_path: Path, empty_home: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, Run]]:
     """A store for one test, copied: to make one takes as long as a test."""
     shutil.copytree(empty_home, tmp_path / "copy")
     with store_of(tmp_path / "copy", Settings(max_quarantined_share=1.0)) as opened:
         yield opened
 
 
-Work = tuple[duckdb.DuckDBPyConnection, Context]
+Work = tuple[duckdb.DuckDBPyConnection, Run]
 
 
 def test_what_is_unknown_reads_unknown_and_no_cause_reads_undetermined(work: Work) -> None:

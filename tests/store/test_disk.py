@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.intake.lines import find_deliveries
+from pipelines.intake.deliveries import find_deliveries
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs.check import check
-from pipelines.jobs.ingest import Context, ingest_file
+from pipelines.jobs.ingest import Run, ingest_file
 from pipelines.settings import Settings
 from pipelines.store import database
 from pipelines.store.database import Home
@@ -123,11 +123,11 @@ def test_a_file_that_vanished_stops_no_other(home: Home, pack: Pack, write_csv: 
     deliveries = find_deliveries([str(path) for path in paths], settings, None)
     paths[1].unlink()
     with database.open_records(home, settings, pack) as connection:
-        outcomes = [ingest_file(connection, delivery, Context(home, settings, pack)) for delivery in deliveries]
+        outcomes = [ingest_file(connection, delivery, Run(home, settings, pack)) for delivery in deliveries]
         assert [outcome.status for outcome in outcomes] == ["accepted", "rejected", "accepted"]
         assert "cannot be read" in (outcomes[1].reason or "")
         write_csv([{"report_id": "b"}], name="b.csv")
-        assert ingest_file(connection, deliveries[1], Context(home, settings, pack)).status == "accepted"
+        assert ingest_file(connection, deliveries[1], Run(home, settings, pack)).status == "accepted"
 
 
 def test_a_file_that_grows_while_it_is_read_ends_up_stored_once_and_whole(
@@ -207,7 +207,7 @@ def test_readers_meet_no_error_and_no_torn_or_backward_snapshot_during_fifty_pub
         for number in range(1, 51):  # every file brings one report: all counts are the number of the delivery
             path = tmp_path / f"{number}.csv"
             path.write_text(f"report_id,reported_at,redness\nr{number},2026-11-16,yes\n")
-            ingest_file(connection, find_deliveries([str(path)], settings, None)[0], Context(home, settings, pack))
+            ingest_file(connection, find_deliveries([str(path)], settings, None)[0], Run(home, settings, pack))
             publish_job.publish(connection, home, settings)
             if number == 1:
                 command = [sys.executable, "-c", READER, str(home.summaries), "50"]

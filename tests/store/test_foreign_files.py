@@ -228,7 +228,7 @@ def test_a_delivery_that_leads_to_the_records_keeps_other_programs_out(
     make(place.home / "records.duckdb", path)
     home = Home(place.home)
     with database.open_records(home, Settings(), pack) as connection:
-        from pipelines.intake.lines import find_deliveries
+        from pipelines.intake.deliveries import find_deliveries
         from pipelines.jobs.ingest import Context, ingest_file
 
         (delivery,) = find_deliveries([str(path)], Settings(), None)

@@ -28,7 +28,7 @@ TIMED = ("reported_weeks",)  # CSVs in which the time of the report stands
 # a process of its own for every command, forked from one that has imported everything: a start costs no second
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
-    ["tests.store.test_kill", "pipelines.report", "pipelines.jobs.batch", "pipelines.jobs.backup"]
+    ["tests.store.test_kill", "pipelines.report", "pipelines.jobs.ingest", "pipelines.jobs.backup"]
 )
 Step = tuple[str, ...]
 

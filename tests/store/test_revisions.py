@@ -13,12 +13,13 @@ import duckdb
 import pytest
 
 from pipelines.errors import StateError, UsageError
-from pipelines.jobs import batch, weekly_report
 from pipelines.jobs import publish as publish_job
-from pipelines.jobs.ingest import Outcome
+from pipelines.jobs import weekly_report
+from pipelines.jobs.withdraw import withdraw_file
 from pipelines.settings import load_settings
 from pipelines.store import database, revisions
 from pipelines.store.database import Home
+from pipelines.store.ledger import Outcome
 from schemas.pack import Pack
 
 WEEK, START = "2026-W46", "2026-11-09"
@@ -113,7 +114,7 @@ def test_what_came_after_the_report_is_told_with_its_reason(
 
 def withdraw(home: Home, delivery: int, ask: Ask) -> None:
     ((file_id,),) = ask("SELECT file_id FROM files WHERE delivery_no = ?", delivery)
-    batch.withdraw_file(home, load_settings(home.path), file_id, None, [], False, 5)
+    withdraw_file(home, load_settings(home.path), file_id, None, [], False, 5)
 
 
 def test_a_week_of_which_the_file_was_withdrawn_is_missing_and_not_zero(published: Path, ask: Ask, home: Home) -> None:

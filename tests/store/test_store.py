@@ -23,16 +23,17 @@ import pytest
 from pipelines import files
 from pipelines.cli.app import main
 from pipelines.errors import LockedError, StateError, UsageError
-from pipelines.intake import buffer, lines
-from pipelines.intake.lines import Delivery
-from pipelines.intake.screening import Judge
-from pipelines.intake.validator import Validated
+from pipelines.intake import buffer, lines, screening
+from pipelines.intake.deliveries import Delivery, find_deliveries
+from pipelines.intake.reader import PrefetchingReader
 from pipelines.jobs import ingest as ingest_module
 from pipelines.jobs import publish as publish_job
-from pipelines.jobs.ingest import Context, Outcome, ingest_file
+from pipelines.jobs.ingest import Run, ingest_file
 from pipelines.settings import Settings, Source
-from pipelines.store import database
+from pipelines.store import database, load
 from pipelines.store.database import Home
+from pipelines.store.ledger import Outcome
+from schemas.checked_file import CheckedBlock
 from schemas.fields import AGE_BANDS
 from schemas.pack import Pack
 from schemas.tables import SCHEMA_VERSION, published_tables, stored_tables, stored_views
@@ -73,9 +74,9 @@ def ingest(home: Home, pack: Pack) -> Ingest:
 
     def call(*paths: Path, source: str | None = None, settings: Settings | None = None) -> list[Outcome]:
         used = settings or Settings()
-        deliveries = lines.find_deliveries([str(path) for path in paths], used, source)
+        deliveries = find_deliveries([str(path) for path in paths], used, source)
         with home.lock(5), database.open_records(home, used, pack) as connection:
-            return [ingest_file(connection, delivery, Context(home, used, pack)) for delivery in deliveries]
+            return [ingest_file(connection, delivery, Run(home, used, pack)) for delivery in deliveries]
 
     return call
 
@@ -312,7 +313,7 @@ def test_blocks_and_what_is_held_in_memory_change_nothing(
         fresh = Home(tmp_path / name)
         fresh.make()
         with fresh.lock(1), database.open_records(fresh, Settings(), pack) as connection:
-            outcome = ingest_file(connection, delivery, Context(fresh, Settings(), pack))
+            outcome = ingest_file(connection, delivery, Run(fresh, Settings(), pack))
             tables = [connection.execute(f"FROM {t} ORDER BY ALL").fetchall() for t in ("reports", "quarantine")]
         found.append((outcome, tables))
     assert found[1] == found[0]
@@ -351,11 +352,11 @@ def test_a_statement_that_fails_inside_a_transaction_is_told_as_what_it_was(
     write_csv: Write, home: Home, pack: Pack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C and too little memory are met as such failures: what is undone behind one must not hide it."""
-    monkeypatch.setattr(ingest_module, "_for_pack", lambda *_, **__: "SELECT error($source || $delivery_no)")
+    monkeypatch.setattr(load, "_step_sql", lambda *_, **__: "SELECT error($source || $delivery_no)")
     with database.writing(home, Settings(), pack, 5) as connection:
         delivery = Delivery(write_csv(mild(3)), Source("canonical"))
         with pytest.raises(duckdb.InvalidInputException, match="canonical1"):
-            ingest_file(connection, delivery, Context(home, Settings(), pack))
+            ingest_file(connection, delivery, Run(home, Settings(), pack))
         order = connection.execute("SELECT current_setting('preserve_insertion_order')").fetchall()
     assert order == [(True,)]
 
@@ -536,22 +537,25 @@ def changing(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> N
 def test_what_ends_the_reading_of_judged_rows_is_raised_as_itself_and_leaves_nothing(
     home: Home, pack: Pack, write_csv: Write, monkeypatch: pytest.MonkeyPatch, end: Callable[[], BaseException]
 ) -> None:
-    whole = Judge._batches
+    whole = buffer.BufferedBlocks.__iter__
+    begun: list[None] = []
 
-    def cut_short(self: Judge) -> Iterator[Validated]:
+    def cut_short(self: buffer.BufferedBlocks) -> Iterator[CheckedBlock]:
         yield next(whole(self))
+        begun.append(None)
         raise end()
 
     path, other = write_csv(mild(5)), write_csv([{"report_id": "other"}], name="other.csv")
     with home.lock(0), database.open_records(home, Settings(), pack) as connection:
 
         def take(one: Path) -> Outcome:
-            return ingest_file(connection, Delivery(one, Source("canonical")), Context(home, Settings(), pack))
+            return ingest_file(connection, Delivery(one, Source("canonical")), Run(home, Settings(), pack))
 
         with monkeypatch.context() as patch:
-            patch.setattr(Judge, "_batches", cut_short)
+            patch.setattr(buffer.BufferedBlocks, "__iter__", cut_short)
             with pytest.raises(type(end())):
                 take(path)
+        assert begun
         assert connection.execute("SELECT count(*) FROM records").fetchall() == [(0,)]
         assert connection.execute("SELECT current_setting('preserve_insertion_order')").fetchall() == [(True,)]
         assert [take(path).rows_accepted, take(other).rows_accepted] == [5, 1]
@@ -588,17 +592,17 @@ def test_a_file_that_changed_is_tried_again_even_with_the_same_content(
 def test_a_file_rejected_half_written_is_tried_again_when_it_is_whole(
     change: str, write_csv: Write, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is hashed for the ledger is then no longer what was judged."""
+    """What was checked is then no longer what lies there."""
     path = write_csv(with_bad(10, 5))
     whole = write_csv([*with_bad(10, 5), *({"report_id": f"late{number}"} for number in range(90))], name="new.csv")
-    real = ingest_module._id_of_rejected
+    real = screening._check_share
 
-    def written_meanwhile(*arguments: Any) -> str:
+    def written_meanwhile(*arguments: Any) -> None:
         path.write_bytes(whole.read_bytes()) if change == "finished" else os.replace(whole, path)
-        return real(*arguments)
+        real(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(ingest_module, "_id_of_rejected", written_meanwhile)
+        patch.setattr(screening, "_check_share", written_meanwhile)
         assert "changed while it was read" in (ingest(path)[0].reason or "")
     assert (ingest(path)[0].status, ingest(path)[0].status) == ("accepted", "known")
 
@@ -606,19 +610,20 @@ def test_a_file_rejected_half_written_is_tried_again_when_it_is_whole(
 def test_content_is_not_rejected_for_what_another_file_held_in_its_place(
     write_csv: Write, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From a known place the content is hashed first, and may be another when it is judged."""
+    """The content is hashed first, and may be another when it is checked."""
     path = write_csv(mild(1))
     ingest(path)
     good = write_csv(mild(3)).read_bytes()
-    real = ingest_module.content_id
+    path.write_bytes(good)
+    real = PrefetchingReader._read
 
-    def replaced_meanwhile(*arguments: Any) -> str:
-        found = real(*arguments)
+    def read_later(self: PrefetchingReader) -> None:
+        self.file_id()
         os.replace(write_csv([{"report_id": "r", "fever": "jane@example.org"}], name="new.csv"), path)
-        return found
+        real(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(ingest_module, "content_id", replaced_meanwhile)
+        patch.setattr(PrefetchingReader, "_read", read_later)
         assert ingest(path)[0].status == "rejected"
     path.write_bytes(good)
     assert ingest(path)[0].status == "accepted"
@@ -893,7 +898,7 @@ def test_the_home_is_its_owner_s_alone_whatever_the_umask(
         home.make()
         path = write_csv(mild(3))
         with home.lock(0), database.open_records(home, Settings(), pack) as connection:
-            ingest_file(connection, Delivery(path, Source("canonical")), Context(home, Settings(), pack))
+            ingest_file(connection, Delivery(path, Source("canonical")), Run(home, Settings(), pack))
             during = modes(home)
             publish_job.publish(connection, home, Settings())
         found = during | modes(home)

@@ -17,9 +17,9 @@ import duckdb
 import pandas as pd
 import pytest
 
-from pipelines.intake.lines import find_deliveries
+from pipelines.intake.deliveries import find_deliveries
 from pipelines.jobs import publish as publish_job
-from pipelines.jobs.ingest import Context, ingest_file
+from pipelines.jobs.ingest import Run, ingest_file
 from pipelines.jobs.query import run_query
 from pipelines.settings import load_settings
 from pipelines.statements import statement
@@ -233,7 +233,7 @@ def ask(reports: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Ask:
     settings = load_settings(home.path)
     with home.lock(5), database.open_records(home, settings, PACK) as connection:
         for delivery in find_deliveries(list(reports.path.unique()), settings, None):
-            assert ingest_file(connection, delivery, Context(home, settings, PACK)).status == "accepted"
+            assert ingest_file(connection, delivery, Run(home, settings, PACK)).status == "accepted"
         publish_job.publish(connection, home, settings)
 
     def rows(sql: str) -> list[tuple[Any, ...]]:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines.intake.lines import find_deliveries
+from pipelines.intake.deliveries import find_deliveries
 from pipelines.jobs import publish as publish_job
-from pipelines.jobs.ingest import Context, ingest_file
+from pipelines.jobs.ingest import Run, ingest_file
 from pipelines.settings import Settings
 from pipelines.store import database
 from pipelines.store.database import Home
@@ -48,7 +48,7 @@ def fed(home: Home, pack: Pack, paths: Sequence[Path], publish: bool = True) -> 
     settings = Settings()
     with home.lock(0), database.open_records(home, settings, pack) as connection:
         for delivery in find_deliveries([str(path) for path in paths], settings, None):
-            ingest_file(connection, delivery, Context(home, settings, pack))
+            ingest_file(connection, delivery, Run(home, settings, pack))
         if publish:
             publish_job.publish(connection, home, settings)
 
@@ -62,7 +62,7 @@ def with_a_log(home: Home, pack: Pack, path: Path) -> None:
     child = os.fork()
     if child == 0:  # pragma: no cover - the process that dies
         with database.open_records(home, Settings(), pack) as connection:
-            ingest_file(connection, find_deliveries([str(path)], Settings(), None)[0], Context(home, Settings(), pack))
+            ingest_file(connection, find_deliveries([str(path)], Settings(), None)[0], Run(home, Settings(), pack))
             os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
     assert wal(home).stat().st_size > 1000

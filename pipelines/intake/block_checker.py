@@ -1,0 +1,122 @@
+"""Check one block of raw rows: identifiers, layout, cells, times; what is left is a CheckedBlock and its counts."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute
+
+from pipelines.intake.adapters import Adapter, canonical_rows
+from pipelines.intake.coded_columns import distinct_values
+from pipelines.intake.csv_rows import RawRows
+from pipelines.intake.duplicates import RepeatedIds
+from pipelines.intake.gate import Gate
+from pipelines.intake.instants import instant_sql, parse_instants
+from pipelines.intake.reader import WHOLE_COLUMNS, is_read_answer
+from pipelines.intake.validator import Validator
+from pipelines.settings import Settings, Source
+from schemas.checked_file import RAW_LINES, CheckedBlock, RowCounts, accepted_schema
+from schemas.pack import Pack
+
+SAMPLE_PER_BLOCK = 256  # report ids that are looked at in each block
+RAW_LINE_CUT = 4096
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a file is checked against."""
+
+    source: Source
+    adapter: Adapter
+    pack: Pack
+    settings: Settings
+
+
+class BlockChecker:
+    """Check the blocks of one file; shared by the threads that read it."""
+
+    def __init__(self, rules: Rules, file_id: str, gate: Gate, ids: RepeatedIds) -> None:
+        self.rules, self.file_id, self.gate, self.ids = rules, file_id, gate, ids
+        self.gate_lock = threading.Lock()
+        self.validator = Validator(rules.pack)
+        self.instant_sql = instant_sql(rules.source)
+        self.instant_field = accepted_schema(rules.pack).field("reported_at")
+
+    def check(self, raw: RawRows) -> tuple[CheckedBlock, RowCounts]:
+        """Check a block. Raises FileRejected for a direct identifier, or if the source's adapter fails."""
+        with self.gate_lock:
+            self._look_for_identifiers(raw)
+        rows = canonical_rows(self.rules.adapter, self.rules.source, raw.table, self.file_id, self.rules.pack)
+        validated = self.validator.validate(rows, raw.bad_lines)
+        with contextlib.closing(self.ids.scratch.cursor()) as cursor:
+            self.ids.add(cursor, rows)
+            accepted = self._with_instants(cursor, validated.accepted)
+        self._look_at_refused(raw, validated.bad_cells)
+        return CheckedBlock(accepted, validated.bad_cells, _bad_raw_lines(raw, validated.bad_cells)), _count(
+            raw, rows, accepted
+        )
+
+    def _look_for_identifiers(self, raw: RawRows) -> None:
+        for name in raw.table.column_names:
+            if name == "line_number" or name in self.gate.exempt:
+                continue
+            column = raw.table.column(name)
+            if name in WHOLE_COLUMNS:
+                step = max(1, len(column) // SAMPLE_PER_BLOCK)
+                column = column.take(pa.array(range(0, len(column), step), pa.int64()))
+            filled = len(column) - column.null_count
+            # yes and no identify nobody
+            values, counts = ([], list) if is_read_answer(column) else distinct_values(column)
+            self.gate.see(name, values, filled, counts)
+        for line in raw.bad_lines:
+            self.gate.see_line(line.text, self.rules.source.delimiter)
+
+    def _look_at_refused(self, raw: RawRows, bad_cells: pa.Table) -> None:
+        """Look at invalid ids and times: of good ones only the share counts, but these go to the quarantine."""
+        names = pa.array(sorted(WHOLE_COLUMNS))
+        refused = bad_cells.filter(pyarrow.compute.is_in(bad_cells["column_name"], names))["line_number"]
+        if not len(refused):
+            return
+        rows = raw.table.filter(pyarrow.compute.is_in(raw.table["line_number"], refused.combine_chunks()))
+        for name in set(raw.table.column_names) & (self.gate.exempt | self.gate.judged_whole):
+            for value in rows.column(name).unique().drop_null().to_pylist():
+                self.gate.see_refused(name, value)
+
+    def _with_instants(self, cursor: duckdb.DuckDBPyConnection, accepted: pa.Table) -> pa.Table:
+        place = accepted.schema.get_field_index("reported_at")
+        column = parse_instants(cursor, accepted.column(place), self.instant_sql)
+        return accepted.set_column(place, self.instant_field, column)
+
+
+def _count(raw: RawRows, rows: pa.Table, accepted: pa.Table) -> RowCounts:
+    ends = pyarrow.compute.min_max(accepted.column("reported_at")).as_py()
+    return RowCounts(
+        rows=raw.table.num_rows + len(raw.bad_lines),
+        blank=raw.blank_lines,
+        out_of_scope=raw.table.num_rows - rows.num_rows,
+        bad_rows=rows.num_rows - accepted.num_rows + len(raw.bad_lines),
+        first=ends["min"],
+        last=ends["max"],
+    )
+
+
+def _bad_raw_lines(raw: RawRows, bad_cells: pa.Table) -> pa.Table:
+    return raw_lines_table(raw.block.texts(sorted(set(bad_cells.column("line_number").to_pylist()))))
+
+
+def raw_lines_table(lines: Iterable[tuple[int, str]]) -> pa.Table:
+    """Return lines as RAW_LINES."""
+    rows = [(number, text[:RAW_LINE_CUT], _fingerprint(text)) for number, text in lines]
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(RAW_LINES)
+    return pa.table([pa.array(c, t) for c, t in zip(columns, RAW_LINES.types, strict=True)], schema=RAW_LINES)
+
+
+def _fingerprint(text: str) -> int:
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big")

@@ -1,0 +1,62 @@
+"""Say what became of the files of a batch."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from pipelines.intake.deliveries import Delivery
+from pipelines.store.ledger import Outcome
+from pipelines.text import many, shown_path
+
+
+class Lines:
+    """Report progress as one line a file on stderr."""
+
+    def start(self, deliveries: Sequence[Delivery]) -> None:
+        """Do nothing before the first file."""
+
+    def done(self, outcome: Outcome) -> None:
+        """Print a line after each file."""
+        print(describe(outcome), file=sys.stderr)
+
+
+def describe(outcome: Outcome) -> str:
+    """Return one line about a file; its path may hold anything, so it is shown without control characters."""
+    path = shown_path(outcome.path)
+    if outcome.status == "rejected":
+        return f"rejected  {path}: {outcome.reason}"
+    if outcome.status == "known":
+        return f"known     {path}: {outcome.reason or 'nothing new'}"
+    parts = [many(outcome.rows_read, "row"), f"{outcome.rows_accepted:,} accepted"]
+    for count, word in (
+        (outcome.rows_quarantined, "quarantined"),
+        (outcome.rows_duplicate, "duplicate"),
+        (outcome.rows_out_of_scope, "out of scope"),
+        (outcome.rows_superseded, "superseding"),
+    ):
+        parts += [f"{count:,} {word}"] if count else []
+    return f"accepted  {path}: {', '.join(parts)}"
+
+
+def describe_totals(outcomes: Sequence[Outcome]) -> str:
+    """Return one line about a batch."""
+    accepted = [outcome for outcome in outcomes if outcome.status == "accepted"]
+    known = sum(outcome.status == "known" for outcome in outcomes)
+    records = sum(outcome.rows_accepted for outcome in accepted)
+    quarantined = sum(outcome.rows_quarantined for outcome in accepted)
+    return (
+        f"{many(len(outcomes), 'file')}: {len(accepted)} accepted, {known} known already, "
+        f"{count_rejected(outcomes)} rejected; "
+        f"{many(records, 'new record')}, {many(quarantined, 'row')} quarantined"
+    )
+
+
+def count_rejected(outcomes: Sequence[Outcome]) -> int:
+    """Count the rejected files."""
+    return sum(outcome.status == "rejected" for outcome in outcomes)
+
+
+def describe_rejected(rejected: int, files: int) -> str:
+    """Say that files were rejected, and that the others, if there are any, were not stopped by it."""
+    return f"{rejected} of {many(files, 'file')} rejected" + ("; the others are done" if rejected < files else "")

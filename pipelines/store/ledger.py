@@ -1,0 +1,125 @@
+"""The ledger of files: what became of every delivered content, and whether it is known."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from pipelines.statements import first_row, one_number
+
+UNREAD = "unread-"  # begins the id of a file that could not be read; the rest is its path's hash
+EARLIER_IDS = 16  # report ids of a sender that a file with few ids of its own is judged with
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file: a row of the ledger. `status` is accepted, rejected or known (seen before)."""
+
+    path: str
+    source: str
+    status: str
+    file_id: str = ""
+    reason: str | None = None
+    rows_read: int = 0
+    rows_accepted: int = 0
+    rows_quarantined: int = 0
+    rows_duplicate: int = 0
+    rows_out_of_scope: int = 0
+    rows_superseded: int = 0
+
+    def adds_up(self) -> bool:
+        """Whether nothing is lost: accepted + quarantined + duplicates + out of scope = read."""
+        parts = (self.rows_accepted, self.rows_quarantined, self.rows_duplicate, self.rows_out_of_scope)
+        return sum(parts) == self.rows_read and min(parts) >= 0
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A try to ingest one content of one sender, and what it was tried with; so far nothing is said of its outcome."""
+
+    file_id: str
+    path: str
+    source: str
+    tried_with: str
+    rule_pack: str
+    run_id: str
+
+
+def path_text(path: Path) -> str:
+    """Return a path as the ledger keeps it: any bytes, as text."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def unread_id(path: Path) -> str:
+    """Return the id of a file that cannot be read: it is known by its path."""
+    return UNREAD + hashlib.sha256(os.fsencode(path)).hexdigest()
+
+
+def find(connection: duckdb.DuckDBPyConnection, attempt: Attempt) -> Outcome | None:
+    """Return what the ledger says of a content seen before, or None if it is to be tried.
+
+    A rejected file is tried again if it could fare otherwise, or could not be read; a withdrawn one stays out.
+    """
+    row = first_row(
+        connection,
+        "SELECT status, reason, tried_with FROM files WHERE file_id = ? AND source = ?",
+        [attempt.file_id, attempt.source],
+    )
+    if row is None or attempt.file_id.startswith(UNREAD):
+        return None
+    if row[0] == "rejected" and row[2] != attempt.tried_with:
+        return None
+    status = "rejected" if row[0] == "rejected" else "known"
+    return Outcome(attempt.path, attempt.source, status, attempt.file_id, row[1])
+
+
+def next_delivery_no(connection: duckdb.DuckDBPyConnection, attempt: Attempt) -> int:
+    """Return a number after every earlier one; an earlier rejection of this content makes room."""
+    number = one_number(connection, "SELECT coalesce(max(delivery_no), 0) + 1 FROM files")
+    connection.execute(
+        "DELETE FROM files WHERE file_id = ? AND source = ? AND status = 'rejected'", [attempt.file_id, attempt.source]
+    )
+    return number
+
+
+def write(
+    connection: duckdb.DuckDBPyConnection,
+    attempt: Attempt,
+    outcome: Outcome,
+    delivery_no: int,
+    reported: tuple[datetime | None, datetime | None] = (None, None),
+) -> None:
+    """Write a file's row; `reported` are the instants of its first and last report."""
+    row = asdict(outcome) | {
+        "delivery_no": delivery_no,
+        "first_report": reported[0],
+        "last_report": reported[1],
+        "rule_pack": attempt.rule_pack,
+        "ingested_at": datetime.now(UTC),
+        "run_id": attempt.run_id,
+        "tried_with": attempt.tried_with,
+    }
+    names = ", ".join(row)
+    marks = ", ".join(f"${name}" for name in row)
+    connection.execute(f"INSERT INTO files ({names}) VALUES ({marks})", row)
+
+
+def find_earlier_ids(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[str, ...]:
+    """Return the sender's last stored report ids, from its last files alone: all of its records may be many."""
+    oldest = one_number(
+        connection,
+        """SELECT coalesce(min(delivery_no), 0) FROM (
+             SELECT delivery_no FROM files WHERE source = ? AND rows_accepted > 0 ORDER BY delivery_no DESC LIMIT ?)""",
+        [source, EARLIER_IDS],
+    )
+    rows = connection.execute(
+        """SELECT report_id FROM records WHERE source = ? AND delivery_no >= ?
+           ORDER BY delivery_no DESC, line_number DESC LIMIT ?""",
+        [source, oldest, EARLIER_IDS],
+    ).fetchall()
+    return tuple(str(row[0]) for row in rows)

@@ -1,0 +1,112 @@
+"""A checked file: what reading and checking a delivered file leaves, as plain values that a store can take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+
+from schemas.pack import Pack
+
+INSTANT = pa.timestamp("us", "UTC")
+DUPLICATE, CONFLICT = "duplicate", "conflict"  # why a row that shares its report id is left out
+
+BAD_CELLS = pa.schema(
+    [
+        ("line_number", pa.int64()),
+        ("report_id", pa.string()),
+        ("column_name", pa.string()),
+        ("check_name", pa.string()),
+        ("allowed", pa.string()),
+        ("value", pa.string()),
+    ]
+)
+# the delivered lines of rows with a bad cell, cut; the fingerprint is that of the whole line
+RAW_LINES = pa.schema([("line_number", pa.int64()), ("text", pa.string()), ("fingerprint", pa.uint64())])
+# rows that share a report id with another row of their file; `accepted` if every cell of the row is good
+ROWS_LEFT_OUT = pa.schema(
+    [("line_number", pa.int64()), ("report_id", pa.string()), ("accepted", pa.bool_()), ("kind", pa.string())]
+)
+_PACKED = pa.schema(
+    [
+        ("line_number", pa.uint32()),
+        ("report_id", pa.string()),
+        ("reported_at", INSTANT),
+        ("region", pa.string()),
+        ("age_band", pa.uint8()),
+        ("sex", pa.uint8()),
+        ("pain_score", pa.uint8()),
+        ("duration_days", pa.uint16()),
+        ("answered", pa.uint32()),
+        ("yes", pa.uint32()),
+    ]
+)
+
+
+def accepted_schema(pack: Pack) -> pa.Schema:
+    """Return the columns of accepted rows as they are packed; the pack's numbers and choices have one each."""
+    own = [(name, pa.uint16()) for name in pack.own_numbers] + [(name, pa.uint8()) for name in pack.choices]
+    return pa.schema([*_PACKED, *(pa.field(name, kind) for name, kind in own)])
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Why a file is not stored. `is_passing`: it may fare otherwise the next time, with the same settings."""
+
+    reason: str
+    is_passing: bool = False
+
+
+@dataclass(frozen=True)
+class CheckedBlock:
+    """Some rows of a file: the accepted ones, every bad cell of the others, and their lines as delivered.
+
+    The tables are as `accepted_schema`, BAD_CELLS and RAW_LINES.
+    """
+
+    accepted: pa.Table
+    bad_cells: pa.Table
+    raw_lines: pa.Table
+
+
+@dataclass(frozen=True)
+class RowCounts:
+    """What became of the lines of a file or a block, and the first and last instant of its accepted rows."""
+
+    rows: int = 0
+    blank: int = 0
+    out_of_scope: int = 0
+    bad_rows: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+
+    def __add__(self, other: RowCounts) -> RowCounts:
+        return RowCounts(
+            self.rows + other.rows,
+            self.blank + other.blank,
+            self.out_of_scope + other.out_of_scope,
+            self.bad_rows + other.bad_rows,
+            min(filter(None, (self.first, other.first)), default=None),
+            max(filter(None, (self.last, other.last)), default=None),
+        )
+
+
+@dataclass(frozen=True)
+class CheckedFile:
+    """A file that may be stored.
+
+    `rows_left_out` is as ROWS_LEFT_OUT. `blocks` can be read as often as needed; the last ones hold the cells of
+    conflicts.
+    """
+
+    file_id: str
+    source: str
+    counts: RowCounts
+    rows_left_out: pa.Table
+    blocks: Iterable[CheckedBlock]
+
+    def count_left_out(self, kind: str) -> int:
+        """Count the rows left out for one reason."""
+        return int(self.rows_left_out.column("kind").to_pylist().count(kind))
