@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
-from importlib.resources import files
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined
-
 from pipelines.files import put_in_place
-from pipelines.pages import svg
-from pipelines.pages.words import change, count
+from pipelines.pages.style import render
 from pipelines.report.alarms import ABOVE, AS_EXPECTED, RAISED
 from pipelines.report.folder import write_private
-from pipelines.report.week import Row
 
 INDEX = "index.html"
 KEY_NUMBERS = ("reports", "emergency", "could_be_emergency", "unresolved")
@@ -22,13 +19,23 @@ JUDGED = (AS_EXPECTED, ABOVE, RAISED)
 _WEEK = re.compile(r"\d{4}-M?W\d{2}")
 
 
+@dataclass(frozen=True)
+class ListedWeek:
+    """A published week. counts: this week's and the week before's of each key number; alarms: None if not judged."""
+
+    week: str
+    counts: Mapping[str, tuple[int | None, int | None]]
+    alarms: int | None
+    files: Sequence[str]
+
+
 def write_index(reports: Path) -> Path:
-    """Writes the index of the weeks whose folders are in `reports`, in place of the one before."""
+    """Write the index of the weeks whose folders are in `reports`, in place of the one before."""
     folders = sorted(filter(_is_week, reports.iterdir()), key=_place, reverse=True)
     weeks = [_week(folder) for folder in folders]
     fresh = reports / f".{INDEX}.new"
     fresh.unlink(missing_ok=True)
-    write_private(reports, fresh.name, _page(weeks))
+    write_private(reports, fresh.name, render("report/index.html.jinja", weeks=weeks))
     put_in_place(fresh, reports / INDEX, 0o600)
     return reports / INDEX
 
@@ -42,14 +49,14 @@ def _place(folder: Path) -> tuple[str, str]:
     return folder.name.replace("M", ""), folder.name
 
 
-def _week(folder: Path) -> Row:
+def _week(folder: Path) -> ListedWeek:
     """A week's name, its files and, as far as its CSVs can be read, its numbers."""
     numbers = {row.get("name"): row for row in _rows(folder / "data/key_numbers.csv")}
     counts = {name: _counts(numbers.get(name, {})) for name in KEY_NUMBERS}
     judged = numbers.get("reports", {}).get("expectation") in JUDGED
     alarms = len(_rows(folder / "data/alarms.csv")) or (0 if judged else None)
     names = [name for name in ("internal.html", "report.pdf", "report.md") if (folder / name).is_file()]
-    return {"week": folder.name, "counts": counts, "alarms": alarms, "files": names}
+    return ListedWeek(folder.name, counts, alarms, names)
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -66,12 +73,3 @@ def _counts(row: dict[str, str]) -> tuple[int | None, int | None]:
     texts = (row.get("reports"), row.get("previous_week"))
     now, before = (int(text) if text and re.fullmatch(r"\d{1,18}", text, re.ASCII) else None for text in texts)
     return now, before
-
-
-def _page(weeks: list[Row]) -> str:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"count": count, "change": change}
-    template = environment.from_string(
-        (files("pipelines.report.templates") / "index.html.jinja").read_text(encoding="utf-8")
-    )
-    return template.render(weeks=weeks, style=svg.COLORS)
