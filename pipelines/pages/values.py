@@ -45,16 +45,16 @@ class Text:
     tag: a word of a fixed set before the note; code: a name of the database; strong: it must be seen.
     """
 
-    words: str
+    text: str
     note: str = ""
     tag: str = ""
     code: bool = False
     strong: bool = False
 
     @property
-    def full_note(self) -> str:
-        """The note, and the tag before it."""
-        return ": ".join(filter(None, (self.tag, self.note)))
+    def value(self) -> str:
+        """The words."""
+        return self.text
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,16 @@ class Level:
     name: str
     note: str = ""
 
+    @property
+    def text(self) -> str:
+        """What the level is called."""
+        return LEVELS[self.name]
+
+    @property
+    def value(self) -> str:
+        """The level's name in the tables."""
+        return self.name
+
 
 @dataclass(frozen=True)
 class Share:
@@ -71,6 +81,16 @@ class Share:
 
     part: int
     whole: int
+
+    @property
+    def text(self) -> str:
+        """A percentage; empty if the whole is too small for one."""
+        return words.share(self.part, self.whole)
+
+    @property
+    def value(self) -> float | None:
+        """The share, 0 to 1."""
+        return self.part / self.whole if self.whole else None
 
 
 @dataclass(frozen=True)
@@ -80,6 +100,16 @@ class Change:
     now: int | None
     before: int | None
 
+    @property
+    def text(self) -> str:
+        """The difference, signed."""
+        return words.change(self.now, self.before)
+
+    @property
+    def value(self) -> int | None:
+        """The count before: that of now has a column of its own."""
+        return self.before
+
 
 @dataclass(frozen=True)
 class ThenNow:
@@ -87,6 +117,16 @@ class ThenNow:
 
     then: int | None
     now: int | None
+
+    @property
+    def text(self) -> str:
+        """Both counts."""
+        return f"{words.count(self.then)} → {words.count(self.now)}"
+
+    @property
+    def value(self) -> int | None:
+        """The count as it is known now."""
+        return self.now
 
 
 @dataclass(frozen=True)
@@ -96,13 +136,32 @@ class Dated:
     count: int
     week: str
 
+    @property
+    def text(self) -> str:
+        """The count with its week."""
+        return f"{words.count(self.count)} ({self.week})"
+
+    @property
+    def value(self) -> int:
+        """The count."""
+        return self.count
+
 
 @dataclass(frozen=True)
 class Bars:
-    """Parts of a bar, each with its paint; a bar of `whole` is as wide as the column."""
+    """Parts of a bar, each with its paint; a bar of `whole` is as wide as the column. For the eye alone."""
 
     parts: Sequence[tuple[str, float]]
     whole: float
+
+    @property
+    def text(self) -> str:
+        """Nothing: a column beside it has the numbers."""
+        return ""
+
+    @property
+    def value(self) -> None:
+        """Nothing, either."""
 
     @property
     def length(self) -> float:
@@ -110,7 +169,8 @@ class Bars:
         return round(100 * sum(part for _, part in self.parts) / self.whole, 1) if self.whole else 0
 
 
-Cell = str | int | float | None | tuple[str, ...] | Text | Level | Share | Change | ThenNow | Dated | Bars
+TypedCell = Text | Level | Share | Change | ThenNow | Dated | Bars  # each has a text for people, a value for a CSV
+Cell = str | int | float | None | tuple[str, ...] | TypedCell
 
 NUMBERS: Mapping[Kind, Callable[[float], str]] = {
     Kind.COUNT: lambda value: words.count(int(value)),
@@ -130,53 +190,23 @@ def cell_text(cell: Cell, kind: Kind) -> str:
             return cell
         case tuple():
             return ", ".join(cell)
-        case Text():
-            return cell.words
-        case Level():
-            return LEVELS[cell.name]
-        case Share():
-            return words.share(cell.part, cell.whole)
-        case Change():
-            return words.change(cell.now, cell.before)
-        case ThenNow():
-            return f"{words.count(cell.then)} → {words.count(cell.now)}"
-        case Dated():
-            return f"{words.count(cell.count)} ({cell.week})"
-        case Bars():
-            return ""
-    return NUMBERS[kind](cell)
+        case int() | float():
+            return NUMBERS[kind](cell)
+    return cell.text
 
 
 def cell_note(cell: Cell) -> str:
-    """Return the note under a cell; empty if it has none."""
-    match cell:
-        case Text():
-            return cell.full_note
-        case Level():
-            return cell.note
-    return ""
+    """Return the note under a cell, with the tag before it; empty if it has none."""
+    if isinstance(cell, Text):
+        return ": ".join(filter(None, (cell.tag, cell.note)))
+    return cell.note if isinstance(cell, Level) else ""
 
 
 def cell_value(cell: Cell) -> object:
-    """Return a cell as a CSV holds it: exact, one value; of a change the count before."""
-    match cell:
-        case tuple():
-            return "; ".join(cell)
-        case Text():
-            return cell.words
-        case Level():
-            return cell.name
-        case Share():
-            return cell.part / cell.whole if cell.whole else None
-        case Change():
-            return cell.before
-        case ThenNow():
-            return cell.now
-        case Dated():
-            return cell.count
-        case Bars():
-            return None
-    return cell
+    """Return a cell as a CSV holds it: exact, and one value."""
+    if isinstance(cell, tuple):
+        return "; ".join(cell)
+    return cell.value if isinstance(cell, TypedCell) else cell
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pipelines.pages.charts import Series
 from pipelines.pages.document import Block, Callout, Chart, DataFiles, Gallery, Group, Layout, Row, Section, Table
 from pipelines.pages.plots import WIDE, WeeklyColumns
-from pipelines.pages.values import Bars, Column, Kind, Text
+from pipelines.pages.values import Bars, Cell, Column, Kind, Text
 from pipelines.report.quality import COUNT_MEASURES, LATE_DAYS, Quality, SourceQuality, find_quality
 from pipelines.report.week import WeekTables
 from pipelines.report.wording import BALANCED, QUALITY_LEAD, UNBALANCED
@@ -57,14 +57,14 @@ def _source_table(found: Quality) -> Table:
         Column("Median delay, days", Kind.TENTHS),
         Column(f"Over {LATE_DAYS} days late", Kind.PERCENT),
     )
-    rows = [_source_row(source, source.median_delay_days) for source in found.sources]
-    total = _source_row(found.total, Text("")) if len(rows) > 1 else None
+    rows = [Row(_source_cells(source, source.median_delay_days), key=source.source) for source in found.sources]
+    total = Row(_source_cells(found.total, Text(""))) if len(rows) > 1 else None
     return Table("quality", columns, rows, total, empty="Nothing is recorded about this week's deliveries.")
 
 
-def _source_row(source: SourceQuality, delay: float | Text | None) -> Row:
+def _source_cells(source: SourceQuality, delay: Cell) -> tuple[Cell, ...]:
     counts = (source.counts[measure] for measure in COUNT_MEASURES)
-    return Row((source.source, *counts, delay, source.late_share), key=source.source)
+    return source.source, *counts, delay, source.late_share
 
 
 def _trend_charts(tables: WeekTables) -> Sequence[Chart]:

@@ -8,7 +8,8 @@ from datetime import date
 
 from pipelines.pages.document import Block, DataFiles, Row, Section, Table
 from pipelines.pages.labels import series_label
-from pipelines.pages.values import Cell, Change, Column, Kind, Text, ThenNow, cell_text
+from pipelines.pages.values import Cell, Column, Kind, Text, ThenNow, cell_text
+from pipelines.pages.words import change
 from pipelines.report.rows import Revision
 from pipelines.report.week import WEEKS_SHOWN, WeekTables
 from pipelines.report.wording import REVISIONS_LEAD
@@ -94,8 +95,8 @@ def _row(week: RevisedWeek, pack: Pack) -> Row:
 
 def _then_and_change(week: RevisedWeek, series: str) -> tuple[Cell, Cell]:
     if found := week.find(series):
-        return ThenNow(found.as_reported, found.as_known_now), Change(found.as_known_now, found.as_reported)
-    return ("as published", Change(0, 0)) if week.is_compared else (None, None)
+        return ThenNow(found.as_reported, found.as_known_now), change(found.as_known_now, found.as_reported)
+    return ("as published", change(0, 0)) if week.is_compared else (None, None)
 
 
 def _in_words(row: Revision) -> str:
