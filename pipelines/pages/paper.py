@@ -35,7 +35,7 @@ from pipelines.pages.values import Cell, Column, Kind, cell_note, cell_text
 
 FONT = "Libertinus Serif"
 TEXT_UNITS = {1: 11, 2: 15, 5: 19}  # size of a chart's words if so many stand side by side
-PANELS_ACROSS = 5
+PANELS_ACROSS, METERS_ACROSS = 5, 3
 PAINTS = PALETTE["light"]
 
 Json = dict[str, Any]  # what typst reads: texts, numbers, lists and objects of them
@@ -119,6 +119,7 @@ def _table(table: Table) -> list[Json]:
         "name": table.name,
         "caption": table.caption,
         "left_out": table.left_out,
+        "across": METERS_ACROSS if table.layout is Layout.METERS else 1,
         "columns": [column.title for _, column in shown],
         "numbers": [column.is_number for _, column in shown],
         "rows": [_row(row, shown) for row in rows],
