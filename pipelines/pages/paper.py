@@ -101,7 +101,7 @@ def _block(block: Block) -> list[Json]:
         case Accordion():
             return _blocks(block.parts)
         case Beside():
-            return _blocks((block.left, block.right))
+            return [{"kind": "beside", "left": _block(block.left), "right": _block(block.right)}]
     return []
 
 

@@ -7,10 +7,11 @@ import re
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -149,9 +150,16 @@ def test_no_value_is_markup_in_the_pdf(hostile: Path) -> None:
     assert (hostile / "report.pdf").read_bytes().startswith(b"%PDF-")
 
 
+def blocks_of(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every block of what the paper's template gets, with those that are beside each other."""
+    for section in content["sections"]:
+        for block in section["blocks"]:
+            yield from [*block["left"], *block["right"]] if block["kind"] == "beside" else [block]
+
+
 def test_every_chart_and_row_reaches_the_pdf(reports: Path, pack: Pack) -> None:
     folder, content = reports / WEEK, paper_content(document_of(reports.parent / "summaries.duckdb", pack))
-    blocks = [block for section in content["sections"] for block in section["blocks"]]
+    blocks = list(blocks_of(content))
     drawn = [chart["alt"] for block in blocks if block["kind"] == "charts" for chart in block["charts"]]
     key_numbers_have_trends_on_the_page_alone = 6
     assert (
@@ -190,7 +198,7 @@ def test_every_form_has_the_same_titles_leads_and_column_names(reports: Path, pa
         assert section.title in markdown.words
         assert section.lead in markdown.words
     for name in ("alarms", "revisions"):
-        (block,) = [b for part in on_paper["sections"] for b in part["blocks"] if b.get("name") == name]
+        (block,) = [block for block in blocks_of(on_paper) if block.get("name") == name]
         assert block["columns"] == page.tables[name]["0"]
         assert all(title in markdown.words for title in block["columns"])
 
