@@ -11,7 +11,7 @@ from pipelines.files import sync_folder
 
 
 def publish(out: Path, week: str, contents: Mapping[str, str | bytes]) -> Path:
-    """Writes the files into a folder beside the final one and renames it, so that no half report is seen.
+    """Write the files into a folder beside the final one and renames it, so that no half report is seen.
 
     What an interrupted run left there is put right first. One writer at a time: the caller holds the lock.
     """
@@ -34,7 +34,7 @@ def publish(out: Path, week: str, contents: Mapping[str, str | bytes]) -> Path:
 
 
 def write_private(folder: Path, name: str, content: str | bytes) -> None:
-    """Writes a new file of mode 0600 into a folder of mode 0700, down to the disk."""
+    """Write a new file of mode 0600 into a folder of mode 0700, down to the disk."""
     path = folder / name
     for parent in dict.fromkeys((folder, path.parent)):
         parent.mkdir(exist_ok=True)

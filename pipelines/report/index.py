@@ -60,7 +60,7 @@ def _week(folder: Path) -> ListedWeek:
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV; none where it is not there or damaged: an old folder must not stop a new report."""
+    """Return the rows of a CSV; none if it is missing or damaged: an old folder must not stop a new report."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))

@@ -231,7 +231,7 @@ def _from_to(row: CauseCount | RegionCount) -> str:
 
 
 def _than_before(tables: WeekTables, number: KeyNumber) -> str:
-    """The difference where there is a week before; a part of a week is not compared with a whole one."""
+    """The difference if there is a week before; a part of a week is not compared with a whole one."""
     return f", {_compared(number)}" if tables.is_complete and number.before is not None else ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, timedelta
@@ -11,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 import duckdb
 
+from pipelines.connections import read_only
 from pipelines.errors import StateError, UsageError
 from pipelines.pages import charts
 from pipelines.report.rows import (
@@ -27,7 +29,6 @@ from pipelines.report.rows import (
     WeekShare,
 )
 from pipelines.statements import statement
-from schemas.tables import quoted
 
 WEEKS_SHOWN = 26
 TRENDS = ("weekly_triage", "weekly_causes", "weekly_regions", "weekly_revisions")  # read for all the weeks shown
@@ -39,8 +40,9 @@ SINGLE_WEEK = (
     "weekly_quality",
 )
 ABOUT = """SELECT rule_pack, time_zone, week_system, latest_week, version,
-  CAST(first_report AS VARCHAR) AS first_report, CAST(last_report AS VARCHAR) AS last_report,
-  CAST(published_at AS VARCHAR) AS published_at FROM about"""
+  CAST(first_report AT TIME ZONE time_zone AS VARCHAR) AS first_report,
+  CAST(last_report AT TIME ZONE time_zone AS VARCHAR) AS last_report,
+  CAST(published_at AT TIME ZONE time_zone AS VARCHAR) AS published_at FROM about"""
 COVERED = "SELECT DISTINCT week, week_start FROM weekly_triage ORDER BY week_start"
 BY_SOURCE = """SELECT source, CAST(sum(reports) AS BIGINT) AS reports FROM daily_summary
   WHERE report_date BETWEEN ? AND ? GROUP BY source ORDER BY source"""
@@ -139,7 +141,7 @@ def read_week(summaries: Path, week: str = "latest") -> WeekTables:
     if not summaries.is_file():
         raise UsageError(f"there are no summaries yet at {summaries}; make them first with: calfwatch run PATH...")
     try:
-        with duckdb.connect(str(summaries), read_only=True) as connection:
+        with contextlib.closing(read_only(summaries)) as connection:
             return _read(connection, week)
     except duckdb.Error as error:
         first_line = str(error).splitlines()[0]
@@ -176,11 +178,10 @@ def _read(connection: duckdb.DuckDBPyConnection, week: str) -> WeekTables:
 
 
 def _about(connection: duckdb.DuckDBPyConnection) -> About:
-    zone = connection.execute("SELECT time_zone FROM about").fetchone()
-    if zone is None:
+    rows = _select(connection, ABOUT).typed(About)
+    if not rows:
         raise UsageError("the summaries are empty; bring in reports first with: calfwatch run PATH...")
-    connection.execute(f"SET TimeZone = {quoted(zone[0])}")
-    return _select(connection, ABOUT).typed(About)[0]
+    return rows[0]
 
 
 def _choose(week: str, latest: str | None, covered: dict[date, str]) -> tuple[str, date]:
