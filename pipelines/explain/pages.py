@@ -6,18 +6,14 @@ week_pages(records, "2026-W47") -> index.html and a page a record, which the wee
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import cache, partial
-from importlib.resources import files
-from typing import Any
+from functools import partial
 
 import duckdb
-from jinja2 import Environment, StrictUndefined, Template
-from markupsafe import Markup
 
 from pipelines.errors import UsageError
 from pipelines.explain.explanation import explanation, withdrawn_note
-from pipelines.pages import svg
-from pipelines.report.labels import KIND_LABELS, LEVELS
+from pipelines.pages.labels import KIND_LABELS
+from pipelines.pages.style import render
 from pipelines.rules.solver import Space
 from pipelines.statements import Row, rows_by_name, statement
 from pipelines.store.database import get_state, stored_pack
@@ -30,14 +26,14 @@ STATE_ORDER = ("TRUE", "UNKNOWN", "FALSE")
 
 def explanation_page(found: Row) -> str:
     """An explanation (explain_report) as a self-contained page. Every value is escaped: a cell may hold anything."""
-    return _template("explain.html.jinja").render(
+    return render(
+        "explain/explain.html.jinja",
         found=found,
         rules=sorted(found.get("rules", []), key=lambda rule: STATE_ORDER.index(rule["state"])),
         label=partial(_label, NUMBER_LABELS | found.get("labels", {})),
         moment=_moment,
         kinds=KIND_LABELS,
         cause_label=partial(_label, found.get("cause_labels", {})),
-        **_style(),
     )
 
 
@@ -51,16 +47,6 @@ def _moment(text: str) -> str:
     return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _style() -> dict[str, Any]:
-    return {"level_labels": LEVELS, "chart_style": Markup(svg.STYLE), "paints": svg.PAINTS}  # noqa: S704 - constant
-
-
-@cache
-def _template(name: str) -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string((files("pipelines.explain.templates") / name).read_text(encoding="utf-8"))
-
-
 def week_pages(connection: duckdb.DuckDBPyConnection, week: str, most: int = MOST_PAGES) -> dict[str, str]:
     """File name -> page: a week's emergencies, then its unresolved records that could still be one, the latest first;
     at most `most`, and `index.html`, which says how many were left out.
@@ -70,9 +56,7 @@ def week_pages(connection: duckdb.DuckDBPyConnection, week: str, most: int = MOS
     rows = _rows_of_week(connection, week)
     found = _explained(connection, rows[:most])
     total = rows[0]["total"] if rows else 0
-    index = _template("explain_index.html.jinja").render(
-        week=week, pages=found, total=total, moment=_moment, **_style()
-    )
+    index = render("explain/explain_index.html.jinja", week=week, pages=found, total=total, moment=_moment)
     return {"index.html": index, **{name: explanation_page(each) for name, each in found.items()}}
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.resources import files
-
-from jinja2 import Environment, StrictUndefined, Template
 from sqlglot import exp
 
+from pipelines.pages.style import render
 from schemas.fields import CONTEXT_FIELDS
 from schemas.pack import ANY_CAUSE, Field, Pack, parse_condition
 
@@ -25,7 +22,8 @@ NEGATED = {exp.GT: exp.LTE, exp.GTE: exp.LT, exp.LT: exp.GTE, exp.LTE: exp.GT, e
 
 def pack_page(pack: Pack) -> str:
     """The whole pack in Markdown: fields, rules by level, evidence by cause, guidance, open readings, signature."""
-    return _template().render(
+    return render(
+        "explain/rules.md.jinja",
         pack=pack,
         levels=LEVEL_TITLES,
         guided=_guided(pack),
@@ -40,15 +38,6 @@ def _guided(pack: Pack) -> list[tuple[str, str]]:
     """Name and title of every cause with guidance, then of what is for any cause."""
     named = [(cause.name, cause.label) for cause in pack.causes] + [(ANY_CAUSE, "Any cause")]
     return [(name, title) for name, title in named if any(entry.cause == name for entry in pack.guidance)]
-
-
-@cache
-def _template() -> Template:
-    # plain text, not HTML; a cell's own signs are taken care of by `cell`
-    environment = Environment(autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701
-    return environment.from_string(
-        (files("pipelines.explain.templates") / "rules.md.jinja").read_text(encoding="utf-8")
-    )
 
 
 def _cell(text: object) -> str:

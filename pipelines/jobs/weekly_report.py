@@ -1,4 +1,7 @@
-"""The weekly reports that are asked for or due: made from a snapshot, published once, and then left as they are."""
+"""Write the weekly reports that are asked for or due: each is made from a snapshot and published once.
+
+write_week and write_due_reports -> _publish_reports (lock, snapshot, a report a week, index, record) -> _write_report
+"""
 
 from __future__ import annotations
 
@@ -24,10 +27,11 @@ UNPUBLISHED = ".calfwatch-unpublished"  # in `reports`: where a report is made b
 
 
 def write_week(home: Home, week: str, out: Path | None, as_known_now: bool, wait_seconds: float = 60) -> Path:
-    """A week's report and its folder. A published week is frozen: it is left, or copied to `out`, as it is.
+    """Return the folder of a week's report, which is written if it is not published yet, and copied to `out` if given.
 
-    A week that still runs is not published: its report so far goes to `reports/preliminary/`, anew each time.
-    Raises UsageError for a week that is not covered, LockedError where another run holds the home.
+    A published report never changes. A running week is not published: its report so far goes to `reports/preliminary/`
+    and is replaced each time. as_known_now, with `out`: write the report with the counts of now instead. Raises
+    UsageError for a week that is not covered, LockedError if another run holds the home.
     """
     from pipelines.report import write_report
 
@@ -35,45 +39,48 @@ def write_week(home: Home, week: str, out: Path | None, as_known_now: bool, wait
     if out:
         refuse_own_output(out, home.path)
     if as_known_now and out:
-        return write_report(home.summaries, published_pack(home), out, _week_name(home, week))
-    folder = home.reports / _week_name(home, week)
-    if not _is_report(folder) or _is_unfinished(home):
-        (folder,) = _write_weeks(home, [week], wait_seconds)
-    return _copied(folder, out) if out else folder
+        return write_report(home.summaries, published_pack(home), out, _find_week(home, week))
+    folder = home.reports / _find_week(home, week)
+    if not _has_report(folder) or _is_unfinished(home):
+        (folder,) = _publish_reports(home, [week], wait_seconds)
+    return _copy_report(folder, out) if out else folder
 
 
 def write_due_reports(home: Home, wait_seconds: float = 60) -> list[Path]:
-    """Publishes every week that ended since the last published one, oldest first; of a home without any, the last.
+    """Publish every week that ended since the last published one, oldest first; in a home without any, the last.
 
-    A schedule that missed a Monday leaves no hole. Raises LockedError where another run holds the home.
+    A schedule that missed a Monday leaves no hole. Raises LockedError if another run holds the home.
     """
     if not home.records.exists() and not home.summaries.exists():  # a schedule may start before the first file comes
         return []
-    ended = _ended_weeks(home)
-    published = [place for place, week in enumerate(ended) if _is_report(home.reports / week)]
+    ended = _list_ended_weeks(home)
+    published = [place for place, week in enumerate(ended) if _has_report(home.reports / week)]
     due = ended[published[-1] + 1 :] if published else ended[-1:]
-    return _write_weeks(home, due, wait_seconds) if due or _is_unfinished(home) else []
+    return _publish_reports(home, due, wait_seconds) if due or _is_unfinished(home) else []
 
 
-def _is_report(folder: Path) -> bool:
+def _has_report(folder: Path) -> bool:
     return (folder / "internal.html").exists()
 
 
 def _is_unfinished(home: Home) -> bool:
-    """Whether a run was killed between a report's rename and the end of what belongs to it."""
+    """Whether a run was killed before its reports were in the index and in the records."""
     return (home.reports / UNPUBLISHED).exists()
 
 
-def _write_weeks(home: Home, weeks: Sequence[str], wait_seconds: float) -> list[Path]:
-    """Writes the reports that are missing, from one snapshot of now: that of a Sunday does not know that the week is
-    over. Then the index, and what was reported is recorded; the folder UNPUBLISHED goes last."""
+def _publish_reports(home: Home, weeks: Sequence[str], wait_seconds: float) -> list[Path]:
+    """Write the reports that are missing, then the index, and record what was reported.
+
+    A new snapshot comes first: one of a Sunday does not know that the week is over. The folder UNPUBLISHED goes last:
+    as long as it is there, a later run finishes this one.
+    """
     from pipelines.report import write_index
 
     settings = load_settings(home.path)
     configured = configured_pack(home, settings)
     with database.writing(home, settings, configured, wait_seconds) as connection:
         publish_if_stale(connection, home, settings)
-        folders = [_write_report(connection, home, _week_name(home, week)) for week in weeks]
+        folders = [_write_report(connection, home, _find_week(home, week)) for week in weeks]
         write_index(home.reports)
         with database.transaction(connection):
             revisions.adopt(connection, home.reports)
@@ -85,10 +92,10 @@ def _write_report(connection: duckdb.DuckDBPyConnection, home: Home, week: str) 
     from pipelines.explain.pages import week_pages
     from pipelines.report import write_report
 
-    if _is_report(home.reports / week):  # a run before, or beside, was first
+    if _has_report(home.reports / week):  # a run before, or beside, was first
         return home.reports / week
     pages, pack = week_pages(connection, week), published_pack(home)
-    if week not in _ended_weeks(home):
+    if week not in _list_ended_weeks(home):
         return write_report(home.summaries, pack, home.reports / PRELIMINARY, week, pages)
     folder = write_report(home.summaries, pack, _make_unpublished(home), week, pages)
     with contextlib.closing(read_only(home.summaries)) as published:
@@ -99,7 +106,7 @@ def _write_report(connection: duckdb.DuckDBPyConnection, home: Home, week: str) 
 
 
 def _make_unpublished(home: Home) -> Path:
-    """A fresh folder, marked as ours, to make a report in."""
+    """Make a fresh folder, marked as ours, to make a report in."""
     _clear_unpublished(home)
     folder = home.reports / UNPUBLISHED
     folder.mkdir(mode=0o700)
@@ -114,28 +121,28 @@ def _clear_unpublished(home: Home) -> None:
         shutil.rmtree(folder)
 
 
-def _ended_weeks(home: Home) -> list[str]:
-    """Every covered week that is over by now, oldest first, whenever the snapshot was published."""
+def _list_ended_weeks(home: Home) -> list[str]:
+    """List the covered weeks that are over by now, oldest first; the snapshot may be older."""
     sql = """SELECT week FROM (SELECT DISTINCT week, week_start FROM weekly_triage), about
         WHERE week_start + 7 <= (now() AT TIME ZONE about.time_zone)::DATE ORDER BY week_start"""
     with open_for_reading(home.summaries) as connection:
         return [week for (week,) in connection.execute(sql).fetchall()]
 
 
-def _week_name(home: Home, week: str) -> str:
-    """The week; `latest` is the last covered one that is over."""
+def _find_week(home: Home, week: str) -> str:
+    """Return the week's name; `latest` is the last covered one that is over."""
     if week != "latest":
         if not re.fullmatch(r"\d{4}-M?W\d{2}", week):
             raise UsageError(f"'{week}' is not a week; write it as 2026-W47, or latest")
         return week
-    if not (ended := _ended_weeks(home)):
-        note = _withdrawn_note(home)
-        raise UsageError(f"no covered week is complete yet; a running one can be named with --week{note}")
+    if not (ended := _list_ended_weeks(home)):
+        note = _describe_withdrawn(home)
+        raise UsageError(f"no covered week is complete yet; name a running one with --week{note}")
     return ended[-1]
 
 
-def _withdrawn_note(home: Home) -> str:
-    """A word on withdrawn files, where the records can be read now: the snapshot does not know of them."""
+def _describe_withdrawn(home: Home) -> str:
+    """Say how many files were withdrawn, if the records can be read now; the snapshot does not know of them."""
     from pipelines.explain.explanation import withdrawn_note
 
     with contextlib.suppress(CalfwatchError), contextlib.closing(read_only(home.records)) as connection:
@@ -143,7 +150,7 @@ def _withdrawn_note(home: Home) -> str:
     return ""
 
 
-def _copied(published: Path, out: Path) -> Path:
+def _copy_report(published: Path, out: Path) -> Path:
     """Copy a published folder, byte for byte and with its times, to `out`."""
 
     def fill(folder: Path) -> None:

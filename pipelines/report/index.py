@@ -6,17 +6,14 @@ import contextlib
 import csv
 import os
 import re
-from importlib.resources import files
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-from jinja2 import Environment, StrictUndefined
 
 from pipelines.errors import UsageError
 from pipelines.files import put_in_place, temporary_beside, write_private
-from pipelines.pages import svg
-from pipelines.pages.words import change, count
+from pipelines.pages.style import render
 from pipelines.report.alarms import ABOVE, AS_EXPECTED, RAISED
-from pipelines.report.week import Row
 
 INDEX = "index.html"
 KEY_NUMBERS = ("reports", "emergency", "could_be_emergency", "unresolved")
@@ -24,6 +21,16 @@ JUDGED = (AS_EXPECTED, ABOVE, RAISED)
 HEAD = (b"<title>Weekly reports</title>", b"default-src 'none'; style-src 'unsafe-inline'; img-src data:")
 HEAD_BYTES = 1000
 _WEEK = re.compile(r"\d{4}-M?W\d{2}")
+
+
+@dataclass(frozen=True)
+class ListedWeek:
+    """A published week. counts: this week's and the week before's of each key number; alarms: None if not judged."""
+
+    week: str
+    counts: Mapping[str, tuple[int | None, int | None]]
+    alarms: int | None
+    files: Sequence[str]
 
 
 def write_index(reports: Path) -> Path:
@@ -36,7 +43,7 @@ def write_index(reports: Path) -> Path:
     folders = sorted(filter(_is_week, reports.iterdir()), key=_place, reverse=True)
     weeks = [_week(folder) for folder in folders]
     fresh = temporary_beside(reports / INDEX)
-    write_private(reports, fresh.name, _page(weeks))
+    write_private(reports, fresh.name, render("report/index.html.jinja", weeks=weeks))
     put_in_place(fresh, reports / INDEX, 0o600)
     return reports / INDEX
 
@@ -62,18 +69,18 @@ def _place(folder: Path) -> tuple[str, str]:
     return folder.name.replace("M", ""), folder.name
 
 
-def _week(folder: Path) -> Row:
+def _week(folder: Path) -> ListedWeek:
     """A week's name, its files and, as far as its CSVs can be read, its numbers."""
     numbers = {row.get("name"): row for row in _rows(folder / "data/key_numbers.csv")}
     counts = {name: _counts(numbers.get(name, {})) for name in KEY_NUMBERS}
     judged = numbers.get("reports", {}).get("expectation") in JUDGED
     alarms = len(_rows(folder / "data/alarms.csv")) or (0 if judged else None)
     names = [name for name in ("internal.html", "report.pdf", "report.md") if (folder / name).is_file()]
-    return {"week": folder.name, "counts": counts, "alarms": alarms, "files": names}
+    return ListedWeek(folder.name, counts, alarms, names)
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV; none where it is not there or damaged: an old folder must not stop a new report."""
+    """Return the rows of a CSV; none if it is missing or damaged: an old folder must not stop a new report."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file))
@@ -86,12 +93,3 @@ def _counts(row: dict[str, str]) -> tuple[int | None, int | None]:
     texts = (row.get("reports"), row.get("previous_week"))
     now, before = (int(text) if text and re.fullmatch(r"\d{1,18}", text, re.ASCII) else None for text in texts)
     return now, before
-
-
-def _page(weeks: list[Row]) -> str:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"count": count, "change": change}
-    template = environment.from_string(
-        (files("pipelines.report.templates") / "index.html.jinja").read_text(encoding="utf-8")
-    )
-    return template.render(weeks=weeks, style=svg.COLORS)

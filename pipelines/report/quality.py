@@ -1,85 +1,110 @@
-"""The week's data quality: by source, in total, why cells were refused, how complete the answers are."""
+"""Work out the week's data quality: by source, in total, why cells were refused, how complete the answers are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from statistics import median
 
-from pipelines.report.labels import field_labels, plain
-from pipelines.report.week import Row, WeekTables
+from pipelines.pages.labels import field_labels, plain
+from pipelines.report.rows import Measure
+from pipelines.report.week import WeekTables
 from schemas.pack import Pack
 
-REASONS_SHOWN = 12
 LATE_DAYS = 7
 USUAL_WEEKS = 4
 ROW_MEASURES = ("rows_accepted", "rows_quarantined", "rows_duplicate", "rows_out_of_scope")
 COUNT_MEASURES = ("files_accepted", "files_rejected", "rows_read", *ROW_MEASURES, "rows_superseded")
 
 
-def quality(tables: WeekTables, pack: Pack) -> Row:
-    """Data quality of the week: by source, in total, why cells were refused, how complete the answers are."""
-    rows = tables.now("weekly_quality")
-    sources = [
-        {"source": source} | _measures(row for row in rows if row["source"] == source)
-        for source in sorted({row["source"] for row in rows})
-    ]
-    total = {name: _sum(source[name] for source in sources) for name in COUNT_MEASURES}
-    reasons = _reasons(rows)
-    return {
-        "sources": sources,
-        "total": total,
-        "late_share": _weighted(tables, [r for r in rows if r["measure"] == "late_share"]),
-        "balanced": (total["rows_read"] or 0) == sum(total[name] or 0 for name in ROW_MEASURES),
-        "reasons": reasons[:REASONS_SHOWN],
-        "reasons_more": len(reasons[REASONS_SHOWN:]),
-        "most_cells": max((cells for _, cells in reasons), default=0),
-        "completeness": _completeness(tables, pack, rows),
-    }
+@dataclass(frozen=True)
+class SourceQuality:
+    """What one source delivered. counts: by measure, None where the week has none; late_share: 0 to 1."""
+
+    source: str
+    counts: Mapping[str, int | None]
+    median_delay_days: float | None
+    late_share: float | None
 
 
-def usual_late_share(tables: WeekTables) -> float | None:
-    """The middle late share of the weeks shown before the last two, whose late reports may still be on their way.
+@dataclass(frozen=True)
+class Quality:
+    """The week's data quality. total: the counts of all sources; reasons: check and cells, the most frequent first;
+    completeness: field and share answered (0 to 1), the least complete first."""
 
-    None where fewer than USUAL_WEEKS of them are known.
+    sources: Sequence[SourceQuality]
+    total: SourceQuality
+    reasons: Sequence[tuple[str, int]]
+    completeness: Sequence[tuple[str, float]]
+
+    def count(self, measure: str) -> int:
+        """Return a count of all sources; none recorded is 0."""
+        return self.total.counts[measure] or 0
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether every row read is accounted for."""
+        return self.count("rows_read") == sum(map(self.count, ROW_MEASURES))
+
+
+def find_quality(tables: WeekTables, pack: Pack) -> Quality:
+    """Work out the data quality of the week."""
+    names = sorted({row.source for row in tables.measures})
+    sources = [_source(name, [row for row in tables.measures if row.source == name]) for name in names]
+    counts = {name: _sum(source.counts[name] for source in sources) for name in COUNT_MEASURES}
+    late = _weighted(tables, _measured(tables.measures, "late_share"))
+    return Quality(
+        sources=sources,
+        total=SourceQuality("All sources", counts, None, late),
+        reasons=_reasons(tables.measures),
+        completeness=_completeness(tables, pack),
+    )
+
+
+def find_usual_late_share(tables: WeekTables) -> float | None:
+    """Return the middle late share of the weeks shown before the last two, whose late reports may be on their way.
+
+    None if fewer than USUAL_WEEKS of them are known.
     """
     last_settled = tables.start - timedelta(weeks=2)
-    rows = tables.tables["quality_trend"].rows
-    shares = [r["share"] for r in rows if r["measure"] == "late_share" and r["week_start"] <= last_settled]
+    rows = (row for row in tables.quality_trend if row.measure == "late_share")
+    shares = [row.share for row in rows if row.week_start <= last_settled]
     return median(shares) if len(shares) >= USUAL_WEEKS else None
 
 
-def _measures(rows: Iterable[Row]) -> Row:
-    """One source's measures; None where the week has no such row."""
-    found = {row["measure"]: row["value"] for row in rows if row["item"] is None}
-    counts = {name: _whole(found.get(name)) for name in COUNT_MEASURES}
-    return counts | {name: found.get(name) for name in ("median_delay_days", "late_share")}
+def _source(name: str, rows: Iterable[Measure]) -> SourceQuality:
+    values = {row.measure: row.value for row in rows if row.item is None}
+    counts = {measure: _whole(values.get(measure)) for measure in COUNT_MEASURES}
+    return SourceQuality(name, counts, values.get("median_delay_days"), values.get("late_share"))
 
 
-def _reasons(rows: Iterable[Row]) -> list[tuple[str, int]]:
-    cells: dict[str, int] = {}
-    for row in rows:
-        if row["measure"] == "quarantine_reason":
-            cells[row["item"]] = cells.get(row["item"], 0) + round(row["value"])
+def _measured(rows: Iterable[Measure], measure: str) -> list[Measure]:
+    return [row for row in rows if row.measure == measure]
+
+
+def _reasons(rows: Iterable[Measure]) -> list[tuple[str, int]]:
+    cells: Counter[str] = Counter()
+    for row in _measured(rows, "quarantine_reason"):
+        cells[row.item or ""] += round(row.value or 0)
     return sorted(cells.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
-def _completeness(tables: WeekTables, pack: Pack, rows: Iterable[Row]) -> list[tuple[str, float]]:
+def _completeness(tables: WeekTables, pack: Pack) -> list[tuple[str, float]]:
     """Label and share answered of each field over all sources, the least complete first."""
-    by_field: dict[str, list[Row]] = {}
-    for row in rows:
-        if row["measure"] == "completeness":
-            by_field.setdefault(row["item"], []).append(row)
+    by_field: dict[str, list[Measure]] = {}
+    for row in _measured(tables.measures, "completeness"):
+        by_field.setdefault(row.item or "", []).append(row)
     labels = field_labels(pack)
     shares = [(labels.get(name, plain(name)), _weighted(tables, found)) for name, found in by_field.items()]
     known = [(label, value) for label, value in shares if value is not None]
     return sorted(known, key=lambda pair: (pair[1], pair[0]))
 
 
-def _weighted(tables: WeekTables, rows: Iterable[Row]) -> float | None:
+def _weighted(tables: WeekTables, rows: Iterable[Measure]) -> float | None:
     """A share over all sources: each source's share weighs as many reports as it has this week."""
-    known = [(row["value"], tables.reports_by_source.get(row["source"], 0)) for row in rows]
-    known = [(value, weight) for value, weight in known if value is not None]
+    known = [(row.value, tables.reports_by_source.get(row.source, 0)) for row in rows if row.value is not None]
     weights = sum(weight for _, weight in known)
     return sum(value * weight for value, weight in known) / weights if weights else None
 

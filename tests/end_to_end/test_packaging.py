@@ -33,7 +33,9 @@ def test_the_wheel_holds_code_sql_and_rules_and_no_data(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"pipelines", "schemas", "sql", "data"}
     assert not [name for name in names if name.endswith((".csv", ".gz", ".duckdb"))]
-    templates = {f"pipelines/report/templates/{name}" for name in ("index.html.jinja", "report.typ")}
+    names_of_pages = ("document.html.jinja", "blocks.html.jinja", "base.css", "document.css", "document.typ")
+    templates = {f"pipelines/pages/templates/{name}" for name in names_of_pages}
+    templates |= {f"pipelines/report/templates/{name}" for name in ("index.html.jinja", "index.css")}
     templates |= {"pipelines/explain/templates/rules.md.jinja", "sql/store/insert_records.sql"}
     assert {"data/rules/calf_pain.toml", "sql/views/weekly_triage.sql", *templates} <= set(names)
 

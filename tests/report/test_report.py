@@ -18,11 +18,12 @@ import pytest
 
 from pipelines import files
 from pipelines.errors import StateError, UsageError
+from pipelines.pages.labels import LEVELS as LEVEL_LABELS
 from pipelines.pages.words import change, percent, share, span
 from pipelines.report import folder as report_folder
 from pipelines.report import write_report
-from pipelines.report.labels import LEVELS as LEVEL_LABELS
-from pipelines.report.quality import COUNT_MEASURES, REASONS_SHOWN
+from pipelines.report.quality import COUNT_MEASURES
+from pipelines.report.quality_section import REASONS_SHOWN
 from pipelines.report.week import SINGLE_WEEK, TRENDS
 from schemas.fields import AGE_BANDS, SEXES
 from schemas.pack import Pack
@@ -517,7 +518,7 @@ def test_many_quarantine_reasons_are_cut_and_counted(changed: Callable[..., Page
         "'column_' || i || ': check', i FROM range(1, 21) t(i)"
     )
     assert len(page.tables["reasons"]) == 1 + REASONS_SHOWN
-    assert re.search(r"\d+ more reasons in the CSV", page.text)
+    assert re.search(r"\d+ more reasons are in the CSV", page.text)
 
 
 # -------------------------------------------------------------------------------------------- what is said

@@ -11,8 +11,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from pipelines.pages.labels import series_label
 from pipelines.report import write_report
-from pipelines.report.labels import series_label
 from schemas.pack import Pack
 from tests.support.invented import Made, make_summaries
 from tests.support.pages import NONE, Page, page_of, rows_of, shown
@@ -143,7 +143,7 @@ def test_what_is_above_its_bound_without_an_alarm_is_not_said_to_be_within(
 def test_more_alarms_than_fit_are_counted(changed: Callable[..., Page]) -> None:
     page = changed("UPDATE weekly_signals SET status = 'alarm', rank = 1 WHERE week = '2026-W46'")
     assert len(page.tables["alarms"]) == 1 + 15
-    assert "26 more in the CSV." in page.text
+    assert "26 more alarms are in the CSV." in page.text
     assert page.html.count('id="curve-') == 2 * 6  # a title and a description each
 
 
@@ -363,5 +363,5 @@ def test_many_revised_weeks_are_cut_and_counted(changed: Callable[..., Page]) ->
         "FROM range(15) t(i)"
     )
     assert len(page.tables["revisions"]) == 1 + 12
-    assert "5 more weeks in the CSV." in page.text
+    assert "5 more weeks are in the CSV." in page.text
     assert NONE not in page.tables["revisions"]["2026-W45"]

@@ -1,0 +1,19 @@
+"""The tables of a document as CSVs: every row, exact values."""
+
+from __future__ import annotations
+
+from pipelines.pages.document import Document, Table
+from pipelines.pages.values import cell_value
+from pipelines.text import csv_text
+
+
+def as_csvs(document: Document) -> dict[str, str]:
+    """Map the name of each exported table to its CSV."""
+    return {table.name: as_csv(table) for table in document.exported_tables()}
+
+
+def as_csv(table: Table) -> str:
+    """Return all rows of a table as CSV: the columns that have a name there."""
+    named = [(place, column.name) for place, column in enumerate(table.columns) if column.name]
+    rows = ([cell_value(row.cells[place]) for place, _ in named] for row in table.rows)
+    return csv_text([name for _, name in named], rows)

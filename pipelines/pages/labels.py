@@ -1,0 +1,63 @@
+"""What levels, kinds of guidance, causes, fields and series are called on every page."""
+
+from __future__ import annotations
+
+from schemas.pack import Pack
+
+UNKNOWN = "unknown"
+
+# the order of danger, which is also the stacking order from the base line up
+LEVELS = {
+    "emergency": "Emergency",
+    "contact_doctor": "Contact a doctor",
+    "unresolved": "Unresolved",
+    "self_care": "Self-care",
+}
+LEVEL_MEANINGS = {
+    "emergency": "an emergency criterion is met",
+    "contact_doctor": "a criterion for seeing a doctor is met",
+    "unresolved": "open answers could still change the level",
+    "self_care": "every criterion is answered with no",
+}
+KIND_LABELS = {
+    "self_care": "Self-care",
+    "treatment": "Treatment",
+    "complication": "Possible complications",
+    "prevention": "Prevention",
+    "question": "Questions people ask",
+}
+
+
+def plain(name: str) -> str:
+    """Return a name of the database as words."""
+    return name.replace("_", " ").capitalize()
+
+
+def field_labels(pack: Pack) -> dict[str, str]:
+    """Map each field to its name for people."""
+    labels = {question.name: question.label for question in pack.fields}
+    return labels | {"pain_score": "Pain score", "duration_days": "How long the pain has lasted"}
+
+
+def cause_labels(pack: Pack) -> dict[str, str]:
+    """Map each likely cause to its name for people."""
+    return {cause.name: cause.label for cause in pack.causes}
+
+
+def category_labels(pack: Pack) -> dict[str, str]:
+    """Map each cause category to its name for people."""
+    return {category.name: category.label for category in pack.categories}
+
+
+def series_label(series: str, pack: Pack) -> str:
+    """Name a series of weekly_signals in words, such as `Emergency in region north`."""
+    if series == "all":
+        return "All reports"
+    kind, _, value = series.partition("=")
+    region, _, level = value.partition(",triage_level=")
+    if kind == "region":
+        return f"{LEVELS.get(level, plain(level))} in region {region}" if level else f"Region {region}"
+    groups = {name: f"{label} (group of causes)" for name, label in category_labels(pack).items()}
+    names = {"triage_level": LEVELS, "likely_cause": cause_labels(pack), "cause_category": groups}
+    other = f"{plain(value)} (group of causes)" if kind == "cause_category" else plain(value)
+    return names.get(kind, {}).get(value, other if value else series)

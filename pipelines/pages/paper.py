@@ -1,0 +1,164 @@
+"""A document as PDF, set by typst: equal values give equal bytes, with the fonts that typst brings along.
+
+Values reach the template as JSON, so none of them can become markup or code there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+from xml.etree import ElementTree
+
+from pipelines.pages.document import (
+    Accordion,
+    Beside,
+    Block,
+    Callout,
+    Chart,
+    Document,
+    Folded,
+    Gallery,
+    Group,
+    Layout,
+    LegendEntry,
+    List,
+    Note,
+    Row,
+    Section,
+    Table,
+)
+from pipelines.pages.style import read_template
+from pipelines.pages.svg import PALETTE, as_file
+from pipelines.pages.values import Cell, Column, Kind, cell_note, cell_text
+
+FONT = "Libertinus Serif"
+TEXT_UNITS = {1: 11, 2: 15, 5: 19}  # size of a chart's words if so many stand side by side
+PANELS_ACROSS, METERS_ACROSS = 5, 3
+PAINTS = PALETTE["light"]
+
+Json = dict[str, Any]  # what typst reads: texts, numbers, lists and objects of them
+
+
+def as_pdf(document: Document) -> bytes:
+    """Return the document as a tagged PDF of A4 pages."""
+    import typst  # no other command needs it, and it takes a tenth of a second to load
+
+    fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=True)
+    template = read_template("pages/document.typ").encode()
+    content = {"content": json.dumps(paper_content(document), ensure_ascii=False)}
+    made = typst.compile(template, format="pdf", font_paths=fonts, ignore_system_fonts=True, sys_inputs=content)
+    if not isinstance(made, bytes):
+        raise TypeError(f"typst returned {type(made).__name__} instead of one PDF")
+    return made
+
+
+def paper_content(document: Document) -> Json:
+    """Return what the template sets: texts, tables of texts, and charts as SVG."""
+    return {
+        "title": document.title,
+        "footer": f"{document.title}, {document.audience.lower()}: {document.handling}",
+        "dates": document.dates,
+        "as_of": document.as_of,
+        "notices": [notice.text for notice in document.notices],
+        "disclaimer": document.disclaimer,
+        "sections": [_section(section) for section in (*document.opening, *document.sections)],
+        "facts": "; ".join(f"{label}: {value}" for label, value in document.facts),
+        "colors": {name: PAINTS[name] for name in ("soft", "line", "contact_doctor")},
+    }
+
+
+def _section(section: Section) -> Json:
+    return {"title": section.title, "lead": section.lead, "blocks": _blocks(section.blocks)}
+
+
+def _blocks(blocks: Iterable[Block]) -> list[Json]:
+    return [found for block in blocks for found in _block(block)]
+
+
+def _block(block: Block) -> list[Json]:
+    """A block as what the template knows; links, data files and numbers folded under a chart are for a screen."""
+    match block:
+        case Table():
+            return _table(block)
+        case Chart():
+            return [_charts([block], 1, block.legend)]
+        case Gallery():
+            return [_charts(block.charts, block.across, block.legend), *_small_print(block.caption)]
+        case Note(link=None) | Callout():
+            return [{"kind": type(block).__name__.lower(), "text": block.text}]
+        case List():
+            return [
+                {
+                    "kind": "list",
+                    "title": block.title,
+                    "items": [_item(i.text, i.reference, i.paint) for i in block.items],
+                }
+            ]
+        case Folded(on_paper=True) | Group():
+            return [{"kind": "heading", "text": block.title}, *_blocks(block.blocks)]
+        case Accordion():
+            return _blocks(block.parts)
+        case Beside():
+            return [{"kind": "beside", "left": _block(block.left), "right": _block(block.right)}]
+    return []
+
+
+def _item(text: str, reference: str, paint: str) -> Json:
+    return {"text": text, "reference": reference, "color": PAINTS[paint] if paint else ""}
+
+
+def _table(table: Table) -> list[Json]:
+    if not table.rows:
+        return _small_print(table.empty)
+    shown = [(i, column) for i, column in enumerate(table.columns) if column.title and column.kind is not Kind.BARS]
+    rows = [*table.shown, *([table.total] if table.total else [])]
+    found = {
+        "kind": "table",
+        "name": table.name,
+        "caption": table.caption,
+        "left_out": table.left_out,
+        "across": METERS_ACROSS if table.layout is Layout.METERS else 1,
+        "columns": [column.title for _, column in shown],
+        "numbers": [column.is_number for _, column in shown],
+        "rows": [_row(row, shown) for row in rows],
+    }
+    if table.layout is not Layout.PANELS:
+        return [found]
+    return [_charts(table.charts, PANELS_ACROSS, ()), *_small_print(table.charts_note), found]
+
+
+def _small_print(text: str) -> list[Json]:
+    return [{"kind": "note", "text": text}] if text else []
+
+
+def _row(row: Row, shown: Sequence[tuple[int, Column]]) -> list[Json]:
+    return [_cell(row.cells[i], column) for i, column in shown]
+
+
+def _cell(cell: Cell, column: Column) -> Json:
+    return {"text": cell_text(cell, column.kind), "note": cell_note(cell)}
+
+
+def _charts(charts: Sequence[Chart], across: int, legend: Sequence[LegendEntry]) -> Json:
+    return {
+        "kind": "charts",
+        "across": across,
+        "charts": [_chart(chart, TEXT_UNITS[across]) for chart in charts],
+        "legend": [_sign(entry) for entry in legend],
+    }
+
+
+def _sign(entry: LegendEntry) -> Json:
+    shade = "" if entry.opacity == 1 else f"{round(255 * entry.opacity):02x}"
+    return {"label": entry.label, "color": f"{PAINTS[entry.paint]}{shade}", "shape": entry.shape}
+
+
+def _chart(chart: Chart, text_units: int) -> Json:
+    """A chart as a file in a font that typst has, its title, and the text that stands for it."""
+    title, description = list(ElementTree.fromstring(chart.svg))[:2]  # noqa: S314 - drawn by this program
+    svg = re.sub(r"font-family:[^}]*", f"font-family:{FONT}", as_file(chart.svg))
+    svg = svg.replace("font-size:11px", f"font-size:{text_units}px", 1)
+    alt = f"{title.text}. {description.text}"
+    return {"svg": svg, "title": chart.label or chart.title, "alt": alt, "caption": chart.caption}

@@ -1,0 +1,233 @@
+"""The typed columns and cells of a table: what a cell holds, and how it reads as text and in a CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from pipelines.pages import words
+from pipelines.pages.labels import LEVELS
+
+
+class Kind(Enum):
+    """What the values of a column are. BARS are seen on a page alone: a column beside them has the numbers."""
+
+    TEXT = "text"
+    COUNT = "count"
+    DECIMAL = "decimal"
+    TENTHS = "tenths"
+    PERCENT = "percent"
+    PROBABILITY = "probability"
+    SHARE = "share"
+    CHANGE = "change"
+    BARS = "bars"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table. title: its heading, empty if only the CSV has it; name: in the CSV, empty if it has none."""
+
+    title: str
+    kind: Kind = Kind.TEXT
+    name: str = ""
+
+    @property
+    def is_number(self) -> bool:
+        """Whether its values are set to the right."""
+        return self.kind not in (Kind.TEXT, Kind.BARS)
+
+
+@dataclass(frozen=True)
+class Text:
+    """Words with a note under them.
+
+    tag: a word of a fixed set before the note; code: a name of the database; strong: it must be seen.
+    """
+
+    text: str
+    note: str = ""
+    tag: str = ""
+    code: bool = False
+    strong: bool = False
+
+    @property
+    def value(self) -> str:
+        """The words."""
+        return self.text
+
+
+@dataclass(frozen=True)
+class Level:
+    """A triage level, with a note under it."""
+
+    name: str
+    note: str = ""
+
+    @property
+    def text(self) -> str:
+        """What the level is called."""
+        return LEVELS[self.name]
+
+    @property
+    def value(self) -> str:
+        """The level's name in the tables."""
+        return self.name
+
+
+@dataclass(frozen=True)
+class Share:
+    """A part of a whole."""
+
+    part: int
+    whole: int
+
+    @property
+    def text(self) -> str:
+        """A percentage; empty if the whole is too small for one."""
+        return words.share(self.part, self.whole)
+
+    @property
+    def value(self) -> float | None:
+        """The share, 0 to 1."""
+        return self.part / self.whole if self.whole else None
+
+
+@dataclass(frozen=True)
+class Change:
+    """A count and the one before it. None where there is none."""
+
+    now: int | None
+    before: int | None
+
+    @property
+    def text(self) -> str:
+        """The difference, signed."""
+        return words.change(self.now, self.before)
+
+    @property
+    def value(self) -> int | None:
+        """The count before: that of now has a column of its own."""
+        return self.before
+
+
+@dataclass(frozen=True)
+class ThenNow:
+    """A count as it was published and as it is known now."""
+
+    then: int | None
+    now: int | None
+
+    @property
+    def text(self) -> str:
+        """Both counts."""
+        return f"{words.count(self.then)} → {words.count(self.now)}"
+
+    @property
+    def value(self) -> int | None:
+        """The count as it is known now."""
+        return self.now
+
+
+@dataclass(frozen=True)
+class Dated:
+    """A count and the week that it is of."""
+
+    count: int
+    week: str
+
+    @property
+    def text(self) -> str:
+        """The count with its week."""
+        return f"{words.count(self.count)} ({self.week})"
+
+    @property
+    def value(self) -> int:
+        """The count."""
+        return self.count
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Parts of a bar, each with its paint; a bar of `whole` is as wide as the column. For the eye alone."""
+
+    parts: Sequence[tuple[str, float]]
+    whole: float
+
+    @property
+    def text(self) -> str:
+        """Nothing: a column beside it has the numbers."""
+        return ""
+
+    @property
+    def value(self) -> None:
+        """Nothing, either."""
+
+    @property
+    def length(self) -> float:
+        """The length of all parts together, as a percentage of the column."""
+        return round(100 * sum(part for _, part in self.parts) / self.whole, 1) if self.whole else 0
+
+
+TypedCell = Text | Level | Share | Change | ThenNow | Dated | Bars  # each has a text for people, a value for a CSV
+Cell = str | int | float | None | tuple[str, ...] | TypedCell
+
+NUMBERS: Mapping[Kind, Callable[[float], str]] = {
+    Kind.COUNT: lambda value: words.count(int(value)),
+    Kind.DECIMAL: words.decimal,
+    Kind.TENTHS: lambda value: f"{value:,.1f}",
+    Kind.PERCENT: words.percent,
+    Kind.PROBABILITY: words.probability,
+}
+
+
+def cell_text(cell: Cell, kind: Kind) -> str:
+    """Return a cell as people read it, without the note under it; a dash if there is no value."""
+    match cell:
+        case None:
+            return words.NONE
+        case str():
+            return cell
+        case tuple():
+            return ", ".join(cell)
+        case int() | float():
+            return NUMBERS[kind](cell)
+    return cell.text
+
+
+def cell_note(cell: Cell) -> str:
+    """Return the note under a cell, with the tag before it; empty if it has none."""
+    if isinstance(cell, Text):
+        return ": ".join(filter(None, (cell.tag, cell.note)))
+    return cell.note if isinstance(cell, Level) else ""
+
+
+def cell_value(cell: Cell) -> object:
+    """Return a cell as a CSV holds it: exact, and one value."""
+    if isinstance(cell, tuple):
+        return "; ".join(cell)
+    return cell.value if isinstance(cell, TypedCell) else cell
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A row as a card or a panel shows it, by the kinds of its columns."""
+
+    title: Text
+    group: Text
+    count: int
+    share: Share
+    change: Change
+
+
+def summary_of(cells: Sequence[Cell], columns: Sequence[Column]) -> Summary:
+    """Sort the cells of a row: its first text is the title, the second its group; one count, share and change.
+
+    Raises ValueError if the columns are of other kinds.
+    """
+    shown = [(column.kind, cell) for column, cell in zip(columns, cells, strict=True) if column.title]
+    title, group = (cell if isinstance(cell, Text) else Text(str(cell)) for kind, cell in shown if kind is Kind.TEXT)
+    match [cell for kind, cell in shown if kind is not Kind.TEXT]:
+        case [int() as count, Share() as share, Change() as change]:
+            return Summary(title, group, count, share, change)
+    raise ValueError(f"not a title, a group, a count, a share and a change: {[kind.value for kind, _ in shown]}")

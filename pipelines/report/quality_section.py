@@ -1,0 +1,93 @@
+"""The section on data quality."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipelines.pages.charts import Series
+from pipelines.pages.document import Block, Callout, Chart, DataFiles, Gallery, Group, Layout, Row, Section, Table
+from pipelines.pages.plots import WIDE, WeeklyColumns
+from pipelines.pages.values import Bars, Cell, Column, Kind, Text
+from pipelines.report.quality import COUNT_MEASURES, LATE_DAYS, Quality, SourceQuality, find_quality
+from pipelines.report.week import WeekTables
+from pipelines.report.wording import BALANCED, QUALITY_LEAD, UNBALANCED
+from schemas.pack import Pack
+
+REASONS_SHOWN = 12
+# a soft hyphen says where a heading may be broken in a narrow column
+COUNT_TITLES = (
+    "Files",
+    "Files rejected",
+    "Rows read",
+    "Accepted",
+    "Quaran\N{SOFT HYPHEN}tined",
+    "Dupli\N{SOFT HYPHEN}cate",
+    "Out of scope",
+    "Replaced a record",
+)
+TRENDS = {
+    "late-reports": ("late_share", f"Reports that came over {LATE_DAYS} days late, percent"),
+    "answers-given": ("completeness", "Answers given, percent"),
+}
+
+
+def quality_section(tables: WeekTables, pack: Pack) -> Section:
+    """State what each source delivered, what was refused, and how complete the answers are."""
+    found = find_quality(tables, pack)
+    blocks: list[Block] = [_source_table(found)]
+    if not found.sources:
+        return Section("quality", "Data quality", [*blocks, DataFiles(("weekly_quality",))])
+    if trends := _trend_charts(tables):
+        blocks += [Gallery(trends, name="quality-trends"), DataFiles(("quality_trend",))]
+    if not found.is_balanced:
+        blocks.append(Callout(UNBALANCED))
+    if found.reasons:
+        blocks.append(Group("Why cells were quarantined", [_reason_table(found)]))
+    if found.completeness:
+        title = "Completeness: share of this week's reports with an answer, the least complete first"
+        blocks.append(Group(title, [_completeness_table(found)]))
+    lead = f"{QUALITY_LEAD} {BALANCED}" if found.is_balanced else QUALITY_LEAD
+    return Section("quality", "Data quality", [*blocks, DataFiles(("weekly_quality",))], lead)
+
+
+def _source_table(found: Quality) -> Table:
+    columns = (
+        Column("Source"),
+        *(Column(title, Kind.COUNT) for title in COUNT_TITLES),
+        Column("Median delay, days", Kind.TENTHS),
+        Column(f"Over {LATE_DAYS} days late", Kind.PERCENT),
+    )
+    rows = [Row(_source_cells(source, source.median_delay_days), key=source.source) for source in found.sources]
+    total = Row(_source_cells(found.total, Text(""))) if len(rows) > 1 else None
+    return Table("quality", columns, rows, total, empty="Nothing is recorded about this week's deliveries.")
+
+
+def _source_cells(source: SourceQuality, delay: Cell) -> tuple[Cell, ...]:
+    counts = (source.counts[measure] for measure in COUNT_MEASURES)
+    return source.source, *counts, delay, source.late_share
+
+
+def _trend_charts(tables: WeekTables) -> Sequence[Chart]:
+    """How late and how complete the weeks were, in whole percent; a week without reports is a gap."""
+    charts = []
+    for name, (measure, title) in TRENDS.items():
+        shares = {row.week_start: round(100 * row.share) for row in tables.quality_trend if row.measure == measure}
+        if shares:
+            series = [Series("Percent", "plain", [shares.get(day) for day in tables.starts])]
+            charts.append(Chart(name, title, WeeklyColumns(tables.axis, series, WIDE), label=title))
+    return charts
+
+
+def _reason_table(found: Quality) -> Table:
+    columns = (Column("Column: check"), Column("Cells drawn", Kind.BARS), Column("Cells", Kind.COUNT))
+    most = found.reasons[0][1]
+    rows = [
+        Row((Text(reason, code=True), Bars([("plain", cells)], most), cells), key=reason)
+        for reason, cells in found.reasons
+    ]
+    return Table("reasons", columns, rows, most=REASONS_SHOWN, thing="reason")
+
+
+def _completeness_table(found: Quality) -> Table:
+    columns = (Column("Field"), Column("Answered", Kind.PERCENT))
+    return Table("completeness", columns, [Row(pair) for pair in found.completeness], layout=Layout.METERS)
