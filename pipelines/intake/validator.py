@@ -20,8 +20,8 @@ from pandera.errors import SchemaErrors
 from pipelines.intake.adapters import ADAPTER_ERROR
 from pipelines.intake.lines import BadLine
 from pipelines.intake.reader import WHOLE_COLUMNS, is_read_answer
-from schemas.fields import AGE_BANDS, SEXES
 from schemas.pack import Pack
+from schemas.record_layout import ANSWER_MASKS, CODED_CONTEXT, UNKNOWN_CODE, code_of
 from schemas.report_schema import ANSWERS, allowed_text, check_name, is_answer, report_schema
 
 VALUE_CUT = 80
@@ -52,7 +52,6 @@ _ACCEPTED = pa.schema(
         ("yes", pa.uint32()),
     ]
 )
-_CODES = {"age_band": AGE_BANDS, "sex": SEXES}
 
 Mask = npt.NDArray[np.bool_]
 
@@ -170,7 +169,7 @@ class Validator:
             "report_id": _text(rows, "report_id"),
             "reported_at": _text(rows, "reported_at"),
             "region": _text(rows, "region"),
-            **{name: _ordinal(coded.get(name), values, rows.num_rows) for name, values in _CODES.items()},
+            **{name: _ordinal(coded.get(name), values, rows.num_rows) for name, values in CODED_CONTEXT.items()},
             **{name: _choice(coded.get(name), values, rows.num_rows) for name, values in self.pack.choices.items()},
             **{name: self._integer(coded.get(name), name, rows.num_rows) for name in self.pack.numbers},
             **self._answers(rows, coded),
@@ -189,7 +188,7 @@ class Validator:
 
     def _answers(self, rows: pa.Table, coded: Mapping[str, _Coded]) -> dict[str, pa.Array]:
         """Two masks, a bit a field: whether it has an answer, and whether that is yes."""
-        masks = {name: np.zeros(rows.num_rows, dtype=np.uint32) for name in ("answered", "yes")}
+        masks = {name: np.zeros(rows.num_rows, dtype=np.uint32) for name in ANSWER_MASKS}
         for place, name in enumerate(self.pack.field_names):
             if name in coded:
                 bits = [_word_bits(coded[name], place, answers) for answers in ((True, False), (True,))]
@@ -291,8 +290,8 @@ def _ordinal(column: _Coded | None, values: Sequence[str], rows: int) -> pa.Arra
     """1 + the value's place in its list; 0 where blank (or bad, and then not kept)."""
     if column is None:
         return pa.array(np.zeros(rows, dtype=np.uint8))
-    places = [values.index(value) + 1 if value in values else 0 for value in column.values]
-    return pa.array(column.taken(np.array([*places, 0], dtype=np.uint8)))
+    codes = [code_of(values, value) for value in column.values]
+    return pa.array(column.taken(np.array([*codes, UNKNOWN_CODE], dtype=np.uint8)))
 
 
 def _choice(column: _Coded | None, values: Sequence[str], rows: int) -> pa.Array:
