@@ -1,7 +1,7 @@
 """What is stored: every table and view, its grain and its columns, each with its meaning.
 
-From this one declaration come CREATE TABLE, every COMMENT and the data dictionary; a test holds the
-databases against it.
+From this one declaration come CREATE TABLE, every COMMENT (store/schema.py) and the data dictionary; a test
+holds the databases against it. How a record is packed is told in record_layout.py.
 """
 
 from __future__ import annotations
@@ -448,25 +448,6 @@ def stored_views(pack: Pack) -> tuple[Table, ...]:
 def published_tables() -> tuple[Table, ...]:
     """Every table of summaries.duckdb: counts only, no record, no cell of a file."""
     return (DAILY_SUMMARY, *WEEKLY_VIEWS, RULES, CAUSES, FIELDS, ABOUT)
-
-
-def create_sql(table: Table) -> str:
-    """CREATE TABLE without keys: an index costs more than the load it guards."""
-    columns = ", ".join(f'"{column.name}" {column.type}{_storage(table, column)}' for column in table.columns)
-    return f'CREATE TABLE "{table.name}" ({columns})'
-
-
-def _storage(table: Table, column: Column) -> str:
-    """Ids are all different: to look for a dictionary among them costs a quarter of a second per million."""
-    return " USING COMPRESSION uncompressed" if (table.name, column.name) == ("records", "report_id") else ""
-
-
-def comment_sql(table: Table, kind: str = "TABLE") -> list[str]:
-    """COMMENT statements for a table (or kind VIEW) and each of its columns."""
-    whole = f'COMMENT ON {kind} "{table.name}" IS {quoted("One row: " + table.grain + ".")}'
-    return [whole] + [
-        f'COMMENT ON COLUMN "{table.name}"."{column.name}" IS {quoted(column.meaning)}' for column in table.columns
-    ]
 
 
 def quoted(text: str) -> str:

@@ -14,6 +14,7 @@ from pipelines.rules.compiler import TAG_COLUMNS, condition_tests
 from pipelines.rules.translation import answers_sql, check_fits, stored_sql, tagged_sql
 from pipelines.statements import Row, rows_by_name, sql_list, statement
 from schemas.pack import LEVELS, UNDETERMINED, Pack, TriageRule, condition_fields
+from schemas.record_layout import answer_columns, answer_in_words, rules_of
 
 EXAMPLES = 20
 EMERGENCY = LEVELS.index("emergency")
@@ -71,10 +72,10 @@ def compare(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, a
 def _compared_sql(stored: Pack, before: Pack, after: Pack) -> str:
     tags = (*TAG_COLUMNS, "rules_open")
     renamed = ", ".join(f"{name} AS {name}_before" for name in tags)
-    answers = ("answered", "yes", *before.columns)
+    answers = answer_columns(before)
     first = tagged_sql(stored, before, stored_sql(stored), open_rules=True)
     between = f"(SELECT * EXCLUDE ({', '.join((*tags, *answers))}), {renamed} FROM ({first}))"
-    shown = ("pain_score", "duration_days", *(f"{name}_stored" for name in ("answered", "yes", *stored.columns)))
+    shown = ("pain_score", "duration_days", *(f"{name}_stored" for name in answer_columns(stored)))
     return statement(
         "explain",
         "compared_tags",
@@ -151,8 +152,8 @@ def _movers(row: Row, before: Pack, after: Pack) -> list[str]:
 def _holding(pack: Pack, level: int, true: int, unknown: int) -> list[str]:
     """The rules to which a record owes its level: the TRUE ones of that level; for `unresolved` the UNKNOWN ones."""
     if LEVELS[level] == "unresolved":
-        return [rule.id for bit, rule in enumerate(pack.triage) if unknown >> bit & 1]
-    return [rule.id for bit, rule in enumerate(pack.triage) if true >> bit & 1 and rule.level == LEVELS[level]]
+        return [rule.id for rule in rules_of(pack, unknown)]
+    return [rule.id for rule in rules_of(pack, true) if rule.level == LEVELS[level]]
 
 
 def _cause_moves(connection: duckdb.DuckDBPyConnection, before: Pack, after: Pack) -> list[Row]:
@@ -260,7 +261,7 @@ def _cause_examples(connection: duckdb.DuckDBPyConnection, stored: Pack, before:
 
 
 def _answers(stored: Pack, answers: Row, when: str) -> Row:
-    return {field: _said(stored, answers, field) for field in condition_fields(when)}
+    return {field: answer_in_words(stored, answers, field) for field in condition_fields(when)}
 
 
 def _differing(row: Row, stored: Pack, before: Pack, after: Pack) -> list[Row]:
@@ -282,16 +283,5 @@ def _differing(row: Row, stored: Pack, before: Pack, after: Pack) -> list[Row]:
 
 
 def _states(pack: Pack, true: int, unknown: int) -> dict[str, str]:
-    return {rule.id: STATES[2 * (true >> bit & 1) + (unknown >> bit & 1)] for bit, rule in enumerate(pack.triage)}
-
-
-def _said(stored: Pack, answers: Row, field: str) -> str | int | None:
-    """A stored answer in words; None where it is unknown, or was never asked."""
-    if field in stored.choices:
-        return (None, *stored.choices[field])[answers[field]]
-    if field in stored.numbers:
-        return int(answers[field]) if answers[field] is not None else None
-    if field not in stored.field_names:
-        return None
-    bit = stored.field_names.index(field)
-    return ("no", "yes")[answers["yes"] >> bit & 1] if answers["answered"] >> bit & 1 else None
+    are_true, are_open = rules_of(pack, true), rules_of(pack, unknown)
+    return {rule.id: STATES[2 * (rule in are_true) + (rule in are_open)] for rule in pack.triage}

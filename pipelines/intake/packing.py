@@ -10,11 +10,9 @@ import pyarrow as pa
 
 from pipelines.intake.coded_columns import CodedColumn, text_column
 from schemas.checked_file import accepted_schema
-from schemas.fields import AGE_BANDS, SEXES
 from schemas.pack import Pack
+from schemas.record_layout import ANSWER_MASKS, CODED_CONTEXT, UNKNOWN_CODE, code_of
 from schemas.report_schema import ANSWERS, is_answer
-
-_CODES = {"age_band": AGE_BANDS, "sex": SEXES}
 
 Mask = npt.NDArray[np.bool_]
 
@@ -27,7 +25,7 @@ def pack_rows(rows: pa.Table, coded: Mapping[str, CodedColumn], keep: Mask, pack
         "report_id": text_column(rows, "report_id"),
         "reported_at": text_column(rows, "reported_at"),
         "region": text_column(rows, "region"),
-        **{name: _pack_ordinal(coded.get(name), values, rows.num_rows) for name, values in _CODES.items()},
+        **{name: _pack_ordinal(coded.get(name), values, rows.num_rows) for name, values in CODED_CONTEXT.items()},
         **{name: _pack_choice(coded.get(name), values, rows.num_rows) for name, values in pack.choices.items()},
         **_pack_integers(rows, coded, pack),
         **_pack_answers(rows, coded, pack),
@@ -61,7 +59,7 @@ def _pack_integer(column: CodedColumn | None, limits: tuple[int, int], kind: pa.
 
 def _pack_answers(rows: pa.Table, coded: Mapping[str, CodedColumn], pack: Pack) -> dict[str, pa.Array]:
     """Return two masks, a bit a field: whether it has an answer, and whether that is yes."""
-    masks = {name: np.zeros(rows.num_rows, dtype=np.uint32) for name in ("answered", "yes")}
+    masks = {name: np.zeros(rows.num_rows, dtype=np.uint32) for name in ANSWER_MASKS}
     for place, name in enumerate(pack.field_names):
         if name in coded:
             bits = [_word_bits(coded[name], place, answers) for answers in ((True, False), (True,))]
@@ -93,8 +91,8 @@ def _pack_ordinal(column: CodedColumn | None, values: Sequence[str], rows: int) 
     """Return 1 + the value's place in its list; 0 if blank (or bad, and then not kept)."""
     if column is None:
         return pa.array(np.zeros(rows, dtype=np.uint8))
-    places = [values.index(value) + 1 if value in values else 0 for value in column.values]
-    return pa.array(column.take(np.array([*places, 0], dtype=np.uint8)))
+    codes = [code_of(values, value) for value in column.values]
+    return pa.array(column.take(np.array([*codes, UNKNOWN_CODE], dtype=np.uint8)))
 
 
 def _pack_choice(column: CodedColumn | None, values: Sequence[str], rows: int) -> pa.Array:

@@ -16,9 +16,10 @@ from pipelines.statements import first_row, one_number
 from pipelines.store import audit, daily_counts, database
 from pipelines.store.database import Home
 from pipelines.store.packs import configured_pack
+from pipelines.store.schema import create_sql
 from pipelines.text import many
 from schemas.pack import LEVELS, Pack, condition_fields, load_pack
-from schemas.tables import create_sql, records_table, superseded_table
+from schemas.tables import records_table, superseded_table
 
 FEW_RECORDS = 1_000_000  # are updated where they are; DuckDB holds updates in memory until they are committed
 

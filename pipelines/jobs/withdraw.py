@@ -27,15 +27,15 @@ from pipelines.jobs import publish as publish_job
 from pipelines.jobs.ingest import Run
 from pipelines.rules.compiler import tag_sql
 from pipelines.settings import Settings
-from pipelines.statements import one_number, sql_list, statement
+from pipelines.statements import one_number, statement
 from pipelines.store import audit, daily_counts, database
 from pipelines.store.database import Home, check_counts, reports_sql, transaction
 from pipelines.store.ledger import UNREAD
 from pipelines.store.packs import configured_pack
 from pipelines.text import many
 from schemas.checked_file import CheckedFile, Rejection, accepted_schema
-from schemas.fields import AGE_BANDS, SEXES
 from schemas.pack import Pack
+from schemas.record_layout import packed_sql
 from schemas.tables import records_table
 
 WITHDRAWN = "it was withdrawn, and stays out; `calfwatch withdraw --undo` lets it in again"
@@ -293,20 +293,10 @@ def _stored_versions_sql(pack: Pack) -> str:
 
 
 def _packed_sql(pack: Pack) -> str:
-    """Superseded records with their answers and codes as `records` has them: the reverse of store.reports_sql."""
-    answered = " | ".join(f"(CASE WHEN {n} IS NULL THEN 0 ELSE {1 << b} END)" for b, n in enumerate(pack.field_names))
-    yes = " | ".join(f"(CASE WHEN {n} THEN {1 << b} ELSE 0 END)" for b, n in enumerate(pack.field_names))
-    numbers = "".join(f", {name}" for name in pack.own_numbers)
-    choices = "".join(
-        f", coalesce(list_position({sql_list(values)}, {name}), 0)::UTINYINT AS {name}"
-        for name, values in pack.choices.items()
-    )
+    """Superseded records with their answers and codes as `records` has them."""
     return f"""SELECT source, files.delivery_no, report_id, reported_at, region,
-        coalesce(list_position({sql_list(AGE_BANDS)}, age_band), 0)::UTINYINT AS age_band,
-        coalesce(list_position({sql_list(SEXES)}, sex), 0)::UTINYINT AS sex,
-        pain_score::UTINYINT AS pain_score, duration_days::USMALLINT AS duration_days,
-        ({answered})::UINTEGER AS answered, ({yes})::UINTEGER AS yes,
-        line_number::UINTEGER AS line_number{numbers}{choices}
+        {packed_sql(pack)},
+        line_number::UINTEGER AS line_number
       FROM superseded JOIN files USING (file_id, source)"""
 
 

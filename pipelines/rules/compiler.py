@@ -16,8 +16,8 @@ from typing import NamedTuple
 from sqlglot import exp
 
 from schemas.pack import LEVELS, Evidence, Pack, TriageRule, condition_fields, parse_condition
-
-TAG_COLUMNS = ("triage_level", "triage_ceiling", "rules_true", "missing", "likely_cause", "scores")
+from schemas.record_layout import TAG_COLUMNS as TAG_COLUMNS
+from schemas.record_layout import all_field_bits, code_of, field_bit, missing_bit, rule_bit, scores_sql
 
 
 class Truth(NamedTuple):
@@ -44,7 +44,7 @@ def _tests(pack: Pack, tree: exp.Expression) -> Truth:
         inner = _tests(pack, tree.this)
         return Truth(inner.false, inner.true)
     if isinstance(tree, exp.Column):
-        bit = _bit(pack, tree.name)
+        bit = field_bit(pack, tree.name)
         return Truth(f"(yes & {bit}) <> 0", f"(no & {bit}) <> 0")
     if isinstance(tree, exp.And | exp.Or):
         return _combined(pack, _parts(tree, type(tree)), isinstance(tree, exp.And))
@@ -56,7 +56,7 @@ def _tests(pack: Pack, tree: exp.Expression) -> Truth:
 
 def _choice_tests(pack: Pack, tree: exp.Expression) -> Truth:
     """A choice is stored as 1 + its place among the values, 0 where it is unknown."""
-    name, code = tree.this.name, 1 + pack.choices[tree.this.name].index(tree.expression.name)
+    name, code = tree.this.name, code_of(pack.choices[tree.this.name], tree.expression.name)
     chosen, other = f"{name} = {code}", f"{name} NOT IN (0, {code})"
     return Truth(chosen, other) if isinstance(tree, exp.EQ) else Truth(other, chosen)
 
@@ -74,7 +74,7 @@ def _combined(pack: Pack, parts: Sequence[exp.Expression], every: bool) -> Truth
     """AND (`every`) or OR of parts; the plain fields among them are one test on the mask."""
     bits = 0
     for part in parts:
-        bits |= _bit(pack, part.name) if isinstance(part, exp.Column) else 0
+        bits |= field_bit(pack, part.name) if isinstance(part, exp.Column) else 0
     tests = [_tests(pack, part) for part in parts if not isinstance(part, exp.Column)]
     if bits:
         all_yes, some_no = f"(yes & {bits}) = {bits}", f"(no & {bits}) <> 0"
@@ -84,19 +84,13 @@ def _combined(pack: Pack, parts: Sequence[exp.Expression], every: bool) -> Truth
     return Truth(_join(" AND " if every else " OR ", true), _join(" OR " if every else " AND ", false))
 
 
-def _bit(pack: Pack, field: str) -> int:
-    return 1 << pack.field_names.index(field)
-
-
 def tag_sql(pack: Pack, relation: str, open_rules: bool = False) -> str:
     """SELECT every column of `relation` and its tags.
 
-    triage_level, triage_ceiling: places in schemas.pack.LEVELS; rules_true: bit i is triage rule i;
-    missing: bit i is field i of Pack.askable; likely_cause: 0 for undetermined, else 1 + place in
-    Pack.causes; scores: byte i is category i's points; with `open_rules`, also rules_open: bit i is set where triage
+    The tags are packed as schemas.record_layout says; with `open_rules`, also rules_open: bit i is set where triage
     rule i is UNKNOWN.
     """
-    unknown = ((f"NOT (true_{i} OR false_{i})", 1 << i) for i in range(len(pack.triage)))
+    unknown = ((f"NOT (true_{i} OR false_{i})", rule_bit(i)) for i in range(len(pack.triage)))
     more = f",\n    {_bits(unknown)} AS rules_open" if open_rules else ""
     return f"""WITH answers AS (
   SELECT *, xor(answered, yes) AS no FROM {relation}
@@ -122,10 +116,10 @@ SELECT * EXCLUDE ({", ".join(_scratch(pack))}),
     CASE WHEN NOT emergency_false THEN {LEVELS.index("emergency")}
          WHEN NOT contact_doctor_false THEN {LEVELS.index("contact_doctor")}
          ELSE {LEVELS.index("self_care")} END::UTINYINT AS triage_ceiling,
-    {_bits((f"true_{i}", 1 << i) for i in range(len(pack.triage)))} AS rules_true,
+    {_bits((f"true_{i}", rule_bit(i)) for i in range(len(pack.triage)))} AS rules_true,
     {_missing(pack)} AS missing,
     {_likely_cause(pack)}::UTINYINT AS likely_cause,
-    {_join(" + ", (f"(score_{i}::UINTEGER << {8 * i})" for i in range(len(pack.categories))))} AS scores{more}
+    ({scores_sql(f"score_{i}" for i in range(len(pack.categories)))}) AS scores{more}
 FROM levels"""
 
 
@@ -161,14 +155,14 @@ def _missing(pack: Pack) -> str:
         (f"NOT (true_{i} OR false_{i} OR {rule.level}_true)", _field_bits(pack, rule))
         for i, rule in enumerate(pack.triage)
     )
-    yes_no = (1 << len(pack.field_names)) - 1
-    unknown = [(f"{name} IS NULL", 1 << pack.askable.index(name)) for name in pack.numbers]
-    unknown += [(f"{name} = 0", 1 << pack.askable.index(name)) for name in pack.choices]
+    yes_no = all_field_bits(pack)
+    unknown = [(f"{name} IS NULL", missing_bit(pack, name)) for name in pack.numbers]
+    unknown += [(f"{name} = 0", missing_bit(pack, name)) for name in pack.choices]
     return f"({_bits(open_rules)} & (xor(answered, {yes_no}::UINTEGER) | {_bits(unknown)}))"
 
 
 def _field_bits(pack: Pack, rule: TriageRule) -> int:
-    return sum(1 << pack.askable.index(name) for name in condition_fields(rule.when))
+    return sum(missing_bit(pack, name) for name in condition_fields(rule.when))
 
 
 def _points(pack: Pack) -> str:

@@ -12,6 +12,7 @@ from pipelines.settings import Settings
 from pipelines.statements import first_row, sql_list, statement
 from schemas.fields import AGE_BANDS, SEVERE_PAIN, SEXES
 from schemas.pack import LEVELS, UNDETERMINED, Pack
+from schemas.record_layout import bit_sums_sql
 from schemas.tables import DAILY_DELAYS, DAILY_FIELDS, DAILY_RULES, DAILY_SUMMARY, Table, quoted
 
 COUNTS = {
@@ -134,17 +135,12 @@ def _day_sums(pack: Pack) -> str:
     """
     numbers = [f"sum(({name} IS NOT NULL)::UTINYINT)" for name in pack.numbers]
     choices = [f"sum(({name} <> 0)::UTINYINT)" for name in pack.choices]
-    answered = ", ".join([_bit_sums("answered", len(pack.field_names)), *numbers, *choices])
+    answered = ", ".join([bit_sums_sql("answered", len(pack.field_names)), *numbers, *choices])
     unresolved = f"CASE WHEN triage_level = {LEVELS.index('unresolved')} THEN missing ELSE 0 END"
     return f"""SELECT report_date, source, delivery_no, sign, count(*) AS reports,
-        [{_bit_sums("rules_true", len(pack.triage))}] AS rules,
+        [{bit_sums_sql("rules_true", len(pack.triage))}] AS rules,
         [{answered}] AS answered,
-        [{_bit_sums("missing", len(pack.askable))}] AS missing,
-        [{_bit_sums("missing_unresolved", len(pack.askable))}] AS unresolved
+        [{bit_sums_sql("missing", len(pack.askable))}] AS missing,
+        [{bit_sums_sql("missing_unresolved", len(pack.askable))}] AS unresolved
     FROM (SELECT *, {unresolved} AS missing_unresolved FROM changes)
     GROUP BY report_date, source, delivery_no, sign"""
-
-
-def _bit_sums(mask: str, bits: int) -> str:
-    """For each bit of a mask, in how many records it is set. Shifting is cheaper than a filter a bit."""
-    return ", ".join(f"sum(({mask} >> {bit}) & 1)" for bit in range(bits))

@@ -10,12 +10,12 @@ import duckdb
 from pipelines.connections import transaction
 from pipelines.rules.lint import require_sound
 from pipelines.settings import Settings
-from pipelines.statements import first_row, sql_list, statement
+from pipelines.statements import first_row, statement
 from pipelines.store import daily_counts
 from pipelines.store.state import set_state
-from schemas.fields import AGE_BANDS, SEXES
-from schemas.pack import LEVELS, UNDETERMINED, Pack
-from schemas.tables import SCHEMA_VERSION, Table, comment_sql, create_sql, quoted, stored_tables, stored_views
+from schemas.pack import UNDETERMINED, Pack
+from schemas.record_layout import unpacked_sql
+from schemas.tables import SCHEMA_VERSION, Column, Table, quoted, stored_tables, stored_views
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
@@ -100,38 +100,25 @@ def view_sql(view: Table, settings: Settings, pack: Pack) -> str:
 
 def reports_sql(pack: Pack, relation: str) -> str:
     """The packed records of `relation` as the columns of `reports`."""
-    answers = ", ".join(f"{_answer_sql(pack, field.name)} AS {field.name}" for field in pack.fields)
-    scores = ", ".join(
-        f"'{category.name}': ((scores >> {8 * i}) & 255)::UTINYINT" for i, category in enumerate(pack.categories)
-    )
-    categories = (UNDETERMINED, *(cause.category for cause in pack.causes))
-    return f"""SELECT
-  report_id, packed.reported_at, region,
-  CASE WHEN age_band > 0 THEN ({sql_list(AGE_BANDS)})[age_band] END AS age_band,
-  CASE WHEN sex > 0 THEN ({sql_list(SEXES)})[sex] END AS sex,
-  pain_score::TINYINT AS pain_score, duration_days::SMALLINT AS duration_days,
-  {answers},
-  ({sql_list(LEVELS)})[triage_level + 1] AS triage_level,
-  ({sql_list(LEVELS)})[triage_ceiling + 1] AS triage_ceiling,
-  {_names_of_bits("rules_true", tuple(rule.id for rule in pack.triage))} AS triage_rules,
-  {_names_of_bits("missing", pack.askable)} AS missing_answers,
-  ({sql_list(categories)})[likely_cause + 1] AS cause_category,
-  CASE WHEN likely_cause > 0 THEN ({sql_list(tuple(c.name for c in pack.causes))})[likely_cause] END AS likely_cause,
-  {{{scores}}} AS cause_scores,
+    return f"""SELECT {unpacked_sql(pack)},
   files.rule_pack, files.file_id, line_number::BIGINT AS line_number, packed.source
 FROM {relation} AS packed JOIN files USING (delivery_no)"""
 
 
-def _answer_sql(pack: Pack, field: str) -> str:
-    """A field's answer as the view `reports` shows it."""
-    if field in pack.choices:
-        return f"CASE WHEN {field} > 0 THEN ({sql_list(pack.choices[field])})[{field}] END"
-    if field in pack.own_numbers:
-        return field
-    bit = 1 << pack.field_names.index(field)
-    return f"CASE WHEN (answered & {bit}) <> 0 THEN (yes & {bit}) <> 0 END"
+def create_sql(table: Table) -> str:
+    """CREATE TABLE without keys: an index costs more than the load it guards."""
+    columns = ", ".join(f'"{column.name}" {column.type}{_storage_sql(table, column)}' for column in table.columns)
+    return f'CREATE TABLE "{table.name}" ({columns})'
 
 
-def _names_of_bits(mask: str, names: tuple[str, ...]) -> str:
-    tests = ", ".join(f"CASE WHEN ({mask} & {1 << bit}) <> 0 THEN {quoted(name)} END" for bit, name in enumerate(names))
-    return f"list_filter([{tests}], lambda name: name IS NOT NULL)"
+def _storage_sql(table: Table, column: Column) -> str:
+    """Ids are all different: to look for a dictionary among them costs a quarter of a second per million."""
+    return " USING COMPRESSION uncompressed" if (table.name, column.name) == ("records", "report_id") else ""
+
+
+def comment_sql(table: Table, kind: str = "TABLE") -> list[str]:
+    """COMMENT statements for a table (or kind VIEW) and each of its columns."""
+    whole = f'COMMENT ON {kind} "{table.name}" IS {quoted("One row: " + table.grain + ".")}'
+    return [whole] + [
+        f'COMMENT ON COLUMN "{table.name}"."{column.name}" IS {quoted(column.meaning)}' for column in table.columns
+    ]

@@ -18,10 +18,10 @@ from pipelines.store.attachment import attach, detach
 from pipelines.store.home import Home
 from pipelines.store.integrity import check_counts
 from pipelines.store.packs import pack_in_use, stored_pack
-from pipelines.store.schema import create_tables, declare, is_declared, use_pack
+from pipelines.store.schema import create_sql, create_tables, declare, is_declared, use_pack
 from pipelines.store.state import check_version, get_state
 from schemas.pack import Pack, earlier_pack
-from schemas.tables import SCHEMA_VERSION, create_sql, records_table, superseded_table
+from schemas.tables import SCHEMA_VERSION, records_table, superseded_table
 
 
 def upgrade(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings, pack: Pack) -> list[str]:

@@ -18,8 +18,9 @@ from pipelines.settings import Settings, Source
 from pipelines.signals.aberration import ears, farrington_flexible
 from pipelines.signals.weekly_signals import update_signals
 from pipelines.store.ledger import Outcome
+from pipelines.store.schema import create_sql
 from schemas.pack import load_pack
-from schemas.tables import create_sql, stored_tables
+from schemas.tables import stored_tables
 
 PACK = load_pack()
 MONDAY = datetime.now(UTC).date() - timedelta(days=datetime.now(UTC).weekday())  # of the running week

@@ -13,8 +13,9 @@ from pipelines.jobs import publish as publish_job
 from pipelines.settings import Settings
 from pipelines.store import database
 from pipelines.store.database import Home
+from pipelines.store.schema import comment_sql, create_sql
 from schemas.pack import load_pack
-from schemas.tables import Table, comment_sql, create_sql, published_tables, quoted, stored_tables, stored_views
+from schemas.tables import Table, published_tables, quoted, stored_tables, stored_views
 
 PACK = load_pack()
 RECORDS = {table.name: table for table in (*stored_tables(PACK), *stored_views(PACK))}

@@ -26,9 +26,10 @@ from pipelines.statements import statement
 from pipelines.store import database
 from pipelines.store.daily_counts import week_words
 from pipelines.store.database import Home
+from pipelines.store.schema import create_sql
 from pipelines.synthetic import generate
 from schemas.pack import load_pack
-from schemas.tables import CALENDAR, STORED_WEEKLY, WEEKLY_VIEWS, Table, create_sql, quoted, stored_tables, stored_views
+from schemas.tables import CALENDAR, STORED_WEEKLY, WEEKLY_VIEWS, Table, quoted, stored_tables, stored_views
 
 CASES = Path(__file__).parents[1] / "sql"
 STEPS = ("calendar",)  # steps that are one SELECT and deserve cases as the views do

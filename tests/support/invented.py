@@ -11,9 +11,10 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from pipelines.store.schema import create_sql
 from schemas.fields import AGE_BANDS, SEXES
 from schemas.pack import Pack, condition_fields, load_pack
-from schemas.tables import create_sql, published_tables
+from schemas.tables import published_tables
 
 REGIONS = (
     *("north_valley", "harbour", "east_moor", "old_town", "lakeside", "west_hills"),
