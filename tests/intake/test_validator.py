@@ -235,7 +235,7 @@ def test_no_bad_cell_hides_another_and_no_row_is_judged_by_its_neighbours(
     found = [validator.validate(raw(part, first_line)) for part, first_line in parts if part]
     assert set().union(*map(bad_places, found)) == expected
     kept = [line for part in found for line in part.accepted.column("line_number").to_pylist()]
-    assert kept == [line for line in range(2, 2 + len(reader)) if line not in {bad for bad, _ in expected}]
+    assert kept == [line for line in range(2, 2 + len(rows)) if line not in {bad for bad, _ in expected}]
 
 
 def test_forgetting_judged_values_changes_nothing(validator: Validator, monkeypatch: pytest.MonkeyPatch) -> None:
