@@ -45,8 +45,7 @@ COMMANDS = {
     "Take files in": {
         "run": ("engineer:run", "one batch as a Prefect flow: ingest what is new, publish, write reports that are due"),
         "ingest": ("engineer:ingest", "ingest and publish, without Prefect and without the report"),
-        "quarantine list": ("engineer:list_quarantine", "reasons with counts"),
-        "quarantine export": ("engineer:export_quarantine", "every bad cell as CSV"),
+        "quarantine": ("engineer:quarantine", "rows that were set aside: reasons with counts, or every cell as CSV"),
         "withdraw": ("engineer:withdraw", "take a wrong file back, as if it had never been delivered"),
         "serve": ("engineer:serve", "run the schedules, as Prefect deployments, until stopped"),
         "generate": ("engineer:generate", "synthetic, realistic reports as CSV, and their true causes"),
@@ -70,7 +69,6 @@ COMMANDS = {
     },
 }
 FAMILIES = {
-    "quarantine": "rows that were set aside: `list` counts the reasons, `export` prints every bad cell",
     "rules": "a rule pack: `check` it, `show` it as a page to sign, or as `sql`; `diff` compares two",
 }
 

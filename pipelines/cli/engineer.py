@@ -149,18 +149,23 @@ def serve(
         )
 
 
-def list_quarantine(*, home: HomeOption = None, file: FileOption = None) -> None:
-    """Count the bad cells of each file by reason."""
-    from pipelines.jobs.quarantine import reason_lines
+def quarantine(
+    action: Annotated[
+        Literal["list", "export"], Parameter(help="list counts the reasons, export prints every bad cell as CSV")
+    ],
+    /,
+    *,
+    home: HomeOption = None,
+    file: FileOption = None,
+) -> None:
+    """Count the bad cells of each file by reason, or print every one as CSV."""
+    from pipelines.jobs.quarantine import reason_lines, write_cells
 
-    print("\n".join(reason_lines(existing_home(home) / "records.duckdb", file or "")))
-
-
-def export_quarantine(*, home: HomeOption = None, file: FileOption = None) -> None:
-    """Print every bad cell as CSV."""
-    from pipelines.jobs.quarantine import write_cells
-
-    write_cells(existing_home(home) / "records.duckdb", file or "", sys.stdout)
+    records = existing_home(home) / "records.duckdb"
+    if action == "export":
+        write_cells(records, file or "", sys.stdout)
+    else:
+        print("\n".join(reason_lines(records, file or "")))
 
 
 def withdraw(

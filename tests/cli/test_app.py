@@ -112,6 +112,7 @@ def test_defaults_and_choices_are_in_the_help(capsys: pytest.CaptureFixture[str]
         (["query", "SELECT 1", "--form", "csv"], "Unknown option: --form. Did you mean --format?"),  # no abbreviations
         (["check", "--no-deep"], "Unknown option: --no-deep"),
         (["ingest"], "PATH is missing"),
+        (["quarantine", "lsit"], 'Choose from: "list", "export"'),
         (["ingest", "a.csv", "--wiat", "3"], "Did you mean --wait?"),
         (["rules", "diff", "a"], "B is missing"),
         (["generate"], "--out needs a value"),
