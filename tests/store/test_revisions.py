@@ -306,7 +306,7 @@ def test_nothing_is_written_over_the_published_reports(
     published: Path, home: Home, as_known_now: bool, place: str
 ) -> None:
     before = {path: path.read_bytes() for path in home.reports.rglob("*") if path.is_file()}
-    with pytest.raises(UsageError, match="where the published reports are"):
+    with pytest.raises(UsageError, match="holds the published reports"):
         weekly_report.write_week(home, WEEK, home.reports / place, as_known_now)
     assert {path: path.read_bytes() for path in home.reports.rglob("*") if path.is_file()} == before
 
