@@ -16,7 +16,8 @@ from pipelines.jobs.ingest import Context, Outcome, ingest_file
 from pipelines.settings import Settings, load_settings
 from pipelines.store import database, snapshot
 from pipelines.store.database import Home
-from schemas.pack import Pack, load_pack
+from schemas.pack import Pack
+from schemas.pack_file import load_pack
 
 CONTEXT = ("report_id", "reported_at", "region", "age_band", "sex", "pain_score", "duration_days")
 

@@ -204,7 +204,7 @@ def _write_page(path: Path, found: dict[str, Any]) -> None:
 def rules(options: argparse.Namespace) -> int:
     """Checks or prints a rule pack, or compares two over the stored history."""
     from pipelines.store.packs import history_pack, pack_path
-    from schemas.pack import load_pack
+    from schemas.pack_file import load_pack
 
     if options.action == "diff":
         return _diff(options)

@@ -11,12 +11,13 @@ import duckdb
 from pipelines.connections import read_only
 from pipelines.errors import UsageError
 from pipelines.explain.questions import fewest_answers, questions
-from pipelines.rules.compiler import condition_sql
+from pipelines.rules.condition_sql import condition_sql
 from pipelines.rules.solver import Space
 from pipelines.statements import Row, one_number, rows_by_name
 from pipelines.store.database import check_version, damage_told, stored_pack
 from pipelines.text import many
-from schemas.pack import ANY_CAUSE, GUIDANCE_KINDS, Evidence, Guidance, Pack, TriageRule, condition_fields
+from schemas.conditions import condition_fields
+from schemas.pack import ANY_CAUSE, GUIDANCE_KINDS, Evidence, Guidance, Pack, TriageRule
 
 STATES = {True: "TRUE", False: "FALSE", None: "UNKNOWN"}
 ANSWERS = {True: "yes", False: "no", None: "unknown"}

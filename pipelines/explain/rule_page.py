@@ -8,8 +8,9 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined, Template
 from sqlglot import exp
 
+from schemas.conditions import parse_condition
 from schemas.fields import CONTEXT_FIELDS
-from schemas.pack import ANY_CAUSE, Field, Pack, parse_condition
+from schemas.pack import ANY_CAUSE, Field, Pack
 
 LEVEL_TITLES = {"emergency": "Emergency", "contact_doctor": "Contact a doctor"}  # the highest first
 COMPARISONS = {

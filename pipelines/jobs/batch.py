@@ -19,7 +19,7 @@ from pipelines.store import database, snapshot
 from pipelines.store.database import Home
 from pipelines.store.packs import configured_pack
 from pipelines.text import many, shown_path
-from schemas.pack import load_pack
+from schemas.pack_file import load_pack
 
 
 class Lines:

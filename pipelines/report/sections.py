@@ -201,7 +201,12 @@ def guidance(tables: WeekTables, pack: Pack) -> list[Row]:
     """The guidance for each cause seen this week, the most frequent first."""
     seen = [row for row in causes(tables, pack) if row["reports"] and row["likely_cause"] != UNDETERMINED]
     return [
-        row | {"kinds": by_kind(entry for entry in pack.guidance if entry.cause == row["likely_cause"])}
+        row
+        | {
+            "kinds": by_kind(
+                entry for entry in pack.guidance if entry.cause in (row["likely_cause"], row["cause_category"])
+            )
+        }
         for row in sorted(seen, key=lambda row: -row["reports"])
     ]
 

@@ -28,12 +28,14 @@ from pipelines.errors import (
     is_damage,
     lost_records,
 )
+from pipelines.rules.cause_sql import cause_scores_sql
 from pipelines.rules.lint import require_sound
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number, sql_list, statement
 from pipelines.store import daily_counts, migrations
 from schemas.fields import AGE_BANDS, SEXES
-from schemas.pack import LEVELS, UNDETERMINED, Pack, earlier_pack, parse_pack
+from schemas.pack import CERTAINTIES, LEVELS, UNDETERMINED, Pack
+from schemas.pack_file import earlier_pack, parse_pack
 from schemas.tables import (
     SCHEMA_VERSION,
     Table,
@@ -439,9 +441,6 @@ def view_sql(view: Table, settings: Settings, pack: Pack) -> str:
 def reports_sql(pack: Pack, relation: str) -> str:
     """The packed records of `relation` as the columns of `reports`."""
     answers = ", ".join(f"{_answer_sql(pack, field.name)} AS {field.name}" for field in pack.fields)
-    scores = ", ".join(
-        f"'{category.name}': ((scores >> {8 * i}) & 255)::UTINYINT" for i, category in enumerate(pack.categories)
-    )
     categories = (UNDETERMINED, *(cause.category for cause in pack.causes))
     return f"""SELECT
   report_id, packed.reported_at, region,
@@ -455,7 +454,8 @@ def reports_sql(pack: Pack, relation: str) -> str:
   {_names_of_bits("missing", pack.askable)} AS missing_answers,
   ({sql_list(categories)})[likely_cause + 1] AS cause_category,
   CASE WHEN likely_cause > 0 THEN ({sql_list(tuple(c.name for c in pack.causes))})[likely_cause] END AS likely_cause,
-  {{{scores}}} AS cause_scores,
+  ({sql_list(CERTAINTIES)})[cause_certainty + 1] AS cause_certainty,
+  {cause_scores_sql(pack)} AS cause_scores,
   files.rule_pack, files.file_id, line_number::BIGINT AS line_number, packed.source
 FROM {relation} AS packed JOIN files USING (delivery_no)"""
 
@@ -520,7 +520,10 @@ def stored_pack(connection: duckdb.DuckDBPyConnection, pack_version: str) -> Pac
             f"the history is tagged with rule pack {pack_version}, and its text was not kept; "
             "name its file as rule_pack in calfwatch.toml"
         )
-    return parse_pack(row[0], f"rule pack {pack_version}")
+    pack = parse_pack(row[0], f"rule pack {pack_version}")
+    if pack_version not in (pack.version, pack.short_version):  # states before schema version 4 keep the short one
+        raise StateError(f"the text kept of rule pack {pack_version} is another one, {pack.version}. {WHAT_TO_DO}")
+    return pack
 
 
 def _has_history(connection: duckdb.DuckDBPyConnection) -> bool:

@@ -8,12 +8,13 @@ from pathlib import Path
 import duckdb
 
 from pipelines.connections import read_only
-from pipelines.errors import StateError
+from pipelines.errors import StateError, UsageError
 from pipelines.settings import Settings
 from pipelines.statements import first_row
 from pipelines.store import database
 from pipelines.store.database import Home
-from schemas.pack import Pack, default_pack_path, load_pack, parse_pack
+from schemas.pack import Field, Pack
+from schemas.pack_file import default_pack_path, load_pack, parse_pack
 
 
 def configured_pack(home: Home, settings: Settings) -> Pack:
@@ -46,3 +47,27 @@ def published_pack(home: Home) -> Pack:
             raise StateError(text) from error
     assert row is not None
     return parse_pack(row[0], str(home.summaries))
+
+
+def check_fits(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> None:
+    """Raises UsageError where a pack could not read answers that are stored: a field or a value it does not know."""
+    fields = {field.name: field for field in pack.fields}
+    for field in stored.fields:
+        same = fields.get(field.name)
+        if (same is None or not _allows(same, field)) and _is_answered(connection, field.name):
+            raise UsageError(
+                f"rule pack {pack.version} cannot read the stored answers to '{field.name}': keep the field, its type "
+                "and its values (no rule has to read it), or ingest into a new --home"
+            )
+
+
+def _allows(new: Field, old: Field) -> bool:
+    """Whether every answer to `old` is one to `new`."""
+    within = new.smallest <= old.smallest and old.largest <= new.largest
+    return new.type == old.type and set(old.values) <= set(new.values) and within
+
+
+def _is_answered(connection: duckdb.DuckDBPyConnection, field: str) -> bool:
+    """Whether any record, superseded ones included, has an answer."""
+    counted = first_row(connection, "SELECT 1 FROM daily_fields WHERE field = ? AND answered > 0 LIMIT 1", [field])
+    return bool(counted or first_row(connection, f"SELECT 1 FROM superseded WHERE {field} IS NOT NULL LIMIT 1"))

@@ -24,7 +24,8 @@ from pipelines.intake.validator import BAD_CELLS, Validated, Validator, accepted
 from pipelines.jobs.ingest import Outcome
 from pipelines.settings import Settings, Source
 from schemas.fields import AGE_BANDS, DAY_PATTERN, SEXES, TIMESTAMP_PATTERN
-from schemas.pack import Pack, load_pack
+from schemas.pack import Pack
+from schemas.pack_file import load_pack
 
 Row = Mapping[str, str | None]
 

@@ -18,7 +18,7 @@ from pipelines.jobs.ingest import Outcome
 from pipelines.settings import Settings, Source
 from pipelines.signals.aberration import ears, farrington_flexible
 from pipelines.signals.weekly_signals import update_signals
-from schemas.pack import load_pack
+from schemas.pack_file import load_pack
 from schemas.tables import create_sql, stored_tables
 
 PACK = load_pack()

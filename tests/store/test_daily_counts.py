@@ -24,7 +24,7 @@ from pipelines.jobs.ingest import Context, Outcome, ingest_file
 from pipelines.settings import Settings, Source
 from pipelines.store import daily_counts, database, snapshot
 from pipelines.store.database import Home
-from schemas.pack import load_pack
+from schemas.pack_file import load_pack
 from schemas.tables import CALENDAR, DAILY_TABLES, STORED_WEEKLY, WEEKLY_VIEWS, published_tables
 
 PACK = load_pack()

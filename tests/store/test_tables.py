@@ -12,7 +12,7 @@ import pytest
 from pipelines.settings import Settings
 from pipelines.store import database, snapshot
 from pipelines.store.database import Home
-from schemas.pack import load_pack
+from schemas.pack_file import load_pack
 from schemas.tables import Table, comment_sql, create_sql, published_tables, quoted, stored_tables, stored_views
 
 PACK = load_pack()

@@ -26,7 +26,7 @@ from pipelines.store import database, snapshot
 from pipelines.store.daily_counts import week_words
 from pipelines.store.database import Home
 from pipelines.synthetic import generate
-from schemas.pack import load_pack
+from schemas.pack_file import load_pack
 from schemas.tables import CALENDAR, STORED_WEEKLY, WEEKLY_VIEWS, Table, create_sql, quoted, stored_tables, stored_views
 
 CASES = Path(__file__).parents[1] / "sql"

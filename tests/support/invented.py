@@ -11,8 +11,10 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from schemas.conditions import condition_fields
 from schemas.fields import AGE_BANDS, SEXES
-from schemas.pack import Pack, condition_fields, load_pack
+from schemas.pack import Pack
+from schemas.pack_file import load_pack
 from schemas.tables import create_sql, published_tables
 
 REGIONS = (
