@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.rules.cause_sql import LIKELY_CAUSE, best_rank_sql, certainty_sql, evidence_sql, points_sql
+from pipelines.rules.cause_sql import LIKELY_CAUSE, best_rank_sql, certainty_sql, evidence_sql, ranks_sql
 from pipelines.rules.condition_sql import bits_sql, condition_tests, joined_sql
 from pipelines.rules.missing_sql import missing_sql
 from schemas.pack import LEVELS, Pack
@@ -21,6 +21,7 @@ def tag_sql(pack: Pack, relation: str, open_rules: bool = False) -> str:
     Pack.causes; cause_certainty: place in CERTAINTIES; evidence_true: bit i is evidence row i; with `open_rules`, also
     rules_open: bit i is set if triage rule i is UNKNOWN.
     """
+    ranked, ranks = best_rank_sql(pack, "levels")
     unknown = ((f"NOT (true_{i} OR false_{i})", 1 << i) for i in range(len(pack.triage)))
     more = f",\n    {bits_sql(unknown)} AS rules_open" if open_rules else ""
     return f"""WITH answers AS (
@@ -36,12 +37,10 @@ def tag_sql(pack: Pack, relation: str, open_rules: bool = False) -> str:
     {_some_true(pack, "contact_doctor")} AS contact_doctor_true,
     {_all_false(pack, "emergency")} AS emergency_false,
     {_all_false(pack, "contact_doctor")} AS contact_doctor_false,
-    {points_sql(pack)}
+    {ranks_sql(pack)}
   FROM states
-), ranks AS (
-  SELECT *, {best_rank_sql(pack)} AS best FROM levels
 )
-SELECT * EXCLUDE ({", ".join(_scratch(pack))}),
+SELECT * EXCLUDE ({", ".join(_scratch(pack) + ranks)}),
     CASE WHEN emergency_true THEN {LEVELS.index("emergency")}
          WHEN contact_doctor_true THEN {LEVELS.index("contact_doctor")}
          WHEN contact_doctor_false THEN {LEVELS.index("self_care")}
@@ -54,7 +53,7 @@ SELECT * EXCLUDE ({", ".join(_scratch(pack))}),
     {LIKELY_CAUSE} AS likely_cause,
     {certainty_sql(pack)} AS cause_certainty,
     evidence_true{more}
-FROM ranks"""
+FROM {ranked}"""
 
 
 def _states(pack: Pack) -> str:
@@ -65,7 +64,7 @@ def _states(pack: Pack) -> str:
 def _scratch(pack: Pack) -> list[str]:
     rules = [f"{state}_{i}" for i in range(len(pack.triage)) for state in ("true", "false")]
     levels = [f"{level}_{state}" for level in ("emergency", "contact_doctor") for state in ("true", "false")]
-    return ["no", *rules, *levels, *(f"points_{i}" for i in range(len(pack.causes))), "best", "evidence_true"]
+    return ["no", *rules, *levels, "evidence_true"]
 
 
 def _at_least(pack: Pack, level: str) -> list[int]:
