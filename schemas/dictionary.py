@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from schemas.fields import CONTEXT_FIELDS
-from schemas.pack import Pack, load_pack
+from schemas.pack import Pack
+from schemas.pack_file import load_pack
 from schemas.report_schema import allowed_text, report_schema
 from schemas.tables import SCHEMA_VERSION, Table, published_tables, stored_tables, stored_views
 

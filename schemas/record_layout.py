@@ -2,21 +2,25 @@
 
 A yes or no is a bit in two masks: `answered`, and `yes` where the answer is yes; bit i is field i of the pack. A text
 of a list is its code: 0 where unknown, else 1 + its place in the list. A number is itself, NULL where unknown. Of tags,
-bit i of `rules_true` is triage rule i, bit i of `missing` is field i of Pack.askable, and byte i of `scores` is the
-points of category i. triage_level and triage_ceiling are places in LEVELS; likely_cause is the code of a cause.
+bit i of `rules_true` is triage rule i, bit i of `missing` is field i of Pack.askable, and bit i of `evidence_true` is
+evidence row i. triage_level and triage_ceiling are places in LEVELS, cause_certainty is one in CERTAINTIES;
+likely_cause is the code of a cause.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from schemas.fields import AGE_BANDS, SEXES
-from schemas.pack import LEVELS, UNDETERMINED, Pack, TriageRule
+from schemas.pack import CERTAINTIES, LEVELS, UNDETERMINED, Pack, TriageRule
 
 ANSWER_MASKS = ("answered", "yes")
 CODED_CONTEXT: Mapping[str, Sequence[str]] = {"age_band": AGE_BANDS, "sex": SEXES}
-TAG_COLUMNS = ("triage_level", "triage_ceiling", "rules_true", "missing", "likely_cause", "scores")
+TAG_COLUMNS = (
+    *("triage_level", "triage_ceiling", "rules_true", "missing"),
+    *("likely_cause", "cause_certainty", "evidence_true"),
+)
 UNKNOWN_CODE = 0
 
 
@@ -68,11 +72,6 @@ def answer_in_words(pack: Pack, answers: Mapping[str, Any], field: str) -> str |
     return ("no", "yes")[bool(answers["yes"] & bit)] if answers["answered"] & bit else None
 
 
-def scores_sql(points: Iterable[str]) -> str:
-    """SQL that packs the points of each category, in the pack's order, into `scores`."""
-    return " + ".join(f"({each}::UINTEGER << {8 * place})" for place, each in enumerate(points)) or "0"
-
-
 def bit_sums_sql(mask: str, bits: int) -> str:
     """SQL for the number of records in which each bit of a mask is set. Shifting is cheaper than a filter a bit."""
     return ", ".join(f"sum(({mask} >> {bit}) & 1)" for bit in range(bits))
@@ -99,12 +98,8 @@ def moved_choice_sql(stored: Pack, pack: Pack, name: str, column: str) -> str:
 
 
 def unpacked_sql(pack: Pack) -> str:
-    """The columns of the view `reports`, up to `cause_scores`, selected from packed records."""
+    """The columns of the view `reports`, up to `cause_certainty`, selected from packed records."""
     answers = ", ".join(f"{_answer_sql(pack, field.name)} AS {field.name}" for field in pack.fields)
-    scores = ", ".join(
-        f"'{category.name}': ((scores >> {8 * place}) & 255)::UTINYINT"
-        for place, category in enumerate(pack.categories)
-    )
     categories = (UNDETERMINED, *(cause.category for cause in pack.causes))
     causes = tuple(cause.name for cause in pack.causes)
     return f"""
@@ -118,7 +113,7 @@ def unpacked_sql(pack: Pack) -> str:
   {_names_of_bits_sql("missing", pack.askable)} AS missing_answers,
   ({_list_sql(categories)})[likely_cause + 1] AS cause_category,
   {_text_sql("likely_cause", causes)} AS likely_cause,
-  {{{scores}}} AS cause_scores"""
+  ({_list_sql(CERTAINTIES)})[cause_certainty + 1] AS cause_certainty"""
 
 
 def packed_sql(pack: Pack) -> str:

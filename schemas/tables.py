@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from schemas.fields import CONTEXT_FIELDS
 from schemas.pack import Field, Pack
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,10 @@ _RECORDS = _columns("""
     triage_level UTINYINT 0 self_care, 1 unresolved, 2 contact_doctor, 3 emergency
     triage_ceiling UTINYINT the highest level that unknown answers could still lead to, coded alike
     rules_true UINTEGER bit i is set where triage rule i of the pack is TRUE
-    missing UINTEGER bit i is set where a rule above the level is UNKNOWN and reads field i, which has no answer
+    missing UINTEGER bit i is set if field i has no answer, and its answer can change the level
     likely_cause UTINYINT 0 undetermined, else place in the list of causes
-    scores UINTEGER byte i is the points of category i
+    cause_certainty UTINYINT 0 none, 1 weak, 2 only, 3 leading, 4 close
+    evidence_true UBIGINT bit i is set where evidence row i of the pack is TRUE
     delivery_no INTEGER the delivery that brought the record
     line_number UINTEGER physical line in that file, the header being line 1
 """)
@@ -98,14 +99,20 @@ def records_table(pack: Pack, name: str = "records") -> Table:
     return Table(name, "one accepted record, packed; read the view reports instead", _RECORDS + numbers + choices)
 
 
+def packed_columns() -> tuple[Column, ...]:
+    """The columns of `records` that every pack has."""
+    return _RECORDS
+
+
 TAG_MEANINGS = _columns("""
     triage_level VARCHAR highest level with a TRUE rule; self_care only where every rule is FALSE, else unresolved
     triage_ceiling VARCHAR highest level that the unknown answers could still lead to
     triage_rules VARCHAR[] ids of the triage rules that are TRUE
-    missing_answers VARCHAR[] unknown fields of the unknown rules above the level: what to ask to settle the record
-    cause_category VARCHAR category with the most points; undetermined without points
-    likely_cause VARCHAR cause with the most points in that category; NULL without points
-    cause_scores STRUCT points of every category, so that a close call is visible
+    missing_answers VARCHAR[] unknown fields whose answer can change the level: what to ask to settle the record
+    cause_category VARCHAR category of the likely cause; undetermined without points
+    likely_cause VARCHAR cause that leads by urgency of its evidence, then points, then danger; NULL without points
+    cause_certainty VARCHAR none (no points), weak (1 point), only (no other cause has points), leading, or close
+    cause_scores MAP(VARCHAR,UTINYINT) points of every cause that has some, the most dangerous cause first
     rule_pack VARCHAR version of the rule pack that tagged the record
     file_id VARCHAR the file that brought the record
     line_number BIGINT its physical line there, the header being line 1
@@ -123,10 +130,7 @@ def reports_table(pack: Pack) -> Table:
         Column(f.name, pack.sql_type(f.name), f"{f.meaning}{_domain(f)} NULL is unknown. Article: {f.reference}.")
         for f in pack.fields
     )
-    points = ", ".join(f'"{category.name}" UTINYINT' for category in pack.categories)
-    scores = f"STRUCT({points})"
-    tags = tuple(Column(c.name, scores if c.type == "STRUCT" else c.type, c.meaning) for c in TAG_MEANINGS)
-    return Table("reports", "one accepted record and its tags", context + answers + tags)
+    return Table("reports", "one accepted record and its tags", context + answers + TAG_MEANINGS)
 
 
 def _domain(field: Field) -> str:
@@ -140,11 +144,16 @@ def _domain(field: Field) -> str:
 
 def superseded_table(pack: Pack) -> Table:
     """Records that a later delivery replaced, as they were."""
-    more = _columns("""
+    columns = reports_table(pack).columns + superseded_columns()
+    return Table("superseded", "one record that a later delivery replaced", columns)
+
+
+def superseded_columns() -> tuple[Column, ...]:
+    """The columns that superseded records have beside those of `reports`."""
+    return _columns("""
         superseded_by VARCHAR file_id of the delivery that replaced it
         superseded_at TIMESTAMPTZ when
     """)
-    return Table("superseded", "one record that a later delivery replaced", reports_table(pack).columns + more)
 
 
 QUARANTINE = Table(
@@ -178,6 +187,8 @@ DAILY_SUMMARY = Table(
         likely_cause VARCHAR cause, or undetermined
         reports BIGINT number of records
         severe_pain BIGINT records of them with a pain score of 7 or more
+        close_causes BIGINT records of them whose likely cause cannot be told apart from another one
+        serious_signs BIGINT self_care records of them that have points for a serious cause
     """),
 )
 DAILY_RULES = Table(
@@ -271,6 +282,17 @@ RULE_PACKS = Table(
         article VARCHAR the article it reads
         first_used TIMESTAMPTZ when it first tagged a record here
         content VARCHAR the pack as TOML text
+    """),
+)
+SIGNATURES = Table(
+    "signatures",
+    "one signature under a rule pack",
+    _columns("""
+        rule_pack VARCHAR version of the pack
+        name VARCHAR who signed
+        role VARCHAR in which role
+        signed_on DATE the day of the signature
+        recorded_at TIMESTAMPTZ when it was recorded here
     """),
 )
 AUDIT = Table(
@@ -430,7 +452,7 @@ ABOUT = Table(
 
 SMALL_TABLES = (
     *(FILES, QUARANTINE, *DAILY_TABLES, CALENDAR, RULES, CAUSES, FIELDS, STATE),
-    *(RULE_PACKS, AUDIT, REPORTED_WEEKS, REPORTED_COUNTS),
+    *(RULE_PACKS, SIGNATURES, AUDIT, REPORTED_WEEKS, REPORTED_COUNTS),
 )
 
 
@@ -447,7 +469,7 @@ def stored_views(pack: Pack) -> tuple[Table, ...]:
 
 def published_tables() -> tuple[Table, ...]:
     """Every table of summaries.duckdb: counts only, no record, no cell of a file."""
-    return (DAILY_SUMMARY, *WEEKLY_VIEWS, RULES, CAUSES, FIELDS, ABOUT)
+    return (DAILY_SUMMARY, *WEEKLY_VIEWS, RULES, CAUSES, FIELDS, SIGNATURES, ABOUT)
 
 
 def quoted(text: str) -> str:

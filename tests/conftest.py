@@ -18,7 +18,8 @@ from pipelines.settings import Settings, load_settings
 from pipelines.store import database
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
-from schemas.pack import Pack, load_pack
+from schemas.pack import Pack
+from schemas.pack_file import load_pack
 
 CONTEXT = ("report_id", "reported_at", "region", "age_band", "sex", "pain_score", "duration_days")
 

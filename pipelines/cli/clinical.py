@@ -57,7 +57,7 @@ def explain(
 def check_pack(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
     """List everything that is wrong or odd in a pack, with its line."""
     from pipelines.rules.lint import ERROR, findings
-    from schemas.pack import load_pack
+    from schemas.pack_file import load_pack
 
     path = _pack_path(pack, home_path(home))
     checked = load_pack(path)
@@ -91,7 +91,7 @@ def print_sql(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
 def _load_pack(given: str | None, home: str | None) -> Pack:
     """Return the pack of a file, else the one that tagged the records of the home, else the configured one."""
     from pipelines.store.packs import history_pack
-    from schemas.pack import load_pack
+    from schemas.pack_file import load_pack
 
     path = home_path(home)
     if not given and (path / "records.duckdb").exists():

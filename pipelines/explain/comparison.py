@@ -10,10 +10,13 @@ from dataclasses import dataclass
 
 import duckdb
 
-from pipelines.rules.compiler import TAG_COLUMNS, condition_tests
-from pipelines.rules.translation import answers_sql, check_fits, stored_sql, tagged_sql
+from pipelines.rules.compiler import TAG_COLUMNS
+from pipelines.rules.condition_sql import condition_tests
+from pipelines.rules.translation import answers_sql, stored_sql, tagged_sql
 from pipelines.statements import Row, rows_by_name, sql_list, statement
-from schemas.pack import LEVELS, UNDETERMINED, Pack, TriageRule, condition_fields
+from pipelines.store.packs import check_fits
+from schemas.conditions import condition_fields
+from schemas.pack import LEVELS, UNDETERMINED, Pack, TriageRule
 from schemas.record_layout import answer_columns, answer_in_words, rules_of
 
 EXAMPLES = 20

@@ -9,13 +9,16 @@ import duckdb
 
 from pipelines.connections import open_for_reading
 from pipelines.errors import UsageError
-from pipelines.explain.questions import fewest_answers, questions
-from pipelines.rules.compiler import condition_sql
+from pipelines.explain.causes import cause_words, certainty
+from pipelines.explain.guidance import shown_guidance, vars_of
+from pipelines.explain.questions import asking
+from pipelines.rules.condition_sql import condition_sql
 from pipelines.rules.solver import Space
 from pipelines.statements import Row, one_number, rows_by_name
 from pipelines.store.database import check_version, stored_pack
 from pipelines.text import many
-from schemas.pack import ANY_CAUSE, GUIDANCE_KINDS, Evidence, Guidance, Pack, TriageRule, condition_fields
+from schemas.conditions import condition_fields
+from schemas.pack import Evidence, Pack, TriageRule
 
 STATES = {True: "TRUE", False: "FALSE", None: "UNKNOWN"}
 ANSWERS = {True: "yes", False: "no", None: "unknown"}
@@ -98,32 +101,37 @@ def withdrawn_note(connection: duckdb.DuckDBPyConnection) -> str:
 
 
 def explanation(connection: duckdb.DuckDBPyConnection, pack: Pack, space: Space, record: Row) -> Row:
-    """One record's tags and their reasons, with no word on other versions of it; `space` is the pack's."""
+    """One record's tags and their reasons, with no word on other versions of it; `space` is the pack's.
+
+    The action, what the level asks of the patient, comes first wherever a person reads it.
+    """
     evidence = [row for row in _rules(connection, pack, record, pack.evidence) if row["state"] == "TRUE"]
-    missing = record["missing_answers"]
+    points = _cause_points(pack, evidence)
+    serious = [name for name in points if name in pack.serious_causes]
+    home_care = record["triage_level"] == "self_care" and not serious
     return {
         "report_id": record["report_id"],
         "source": record["source"],
         "place": "stored",
         "replaced": {},
         "reported_at": str(record["reported_at"]),
+        "action": pack.action(record["triage_level"], record["triage_ceiling"]),
+        "serious_note": _serious_note(pack, record, serious),
+        "triage_level": record["triage_level"],
+        "triage_ceiling": record["triage_ceiling"],
+        **asking(pack, space, record, record["missing_answers"]),
+        "rules": _rules(connection, pack, record, pack.triage),
+        "cause_category": record["cause_category"],
+        "likely_cause": record["likely_cause"],
+        "cause_certainty": certainty(record["likely_cause"], points),
+        "cause_scores": points,
+        "cause_words": cause_words(pack, record["likely_cause"], points),
+        "evidence": evidence,
+        "guidance": [vars_of(entry) for entry in shown_guidance(pack, record, home_care)],
         "rule_pack": record["rule_pack"],
         "complaint": pack.complaint,
         "article": pack.article,
         "reviewed": pack.reviewed,
-        "triage_level": record["triage_level"],
-        "triage_ceiling": record["triage_ceiling"],
-        "missing_answers": missing,
-        "questions": questions(pack, space, record, missing),
-        "fewest_answers": fewest_answers(pack, space, record, missing),
-        "rules": _rules(connection, pack, record, pack.triage),
-        "cause_category": record["cause_category"],
-        "likely_cause": record["likely_cause"],
-        "cause_scores": record["cause_scores"],
-        "cause_points": _cause_points(pack, evidence),
-        "runner_up": _runner_up(pack, record, evidence),
-        "evidence": evidence,
-        "guidance": [{"kind": g.kind, "text": g.text, "reference": g.reference} for g in _guidance(pack, record)],
         "file_id": record["file_id"],
         "line_number": record["line_number"],
         "earlier": [],
@@ -132,6 +140,14 @@ def explanation(connection: duckdb.DuckDBPyConnection, pack: Pack, space: Space,
         "cause_labels": {c.name: c.label for c in pack.categories} | {c.name: c.label for c in pack.causes},
         "notice": pack.disclaimer,
     }
+
+
+def _serious_note(pack: Pack, record: Row, serious: list[str]) -> str:
+    """A sentence for a self_care record whose signs point to a serious cause; empty for every other one."""
+    if record["triage_level"] != "self_care" or not serious:
+        return ""
+    labels = ", ".join(cause.label for cause in pack.causes if cause.name in serious)
+    return f"Some signs can belong to a serious cause ({labels}), so that no home care is shown."
 
 
 def _rules(
@@ -162,33 +178,6 @@ def _rule(pack: Pack, record: Row, rule: TriageRule | Evidence, state: bool | No
 
 
 def _cause_points(pack: Pack, evidence: list[Row]) -> dict[str, int]:
-    """Points of every cause that has any, the most first."""
+    """Points of every cause that has any, the most dangerous cause first."""
     points = {cause.name: sum(row["points"] for row in evidence if row["for"] == cause.name) for cause in pack.causes}
-    return {name: points[name] for name in sorted(points, key=lambda name: -points[name]) if points[name]}
-
-
-def _runner_up(pack: Pack, record: Row, evidence: list[Row]) -> dict[str, Row | None]:
-    """The second category, and the second cause inside the leading one: name, points, and how many more points it
-    would have needed to lead (1 where it has as many and comes later in the pack). None where there is no second."""
-    scores, points = record["cause_scores"], _cause_points(pack, evidence)
-    names = [category.name for category in pack.categories]
-    inside = [cause.name for cause in pack.causes_of(record["cause_category"])]
-    return {
-        "category": _second(names, scores, record["cause_category"]),
-        "cause": _second(inside, points, record["likely_cause"]),
-    }
-
-
-def _second(names: list[str], points: dict[str, int], first: str | None) -> Row | None:
-    others = [name for name in names if name != first and points.get(name)]
-    if first is None or not others:
-        return None
-    second = max(others, key=lambda name: points[name])  # of a tie the first in the pack's order
-    short = points[first] - points[second] + (names.index(second) > names.index(first))
-    return {"name": second, "points": points[second], "short_by": short}
-
-
-def _guidance(pack: Pack, record: Row) -> list[Guidance]:
-    """By kind, what holds for any cause first: it says that an emergency or doctor criterion comes before home care."""
-    wanted = [entry for entry in pack.guidance if entry.cause in (record["likely_cause"], ANY_CAUSE)]
-    return sorted(wanted, key=lambda entry: (GUIDANCE_KINDS.index(entry.kind), entry.cause != ANY_CAUSE))
+    return {name: number for name, number in points.items() if number}

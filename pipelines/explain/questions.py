@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import groupby
 from typing import Any
 
-from pipelines.rules.solver import AtLeast, Formula, Masks, OneOf, Space, Value, every, holds, model, some
+from pipelines.rules.solver import AtLeast, Formula, Masks, OneOf, Space, Value, every, holds, model
+from pipelines.rules.terms import TooManyTermsError, asked_terms, level_terms
 from schemas.pack import LEVELS, RULE_LEVELS, Pack
 
 Answers = Mapping[str, bool | int | str | None]
@@ -60,29 +61,51 @@ def levels(pack: Pack, space: Space, record: Masks) -> tuple[str, str]:
     return max(true, key=LEVELS.index, default="unresolved" if ceilings else "self_care"), ceiling
 
 
-def fewest_answers(pack: Pack, space: Space, answers: Answers, missing: list[str]) -> dict[str, Any] | None:
-    """The fewest questions of which some answers settle the level, with such answers: count, answers, triage_level.
+def asking(pack: Pack, space: Space, answers: Answers, missing: list[str]) -> dict[str, Any]:
+    """What to ask about a record: the missing answers in the order in which to ask, what each would lead to, and two
+    short lists: the fewest answers that rule out every level above (None without a question, or if answers on which
+    the tags stood are no longer stored), and the single answers that settle the level at once."""
+    ordered = sorted(missing, key=_ask_first(pack, space, answers))
+    found = questions(pack, space, answers, ordered)
+    return {
+        "missing_answers": ordered,
+        "questions": found,
+        "rule_out": _rule_out(pack, space, answers, ordered),
+        "settle_at_once": [
+            {"field": question["field"], "answer": answer["answer"], "triage_level": answer["triage_level"]}
+            for question in found
+            for answer in question["answers"]
+            if answer["settles"]
+        ],
+    }
 
-    Exact: the numbers of questions are tried upwards, and each search looks at every set of that many questions.
-    None where nothing is missing, or where answers on which the tags stood are no longer stored.
-    """
+
+def _ask_first(pack: Pack, space: Space, answers: Answers) -> Callable[[str], tuple[int, int, int]]:
+    """The order of questions: those that decide the highest open level with the fewest other answers first."""
+    order = {name: (len(RULE_LEVELS), len(pack.askable), place) for place, name in enumerate(pack.askable)}
+    try:
+        terms = level_terms(pack, space)
+    except TooManyTermsError:
+        return order.__getitem__
+    record = space.masks(answers)
+    for place, part in enumerate((terms.emergency, terms.any_level)):
+        for term in asked_terms(part, space, record):
+            for name in term:
+                order[name] = min(order[name], (place, len(term), pack.askable.index(name)))
+    return order.__getitem__
+
+
+def _rule_out(pack: Pack, space: Space, answers: Answers, missing: list[str]) -> dict[str, Any] | None:
+    """The fewest answers after which no level above is possible. Exact: every smaller number is tried before."""
     now = space.masks(answers)
+    level, _ = levels(pack, space, now)
+    higher = [r for r in pack.triage if level == "unresolved" or LEVELS.index(r.level) > LEVELS.index(level)]
     possible = now | {name: space.everything()[name] for name in missing}
     unasked: list[Formula] = [OneOf(name, space.unknown(name)) for name in missing]
     for count in range(1, len(missing) + 1):
         few = AtLeast(len(missing) - count, tuple((1, statement) for statement in unasked))
-        if found := model(every([few, _settled(pack, space)]), space, possible=possible):
+        if found := model(every([few, *(space.false(rule.when) for rule in higher)]), space, possible=possible):
             given = {name: found[name] for name in missing if found[name] != space.unknown(name)}
             words = {name: shown(space.values[name][mask.bit_length() - 1]) for name, mask in given.items()}
-            return {"count": count, "answers": words, "triage_level": levels(pack, space, now | given)[0]}
+            return {"count": len(words), "answers": words, "triage_level": levels(pack, space, now | given)[0]}
     return None
-
-
-def _settled(pack: Pack, space: Space) -> Formula:
-    """Some rule of a level is TRUE and every higher one FALSE, or all are FALSE."""
-    whens = {level: [rule.when for rule in pack.triage if rule.level == level] for level in RULE_LEVELS}
-    no_emergency = every(space.false(when) for when in whens["emergency"])
-    no_doctor = every(space.false(when) for when in whens["contact_doctor"])
-    doctor = some(space.true(when) for when in whens["contact_doctor"])
-    emergency = some(space.true(when) for when in whens["emergency"])
-    return some([emergency, every([no_emergency, some([doctor, no_doctor])])])

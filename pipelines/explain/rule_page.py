@@ -5,8 +5,9 @@ from __future__ import annotations
 from sqlglot import exp
 
 from pipelines.pages.style import render
+from schemas.conditions import parse_condition
 from schemas.fields import CONTEXT_FIELDS
-from schemas.pack import ANY_CAUSE, Field, Pack, parse_condition
+from schemas.pack import ANY_CAUSE, Field, Pack
 
 LEVEL_TITLES = {"emergency": "Emergency", "contact_doctor": "Contact a doctor"}  # the highest first
 COMPARISONS = {

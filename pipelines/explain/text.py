@@ -29,12 +29,14 @@ def _head(found: Row) -> list[str]:
     note = f" (superseded: replaced by file {by})" if by else ""
     lines = [
         f"{found['report_id']} of {found['source']}{note}, line {found['line_number']} of file {found['file_id'][:12]}",
+        f"what to do      {found['action']}",
+        *([f"                {found['serious_note']}"] if found["serious_note"] else []),
         f"triage level    {found['triage_level']}",
         f"triage ceiling  {found['triage_ceiling']}{_ceiling_note(found)}",
     ]
     if found["missing_answers"]:
         lines.append(f"ask for         {', '.join(found['missing_answers'])}")
-    return [*lines, f"rule pack       {found['rule_pack']}"]
+    return [*lines, f"likely cause    {found['cause_words']}", f"rule pack       {found['rule_pack']}"]
 
 
 def _ceiling_note(found: Row) -> str:
@@ -50,14 +52,13 @@ def _question_lines(found: Row) -> list[str]:
     for question in found["questions"]:
         answers = "; ".join(f"{answer['answer']}: {_led_to(answer)}" for answer in question["answers"])
         lines.append(f"  {question['field']}  {answers}")
-    fewest = found["fewest_answers"]
-    if fewest is None:
-        return lines
-    given = ", ".join(f"{name} {answer}" for name, answer in fewest["answers"].items())
-    return [
-        *lines,
-        f"  fewest answers that can settle it: {fewest['count']}, such as {given} ({fewest['triage_level']})",
-    ]
+    if out := found["rule_out"]:
+        given = ", ".join(f"{name} {answer}" for name, answer in out["answers"].items())
+        lines.append(f"  to rule out every level above, ask {out['count']}: {given} ({out['triage_level']})")
+    if found["settle_at_once"]:
+        single = ", ".join(f"{each['field']} {each['answer']}" for each in found["settle_at_once"])
+        lines.append(f"  a single answer settles it: {single}")
+    return lines
 
 
 def _led_to(answer: Row) -> str:
@@ -81,16 +82,13 @@ def _rule_lines(found: Row) -> list[str]:
 
 def _cause_lines(found: Row) -> list[str]:
     scores = ", ".join(f"{name} {points}" for name, points in found["cause_scores"].items())
-    cause = found["likely_cause"] or UNDETERMINED
-    lines = ["", f"likely cause    {cause} ({found['cause_category']}); points: {scores}"]
-    for what, second in found["runner_up"].items():
-        if second:
-            lines.append(
-                f"next {what:11}{second['name']} with {second['points']}, {second['short_by']} short of leading"
-            )
-    return lines + [
-        f"  {row['points']} for {row['for']}: {row['sentence']} ({row['reference']}, {row['basis']})"
-        for row in found["evidence"]
+    return [
+        "",
+        f"evidence for causes (certainty: {found['cause_certainty']}; points: {scores or 'none'})",
+        *(
+            f"  {row['points']} for {row['for']}: {row['sentence']} ({row['reference']}, {row['basis']})"
+            for row in found["evidence"]
+        ),
     ]
 
 

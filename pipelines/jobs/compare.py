@@ -8,7 +8,7 @@ from pipelines.explain.comparison import Comparison, compare
 from pipelines.settings import Settings
 from pipelines.store import database
 from pipelines.store.database import Home
-from schemas.pack import load_pack
+from schemas.pack_file import load_pack
 
 
 def compare_packs(home: Home, settings: Settings, before: str, after: str) -> Comparison:

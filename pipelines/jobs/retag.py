@@ -7,18 +7,22 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.errors import StateError, UsageError
+from pipelines.errors import StateError
 from pipelines.jobs import publish as publish_job
-from pipelines.rules.compiler import TAG_COLUMNS, condition_tests, tag_sql
-from pipelines.rules.translation import check_fits, stored_sql, tagged_sql
+from pipelines.rules.compiler import tag_sql
+from pipelines.rules.condition_sql import condition_tests
+from pipelines.rules.translation import stored_sql, tagged_sql
+from pipelines.rules.urgency import evidence_urgencies
 from pipelines.settings import Settings
-from pipelines.statements import first_row, one_number
+from pipelines.statements import one_number
 from pipelines.store import audit, daily_counts, database
 from pipelines.store.database import Home
-from pipelines.store.packs import configured_pack
+from pipelines.store.packs import check_fits, configured_pack
 from pipelines.store.schema import create_sql
 from pipelines.text import many
-from schemas.pack import LEVELS, Pack, condition_fields, load_pack
+from schemas.pack import LEVELS, Pack
+from schemas.pack_file import load_pack
+from schemas.record_layout import TAG_COLUMNS
 from schemas.tables import records_table, superseded_table
 
 FEW_RECORDS = 1_000_000  # are updated where they are; DuckDB holds updates in memory until they are committed
@@ -63,8 +67,11 @@ def _coded_alike(stored: Pack, pack: Pack) -> bool:
 
     def codes(of: Pack) -> list[object]:
         fields = [(field.name, field.type, field.values) for field in of.fields]
+        evidence = list(zip((row.id for row in of.evidence), evidence_urgencies(of), strict=True))
         causes = [(cause.name, cause.category) for cause in of.causes]
-        return [fields, [rule.id for rule in of.triage], causes, [category.name for category in of.categories]]
+        categories = [category.name for category in of.categories]
+        rules = [rule.id for rule in of.triage]
+        return [fields, rules, causes, categories, evidence, of.serious_causes, of.leading_cause]
 
     return codes(stored) == codes(pack)
 
@@ -111,8 +118,7 @@ def _may_change(stored: Pack, pack: Pack) -> str:
             tests += [f"NOT ({was.false})", f"NOT ({now.false})"]
         elif old.when != new.when:
             tests += [f"({was.true}) <> ({now.true})", f"({was.false}) <> ({now.false})"]
-            if condition_fields(old.when) != condition_fields(new.when):  # another field may be missing
-                tests.append(f"NOT (({now.true}) OR ({now.false}))")
+            tests.append(f"NOT (({now.true}) OR ({now.false}))")  # another field may be missing
     before, after = (Counter((row.cause, row.points, row.when) for row in of.evidence) for of in (stored, pack))
     tests += [f"({condition_tests(pack, when).true})" for _, _, when in (before - after) + (after - before)]
     return " OR ".join(tests)
@@ -172,19 +178,9 @@ def _widen_superseded(connection: duckdb.DuckDBPyConnection, stored: Pack, pack:
     """Gives the superseded records the columns of the new pack: a question that was not asked has no answer."""
     if superseded_table(pack) == superseded_table(stored):
         return
-    dropped = {category.name for category in stored.categories} - {category.name for category in pack.categories}
-    if dropped and first_row(connection, "SELECT 1 FROM superseded LIMIT 1"):
-        raise UsageError(
-            f"rule pack {pack.version} has no category '{min(dropped)}', in which superseded records "
-            "have points; keep it"
-        )
     old = set(superseded_table(stored).column_names)
     new = superseded_table(pack)
-    known = {category.name for category in stored.categories}
-    scores = ", ".join(
-        f"'{c.name}': {f'cause_scores.{c.name}' if c.name in known else 'NULL::UTINYINT'}" for c in pack.categories
-    )
-    values = {name: name if name in old else "NULL" for name in new.column_names} | {"cause_scores": f"{{{scores}}}"}
+    values = {name: name if name in old else "NULL" for name in new.column_names}
     connection.execute("ALTER TABLE superseded RENAME TO superseded_before")
     connection.execute(create_sql(new))
     columns = ", ".join(f"{sql} AS {name}" for name, sql in values.items())

@@ -17,7 +17,7 @@ def guidance_section(tables: WeekTables, pack: Pack) -> Section:
     """State the guidance for each cause seen this week, the most frequent first, then that for any cause."""
     seen = [row for row in sort_causes(tables, pack) if row.reports and row.likely_cause != UNDETERMINED]
     parts = [
-        _advice(cause_label(row, pack), pack, row.likely_cause, note=many(row.reports, "report"))
+        _advice(cause_label(row, pack), pack, row.likely_cause, row.cause_category, note=many(row.reports, "report"))
         for row in sorted(seen, key=lambda row: -row.reports)
     ]
     general = _advice(f"Any {pack.complaint}", pack, ANY_CAUSE)
@@ -26,8 +26,9 @@ def guidance_section(tables: WeekTables, pack: Pack) -> Section:
     return Section("guidance", title, [Accordion([*parts, general])], lead, short="Guidance")
 
 
-def _advice(title: str, pack: Pack, cause: str, note: str = "") -> Folded:
-    entries = [entry for entry in pack.guidance if entry.cause == cause]
+def _advice(title: str, pack: Pack, *causes: str, note: str = "") -> Folded:
+    """State what the pack advises for a cause, and for all of its category."""
+    entries = [entry for entry in pack.guidance if entry.cause in causes]
     lists = [_advice_of_kind(kind, [entry for entry in entries if entry.kind == kind]) for kind in GUIDANCE_KINDS]
     return Folded(title, [found for found in lists if found.items], note, on_paper=True)
 

@@ -22,7 +22,11 @@ from pipelines.rules.solver import (
     model,
     some,
 )
-from schemas.pack import LEVELS, Cause, Evidence, Pack, TriageRule, condition_fields, places
+from pipelines.rules.terms import TooManyTermsError, level_terms, over_asked
+from pipelines.rules.urgency import evidence_urgencies
+from schemas.conditions import condition_fields
+from schemas.pack import LEVELS, URGENCY, Cause, Evidence, Pack, TriageRule
+from schemas.pack_lines import places
 
 # Causes are weighed against each other, over every condition of the pack at once: here alone a search can grow beyond
 # a few seconds, and is then given up and told. The shipped pack needs a hundredth of this.
@@ -43,6 +47,7 @@ def require_sound(pack: Pack) -> None:
     """Raises UsageError for a pack with errors: it must not tag anything. Cheap; warnings are for `findings`."""
     if found := [what for _, _, what in _never_true(pack, _never(pack, Space(pack)))]:
         raise UsageError("\n".join(f"rule pack {pack.version}: {what}" for what in found))
+    evidence_urgencies(pack)  # or says that they are beyond what can be decided
 
 
 def _never(pack: Pack, space: Space) -> set[str]:
@@ -61,7 +66,13 @@ def findings(pack: Pack) -> list[Finding]:
     )
     covered = _covering(sound, space)
     effort = Effort(MOST_STATEMENTS)
-    found = [*_never_true(pack, never), *_unread(pack), *_implied(sound, covered), *_unreached(sound, space, covered)]
+    found = [
+        *_never_true(pack, never),
+        *_unread(pack),
+        *_over_asked(pack, space),
+        *_implied(sound, covered),
+        *_unreached(sound, space, covered),
+    ]
     found += [*_idle_causes(sound, space, effort), *_idle_evidence(sound, space, effort)]
     lines = dict(places(pack.text))
     told = [Finding(severity, _line(pack, lines, *place), what) for severity, place, what in found]
@@ -131,6 +142,20 @@ def _unread(pack: Pack) -> Iterator[Found]:
             yield NOTE, place, f"[[fields]] {field.name}: is read by evidence alone, and decides no level"
 
 
+def _over_asked(pack: Pack, space: Space) -> Iterator[Found]:
+    """Fields that `missing_answers` may name although no answer to them changes the level."""
+    try:
+        names = over_asked(level_terms(pack, space), space)
+    except TooManyTermsError:
+        what = "the conditions have too many ANDs of ORs: `missing_answers` may name fields that change nothing"
+        yield NOTE, ("triage", None, ""), f"[[triage]]: {what}"
+        return
+    for name in names:
+        what = "rules ask for opposite answers, so that `missing_answers` may name a field that changes nothing"
+        rule = next(rule for rule in pack.triage if name in condition_fields(rule.when))
+        yield NOTE, ("triage", rule, "when"), f"[[triage]] {rule.id}: {name}: {what}"
+
+
 def _unreached(pack: Pack, space: Space, covered: dict[str, TriageRule]) -> Iterator[Found]:
     """`unresolved` is always reached: by a record without any answer. A covered rule reaches nothing of its own."""
     deciding = [rule for rule in pack.triage if rule.id not in covered]
@@ -157,7 +182,7 @@ def _idle_causes(pack: Pack, space: Space, effort: Effort) -> Iterator[Found]:
         if not any(row.cause == cause.name for row in pack.evidence):
             yield WARNING, place, f"[[causes]] {cause.name}: no evidence points to it; add [[evidence]], or take it out"
         elif (verdict := _verdict(_can_be_likely, pack, space, cause, effort)) is not True:
-            what = "can never be the likely cause: another one always has more points, or as many and comes first"
+            what = "can never be the likely cause: another one always leads"
             yield _told(verdict, place, f"[[causes]] {cause.name}: {what}")
 
 
@@ -193,11 +218,10 @@ def _idle_evidence(pack: Pack, space: Space, effort: Effort) -> Iterator[Found]:
 
 def _decides(pack: Pack, space: Space, row: Evidence, effort: Effort) -> bool:
     """Whether the likely cause of some record is another one without this row."""
-    (category,) = (cause.category for cause in pack.causes if cause.name == row.cause)
     without = tuple(other for other in pack.evidence if other is not row)
     if model(every([space.true(row.when), *(space.not_true(other.when) for other in without)]), space, effort):
         return True  # alone it decides: nearly every row is settled here
-    for cause in pack.causes_of(category):  # with more points for a category, no cause outside of it becomes likely
+    for cause in _raised_by(pack, row):
         now = _likely(pack, space, cause, pack.evidence)
         before = space.opposite(_likely(pack, space, cause, without))
         if model(every([space.true(row.when), now, before]), space, effort):
@@ -205,8 +229,39 @@ def _decides(pack: Pack, space: Space, row: Evidence, effort: Effort) -> bool:
     return False
 
 
+def _raised_by(pack: Pack, row: Evidence) -> tuple[Cause, ...]:
+    """The causes that can become likely by a row: its own one or, where points count by category, those of that."""
+    (cause,) = (cause for cause in pack.causes if cause.name == row.cause)
+    return (cause,) if pack.leading_cause == URGENCY else pack.causes_of(cause.category)
+
+
 def _likely(pack: Pack, space: Space, cause: Cause, evidence: tuple[Evidence, ...]) -> Formula:
-    """Holds where a cause is the likely one: its category leads, and it leads in its category."""
+    """Holds where a cause is the likely one."""
+    way = _leads_by_urgency if pack.leading_cause == URGENCY else _leads_by_category
+    return way(pack, space, cause, evidence)
+
+
+def _leads_by_urgency(pack: Pack, space: Space, cause: Cause, evidence: tuple[Evidence, ...]) -> Formula:
+    """Some evidence of the cause is as urgent as any that is TRUE, and of the others that have such none has more
+    points, nor as many and stands before it."""
+    urgencies = dict(zip((row.id for row in pack.evidence), evidence_urgencies(pack), strict=True))
+    ways = []
+    for level in ("emergency", "contact_doctor", "self_care"):
+        above = [r for r in evidence if LEVELS.index(urgencies[r.id]) > LEVELS.index(level)]
+        equal = [r for r in evidence if urgencies[r.id] == level]
+        parts: list[Formula] = [space.not_true(row.when) for row in above]
+        parts.append(some(space.true(row.when) for row in equal if row.cause == cause.name))
+        for other in pack.causes:
+            if other is not cause:
+                margin = int(pack.causes.index(other) < pack.causes.index(cause))
+                less = every(space.not_true(row.when) for row in equal if row.cause == other.name)
+                parts.append(some([less, _ahead(space, evidence, {cause.name}, {other.name}, margin)]))
+        ways.append(every(parts))
+    return some(ways)
+
+
+def _leads_by_category(pack: Pack, space: Space, cause: Cause, evidence: tuple[Evidence, ...]) -> Formula:
+    """The cause's category leads, and the cause leads in its category."""
     names = [category.name for category in pack.categories]
     members = {name: {other.name for other in pack.causes_of(name)} for name in names}
     own, siblings = members[cause.category], [other.name for other in pack.causes_of(cause.category)]

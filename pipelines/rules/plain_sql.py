@@ -1,54 +1,70 @@
 """A rule pack as plain SQL: what a clinician or an analyst can run, and read, over the view `reports`.
 
 It gives the tags that an ingest stores, from the answers as columns and by SQL's own three-valued logic: NULL is
-unknown. The ingest itself tests bits (pipelines/tag.py), so that each of the two is a check of the other.
+unknown. The ingest itself tests bits (pipelines/rules/compiler.py), so that each of the two is a check of the other.
 Made-up column names hold a blank: no field of a pack can have one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from pipelines.rules.compiler import condition_sql
-from schemas.pack import LEVELS, UNDETERMINED, Evidence, Pack, TriageRule, condition_fields
+from pipelines.rules.condition_sql import condition_sql
+from pipelines.rules.solver import OneOf, Space
+from pipelines.rules.terms import OpenTerm, Term, TooManyTermsError, level_terms
+from pipelines.rules.urgency import evidence_urgencies
+from schemas.conditions import condition_fields
+from schemas.pack import LEVELS, UNDETERMINED, URGENCY, Cause, Pack
 from schemas.tables import quoted
 
+# the levels that rules call for, each with its column: whether a rule of that level or a higher one is TRUE
+LEVEL_COLUMNS = {"emergency": '"emergency level"', "contact_doctor": '"contact_doctor or higher"'}
 
-def plain_sql(pack: Pack) -> str:
-    """One SELECT over `reports`: source, report_id and the tags of each record, named and typed as there."""
+
+def plain_sql(pack: Pack, relation: str = "reports", keys: str = "source, report_id") -> str:
+    """Return one SELECT over `reports`: source, report_id and the tags of each record, named and typed as there."""
+    opened = dict(_open_columns(pack))
+    asked = (f'"{name}" IS NULL AND ({test})' for name, test in _asked(pack, opened).items())
     return f"""-- One row a record of `reports`: its tags, worked out anew from its answers by rule pack {pack.version}.
 WITH rules AS (
   -- the triage rules: TRUE, FALSE, or NULL where unknown answers decide
   SELECT *,
-{_columns(_rule(rule) for rule in pack.triage)}
-  FROM reports
+{_columns(f"({condition_sql(rule.when)}) AS {_name('rule', rule.id)}" for rule in pack.triage)}
+  FROM {relation}
 ), levels AS (
   -- TRUE where some rule is, FALSE where all are, else NULL
   SELECT *,
     {_some_rule(pack, "emergency")} AS "emergency level",
     {_some_rule(pack, "contact_doctor")} AS "contact_doctor or higher"
   FROM rules
+), questions AS (
+  -- the ways in which unknown answers can still reach a level, without those that another way makes superfluous
+  SELECT *,
+{_columns(f"{test} AS {name}" for name, (_, test) in opened.items())}
+  FROM levels
 ), evidence AS (
   -- only evidence that is TRUE gives points
   SELECT *,
-{_columns(_points(row) for row in pack.evidence)}
-  FROM levels
-), causes AS (
+{_columns(f"({condition_sql(row.when)}) IS TRUE AS {_name('evidence', row.id)}" for row in pack.evidence)}
+  FROM questions
+), points AS (
   SELECT *,
-{_columns(_cause(pack, cause.name) for cause in pack.causes)}
+{_columns(f"{_points(pack, cause)} AS {_name('points', cause.name)}" for cause in pack.causes)}
   FROM evidence
-), categories AS (
-  SELECT *,
-{_columns(_category(pack, category.name) for category in pack.categories)}
-  FROM causes
 ), ranked AS (
-  -- most points; a tie goes to the category that the pack names first, the more dangerous one
+  -- the causes that have points, the leading one first: {_ranking_words(pack)}
+  SELECT *, list_reverse_sort(list_filter([
+{_columns(_ranked(pack, cause) for cause in pack.causes)}
+  ], lambda cause: cause.points > 0)) AS "the ranking"
+  FROM points
+), led AS (
   SELECT *,
-    {_leader([(category.name, _name("score", category.name)) for category in pack.categories])} AS "leading category"
-  FROM categories
+    "the ranking"[1].points AS "points that lead",
+    list_max(list_transform("the ranking"[2:], lambda cause: cause.points)) AS "points behind"
+  FROM ranked
 )
 SELECT
-  source, report_id,
+  {keys},
   CASE WHEN "emergency level" THEN 'emergency'
        WHEN "contact_doctor or higher" THEN 'contact_doctor'
        WHEN NOT "contact_doctor or higher" THEN 'self_care'
@@ -57,16 +73,19 @@ SELECT
        WHEN "contact_doctor or higher" IS NOT FALSE THEN 'contact_doctor'
        ELSE 'self_care' END AS triage_ceiling,
   {_names((_name("rule", rule.id), rule.id) for rule in pack.triage)} AS triage_rules,
-  -- what to ask: unknown fields of unknown rules above the level
-  {_names((test, name) for name in pack.askable if (test := _open(pack, name)))} AS missing_answers,
-  coalesce("leading category", '{UNDETERMINED}') AS cause_category,
-  {_likely(pack)} AS likely_cause,
-  {{{", ".join(f"{quoted(c.name)}: {_name('score', c.name)}::UTINYINT" for c in pack.categories)}}} AS cause_scores
-FROM ranked"""
-
-
-# the levels that rules call for, each with its column: whether a rule of that level or a higher one is TRUE
-LEVEL_COLUMNS = {"emergency": '"emergency level"', "contact_doctor": '"contact_doctor or higher"'}
+  -- what to ask: unknown fields whose answer can change the level
+  {_names(zip(asked, _asked(pack, opened), strict=True))} AS missing_answers,
+  coalesce("the ranking"[1].category, '{UNDETERMINED}') AS cause_category,
+  "the ranking"[1].cause AS likely_cause,
+  CASE WHEN len("the ranking") = 0 THEN 'none'
+       WHEN "points that lead" = 1 THEN 'weak'
+       WHEN len("the ranking") = 1 THEN 'only'
+       WHEN "points behind" + 1 >= "points that lead" THEN 'close'
+       ELSE 'leading' END AS cause_certainty,
+  map_from_entries(list_filter([
+{_columns(f"{{k: {quoted(c.name)}, v: {_name('points', c.name)}::UTINYINT}}" for c in pack.causes)}
+  ], lambda entry: entry.v > 0)) AS cause_scores
+FROM led"""
 
 
 def _name(kind: str, name: str) -> str:
@@ -77,14 +96,6 @@ def _columns(columns: Iterable[str]) -> str:
     return ",\n".join(f"    {column}" for column in columns)
 
 
-def _rule(rule: TriageRule) -> str:
-    return f"({condition_sql(rule.when)}) AS {_name('rule', rule.id)}"
-
-
-def _points(row: Evidence) -> str:
-    return f"CASE WHEN {condition_sql(row.when)} THEN {row.points} ELSE 0 END AS {_name('points', row.id)}"
-
-
 def _some_rule(pack: Pack, level: str) -> str:
     floor = LEVELS.index(level)
     return _joined(
@@ -93,44 +104,111 @@ def _some_rule(pack: Pack, level: str) -> str:
 
 
 def _joined(operator: str, terms: Iterable[str], none: str) -> str:
-    """Terms in parentheses, one a line; `none` where there are none."""
+    """Terms in parentheses, one a line; `none` if there are none."""
     line_end = f"{operator}\n      "
     return f"({line_end.join(terms) or none})"
 
 
-def _cause(pack: Pack, cause: str) -> str:
-    rows = (_name("points", row.id) for row in pack.evidence if row.cause == cause)
-    return f"{_joined(' +', rows, '0')} AS {_name('cause', cause)}"
+# ------------------------------------------------------------------------- what to ask
 
 
-def _category(pack: Pack, category: str) -> str:
-    causes = (_name("cause", cause.name) for cause in pack.causes_of(category))
-    return f"{_joined(' +', causes, '0')} AS {_name('score', category)}"
+def _open_columns(pack: Pack) -> Iterator[tuple[str, tuple[tuple[str, ...], str]]]:
+    """Column -> the fields of a way to a level, and the SQL that says whether it is still open and decides."""
+    space = Space(pack)
+    try:
+        terms = level_terms(pack, space)
+    except TooManyTermsError:
+        yield from _open_rules(pack)
+        return
+    for level, opened in (("emergency", terms.emergency), ("contact_doctor", terms.any_level)):
+        for number, each in enumerate(opened, 1):
+            test = f"({LEVEL_COLUMNS[level]} IS NOT TRUE AND {_decides(pack, space, each)})"
+            yield f'"{level} {number}"', (each.fields, test)
 
 
-def _leader(contenders: list[tuple[str, str]]) -> str:
-    """The first name with the most points, NULL where nobody has any."""
-    most = f"greatest({', '.join(points for _, points in contenders)})"
-    branches = "\n         ".join(f"WHEN {points} THEN {quoted(name)}" for name, points in contenders)
-    return f"CASE nullif({most}, 0)\n         {branches} END"
+def _open_rules(pack: Pack) -> Iterator[tuple[str, tuple[tuple[str, ...], str]]]:
+    for rule in pack.triage:
+        test = f"({LEVEL_COLUMNS[rule.level]} IS NOT TRUE AND {_name('rule', rule.id)} IS NULL)"
+        yield _name("open", rule.id), (condition_fields(rule.when), test)
 
 
-def _likely(pack: Pack) -> str:
+def _decides(pack: Pack, space: Space, each: OpenTerm) -> str:
+    alive = f"({_term(pack, space, each.term)}) IS NOT FALSE"
+    covers = [
+        f"({_term(pack, space, cover.needed)}) IS TRUE"
+        + (f" AND ({_term(pack, space, cover.unless)}) IS NOT TRUE" if cover.unless else "")
+        for cover in each.covers
+    ]
+    return f"{alive} AND NOT ({' OR '.join(f'({cover})' for cover in covers)})" if covers else alive
+
+
+def _term(pack: Pack, space: Space, term: Term) -> str:
+    return " AND ".join(_statement(pack, space, each) for each in term)
+
+
+def _statement(pack: Pack, space: Space, each: OneOf) -> str:
+    """TRUE if the answer is one of some values, FALSE if it is another one, NULL if it is unknown."""
+    name, known = f'"{each.field}"', space.values[each.field][:-1]
+    chosen = [value for place, value in enumerate(known) if each.values >> place & 1]
+    if not chosen:
+        return f"({name} <> {name})"
+    tests = [
+        f"{name} BETWEEN {value.start} AND {value.stop - 1}"
+        if isinstance(value, range)
+        else f"{name} = {quoted(value)}"
+        if isinstance(value, str)
+        else (name if value else f"NOT {name}")
+        for value in chosen
+    ]
+    return tests[0] if len(tests) == 1 else f"({' OR '.join(tests)})"
+
+
+def _asked(pack: Pack, opened: dict[str, tuple[tuple[str, ...], str]]) -> dict[str, str]:
+    """Field -> when it is asked for, in the pack's order; without the fields that no triage rule reads."""
+    tests = {
+        name: " OR ".join(column for column, (fields, _) in opened.items() if name in fields) for name in pack.askable
+    }
+    return {name: test for name, test in tests.items() if test}
+
+
+# ------------------------------------------------------------------------- causes
+
+
+def _points(pack: Pack, cause: Cause) -> str:
+    rows = (
+        f"CASE WHEN {_name('evidence', row.id)} THEN {row.points} ELSE 0 END"
+        for row in pack.evidence
+        if row.cause == cause.name
+    )
+    return _joined(" +", rows, "0")
+
+
+def _ranking_words(pack: Pack) -> str:
+    if pack.leading_cause == URGENCY:
+        return "by the urgency of its evidence, its points, its danger"
+    return "by the points of its category, its own points, its place in the pack"
+
+
+def _ranked(pack: Pack, cause: Cause) -> str:
+    """One cause of the ranking: what decides first stands first."""
+    danger = len(pack.causes) - pack.causes.index(cause)
+    last = f"points: {_name('points', cause.name)}, danger: {danger}, cause: {quoted(cause.name)}"
+    last += f", category: {quoted(cause.category)}"
+    if pack.leading_cause == URGENCY:
+        return f"{{urgency: {_urgency(pack, cause)}, {last}}}"
+    members = " + ".join(_name("points", each.name) for each in pack.causes_of(cause.category))
+    names = [category.name for category in pack.categories]
+    return f"{{category_points: {members}, category_danger: {len(names) - names.index(cause.category)}, {last}}}"
+
+
+def _urgency(pack: Pack, cause: Cause) -> str:
+    """The highest level that evidence of the cause establishes alone, as a number."""
+    rows = list(zip(pack.evidence, evidence_urgencies(pack), strict=True))
     branches = []
-    for category in pack.categories:
-        causes = [(cause.name, _name("cause", cause.name)) for cause in pack.causes_of(category.name)]
-        branches += [f"WHEN {quoted(category.name)} THEN {_leader(causes)}"] if causes else []
-    return 'CASE "leading category"\n    ' + "\n    ".join(branches) + " END"
-
-
-def _open(pack: Pack, field: str) -> str:
-    """When asking for a field could raise or settle the level; empty where no triage rule reads it."""
-    tests = []
-    for level, column in LEVEL_COLUMNS.items():
-        rules = [rule for rule in pack.triage if rule.level == level and field in condition_fields(rule.when)]
-        unknown = " OR ".join(f"{_name('rule', rule.id)} IS NULL" for rule in rules)
-        tests += [f"({column} IS NOT TRUE AND ({unknown}))"] if rules else []
-    return f'"{field}" IS NULL AND ({" OR ".join(tests)})' if tests else ""
+    for level in ("emergency", "contact_doctor"):
+        names = [_name("evidence", row.id) for row, urgency in rows if (row.cause, urgency) == (cause.name, level)]
+        branches += [f"WHEN {' OR '.join(names)} THEN {LEVELS.index(level)}"] if names else []
+    return f"CASE {' '.join(branches)} ELSE 0 END" if branches else "0"
 
 
 def _names(tests: Iterable[tuple[str, str]]) -> str:

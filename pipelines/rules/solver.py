@@ -22,7 +22,8 @@ from typing import Any, NamedTuple, TypeAlias, Union
 
 from sqlglot import exp
 
-from schemas.pack import Pack, parse_condition
+from schemas.conditions import parse_condition
+from schemas.pack import Pack
 
 COMPARE: dict[type[exp.Expression], Callable[[Any, Any], bool]] = {
     exp.GT: operator.gt,
@@ -204,11 +205,12 @@ def model(formula: Formula, space: Space, effort: Effort | None = None, possible
 def counterexample(space: Space, when: str, by: str) -> Masks | None:
     """Answers for which the condition `when` is TRUE and `by` is not, or None."""
     # way by way: where `when` is a long OR or `by` a long AND, each of its parts alone is soon decided
-    pairs = product(_alternatives(space.true(when)), _alternatives(space.not_true(by)))
+    pairs = product(alternatives(space.true(when)), alternatives(space.not_true(by)))
     return next((found for pair in pairs if (found := model(every(pair), space))), None)
 
 
-def _alternatives(formula: Formula) -> Iterator[Formula]:
+def alternatives(formula: Formula) -> Iterator[Formula]:
+    """The formulas of which one must hold: the parts of an OR, else the formula itself."""
     if isinstance(formula, AtLeast) and formula.least == 1:
         yield from (part for _, part in formula.parts)
     else:

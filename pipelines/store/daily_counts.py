@@ -11,12 +11,12 @@ import duckdb
 from pipelines.settings import Settings
 from pipelines.statements import first_row, sql_list, statement
 from schemas.fields import AGE_BANDS, SEVERE_PAIN, SEXES
-from schemas.pack import LEVELS, UNDETERMINED, Pack
+from schemas.pack import CERTAINTIES, LEVELS, UNDETERMINED, Pack
 from schemas.record_layout import bit_sums_sql
 from schemas.tables import DAILY_DELAYS, DAILY_FIELDS, DAILY_RULES, DAILY_SUMMARY, Table, quoted
 
 COUNTS = {
-    "daily_summary": ("reports", "severe_pain"),
+    "daily_summary": ("reports", "severe_pain", "close_causes", "serious_signs"),
     "daily_rules": ("reports",),
     "daily_fields": ("reports", "answered", "missing", "unresolved", "settles"),
     "daily_delays": ("reports",),
@@ -125,6 +125,9 @@ def _words(pack: Pack) -> dict[str, str]:
         "levels": sql_list(LEVELS),
         "causes": sql_list(causes),
         "categories": sql_list(categories),
+        "close": str(CERTAINTIES.index("close")),
+        "self_care": str(LEVELS.index("self_care")),
+        "serious": str(pack.serious_evidence),
     }
 
 

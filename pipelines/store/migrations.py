@@ -9,9 +9,13 @@ from collections.abc import Callable, Mapping
 
 import duckdb
 
+from pipelines.rules.compiler import tag_sql
+from pipelines.rules.plain_sql import plain_sql
 from pipelines.statements import first_row
 from pipelines.store import audit
 from schemas.pack import Pack
+from schemas.pack_file import parse_pack
+from schemas.tables import records_table
 
 Step = Callable[[duckdb.DuckDBPyConnection, Pack], None]
 
@@ -41,7 +45,65 @@ def _from_2(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
     connection.execute("ALTER TABLE daily_fields ADD COLUMN settles BIGINT")
 
 
-STEPS: Mapping[int, Step] = {1: _from_1, 2: _from_2}
+def _from_3(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
+    """To version 4: every part of the release has a function of its own."""
+    _lengthen_pack_versions(connection)
+    _tag_causes(connection, pack)
+
+
+def _lengthen_pack_versions(connection: duckdb.DuckDBPyConnection) -> None:
+    """Versions with 128 bits of the digest, in place of 32, wherever a pack is named whose text is kept."""
+    for (text,) in connection.execute("SELECT content FROM rule_packs WHERE content IS NOT NULL").fetchall():
+        pack = parse_pack(text)
+        names = {"new": pack.version, "old": pack.short_version}
+        for table in ("rule_packs", "files", "superseded", "reported_weeks"):
+            connection.execute(f"UPDATE {table} SET rule_pack = $new WHERE rule_pack = $old", names)
+        connection.execute("UPDATE state SET value = $new WHERE key = 'rule_pack' AND value = $old", names)
+
+
+def _tag_causes(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
+    """How sure the likely cause is, the evidence that is TRUE, and missing answers that can change the level.
+
+    Level, ceiling and likely cause stay: they are tagged by the same pack, which keeps its own way to choose a cause.
+    """
+    connection.execute("""CREATE TABLE signatures (
+        rule_pack VARCHAR, name VARCHAR, role VARCHAR, signed_on DATE, recorded_at TIMESTAMPTZ)""")
+    connection.execute("ALTER TABLE daily_summary ADD COLUMN close_causes BIGINT")
+    connection.execute("ALTER TABLE daily_summary ADD COLUMN serious_signs BIGINT")
+    connection.execute("DROP VIEW IF EXISTS reports")
+    tags = "triage_level, triage_ceiling, rules_true, missing, likely_cause, scores"
+    columns = ", ".join(column.name for column in records_table(pack).columns)
+    tagged = tag_sql(pack, f"(SELECT * EXCLUDE ({tags}) FROM records)")
+    connection.execute(f"CREATE TABLE tagged AS SELECT {columns} FROM ({tagged})")
+    connection.execute("DROP TABLE records")
+    connection.execute("ALTER TABLE tagged RENAME TO records")
+    _tag_causes_of_superseded(connection)
+
+
+def _tag_causes_of_superseded(connection: duckdb.DuckDBPyConnection) -> None:
+    """The same for records that were replaced, each by the pack that had tagged it, from its answers as columns."""
+    connection.execute("ALTER TABLE superseded RENAME TO superseded_before")
+    new = "NULL::VARCHAR AS cause_certainty, NULL::MAP(VARCHAR, UTINYINT) AS cause_scores"
+    names = [row[0] for row in connection.execute("DESCRIBE superseded_before").fetchall()]
+    columns = ", ".join(new if name == "cause_scores" else name for name in names)
+    connection.execute(f"CREATE TABLE superseded AS SELECT {columns} FROM superseded_before")
+    connection.execute("DROP TABLE superseded_before")
+    tags = ("missing_answers", "cause_certainty", "cause_scores")
+    for (text,) in connection.execute("SELECT content FROM rule_packs WHERE content IS NOT NULL").fetchall():
+        pack = parse_pack(text)
+        dropped = [f", NULL::{pack.sql_type(name)} AS {name}" for name in pack.askable if name not in names]
+        answers = f"(SELECT *{''.join(dropped)} FROM superseded)"
+        tagged = plain_sql(pack, answers, "file_id, line_number, rule_pack")
+        connection.execute(
+            f"""UPDATE superseded SET {", ".join(f"{tag} = again.{tag}" for tag in tags)}
+                FROM ({tagged}) AS again
+                WHERE superseded.file_id = again.file_id AND superseded.line_number = again.line_number
+                  AND superseded.rule_pack = again.rule_pack AND again.rule_pack = ?""",
+            [pack.version],
+        )
+
+
+STEPS: Mapping[int, Step] = {1: _from_1, 2: _from_2, 3: _from_3}
 
 
 def schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:

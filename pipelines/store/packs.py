@@ -7,12 +7,13 @@ from pathlib import Path
 import duckdb
 
 from pipelines.connections import open_for_reading
-from pipelines.errors import StateError, UsageError
+from pipelines.errors import WHAT_TO_DO, StateError, UsageError
 from pipelines.settings import Settings
 from pipelines.statements import first_row
 from pipelines.store.home import Home
 from pipelines.store.state import get_state
-from schemas.pack import Pack, default_pack_path, load_pack, parse_pack
+from schemas.pack import Field, Pack
+from schemas.pack_file import default_pack_path, load_pack, parse_pack
 
 
 def configured_pack(home: Home, settings: Settings) -> Pack:
@@ -64,4 +65,31 @@ def stored_pack(connection: duckdb.DuckDBPyConnection, pack_version: str) -> Pac
             f"the history is tagged with rule pack {pack_version}, and its text was not kept; "
             "name its file as rule_pack in calfwatch.toml"
         )
-    return parse_pack(row[0], f"rule pack {pack_version}")
+    pack = parse_pack(row[0], f"rule pack {pack_version}")
+    if pack_version not in (pack.version, pack.short_version):  # states before schema version 4 keep the short one
+        raise StateError(f"the text kept of rule pack {pack_version} is another one, {pack.version}. {WHAT_TO_DO}")
+    return pack
+
+
+def check_fits(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> None:
+    """Raises UsageError where a pack could not read answers that are stored: a field or a value it does not know."""
+    fields = {field.name: field for field in pack.fields}
+    for field in stored.fields:
+        same = fields.get(field.name)
+        if (same is None or not _allows(same, field)) and _is_answered(connection, field.name):
+            raise UsageError(
+                f"rule pack {pack.version} cannot read the stored answers to '{field.name}': keep the field, its type "
+                "and its values (no rule has to read it), or ingest into a new --home"
+            )
+
+
+def _allows(new: Field, old: Field) -> bool:
+    """Whether every answer to `old` is one to `new`."""
+    within = new.smallest <= old.smallest and old.largest <= new.largest
+    return new.type == old.type and set(old.values) <= set(new.values) and within
+
+
+def _is_answered(connection: duckdb.DuckDBPyConnection, field: str) -> bool:
+    """Whether any record, superseded ones included, has an answer."""
+    counted = first_row(connection, "SELECT 1 FROM daily_fields WHERE field = ? AND answered > 0 LIMIT 1", [field])
+    return bool(counted or first_row(connection, f"SELECT 1 FROM superseded WHERE {field} IS NOT NULL LIMIT 1"))

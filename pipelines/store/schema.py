@@ -8,6 +8,7 @@ from importlib.metadata import version
 import duckdb
 
 from pipelines.connections import transaction
+from pipelines.rules.cause_sql import cause_scores_sql
 from pipelines.rules.lint import require_sound
 from pipelines.settings import Settings
 from pipelines.statements import first_row, statement
@@ -101,6 +102,7 @@ def view_sql(view: Table, settings: Settings, pack: Pack) -> str:
 def reports_sql(pack: Pack, relation: str) -> str:
     """The packed records of `relation` as the columns of `reports`."""
     return f"""SELECT {unpacked_sql(pack)},
+  {cause_scores_sql(pack)} AS cause_scores,
   files.rule_pack, files.file_id, line_number::BIGINT AS line_number, packed.source
 FROM {relation} AS packed JOIN files USING (delivery_no)"""
 

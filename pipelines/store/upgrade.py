@@ -20,7 +20,8 @@ from pipelines.store.integrity import check_counts
 from pipelines.store.packs import pack_in_use, stored_pack
 from pipelines.store.schema import create_sql, create_tables, declare, is_declared, use_pack
 from pipelines.store.state import check_version, get_state
-from schemas.pack import Pack, earlier_pack
+from schemas.pack import Pack
+from schemas.pack_file import earlier_pack
 from schemas.tables import SCHEMA_VERSION, records_table, superseded_table
 
 

@@ -7,7 +7,9 @@ WITH packed AS (
     age_band::UINTEGER | (CASE WHEN sex = ${sex_unknown} THEN 0 ELSE sex END::UINTEGER << 4)
       | (triage_level::UINTEGER << 8) | (triage_ceiling::UINTEGER << 12) | (likely_cause::UINTEGER << 16) AS codes,
     sum(sign) AS reports,
-    sum(CASE WHEN pain_score >= ${severe} THEN sign ELSE 0 END) AS severe_pain
+    sum(CASE WHEN pain_score >= ${severe} THEN sign ELSE 0 END) AS severe_pain,
+    sum(CASE WHEN cause_certainty = ${close} THEN sign ELSE 0 END) AS close_causes,
+    sum(CASE WHEN triage_level = ${self_care} AND (evidence_true & ${serious}) <> 0 THEN sign ELSE 0 END) AS serious_signs
   FROM changes
   GROUP BY ALL
 )
@@ -20,5 +22,7 @@ SELECT
   (${categories})[(codes >> 16) + 1] AS cause_category,
   (${causes})[(codes >> 16) + 1] AS likely_cause,
   reports,
-  severe_pain
+  severe_pain,
+  close_causes,
+  serious_signs
 FROM packed

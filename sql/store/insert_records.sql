@@ -3,7 +3,7 @@
 INSERT INTO records BY NAME
 SELECT
   $source AS source, report_id, reported_at, region, age_band, sex, pain_score, duration_days, answered, yes,
-  triage_level, triage_ceiling, rules_true, missing, likely_cause, scores,
+  triage_level, triage_ceiling, rules_true, missing, likely_cause, cause_certainty, evidence_true,
   $delivery_no AS delivery_no, line_number${own}
 FROM (${tagged}) AS tagged
 WHERE line_number NOT IN (SELECT line_number FROM rows_left_out)

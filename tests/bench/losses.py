@@ -19,7 +19,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from schemas.pack import load_pack
+from schemas.pack_file import load_pack
 from tests.intake.test_damage import Refused, cells_of, check, names_of, taken_in
 from tests.support.damage import damaged
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pandera.pandas as pandera
 
 from schemas.fields import AGE_BANDS, SEXES
-from schemas.pack import load_pack
+from schemas.pack_file import load_pack
 
 pack = load_pack()
 symptoms = list(pack.field_names)

@@ -13,7 +13,7 @@ import duckdb
 import polars as pl
 
 from schemas.fields import AGE_BANDS, SEXES
-from schemas.pack import load_pack
+from schemas.pack_file import load_pack
 
 pack = load_pack()
 database, *given = sys.argv[1:]

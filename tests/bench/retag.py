@@ -18,7 +18,7 @@ from datetime import date
 from pathlib import Path
 
 from pipelines.synthetic import generate
-from schemas.pack import load_pack
+from schemas.pack_file import load_pack
 from tests.bench.bench import Cost, run
 
 COPY = """

@@ -18,7 +18,8 @@ from pipelines.explain.explanation import explain_report
 from pipelines.explain.text import explanation_text
 from pipelines.settings import Settings, Source
 from pipelines.store.database import Home
-from schemas.pack import Pack, condition_fields
+from schemas.conditions import condition_fields
+from schemas.pack import Pack
 from tests.rules.test_cases import CASES, Case, as_row
 from tests.rules.test_compiler import SHIPPED
 from tests.support import kleene

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 
 from pipelines.explain.questions import fewest_answers, questions
 from pipelines.rules.solver import Space, model
-from schemas.pack import Pack, load_pack
+from schemas.pack import Pack
+from schemas.pack_file import load_pack
 from tests.rules.test_compiler import SHIPPED, answers, packs, random_records, thoroughly
 from tests.rules.test_own_fields import WRIST
 from tests.rules.test_solver import tiny_packs

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pipelines.cli.app import main
 from pipelines.explain.rule_page import _cell, in_words, pack_page
-from schemas.pack import Pack, load_pack
+from schemas.pack import Pack
+from schemas.pack_file import load_pack
 from tests.rules.test_compiler import ALL_COMPARISONS, NAMES, _named_pack, conditions, record_lists, thoroughly
 from tests.rules.test_own_fields import WRIST
 from tests.support import kleene

@@ -27,7 +27,8 @@ from pipelines.settings import Settings, Source
 from pipelines.store.ledger import Outcome
 from schemas.checked_file import BAD_CELLS
 from schemas.fields import AGE_BANDS, DAY_PATTERN, SEXES, TIMESTAMP_PATTERN
-from schemas.pack import Pack, load_pack
+from schemas.pack import Pack
+from schemas.pack_file import load_pack
 
 Row = Mapping[str, str | None]
 

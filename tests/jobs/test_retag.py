@@ -18,7 +18,8 @@ from pipelines.errors import UsageError
 from pipelines.jobs import compare, retag
 from pipelines.settings import load_settings
 from pipelines.store.database import Home
-from schemas.pack import Pack, default_pack_path, load_pack, parse_pack
+from schemas.pack import Pack
+from schemas.pack_file import default_pack_path, load_pack, parse_pack
 from tests.rules.test_own_fields import CELLS, REPORTS, WRIST, as_csv, typed
 from tests.support import kleene
 

@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from pipelines.report import write_index, write_report
-from schemas.pack import load_pack
+from schemas.pack_file import load_pack
 from tests.support.invented import Made, make_summaries
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -15,8 +15,9 @@ import pytest
 
 from pipelines.rules.compiler import tag_sql
 from pipelines.store.database import reports_sql
+from schemas.conditions import condition_fields
 from schemas.fields import NUMERIC_FIELDS
-from schemas.pack import LEVELS, Pack, condition_fields
+from schemas.pack import LEVELS, Pack
 from tests.rules.test_compiler import SHIPPED, fetch_tags, pack_records
 from tests.support import kleene
 from tests.support.kleene import Tags

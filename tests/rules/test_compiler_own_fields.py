@@ -11,7 +11,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.pack import Pack, load_pack
+from schemas.pack import Pack
+from schemas.pack_file import load_pack
 from tests.rules.test_compiler import NEGATED, SHAPES, fetch_tags, pack_records, thoroughly
 from tests.rules.test_own_fields import WRIST
 from tests.rules.test_plain_sql import printed

@@ -17,8 +17,9 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
+from schemas.conditions import condition_problem
 from schemas.fields import NUMERIC_FIELDS
-from schemas.pack import Evidence, Pack, TriageRule, condition_problem
+from schemas.pack import Evidence, Pack, TriageRule
 from tests.rules.test_cases import CASES, wrong
 from tests.rules.test_compiler import SHIPPED, fetch_tags, pack_records
 

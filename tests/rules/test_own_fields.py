@@ -15,7 +15,8 @@ import duckdb
 import pytest
 
 from pipelines.cli.app import main as command
-from schemas.pack import Pack, load_pack
+from schemas.pack import Pack
+from schemas.pack_file import load_pack
 from tests.support import kleene
 
 WRIST = Path(__file__).parents[1] / "packs" / "wrist_pain.toml"

@@ -9,17 +9,11 @@ import duckdb
 import pytest
 
 from pipelines.errors import UsageError
+from schemas.conditions import MAX_CONDITION_SIGNS, SQL_WORDS, condition_fields
 from schemas.fields import CONTEXT_NAMES
-from schemas.pack import (
-    MAX_CONDITION_SIGNS,
-    RESERVED_NAMES,
-    SQL_WORDS,
-    Pack,
-    condition_fields,
-    default_pack_path,
-    load_pack,
-    parse_pack,
-)
+from schemas.pack import Pack
+from schemas.pack_checks import RESERVED_NAMES
+from schemas.pack_file import default_pack_path, load_pack, parse_pack
 from schemas.tables import CALENDAR, FILES, records_table, reports_table, superseded_table
 
 # ------------------------------------------------------------------------- the reading of the article, copied here

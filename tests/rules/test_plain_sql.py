@@ -12,7 +12,8 @@ from hypothesis import given, settings
 
 from pipelines.cli.app import main
 from pipelines.rules.plain_sql import plain_sql
-from schemas.pack import Pack, load_pack
+from schemas.pack import Pack
+from schemas.pack_file import load_pack
 from tests.rules.test_cases import CASES
 from tests.rules.test_compiler import SHIPPED, packs, random_records, record_lists, thoroughly
 from tests.rules.test_own_fields import WRIST, wrist_home  # noqa: F401 - a fixture

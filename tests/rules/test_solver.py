@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from pipelines.cli.app import main
 from pipelines.rules.lint import MOST_STATEMENTS, findings
 from pipelines.rules.solver import AtLeast, Effort, Masks, Space, TooMuchEffortError, counterexample, holds, model
-from schemas.pack import LEVELS, MAX_CONDITION_SIGNS, Pack, parse_pack
+from schemas.conditions import MAX_CONDITION_SIGNS
+from schemas.pack import LEVELS, Pack
+from schemas.pack_file import parse_pack
 from tests.rules.test_compiler import ALL_COMPARISONS, NAMES, _named_pack, _rule, answers, conditions, packs, thoroughly
 from tests.rules.test_pack import SMALL
 from tests.support import kleene

@@ -19,7 +19,7 @@ from pipelines.signals.aberration import ears, farrington_flexible
 from pipelines.signals.weekly_signals import update_signals
 from pipelines.store.ledger import Outcome
 from pipelines.store.schema import create_sql
-from schemas.pack import load_pack
+from schemas.pack_file import load_pack
 from schemas.tables import stored_tables
 
 PACK = load_pack()

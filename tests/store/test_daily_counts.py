@@ -26,7 +26,7 @@ from pipelines.settings import Settings, Source
 from pipelines.store import daily_counts, database
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
-from schemas.pack import load_pack
+from schemas.pack_file import load_pack
 from schemas.tables import CALENDAR, DAILY_TABLES, STORED_WEEKLY, WEEKLY_VIEWS, published_tables
 
 PACK = load_pack()

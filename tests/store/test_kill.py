@@ -19,7 +19,8 @@ from pipelines.cli.app import main
 from pipelines.jobs.check import check
 from pipelines.settings import Settings
 from pipelines.store.database import Home
-from schemas.pack import Pack, load_pack
+from schemas.pack import Pack
+from schemas.pack_file import load_pack
 from tests.conftest import opened
 from tests.support.states import content
 

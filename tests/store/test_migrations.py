@@ -18,7 +18,8 @@ from pipelines.jobs import publish as publish_job
 from pipelines.settings import Settings
 from pipelines.store import database, migrations
 from pipelines.store.database import Home
-from schemas.pack import Pack, earlier_pack, load_pack
+from schemas.pack import Pack
+from schemas.pack_file import earlier_pack, load_pack
 from schemas.tables import SCHEMA_VERSION
 from tests.conftest import opened
 from tests.support.states import STATES, content, old_home

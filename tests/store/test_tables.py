@@ -14,7 +14,7 @@ from pipelines.settings import Settings
 from pipelines.store import database
 from pipelines.store.database import Home
 from pipelines.store.schema import comment_sql, create_sql
-from schemas.pack import load_pack
+from schemas.pack_file import load_pack
 from schemas.tables import Table, published_tables, quoted, stored_tables, stored_views
 
 PACK = load_pack()

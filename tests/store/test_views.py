@@ -28,7 +28,7 @@ from pipelines.store.daily_counts import week_words
 from pipelines.store.database import Home
 from pipelines.store.schema import create_sql
 from pipelines.synthetic import generate
-from schemas.pack import load_pack
+from schemas.pack_file import load_pack
 from schemas.tables import CALENDAR, STORED_WEEKLY, WEEKLY_VIEWS, Table, quoted, stored_tables, stored_views
 
 CASES = Path(__file__).parents[1] / "sql"

@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 
 from pipelines.store.schema import create_sql
+from schemas.conditions import condition_fields
 from schemas.fields import AGE_BANDS, SEXES
-from schemas.pack import Pack, condition_fields, load_pack
+from schemas.pack import Pack
+from schemas.pack_file import load_pack
 from schemas.tables import published_tables
 
 REGIONS = (

@@ -7,9 +7,10 @@ pack and every record. An answer is True, False or None (unknown); a number is a
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 
 import sqlglot
 from sqlglot import exp
@@ -40,22 +41,24 @@ class Tags:
     missing_answers: list[str]
     cause_category: str
     likely_cause: str
+    cause_certainty: str
     cause_scores: dict[str, int]
 
 
 def tags(pack: Pack, answers: Answers) -> Tags:
     """Every tag of a record; `answers` has every field of the pack, pain_score and duration_days."""
     states = {rule.id: state(rule.when, answers) for rule in pack.triage}
-    scores = category_scores(pack, answers)
-    category = strongest([c.name for c in pack.categories], scores)
+    leader = likely_cause(pack, answers)
+    category = next((cause.category for cause in pack.causes if cause.name == leader), "undetermined")
     return Tags(
         triage_level(pack, states),
         triage_ceiling(pack, states),
         [rule.id for rule in pack.triage if states[rule.id] is True],
         missing_answers(pack, states, answers),
-        category or "undetermined",
-        likely_cause(pack, answers, category),
-        scores,
+        category,
+        leader,
+        certainty(pack, answers),
+        {name: points for name, points in cause_points(pack, answers).items() if points},
     )
 
 
@@ -103,14 +106,65 @@ def triage_ceiling(pack: Pack, states: Mapping[str, bool | None]) -> str:
 
 
 def missing_answers(pack: Pack, states: Mapping[str, bool | None], answers: Answers) -> list[str]:
-    """The unknown fields of unknown rules above the level (for unresolved: of any level), in the pack's order."""
-    level = triage_level(pack, states)
-    asked = set()
-    for rule in pack.triage:
-        above = level == "unresolved" or LEVELS.index(rule.level) > LEVELS.index(level)
-        if states[rule.id] is None and above:
-            asked.update(column.name for column in _tree(rule.when).find_all(exp.Column))
-    return [name for name in pack.askable if name in asked and answers[name] is None]
+    """The unknown fields that can still decide whether a level is reached, in the pack's order.
+
+    A level's rules are written out as all the ways to fulfil them; a way is what it still lacks of the record, and one
+    that lacks all that another lacks, and more, is left out.
+    """
+    asked: set[str] = set()
+    for levels in (("emergency",), ("emergency", "contact_doctor")):
+        ways = [way for rule in pack.triage if rule.level in levels for way in _ways(_tree(rule.when), True, answers)]
+        asked.update(name for way in ways if not any(_is_less(other, way) for other in ways) for name, _ in way)
+    return [name for name in pack.askable if name in asked]
+
+
+Way = frozenset[tuple[str, frozenset[object]]]  # what is lacking: fields, each with the answers that would do
+
+
+def _ways(node: exp.Expression, wanted: bool, answers: Answers) -> list[Way]:
+    if isinstance(node, exp.Paren):
+        return _ways(node.this, wanted, answers)
+    if isinstance(node, exp.Not):
+        return _ways(node.this, not wanted, answers)
+    if isinstance(node, exp.And | exp.Or):
+        left, right = (_ways(side, wanted, answers) for side in (node.left, node.right))
+        if isinstance(node, exp.And) is wanted:
+            return [_both(a, b) for a in left for b in right]
+        return left + right
+    name = node.name if isinstance(node, exp.Column) else node.left.name
+    if answers[name] is not None:
+        return [frozenset()] if _value(node, answers) is wanted else []
+    return [frozenset([(name, _answers_that_do(node.sql("duckdb"), name, wanted))])]
+
+
+@cache
+def _answers_that_do(test: str, name: str, wanted: bool) -> frozenset[object]:
+    node = _tree(test)
+    return frozenset(value for value in _domain(node, name) if _value(node, {name: value}) is wanted)
+
+
+def _domain(node: exp.Expression, name: str) -> Sequence[bool | int | str]:
+    """Answers enough to tell the tests of the packs here apart."""
+    if isinstance(node, exp.Column):
+        return (True, False)
+    return (node.right.name, f"not {node.right.name}") if node.right.is_string else range(3651)
+
+
+def _both(left: Way, right: Way) -> Way:
+    values = dict(left)
+    for name, do in right:
+        values[name] = values.get(name, do) & do
+    return frozenset(values.items())
+
+
+def _is_less(other: Way, way: Way) -> bool:
+    """Whether `way` lacks everything that `other` lacks, and something more."""
+
+    def follows(left: Way, right: Way) -> bool:
+        given = dict(right)
+        return all(name in given and given[name] <= do for name, do in left)
+
+    return follows(other, way) and not follows(way, other)
 
 
 def cause_points(pack: Pack, answers: Answers) -> dict[str, int]:
@@ -122,25 +176,84 @@ def cause_points(pack: Pack, answers: Answers) -> dict[str, int]:
     return points
 
 
-def category_scores(pack: Pack, answers: Answers) -> dict[str, int]:
-    """A category's score is the sum of the points of its causes."""
+def likely_cause(pack: Pack, answers: Answers) -> str:
+    """The cause that leads, '' without points."""
     points = cause_points(pack, answers)
-    scores = {category.name: 0 for category in pack.categories}
-    for cause in pack.causes:
-        scores[cause.category] += points[cause.name]
-    return scores
+    with_points = [cause for cause in pack.causes if points[cause.name]]
+    if pack.leading_cause == "urgency":
+        urgent = {cause.name: urgency(pack, cause.name, answers) for cause in pack.causes}
+        leaders = sorted(with_points, key=lambda c: (-urgent[c.name], -points[c.name], pack.causes.index(c)))
+    else:  # packs before number 2: the category with most points, and the cause with most points in it
+        names = [category.name for category in pack.categories]
+        totals = {name: sum(points[c.name] for c in pack.causes if c.category == name) for name in names}
+        leaders = sorted(
+            with_points,
+            key=lambda c: (-totals[c.category], names.index(c.category), -points[c.name], pack.causes.index(c)),
+        )
+    return leaders[0].name if leaders else ""
 
 
-def strongest(names: Sequence[str], points: Mapping[str, int]) -> str:
-    """The name with most points, the first of a tie; '' where nobody has any."""
-    best = ""
-    for name in names:
-        if points[name] > (points[best] if best else 0):
-            best = name
-    return best
+def urgency(pack: Pack, cause: str, answers: Answers) -> int:
+    """The highest urgency of the cause's TRUE evidence."""
+    rows = [row for row in pack.evidence if row.cause == cause and state(row.when, answers) is True]
+    return max((LEVELS.index(evidence_urgency(pack, row.when)) for row in rows), default=0)
 
 
-def likely_cause(pack: Pack, answers: Answers, category: str) -> str:
-    """The cause with most points inside the category, the earlier one of a tie."""
-    inside = [cause.name for cause in pack.causes if cause.category == category]
-    return strongest(inside, cause_points(pack, answers))
+@cache
+def evidence_urgency(pack: Pack, when: str) -> str:
+    """The lowest level of the records, all of whose answers are known, in which a condition is TRUE: all are tried.
+
+    All combinations of the answers that rules read, if they are few. Else of those that the condition reads, with the
+    other signs all no and all yes, which is enough for rules without NOT.
+    """
+    lowest = "emergency"
+    for answers in _complete_answers(pack, when):
+        if state(when, answers) is True:
+            states = {rule.id: state(rule.when, answers) for rule in pack.triage}
+            lowest = min(lowest, triage_level(pack, states), key=LEVELS.index)
+        if lowest == "self_care":
+            break
+    return lowest
+
+
+def _complete_answers(pack: Pack, when: str) -> Iterator[dict[str, bool | int | str | None]]:
+    read = {column.name for rule in (*pack.triage,) for column in _tree(rule.when).find_all(exp.Column)}
+    own = {column.name for column in _tree(when).find_all(exp.Column)}
+    few = len(read | own) <= 9
+    tried = [name for name in pack.askable if name in own or (few and name in read)]
+    values = [tried_values(pack, name) for name in tried]
+    for other in (False, True):
+        rest = dict.fromkeys(pack.field_names, other) | dict.fromkeys(pack.numbers, 0)
+        rest |= {name: values[0] for name, values in pack.choices.items()}
+        for combination in product(*values):
+            yield rest | dict(zip(tried, combination, strict=True))
+
+
+def tried_values(pack: Pack, name: str) -> Sequence[bool | int | str]:
+    """Answers to a field, enough to tell apart whatever the pack's conditions tell apart."""
+    if name in pack.field_names:
+        return (False, True)
+    if name in pack.choices:
+        return pack.choices[name]
+    named = {
+        int(node.right.name)
+        for row in (*pack.triage, *pack.evidence)
+        for node in _tree(row.when).find_all(*COMPARISONS)
+        if node.left.name == name
+    }
+    least, most = pack.numbers[name]
+    return sorted({least, most, *(n + step for n in named for step in (-1, 0, 1) if least <= n + step <= most)})
+
+
+def certainty(pack: Pack, answers: Answers) -> str:
+    """How sure the likely cause is: the first that holds."""
+    leader = likely_cause(pack, answers)
+    points = {name: number for name, number in cause_points(pack, answers).items() if number}
+    if not leader:
+        return "none"
+    if points[leader] == 1:
+        return "weak"
+    others = [number for name, number in points.items() if name != leader]
+    if not others:
+        return "only"
+    return "close" if max(others) >= points[leader] - 1 else "leading"
