@@ -34,6 +34,13 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Public:
+    """What may be published: hide_up_to is the largest count that is hidden."""
+
+    hide_up_to: int = 7
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that can be set. `origin` says where each value came from."""
 
@@ -50,6 +57,7 @@ class Settings:
     ingest_cron: str = "15 * * * *"
     report_cron: str = "0 6 * * 1"
     sources: tuple[Source, ...] = ()
+    public: Public = Public()
     origin: dict[str, str] = field(default_factory=dict, compare=False)
 
     def source(self, name: str) -> Source:
@@ -77,6 +85,7 @@ MEANINGS = {
     "ingest_cron": "when `serve` ingests, in the reporting time zone",
     "report_cron": "when `serve` writes the weekly report",
 }
+PUBLIC_MEANING = "`release` hides counts up to this: 7, 12, 17 ..."
 
 
 def home_path(given: str | None) -> Path:
@@ -98,12 +107,23 @@ def load_settings(home: Path) -> Settings:
 
 def _settings(raw: dict[str, Any], path: Path) -> Settings:
     tables = raw.pop("sources", [])
+    public = _public(raw.pop("public", {}), path)
     _refuse_unknown(raw, tuple(MEANINGS), path, "setting")
     if not (isinstance(tables, list) and all(isinstance(table, dict) for table in tables)):
         raise UsageError(f"{path}: sources must be written as [[sources]] tables")
     values = {key: _typed(key, value, getattr(Settings(), key), path) for key, value in raw.items()}
     origin = {key: path.name if key in raw else "default" for key in MEANINGS}
-    return Settings(**values, sources=tuple(_source(table, path) for table in tables), origin=origin)
+    return Settings(**values, sources=tuple(_source(table, path) for table in tables), public=public, origin=origin)
+
+
+def _public(table: Any, path: Path) -> Public:
+    if not isinstance(table, dict):
+        raise UsageError(f"{path}: public must be written as a [public] table")
+    _refuse_unknown(table, ("hide_up_to",), path, "key of [public]")
+    limit = _typed("hide_up_to", table.get("hide_up_to", Public().hide_up_to), 7, path)
+    if limit < 7 or limit % 5 != 2:
+        raise UsageError(f"{path}: [public] hide_up_to must be 7, 12, 17 or a further step of 5, not {limit}")
+    return Public(limit)
 
 
 def _source(table: dict[str, Any], path: Path) -> Source:
@@ -182,6 +202,8 @@ def _zone(name: str, path: Path) -> None:
 def settings_rows(settings: Settings) -> list[tuple[str, str, str, str]]:
     """Name, value, where it came from, meaning: what `calfwatch config` prints."""
     rows = [(key, str(_plain(getattr(settings, key))), settings.origin[key], MEANINGS[key]) for key in MEANINGS]
+    where = "default" if settings.public == Public() else "calfwatch.toml"
+    rows.append(("public hide_up_to", str(settings.public.hide_up_to), where, PUBLIC_MEANING))
     for source in settings.sources:
         shown = {key: value for key, value in asdict(source).items() if key != "name"}
         rows.append((f"source {source.name}", str(_plain(shown)), "calfwatch.toml", "one sender of files"))

@@ -89,6 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     _quarantine(commands)
     _withdraw(commands)
     _safety(commands)
+    _release(commands)
     _add(commands, "status", "what is stored, what was rejected; exit code 7 where something needs attention")
     _add(commands, "config", "every setting, its value and where it came from")
     _serve(commands)
@@ -221,6 +222,16 @@ def _safety(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-
         parser.add_argument("file", metavar="FILE")
     for parser in (check, backup, restore):
         _waits(parser)
+
+
+def _release(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    parser = _add(commands, "release", "release one week to the public, once; exit code 6 if it is refused")
+    parser.add_argument("week", nargs="?", metavar="WEEK", help="(default: the one before the latest complete one)")
+    parser.add_argument("--preview", action="store_true", help="print what would be published; write nothing")
+    parser.add_argument("--incomplete", action="store_true", help="release it though an expected source is missing")
+    parser.add_argument("--withdraw", action="store_true", help="take the released WEEK away for good; needs --reason")
+    parser.add_argument("--reason", metavar="TEXT", default="", help="why; it is published as the week's note")
+    _waits(parser)
 
 
 def _serve(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]

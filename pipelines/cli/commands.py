@@ -337,6 +337,27 @@ def restore(options: argparse.Namespace) -> int:
     return 0
 
 
+def release(options: argparse.Namespace) -> int:
+    """What may leave the house: one week, previewed, released or withdrawn."""
+    from pipelines.cli import release as words
+    from pipelines.jobs import release as job
+    from pipelines.jobs.release_decision import Asked
+    from pipelines.store.database import Home
+
+    home = Home(_existing_home(options.home))
+    settings, asked = load_settings(home.path), Asked(options.week, options.incomplete)
+    if options.withdraw or options.reason:
+        if not (options.withdraw and options.week) or options.preview or options.incomplete:
+            raise UsageError("to withdraw a week: calfwatch release --withdraw WEEK --reason TEXT")
+        job.withdraw_week(home, settings, options.week, options.reason, options.wait)
+        print(f"{options.week} withdrawn; its rows and its page are no longer published, and it stays so")
+    elif options.preview:
+        words.print_preview(job.preview_week(home, settings, asked))
+    else:
+        words.print_release(job.release_week(home, settings, asked, options.wait))
+    return 0
+
+
 def status(options: argparse.Namespace) -> int:
     """What is stored and what needs attention."""
     from pipelines.jobs.status import status_of

@@ -41,7 +41,25 @@ def _from_2(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
     connection.execute("ALTER TABLE daily_fields ADD COLUMN settles BIGINT")
 
 
-STEPS: Mapping[int, Step] = {1: _from_1, 2: _from_2}
+def _from_3(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
+    """Everything of version 4, one function a part."""
+    _add_releases(connection)
+
+
+def _add_releases(connection: duckdb.DuckDBPyConnection) -> None:
+    """The record of what was released to the public."""
+    connection.execute("""CREATE TABLE releases (
+        week VARCHAR, week_start DATE, status VARCHAR, released_on DATE, method VARCHAR, incomplete BOOLEAN,
+        note VARCHAR, first_moment TIMESTAMPTZ, last_moment TIMESTAMPTZ, released_at TIMESTAMPTZ, who VARCHAR,
+        version VARCHAR, rule_pack VARCHAR, hide_up_to INTEGER, hidden_cells INTEGER, unlisted_regions INTEGER,
+        possible_values INTEGER, possible_values_of VARCHAR, warnings VARCHAR, withdrawn_at TIMESTAMPTZ,
+        withdrawn_by VARCHAR)""")
+    connection.execute("""CREATE TABLE released_counts (
+        week VARCHAR, week_start DATE, attribute VARCHAR, value VARCHAR, reports BIGINT, at_least BIGINT,
+        at_most BIGINT)""")
+
+
+STEPS: Mapping[int, Step] = {1: _from_1, 2: _from_2, 3: _from_3}
 
 
 def schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
