@@ -20,18 +20,19 @@ from pipelines.files import put_in_place
 from pipelines.jobs.release_decision import Asked, Decision, decide_week, held_back_words, page_of
 from pipelines.release import ledger, public_page
 from pipelines.release.ledger import HELD_BACK, RELEASED
-from pipelines.release.public_database import PublicRows, read_public_database, write_public_database
+from pipelines.release.public_database import read_public_database, write_public_database
 from pipelines.release.rounding import STEP
 from pipelines.settings import Settings
 from pipelines.store import audit, database
 from pipelines.store.database import Home
 from pipelines.store.packs import configured_pack
 from pipelines.text import many
+from schemas.pack import Pack
 
 FEW_SENDERS = 2  # each of so few can subtract its own reports
 METHOD = (
-    f"A number is rounded to the nearest {STEP} and means that number, 2 less to 2 more. A small count is hidden: "
-    "it may be 0. Each table divides the same reports by one thing; tables are never crossed."
+    f"A number is rounded to the nearest {STEP} and means that number, 2 less to 2 more. A small count is hidden. "
+    "Each table divides the same reports by one thing; tables are never crossed."
 )
 
 
@@ -46,11 +47,8 @@ class Done:
 def preview_week(home: Home, settings: Settings, asked: Asked) -> Decision:
     """Return what `release_week` would decide, and write nothing. Raises the same errors, but for a week held back."""
     with database.open_read_only(home, settings) as connection:
-        published = read_public_database(home.public)
-        known = ledger.read_releases(connection)
-        if published:
-            known += ledger.published_releases(connection, published)
-        return decide_week(connection, home, settings, known, asked)
+        history = ledger.read_history(connection, read_public_database(home.public))
+        return decide_week(connection, home, settings, history, asked)
 
 
 def release_week(home: Home, settings: Settings, asked: Asked, wait_seconds: float = 60) -> Done:
@@ -58,15 +56,16 @@ def release_week(home: Home, settings: Settings, asked: Asked, wait_seconds: flo
 
     Raises ReleaseRefused if it may not be released; a week whose audit fails is recorded as held back first.
     """
-    with database.writing(home, settings, configured_pack(home, settings), wait_seconds) as connection:
-        finished = _bring_up_to_date(connection, home)
+    pack = configured_pack(home, settings)
+    with database.writing(home, settings, pack, wait_seconds) as connection:
+        pack = database.pack_in_use(connection, pack)
+        finished = _bring_up_to_date(connection, home, pack)
         with _told(finished):
-            known = ledger.read_releases(connection)
-            decision = decide_week(connection, home, settings, known, asked)
+            decision = decide_week(connection, home, settings, ledger.read_history(connection), asked)
         with database.transaction(connection):
             cells = () if decision.is_held_back else decision.disclosure.cells
             ledger.record_release(connection, decision.release, cells)
-        _write_files(connection, home)
+        _write_files(connection, home, pack)
     if decision.is_held_back:
         raise ReleaseRefused(held_back_words(decision))
     return Done(decision, page_of(home, decision.release.week))
@@ -79,20 +78,22 @@ def withdraw_week(home: Home, settings: Settings, week: str, reason: str, wait_s
     """
     if not reason.strip():
         raise UsageError("--withdraw needs --reason TEXT; the text is published as the week's note")
-    with database.writing(home, settings, configured_pack(home, settings), wait_seconds) as connection:
-        finished = _bring_up_to_date(connection, home)
+    pack = configured_pack(home, settings)
+    with database.writing(home, settings, pack, wait_seconds) as connection:
+        pack = database.pack_in_use(connection, pack)
+        finished = _bring_up_to_date(connection, home, pack)
         status = next((each.status for each in ledger.read_releases(connection) if each.week == week), "not released")
         with _told(finished):
             if status != RELEASED:
                 raise ReleaseRefused(f"{week} cannot be withdrawn: it is {status}")
         with database.transaction(connection):
             ledger.record_withdrawal(connection, week, reason.strip(), audit.account(), datetime.now(UTC))
-        _write_files(connection, home)
+        _write_files(connection, home, pack)
 
 
 def lagging_weeks(connection: duckdb.DuckDBPyConnection, home: Home) -> set[str]:
     """Return the weeks on record of which the public files do not tell as recorded."""
-    published, wanted = read_public_database(home.public), _public_rows(connection)
+    published, wanted = read_public_database(home.public), ledger.public_rows(connection)
     shown = {row[0]: row for row in published.releases} if published else {}
     lagging = {row[0] for row in wanted.releases if shown.get(row[0]) != row}
     if not lagging and wanted.releases and published and published.weekly_counts != wanted.weekly_counts:
@@ -104,7 +105,7 @@ def lagging_weeks(connection: duckdb.DuckDBPyConnection, home: Home) -> set[str]
 # --- the record and the files
 
 
-def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, home: Home) -> set[str]:
+def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, home: Home, pack: Pack) -> set[str]:
     """Take over what only public.duckdb knows, then finish what a killed run left; return the weeks finished."""
     published = read_public_database(home.public)
     if published:
@@ -112,7 +113,7 @@ def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, home: Home) -> set[
             releases = ledger.published_releases(connection, published)
             ledger.take_over(connection, releases, published.weekly_counts)
     if finished := lagging_weeks(connection, home):
-        _write_files(connection, home)
+        _write_files(connection, home, pack)
     return finished
 
 
@@ -128,18 +129,13 @@ def _told(finished: set[str]) -> Iterator[None]:
         raise ReleaseRefused(f"{error}. The public files of {weeks} were not finished; they are now") from error
 
 
-def _write_files(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+def _write_files(connection: duckdb.DuckDBPyConnection, home: Home, pack: Pack) -> None:
     """Build the public files anew from the record. The database takes its place last, and so ends the work."""
     new = home.public.with_name("public.duckdb.new")
-    write_public_database(new, _public_rows(connection))
+    about = (version("calfwatch"), pack.complaint, METHOD, pack.disclaimer, database.get_state(connection, "time_zone"))
+    write_public_database(new, ledger.public_rows(connection, about))
     public_page.write_public_pages(new)
     put_in_place(new, home.public, public_page.READABLE)
-
-
-def _public_rows(connection: duckdb.DuckDBPyConnection) -> PublicRows:
-    pack = database.stored_pack(connection, database.get_state(connection, "rule_pack"))
-    zone = database.get_state(connection, "time_zone")
-    return ledger.public_rows(connection, (version("calfwatch"), pack.complaint, METHOD, pack.disclaimer, zone))
 
 
 def describe_releases(connection: duckdb.DuckDBPyConnection, home: Home) -> tuple[str, list[str]]:

@@ -15,8 +15,7 @@ from pipelines.errors import ReleaseRefused, StateError, UsageError
 from pipelines.release import ledger, public_page
 from pipelines.release.audit import FEWEST_VALUES, Narrowest, find_narrowest, is_safe
 from pipelines.release.ledger import HELD_BACK, RELEASED, WITHDRAWN, Release
-from pipelines.release.public_database import read_public_database
-from pipelines.release.rounding import REGION, Disclosure, disclose, method_of
+from pipelines.release.rounding import Disclosure, disclose, method_of
 from pipelines.settings import Settings
 from pipelines.statements import first_row, rows_by_name, sql_list, statement
 from pipelines.store import audit, database
@@ -92,17 +91,17 @@ def decide_week(
     connection: duckdb.DuckDBPyConnection,
     home: Home,
     settings: Settings,
-    known: Sequence[Release],
+    history: ledger.History,
     asked: Asked,
 ) -> Decision:
     """Refuse, hold back or release a week. Raises ReleaseRefused; a week held back is a decision, not an error."""
     week = _choose_week(connection, asked.week)
-    _refuse_known(home, week, known)
+    _refuse_known(home, week, history.releases)
     release = _open_release(connection, settings, week)
-    _refuse_overlap(release, known)
+    _refuse_overlap(release, history.releases)
     is_incomplete = _refuse_unready(connection, settings, release, asked.incomplete)
     counts = _exact_counts(connection, release.week_start)
-    found = disclose(counts, settings.public.hide_up_to, _shown_regions(connection, home))
+    found = disclose(counts, settings.public.hide_up_to, history.shown_regions)
     narrowest = find_narrowest(found.cells, found.unlisted_regions, found.hide_up_to)
     warnings = _warnings(connection, release.week_start)
     safe = is_safe(narrowest)
@@ -192,13 +191,6 @@ def _exact_counts(connection: duckdb.DuckDBPyConnection, week_start: date) -> Ma
     if len(set(sums.values())) > 1:
         raise StateError(f"the counts of the week of {week_start} do not add up to one total: {sums}")
     return counts
-
-
-def _shown_regions(connection: duckdb.DuckDBPyConnection, home: Home) -> set[str]:
-    """Regions that a week on record, or in public.duckdb, has shown."""
-    published = read_public_database(home.public)
-    rows = published.weekly_counts if published else ()
-    return ledger.shown_regions(connection) | {row[3] for row in rows if row[2] == REGION and row[4] is not None}
 
 
 def _warnings(connection: duckdb.DuckDBPyConnection, week_start: date) -> tuple[str, ...]:

@@ -54,6 +54,14 @@ class Release:
         return abs((self.week_start - other.week_start).days) < 7 or not is_apart
 
 
+@dataclass(frozen=True)
+class History:
+    """What was decided before a week: the releases, and the regions that a released week has shown."""
+
+    releases: list[Release]
+    shown_regions: set[str]
+
+
 def read_releases(connection: duckdb.DuckDBPyConnection) -> list[Release]:
     """Return every release, the oldest week first."""
     names = ", ".join(field.name for field in fields(Release))
@@ -69,10 +77,13 @@ def read_counts(connection: duckdb.DuckDBPyConnection) -> Rows:
     return connection.execute(f"SELECT {names} FROM released_counts ORDER BY {order}").fetchall()
 
 
-def shown_regions(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    """Return the regions that a released week has shown."""
-    sql = "SELECT DISTINCT value FROM released_counts WHERE attribute = ? AND reports IS NOT NULL"
-    return {value for (value,) in connection.execute(sql, [REGION]).fetchall()}
+def read_history(connection: duckdb.DuckDBPyConnection, published: PublicRows | None = None) -> History:
+    """Return what was decided before, by this record and, if given, by public.duckdb."""
+    releases, counts = read_releases(connection), list(read_counts(connection))
+    if published:
+        releases += published_releases(connection, published)
+        counts += published.weekly_counts
+    return History(releases, {row[3] for row in counts if row[2] == REGION and row[4] is not None})
 
 
 def record_release(connection: duckdb.DuckDBPyConnection, release: Release, cells: Iterable[Cell]) -> None:
@@ -129,7 +140,7 @@ def published_releases(connection: duckdb.DuckDBPyConnection, published: PublicR
     return found
 
 
-def public_rows(connection: duckdb.DuckDBPyConnection, about: tuple[str, ...]) -> PublicRows:
+def public_rows(connection: duckdb.DuckDBPyConnection, about: tuple[str, ...] = ()) -> PublicRows:
     """Return what public.duckdb must hold: the rows of released weeks, and every decision."""
     releases = read_releases(connection)
     released = {release.week for release in releases if release.status == RELEASED}

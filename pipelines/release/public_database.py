@@ -41,8 +41,9 @@ def write_public_database(path: Path, rows: PublicRows) -> None:
             connection.execute(create_sql(table))
             connection.execute(";".join(comment_sql(table)))
             if content:
-                marks = ", ".join("?" * len(table.columns))
-                connection.executemany(f"INSERT INTO {table.name} VALUES ({marks})", content)
+                row = f"({', '.join('?' * len(table.columns))})"
+                values = [value for values in content for value in values]
+                connection.execute(f"INSERT INTO {table.name} VALUES {', '.join([row] * len(content))}", values)
         connection.execute("COMMIT")
         connection.execute("USE memory")
         connection.execute("DETACH public")

@@ -23,7 +23,7 @@ from pipelines.pages.charts import Week
 from pipelines.pages.words import count, in_words, share, span
 from pipelines.release import curve
 from pipelines.release.public_database import read_public_database
-from pipelines.release.rounding import TOTAL, Cell
+from pipelines.release.rounding import TOTAL, Cell, hidden_limit
 from pipelines.text import csv_text
 from schemas.public_tables import PUBLIC_ABOUT, PUBLIC_RELEASE_COLUMNS, WEEKLY_COUNTS
 
@@ -100,7 +100,7 @@ def page_values(about: Row, release: Row, releases: Sequence[Row], cells: Cells)
         "level_labels": {name: label for name, (label, _) in LEVELS.items()},
         "trend": list(_trend(weeks, points)),
         "groups": groups,
-        "hidden": next((cell.at_most for cell in cells[start] if cell.is_hidden), None),
+        "hidden": hidden_limit(release["method"]),
         "gaps": sum(week is None for week in points),
         "weeks_shown": curve.WEEKS_SHOWN,
         "style": Markup(svg.STYLE + curve.STYLE),  # noqa: S704 - constant
