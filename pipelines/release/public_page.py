@@ -158,7 +158,7 @@ def _bars(cells: Sequence[Cell], attribute: str, total: Cell | None) -> list[Row
         }
         for cell in chosen
     ]
-    return sorted(rows, key=lambda row: (-(row["cell"].reports or 0), row["label"]))
+    return sorted(rows, key=lambda row: (-(row["cell"].reports or 0), row["value"]))
 
 
 def _share(cell: Cell | None, total: Cell | None) -> str:

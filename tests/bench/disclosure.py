@@ -232,11 +232,9 @@ def cost(folder: Path) -> None:
         assert quiet("ingest", "--home", str(home), str(csvs / "reports")) == 0
     found = Found()
     published = len(list(release_all(home, found)))
-    print(
-        f"\n40 regions, 26 weeks: {published} released; the last one took {found.seconds[-1]:.2f} processor seconds, the slowest"
-        f" {max(found.seconds):.2f}, in one process",
-        flush=True,
-    )
+    last, slowest = found.seconds[-1], max(found.seconds)
+    print(f"\n40 regions, 26 weeks: {published} released; the last one took {last:.2f} processor seconds", end="")
+    print(f", the slowest {slowest:.2f}, in one process", flush=True)
 
 
 if __name__ == "__main__":
