@@ -21,12 +21,12 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.cli.app import main
-from pipelines.release.audit import find_narrowest, is_safe
-from pipelines.release.rounding import disclose
+from pipelines.release.audit import find_narrowest, is_safe, narrow
+from pipelines.release.rounding import disclose, disclose_count
 from tests.conftest import opened
 from tests.release.test_audit import fewest_values_for_one_who_knows_the_algorithm
 from tests.support import attacker
-from tests.support.weeks import random_size, random_week
+from tests.support.weeks import Counts, random_size, random_week
 
 SIZES = (2_000, 20_000, 100_000)
 FEWEST = 5
@@ -204,6 +204,56 @@ def random_weeks(number: int) -> None:
         print(f"| {regions} | {number:,} | {held / number:.2%} |", flush=True)
 
 
+def one_more() -> None:
+    """How often somebody who knows all other reports of a cell sees whether one more is there."""
+    counts = range(8, 5008)
+    seen = sum(disclose_count("", "", n, 7) != disclose_count("", "", n + 1, 7) for n in counts)
+    print(f"\nOne who knows all other reports of a shown count sees one more in {seen / len(counts):.1%} of cases")
+
+
+def two_senders(weeks: int) -> None:
+    """What one of two equal senders finds out about the other's counts of 1-4, its own being subtracted."""
+    print("\n| reports a week, two equal senders | counts of 1-4 of the other | four values or fewer | exact |")
+    print("|---|---|---|---|")
+    for reports in (77, 770, 3_850):
+        draw = np.random.default_rng(reports)
+        small = narrowed = exact = 0
+        for _ in range(weeks):
+            week = random_week(draw, reports, 12)
+            values = [widths for widths in other_sender(draw, week) if 1 <= widths[0] <= 4]
+            small += len(values)
+            narrowed += sum(width < FEWEST for _, width in values)
+            exact += sum(width == 1 for _, width in values)
+        print(f"| {reports:,} | {small:,} | {narrowed / small:.1%} | {exact / small:.2%} |", flush=True)
+
+
+def other_sender(draw: np.random.Generator, week: Counts) -> Iterator[tuple[int, int]]:
+    """Each count of the second sender, and how many values the first one leaves it."""
+    found = disclose(week, 7, ())
+    if not is_safe(find_narrowest(found.cells, found.unlisted_regions, 7)):
+        return
+    listed = {(cell.attribute, cell.value): (cell.at_least, cell.at_most) for cell in found.cells}
+    first = one_half(draw, week)
+    ranges, truths = {}, {}
+    for name, of in week.items():
+        bounds = [listed.get((name, value), (0, 7)) for value in of]
+        own = [first[name][value] for value in of]
+        ranges[name] = [(max(0, low - n), high - n) for (low, high), n in zip(bounds, own, strict=True)]
+        truths[name] = [n - first[name][value] for value, n in of.items()]
+    for name, narrowed in narrow(ranges).items():
+        yield from ((n, high - low + 1) for n, (low, high) in zip(truths[name], narrowed, strict=True))
+
+
+def one_half(draw: np.random.Generator, week: Counts) -> Counts:
+    """What one of two equal senders sent: half of the reports, drawn without regard to what is in them."""
+    reports = sum(week["sex"].values())
+    half = int(draw.binomial(reports, 0.5))
+    return {
+        name: dict(zip(of, map(int, draw.multivariate_hypergeometric(list(of.values()), half)), strict=True))
+        for name, of in week.items()
+    }
+
+
 def algorithm() -> None:
     """What is left to one who knows the algorithm, over every output."""
     print("\n| shape | reports to | outputs | fewest values of a hidden count | of a count of a week held back |")
@@ -241,6 +291,8 @@ if __name__ == "__main__":
     place = Path(sys.argv[1])
     place.mkdir(parents=True, exist_ok=True)
     random_weeks(20_000)
+    one_more()
+    two_senders(1_000)
     cost(place)
     algorithm()
     homes(place, int(sys.argv[2]) if len(sys.argv) > 2 else 4)

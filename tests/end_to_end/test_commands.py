@@ -31,6 +31,7 @@ COMMANDS = (
     "check",
     "backup",
     "restore",
+    "release",
     "status",
     "config",
     "serve",
