@@ -29,7 +29,6 @@ from pipelines.store.packs import configured_pack
 from pipelines.text import many
 from schemas.pack import Pack
 
-FEW_SENDERS = 2  # each of so few can subtract its own reports
 METHOD = (
     f"A number is rounded to the nearest {STEP} and means that number, 2 less to 2 more. A small count is hidden. "
     "Each table divides the same reports by one thing; tables are never crossed."
@@ -139,10 +138,10 @@ def _write_files(connection: duckdb.DuckDBPyConnection, home: Home, pack: Pack) 
 
 
 def describe_releases(connection: duckdb.DuckDBPyConnection, home: Home) -> tuple[str, list[str]]:
-    """Return a line about the last release for `status`, and what needs attention."""
+    """Return words about the last release for `status`, empty before the first, and what needs attention."""
     releases = ledger.read_releases(connection)
     if not releases:
-        return "no week has been released to the public", []
+        return "", []
     released = [each for each in releases if each.status == RELEASED]
     last = max(released, key=lambda each: (each.released_on, each.week_start), default=None)
     told = f"last {last.week} on {last.released_on}" if last else "none"

@@ -32,7 +32,7 @@ def status_of(home: Path) -> tuple[list[str], bool]:
         lines = [f"home          {home}", *_stored(connection), _small_groups(connection, settings.k_anonymity)]
         lines += _other_pack(get_state(connection, "rule_pack"), configured_pack(place, settings), settings.rule_pack)
         released, lagging = describe_releases(connection, place)
-        lines.append(f"released      {released}")
+        lines += [f"released      {released}"] if released else []
         wanted = _rejected(connection) + _snapshot(place, connection) + lagging
     return [*lines, *(f"ATTENTION     {text}" for text in wanted)], bool(wanted)
 

@@ -9,6 +9,7 @@ commands; every complete week is released. The attacker reads public/WEEK/weekly
 from __future__ import annotations
 
 import csv
+import itertools
 import os
 import random
 import sys
@@ -48,6 +49,7 @@ class Found:
     shown: int = 0
     error: float = 0
     total_error: float = 0
+    controls: int = 0
     own_total: int = 0
     crossed: int = 0
     exact_small: int = 0
@@ -128,12 +130,12 @@ def control(exact: Exact, found: Found) -> None:
     singles = {key: n for key, n in exact.items() if len(key) == 2}
     hidden = [key for key, n in singles.items() if n <= 7]
     reports = sum(n for key, n in singles.items() if key[0] == "sex")
-    cells, whole = {key: attacker.blurred(n) for key, n in singles.items()}, (0, 10**9)
+    cells = {key: attacker.blurred(n) for key, n in singles.items()}
     own = attacker.Known(cells, attacker.round_to_5(reports), {}, frozenset())
     found.own_total += any_narrow(own, hidden)
     crossed = {key: attacker.blurred(n) for key, n in exact.items() if len(key) == 4}
     small = [key for key, n in exact.items() if n <= 7]
-    found.crossed += any_narrow(attacker.Known(cells, whole, crossed, frozenset()), small)
+    found.crossed += any_narrow(attacker.Known(cells, own.total, crossed, frozenset()), small)
     bare = {key: attacker.suppressed(n) for key, n in singles.items()}
     ranges = attacker.possible_values(attacker.Known(bare, (reports, reports), {}, frozenset()), hidden)
     found.small += len(hidden)
@@ -152,7 +154,8 @@ def release_all(home: Path, found: Found) -> Iterator[tuple[str, date]]:
     for week, start in weeks_of(home):
         begin = time.process_time()
         code = quiet("release", "--home", str(home), week)
-        found.seconds.append(time.process_time() - begin)
+        if code == 0:
+            found.seconds.append(time.process_time() - begin)
         assert code in (0, 6)
         found.weeks += 1
         found.held_back += not (home / "public" / week).exists()
@@ -163,31 +166,32 @@ def release_all(home: Path, found: Found) -> Iterator[tuple[str, date]]:
 def homes(folder: Path, seeds: int) -> None:
     print(
         "\n| reports a home | weeks | held back | hidden counts attacked | with fewer than 5 values | truth outside |"
-        " shown of non-zero counts | mean error | error of the total | own total: weeks | crossed: weeks |"
+        " shown of non-zero counts | mean error | error of the total | own total: weeks | and crossed tables |"
         " suppression: exact |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|---|---|")
-    for size in SIZES:
-        found = Found()
-        for seed in range(1, seeds + 1):
-            home = make_home(folder, size, seed)
-            for week, start in release_all(home, found):
-                exact = exact_counts(home, start)
-                attack(home, week, exact, found)
-                if week[-1] in "05":  # the controls are slow: every fifth week
-                    control(exact, found)
-        controls = max(1, sum(w[-1] in "05" for w, _ in weeks_of(home)) * seeds)
-        print("| " + " | ".join([f"{size:,} x {seeds}", *row_of(found, controls)]) + " |", flush=True)
-        took = f"{np.median(found.seconds):.2f} processor seconds (median), {max(found.seconds):.2f} at most"
-        print(f"  a release took {took}", flush=True)
+    sums = {size: Found() for size in SIZES}
+    for seed, size in itertools.product(range(1, seeds + 1), SIZES):
+        attack_home(make_home(folder, size, seed), sums[size])
+        print(f"| {size:,}, up to seed {seed} | " + " | ".join(row_of(sums[size])) + " |", flush=True)
 
 
-def row_of(found: Found, controls: int) -> list[str]:
+def attack_home(home: Path, found: Found) -> None:
+    """Release and attack every week of a home; the controls, which are slow, every fifth week."""
+    for week, start in release_all(home, found):
+        exact = exact_counts(home, start)
+        attack(home, week, exact, found)
+        if week[-1] in "05":
+            found.controls += 1
+            control(exact, found)
+
+
+def row_of(found: Found) -> list[str]:
     """The cells of a size's row."""
     released = found.weeks - found.held_back
     counts = [f"{n:,}" for n in (found.weeks, found.held_back, found.hidden, found.narrow, found.outside)]
     shown = [f"{found.shown / found.cells:.1%}", f"{found.error / found.shown:.2f}"]
-    naive = [f"{n / controls:.0%}" for n in (found.own_total, found.crossed)]
+    naive = [f"{n / max(1, found.controls):.0%}" for n in (found.own_total, found.crossed)]
     exact = f"{found.exact_small / max(1, found.small):.0%}"
     return [*counts, *shown, f"{found.total_error / released:.2%}", *naive, exact]
 
