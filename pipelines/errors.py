@@ -43,6 +43,12 @@ class StateError(CalfwatchError):
     exit_code = 5
 
 
+class ReleaseRefused(CalfwatchError):  # noqa: N818 - a decision, not a failure of the program
+    """A week may not be released to the public; nothing changed but the record of a week held back."""
+
+    exit_code = 6
+
+
 class DiskError(CalfwatchError):
     """The disk is full, or may not be written any more; what was committed is kept."""
 

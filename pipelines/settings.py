@@ -64,6 +64,7 @@ POSITIVE = Allowed("1 or more", lambda number: number >= 1)
 MEMORY_SIZE = Allowed("a size, such as 512MB", is_memory_size)
 CRON = Allowed("five words of cron, such as 15 * * * *", lambda text: len(text.split()) == 5)
 ONE_SIGN = Allowed("one character, such as ; or a tab", lambda text: len(text) == 1 and text not in '"\r\n')
+HIDEABLE = Allowed("7, 12, 17 or a further step of 5", lambda count: count >= 7 and count % 5 == 2)
 NOT_EMPTY = Allowed("a text that is not empty", bool)
 
 
@@ -82,6 +83,15 @@ class Source:
         "unknown"
     )
     rhythm: Annotated[str, "weekly: a week without a file is incomplete", one_of("weekly", "none")] = "weekly"
+
+
+@dataclass(frozen=True)
+class Public:
+    """What may be published."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    hide_up_to: Annotated[int, "`release` hides counts up to this", HIDEABLE] = 7
 
 
 @dataclass(frozen=True)
@@ -113,6 +123,7 @@ class Settings:
     ingest_cron: Annotated[str, "when `serve` ingests, in the reporting time zone", CRON] = "15 * * * *"
     report_cron: Annotated[str, "when `serve` writes the weekly report", CRON] = "0 6 * * 1"
     sources: Annotated[tuple[Source, ...], "the senders of files, a table each"] = ()
+    public: Annotated[Public, "what may be published"] = Public()
 
     def source(self, name: str) -> Source:
         """A source by name; the shipped adapters are sources without any setting."""

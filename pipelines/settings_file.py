@@ -12,7 +12,7 @@ import pydantic_core
 from pydantic import TypeAdapter, ValidationError
 
 from pipelines.errors import UsageError
-from pipelines.settings import FILE_NAME, Settings, Source, key_meanings, load_settings
+from pipelines.settings import FILE_NAME, Public, Settings, Source, key_meanings, load_settings
 from schemas.toml_lines import Keys, line_of
 
 TYPE_WORDS = {
@@ -22,7 +22,7 @@ TYPE_WORDS = {
     "bool_type": "true or false",
     "tuple_type": 'a list of texts, such as ["a", "b"]',
 }
-TABLES: dict[str, type] = {"": Settings, "sources": Source}  # what can stand in each table
+TABLES: dict[str, type] = {"": Settings, "sources": Source, "public": Public}  # what can stand in each table
 
 
 class Fault(NamedTuple):
@@ -55,7 +55,12 @@ def describe_settings(home: Path) -> list[tuple[str, str, str, str]]:
     rows = [
         (key, _plain(getattr(settings, key)), FILE_NAME if key in written else "default", meaning)
         for key, meaning in key_meanings(Settings).items()
-        if key != "sources"
+        if key not in TABLES
+    ]
+    shown = written.get("public", {})
+    rows += [
+        (f"public {key}", _plain(getattr(settings.public, key)), FILE_NAME if key in shown else "default", meaning)
+        for key, meaning in key_meanings(Public).items()
     ]
     for source in settings.sources:
         values = ", ".join(f"{key}={_plain(getattr(source, key))}" for key in key_meanings(Source) if key != "name")
@@ -89,7 +94,7 @@ def _fault_of(detail: Mapping[str, Any]) -> Fault:
     if kind == "missing":
         return Fault(keys, f'a [[{keys[0]}]] table has no {keys[-1]}; add {keys[-1]} = "..."')
     if kind == "dataclass_type" or keys == ("sources",):
-        return Fault(keys, f"{keys[0]} must be written as [[{keys[0]}]] tables")
+        return Fault(keys, f"{keys[0]} must be written as {_header(str(keys[0]))}")
     name = ".".join(key for key in keys if isinstance(key, str))
     return Fault(keys, f"{name} must be {_allowed(detail)}, not {_shown(detail['input'])}")
 
@@ -106,19 +111,24 @@ def _unknown_key(keys: Keys) -> str:
     key = str(keys[-1])
     table = str(keys[0]) if len(keys) > 1 else ""
     here = key_meanings(TABLES[table])
-    what = f"a key of [[{table}]]" if table else "a setting"
+    what = f"a key of {_header(table)}" if table else "a setting"
     if table and key in key_meanings(Settings):
         return f"'{key}' is not {what} but a setting: write it above the first table"
     for other, known in TABLES.items():
         if other and not table and key in key_meanings(known):
-            return f"'{key}' is not {what} but a key of [[{other}]]: write it below that line"
+            return f"'{key}' is not {what} but a key of {_header(other)}: write it below that line"
     near = difflib.get_close_matches(key, here, n=1)
     meant = f"did you mean {_in_file(near[0])}?" if near else f"known: {', '.join(map(_in_file, here))}"
     return f"'{key}' is not {what}; {meant}"
 
 
 def _in_file(key: str) -> str:
-    return f"[[{key}]]" if key in TABLES else key
+    return _header(key) if key in TABLES else key
+
+
+def _header(table: str) -> str:
+    """Return how a table is opened: several of one name, or one alone."""
+    return f"[[{table}]]" if table == "sources" else f"[{table}]"
 
 
 def _shown(value: object) -> str:

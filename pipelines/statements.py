@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from schemas.tables import quoted
+from schemas.tables import Column, Table, quoted
 
 Row = dict[str, Any]
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
@@ -52,3 +52,22 @@ def one_number(
     """A statement's single number: a count, or how many rows an INSERT stored."""
     row = first_row(connection, sql, values)
     return int(row[0]) if row else 0
+
+
+def create_sql(table: Table) -> str:
+    """CREATE TABLE without keys: an index costs more than the load it guards."""
+    columns = ", ".join(f'"{column.name}" {column.type}{_storage_sql(table, column)}' for column in table.columns)
+    return f'CREATE TABLE "{table.name}" ({columns})'
+
+
+def _storage_sql(table: Table, column: Column) -> str:
+    """Ids are all different: to look for a dictionary among them costs a quarter of a second per million."""
+    return " USING COMPRESSION uncompressed" if (table.name, column.name) == ("records", "report_id") else ""
+
+
+def comment_sql(table: Table, kind: str = "TABLE") -> list[str]:
+    """COMMENT statements for a table (or kind VIEW) and each of its columns."""
+    whole = f'COMMENT ON {kind} "{table.name}" IS {quoted("One row: " + table.grain + ".")}'
+    return [whole] + [
+        f'COMMENT ON COLUMN "{table.name}"."{column.name}" IS {quoted(column.meaning)}' for column in table.columns
+    ]

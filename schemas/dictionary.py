@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from schemas.fields import CONTEXT_FIELDS
 from schemas.pack import Pack
 from schemas.pack_file import load_pack
+from schemas.public_tables import PUBLIC_TABLES
 from schemas.report_schema import allowed_text, report_schema
 from schemas.tables import SCHEMA_VERSION, Table, published_tables, stored_tables, stored_views
 
@@ -32,6 +33,9 @@ def _lines(pack: Pack) -> Iterator[str]:
     for table in published_tables():
         if table.name not in stored:
             yield from _table(table)
+    yield from ("", "## public.duckdb (what was released to the public)")
+    for table in PUBLIC_TABLES:
+        yield from _table(table)
 
 
 def _input(pack: Pack) -> Iterator[str]:

@@ -332,6 +332,47 @@ REPORTED_COUNTS = Table(
     """),
 )
 
+RELEASES = Table(
+    "releases",
+    "one week that was released to the public, held back or withdrawn; a week has one row for ever",
+    _columns("""
+        week VARCHAR the week, such as 2026-W46
+        week_start DATE its first day
+        status VARCHAR released, held_back (its audit failed) or withdrawn (its numbers were taken away again)
+        released_on DATE day of the decision, in the reporting time zone
+        method VARCHAR how the counts were made safe: hide up to 7, round to 5
+        incomplete BOOLEAN whether a sender that was expected was missing; NULL for a week held back
+        note VARCHAR public: why it was withdrawn
+        first_moment TIMESTAMPTZ when the week began; no other released week shares a moment or a day with it
+        last_moment TIMESTAMPTZ when the next week began
+        released_at TIMESTAMPTZ when the decision was stored
+        who VARCHAR the user account that released it
+        version VARCHAR version of calfwatch
+        rule_pack VARCHAR version of the rule pack that had tagged the records; NULL if taken over from public.duckdb
+        hide_up_to INTEGER the largest count that was hidden
+        hidden_cells INTEGER hidden counts, with those of regions that are not listed
+        unlisted_regions INTEGER regions stored here without a row; NULL if taken over from public.duckdb
+        possible_values INTEGER the smallest number of values that a hidden count can still have; NULL if none is hidden
+        possible_values_of VARCHAR the hidden count that it is about
+        warnings VARCHAR what was warned of
+        withdrawn_at TIMESTAMPTZ when it was withdrawn
+        withdrawn_by VARCHAR the user account that withdrew it
+    """),
+)
+RELEASED_COUNTS = Table(
+    "released_counts",
+    "one published week, attribute and value, as disclosed; a week of status withdrawn keeps its rows here alone",
+    _columns("""
+        week VARCHAR the week, such as 2026-W46
+        week_start DATE its first day
+        attribute VARCHAR total, triage_level, likely_cause, region, age_band or sex
+        value VARCHAR the level, cause, region, age band or sex; all for the total
+        reports BIGINT number of reports, rounded to 5; NULL if hidden
+        at_least BIGINT the smallest number of reports that this can mean
+        at_most BIGINT the largest number of reports that this can mean
+    """),
+)
+
 _WEEK = """
     week VARCHAR the week, such as 2026-W47
     week_start DATE its first day
@@ -453,6 +494,7 @@ ABOUT = Table(
 SMALL_TABLES = (
     *(FILES, QUARANTINE, *DAILY_TABLES, CALENDAR, RULES, CAUSES, FIELDS, STATE),
     *(RULE_PACKS, SIGNATURES, AUDIT, REPORTED_WEEKS, REPORTED_COUNTS),
+    *(RELEASES, RELEASED_COUNTS),
 )
 
 

@@ -54,6 +54,9 @@ COMMANDS = {
         "report": ("analyst:report", "the weekly report"),
         "query": ("analyst:query", "read-only SQL over the summaries"),
     },
+    "Publish": {
+        "release": ("release:release", "release one week to the public, once; exit code 6 if it is refused"),
+    },
     "Rules and tags": {
         "explain": ("clinical:explain", "why a record is tagged so: rules, answers, what is missing, guidance"),
         "rules check": ("clinical:check_pack", "everything that is wrong or odd in a pack, with its line"),

@@ -15,10 +15,11 @@ import duckdb
 
 from pipelines import files
 from pipelines.connections import connect, open_for_reading
-from pipelines.errors import StateError, UsageError
+from pipelines.errors import CalfwatchError, StateError, UsageError
 from pipelines.files import log_of
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs.check import check
+from pipelines.release import ledger
 from pipelines.settings import Settings
 from pipelines.statements import one_number
 from pipelines.store import audit, database
@@ -93,11 +94,20 @@ def restore(home: Home, settings: Settings, pack: Pack, source: Path, wait_secon
         with database.open_records(made, settings, pack) as connection:
             detail = f"from {source}" + (f"; the state before is kept as {kept.name}" if kept else "")
             audit.note(connection, "restore", source.name, detail)
+            _keep_releases(connection, home)
         check(made, settings, pack, deep=True)
         _exchange(home, made, kept)
         with database.open_records(home, settings, pack) as connection:
             publish_job.publish(connection, home, settings)
             return one_number(connection, "SELECT count(*) FROM records"), kept
+
+
+def _keep_releases(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+    """What the state before had released stays so: a backup from before it must not publish the week again."""
+    with contextlib.suppress(CalfwatchError, duckdb.Error), open_for_reading(home.records) as old:
+        releases, counts = ledger.read_releases(old), ledger.read_counts(old)
+        with database.transaction(connection):
+            ledger.take_over(connection, releases, counts)
 
 
 def _name_for_old(home: Home) -> Path | None:

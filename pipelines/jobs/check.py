@@ -14,6 +14,8 @@ import duckdb
 
 from pipelines.connections import read_only
 from pipelines.errors import WHAT_TO_DO, StateError
+from pipelines.jobs.release import lagging_weeks
+from pipelines.release import ledger
 from pipelines.rules.compiler import TAG_COLUMNS, tag_sql
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number, statement
@@ -54,7 +56,9 @@ def check(home: Home, settings: Settings, pack: Pack, deep: bool) -> list[str]:
             check_version(connection, home.records)
             check_counts(connection)
             used = pack_in_use(connection, pack)
+            released = ledger.require_sound(connection)
         lines = ["ledger, records and summaries have the same counts"]
+        lines += [f"the audit of what was released holds ({many(released, 'week')})"] if released else []
         if not deep:
             return lines
         zone, weeks = get_state(connection, "time_zone"), get_state(connection, "week_system")
@@ -185,6 +189,14 @@ def is_current(published: duckdb.DuckDBPyConnection, records: duckdb.DuckDBPyCon
         return False
 
 
+def _public(look: Look) -> Iterator[str]:
+    """The public files against the record of what was released; `status` tells of missing ones."""
+    if not look.home.public.exists():
+        return
+    for week in sorted(lagging_weeks(look.connection, look.home)):
+        yield f"the public files of {week} are not what is on record; `calfwatch release` writes them"
+
+
 def _modes(look: Look) -> Iterator[str]:
     """What is private is its owner's alone: the home as a whole, or else each file in it."""
     home = look.home
@@ -208,5 +220,6 @@ CHECKS: dict[str, Callable[[Look], Iterator[str]]] = {
     "the views are those of this version": _views,
     "the tags are those of the rule pack": _tags,
     "the published snapshot is what is stored": _snapshot,
+    "the public files are those on record": _public,
     "private files are private": _modes,
 }

@@ -14,11 +14,10 @@ from pipelines.rules.condition_sql import condition_tests
 from pipelines.rules.translation import stored_sql, tagged_sql
 from pipelines.rules.urgency import evidence_urgencies
 from pipelines.settings import Settings
-from pipelines.statements import one_number
+from pipelines.statements import create_sql, one_number
 from pipelines.store import audit, daily_counts, database
 from pipelines.store.database import Home
 from pipelines.store.packs import check_fits, configured_pack
-from pipelines.store.schema import create_sql
 from pipelines.text import many
 from schemas.pack import LEVELS, Pack
 from schemas.pack_file import load_pack

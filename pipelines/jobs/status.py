@@ -9,6 +9,7 @@ import duckdb
 
 from pipelines.connections import open_for_reading
 from pipelines.jobs.check import is_current
+from pipelines.jobs.release import describe_releases
 from pipelines.settings import load_settings
 from pipelines.statements import first_row, statement
 from pipelines.store.database import Home, check_counts, check_version, get_state
@@ -29,7 +30,9 @@ def status_of(home: Path) -> tuple[list[str], bool]:
         settings = load_settings(home)
         lines = [f"home          {home}", *_stored(connection), _small_groups(connection, settings.k_anonymity)]
         lines += _other_pack(get_state(connection, "rule_pack"), configured_pack(place, settings), settings.rule_pack)
-        wanted = _rejected(connection) + _snapshot(place, connection)
+        released, lagging = describe_releases(connection, place)
+        lines += [f"released      {released}"] if released else []
+        wanted = _rejected(connection) + _snapshot(place, connection) + lagging
     return [*lines, *(f"ATTENTION     {text}" for text in wanted)], bool(wanted)
 
 

@@ -29,11 +29,21 @@ OWN_NAMES = (
     "writer.lock",
     "calfwatch.toml",
     "reports",
+    "public",
     "prefect",
     "tmp",
     f"{files.PREFIX}*",
 )
-NO_LINKS = (*DATABASES, *(f"{name}.wal" for name in DATABASES), "writer.lock", "reports", "prefect", "tmp", "demo")
+NO_LINKS = (
+    *DATABASES,
+    *(f"{name}.wal" for name in DATABASES),
+    "writer.lock",
+    "reports",
+    "public",
+    "prefect",
+    "tmp",
+    "demo",
+)
 LONGEST_PID = 20
 OWN_FILE = "leads to a file of the home itself, and is not read; deliver a copy"
 

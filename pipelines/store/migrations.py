@@ -49,6 +49,7 @@ def _from_3(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
     """To version 4: every part of the release has a function of its own."""
     _lengthen_pack_versions(connection)
     _tag_causes(connection, pack)
+    _add_releases(connection)
 
 
 def _lengthen_pack_versions(connection: duckdb.DuckDBPyConnection) -> None:
@@ -101,6 +102,19 @@ def _tag_causes_of_superseded(connection: duckdb.DuckDBPyConnection) -> None:
                   AND superseded.rule_pack = again.rule_pack AND again.rule_pack = ?""",
             [pack.version],
         )
+
+
+def _add_releases(connection: duckdb.DuckDBPyConnection) -> None:
+    """The record of what was released to the public."""
+    connection.execute("""CREATE TABLE releases (
+        week VARCHAR, week_start DATE, status VARCHAR, released_on DATE, method VARCHAR, incomplete BOOLEAN,
+        note VARCHAR, first_moment TIMESTAMPTZ, last_moment TIMESTAMPTZ, released_at TIMESTAMPTZ, who VARCHAR,
+        version VARCHAR, rule_pack VARCHAR, hide_up_to INTEGER, hidden_cells INTEGER, unlisted_regions INTEGER,
+        possible_values INTEGER, possible_values_of VARCHAR, warnings VARCHAR, withdrawn_at TIMESTAMPTZ,
+        withdrawn_by VARCHAR)""")
+    connection.execute("""CREATE TABLE released_counts (
+        week VARCHAR, week_start DATE, attribute VARCHAR, value VARCHAR, reports BIGINT, at_least BIGINT,
+        at_most BIGINT)""")
 
 
 STEPS: Mapping[int, Step] = {1: _from_1, 2: _from_2, 3: _from_3}

@@ -11,12 +11,12 @@ from pipelines.connections import transaction
 from pipelines.rules.cause_sql import cause_scores_sql
 from pipelines.rules.lint import require_sound
 from pipelines.settings import Settings
-from pipelines.statements import first_row, statement
+from pipelines.statements import comment_sql, create_sql, first_row, statement
 from pipelines.store import daily_counts
 from pipelines.store.state import set_state
 from schemas.pack import UNDETERMINED, Pack
 from schemas.record_layout import unpacked_sql
-from schemas.tables import SCHEMA_VERSION, Column, Table, quoted, stored_tables, stored_views
+from schemas.tables import SCHEMA_VERSION, Table, stored_tables, stored_views
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
@@ -105,22 +105,3 @@ def reports_sql(pack: Pack, relation: str) -> str:
   {cause_scores_sql(pack)} AS cause_scores,
   files.rule_pack, files.file_id, line_number::BIGINT AS line_number, packed.source
 FROM {relation} AS packed JOIN files USING (delivery_no)"""
-
-
-def create_sql(table: Table) -> str:
-    """CREATE TABLE without keys: an index costs more than the load it guards."""
-    columns = ", ".join(f'"{column.name}" {column.type}{_storage_sql(table, column)}' for column in table.columns)
-    return f'CREATE TABLE "{table.name}" ({columns})'
-
-
-def _storage_sql(table: Table, column: Column) -> str:
-    """Ids are all different: to look for a dictionary among them costs a quarter of a second per million."""
-    return " USING COMPRESSION uncompressed" if (table.name, column.name) == ("records", "report_id") else ""
-
-
-def comment_sql(table: Table, kind: str = "TABLE") -> list[str]:
-    """COMMENT statements for a table (or kind VIEW) and each of its columns."""
-    whole = f'COMMENT ON {kind} "{table.name}" IS {quoted("One row: " + table.grain + ".")}'
-    return [whole] + [
-        f'COMMENT ON COLUMN "{table.name}"."{column.name}" IS {quoted(column.meaning)}' for column in table.columns
-    ]

@@ -12,13 +12,13 @@ from pipelines import files
 from pipelines.connections import transaction
 from pipelines.errors import StateError, UsageError
 from pipelines.settings import Settings
-from pipelines.statements import first_row, one_number
+from pipelines.statements import create_sql, first_row, one_number
 from pipelines.store import daily_counts, migrations
 from pipelines.store.attachment import attach, detach
 from pipelines.store.home import Home
 from pipelines.store.integrity import check_counts
 from pipelines.store.packs import pack_in_use, stored_pack
-from pipelines.store.schema import create_sql, create_tables, declare, is_declared, use_pack
+from pipelines.store.schema import create_tables, declare, is_declared, use_pack
 from pipelines.store.state import check_version, get_state
 from schemas.pack import Pack
 from schemas.pack_file import earlier_pack

@@ -33,6 +33,7 @@ COMMANDS = (
     "check",
     "backup",
     "restore",
+    "release",
     "status",
     "config",
     "serve",

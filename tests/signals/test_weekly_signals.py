@@ -17,8 +17,8 @@ from scipy.stats import false_discovery_control
 from pipelines.settings import Settings, Source
 from pipelines.signals.aberration import ears, farrington_flexible
 from pipelines.signals.weekly_signals import update_signals
+from pipelines.statements import create_sql
 from pipelines.store.ledger import Outcome
-from pipelines.store.schema import create_sql
 from schemas.pack_file import load_pack
 from schemas.tables import stored_tables
 

@@ -11,9 +11,9 @@ import pytest
 
 from pipelines.jobs import publish as publish_job
 from pipelines.settings import Settings
+from pipelines.statements import comment_sql, create_sql
 from pipelines.store import database
 from pipelines.store.database import Home
-from pipelines.store.schema import comment_sql, create_sql
 from schemas.pack_file import load_pack
 from schemas.tables import Table, published_tables, quoted, stored_tables, stored_views
 

@@ -22,11 +22,10 @@ from pipelines.jobs import publish as publish_job
 from pipelines.jobs.ingest import Run, ingest_file
 from pipelines.jobs.query import run_query
 from pipelines.settings import load_settings
-from pipelines.statements import statement
+from pipelines.statements import create_sql, statement
 from pipelines.store import database
 from pipelines.store.daily_counts import week_words
 from pipelines.store.database import Home
-from pipelines.store.schema import create_sql
 from pipelines.synthetic import generate
 from schemas.pack_file import load_pack
 from schemas.tables import CALENDAR, STORED_WEEKLY, WEEKLY_VIEWS, Table, quoted, stored_tables, stored_views

@@ -11,7 +11,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from pipelines.store.schema import create_sql
+from pipelines.statements import create_sql
 from schemas.conditions import condition_fields
 from schemas.fields import AGE_BANDS, SEXES
 from schemas.pack import Pack

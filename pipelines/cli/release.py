@@ -1,0 +1,90 @@
+"""The command that publishes, and what it prints."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from pipelines.cli.options import DEFAULT_WAIT, HomeOption, WaitOption, existing_home
+from pipelines.errors import ReleaseRefused, UsageError
+from pipelines.text import many
+
+if TYPE_CHECKING:
+    from pipelines.jobs.release import Done
+    from pipelines.jobs.release_decision import Decision
+
+
+def release(
+    week: Annotated[str | None, Parameter(name="WEEK", help="else the one before the latest complete one")] = None,
+    /,
+    *,
+    home: HomeOption = None,
+    preview: Annotated[bool, Parameter(help="print what would be published; write nothing")] = False,
+    incomplete: Annotated[bool, Parameter(help="release it though an expected source is missing")] = False,
+    withdraw: Annotated[bool, Parameter(help="take the released WEEK away for good; needs --reason")] = False,
+    reason: Annotated[str, Parameter(metavar="TEXT", help="why; it is published as the week's note")] = "",
+    wait: WaitOption = DEFAULT_WAIT,
+) -> None:
+    """Release one week to the public, once; exit code 6 if it is refused."""
+    from pipelines.jobs import release as job
+    from pipelines.jobs.release_decision import Asked
+    from pipelines.settings import load_settings
+    from pipelines.store.database import Home
+
+    place = Home(existing_home(home))
+    settings, asked = load_settings(place.path), Asked(week, incomplete)
+    if withdraw or reason:
+        if not (withdraw and week) or preview or incomplete:
+            raise UsageError("to withdraw a week: calfwatch release --withdraw WEEK --reason TEXT")
+        job.withdraw_week(place, settings, week, reason, wait)
+        print(f"{week} withdrawn; its rows and its page are no longer published, and it stays so")
+    elif preview:
+        print_preview(job.preview_week(place, settings, asked))
+    else:
+        print_release(job.release_week(place, settings, asked, wait))
+
+
+def print_preview(decision: Decision) -> None:
+    """Print what would be published. Raises ReleaseRefused, after the rows, for a week that would be held back."""
+    from pipelines.cli.output import text_table
+    from pipelines.jobs.release_decision import held_back_words
+
+    week = decision.release.week
+    print(f"{week}: nothing is written; this is what a release would publish ({decision.release.method})")
+    rows = [
+        (cell.attribute, cell.value, cell.reports, cell.at_least, cell.at_most) for cell in decision.disclosure.cells
+    ]
+    print(text_table(("attribute", "value", "reports", "at_least", "at_most"), rows), end="")
+    print(_audit_line(decision))
+    _print_warnings(decision)
+    if decision.is_held_back:
+        raise ReleaseRefused(held_back_words(decision).replace(" is held back", " would be held back"))
+
+
+def print_release(done: Done) -> None:
+    """Print what was published and where."""
+    decision, total = done.decision, done.decision.disclosure.total
+    week = decision.release.week
+    print(f"{week} released: about {total.reports:,} reports ({total.at_least:,} to {total.at_most:,})")
+    print(_audit_line(decision))
+    _print_warnings(decision)
+    print(done.page)
+
+
+def _audit_line(decision: Decision) -> str:
+    hidden, unlisted = decision.disclosure.hidden_cells, decision.disclosure.unlisted_regions
+    line = f"{many(hidden, 'count')} hidden"
+    if unlisted:
+        line += f", {unlisted} of them of regions without a row"
+    if decision.narrowest is None:
+        return line
+    return f"{line}; the fewest possible values: {decision.narrowest.values} ({decision.narrowest.cell})"
+
+
+def _print_warnings(decision: Decision) -> None:
+    if decision.release.incomplete:
+        print("warning: the week lacks reports of an expected source", file=sys.stderr)
+    for warning in decision.warnings:
+        print(f"warning: {warning}", file=sys.stderr)

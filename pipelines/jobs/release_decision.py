@@ -1,0 +1,202 @@
+"""Decide on one week: refuse it, hold it back, or release it. Nothing is written here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+
+import duckdb
+
+from pipelines.errors import ReleaseRefused, StateError, UsageError
+from pipelines.release import ledger, public_page
+from pipelines.release.audit import FEWEST_VALUES, Narrowest, find_narrowest, is_safe
+from pipelines.release.ledger import HELD_BACK, RELEASED, WITHDRAWN, Release
+from pipelines.release.rounding import Disclosure, disclose, method_of
+from pipelines.settings import Settings
+from pipelines.statements import first_row, rows_by_name, sql_list, statement
+from pipelines.store import audit, database
+from pipelines.store.database import Home
+from pipelines.text import many
+from schemas.fields import AGE_BANDS, SEXES
+from schemas.pack import LEVELS
+
+KNOWN_WORDS = {
+    RELEASED: "released, and a week is never published a second time",
+    HELD_BACK: "held back for good, as its audit failed",
+    WITHDRAWN: "withdrawn, and stays so",
+}
+FEW_SENDERS = 2  # each of so few can subtract its own reports
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What somebody asks to release: a week, or None for the one before the latest complete one."""
+
+    week: str | None = None
+    incomplete: bool = False
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a release of one week comes to: the record of it, what would be published, and its audit."""
+
+    release: Release
+    disclosure: Disclosure
+    narrowest: Narrowest | None
+    warnings: tuple[str, ...]
+
+    @property
+    def is_held_back(self) -> bool:
+        return self.release.status == HELD_BACK
+
+
+def held_back_words(decision: Decision) -> str:
+    """Why a week is held back, for staff."""
+    release = decision.release
+    return (
+        f"{release.week} is held back for good: a hidden count ({release.possible_values_of}) would have "
+        f"fewer than {FEWEST_VALUES} possible values. Nothing of it is published"
+    )
+
+
+def page_of(home: Home, week: str) -> Path:
+    """Return where the page of a released week lies."""
+    return home.path / public_page.FOLDER / week / public_page.PAGE
+
+
+def _choose_week(connection: duckdb.DuckDBPyConnection, week: str | None) -> str:
+    """The week asked for; without one, the week before the latest complete one, whose late reports are in."""
+    if week is not None:
+        if not re.fullmatch(r"\d{4}-M?W\d{2}", week):
+            raise UsageError(f"'{week}' is not a week; write it as 2026-W46")
+        return week
+    zone = database.get_state(connection, "time_zone")
+    row = first_row(
+        connection,
+        """WITH latest AS (SELECT max(week_start) AS week_start FROM calendar
+             WHERE week_start + 7 <= (now() AT TIME ZONE ?)::DATE)
+           SELECT any_value(calendar.week) FROM calendar JOIN latest ON calendar.week_start = latest.week_start - 7""",
+        [zone],
+    )
+    if row is None or row[0] is None:
+        raise ReleaseRefused("there is no covered week before the latest complete one; name a week")
+    return str(row[0])
+
+
+def decide_week(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    settings: Settings,
+    history: ledger.History,
+    asked: Asked,
+) -> Decision:
+    """Refuse, hold back or release a week. Raises ReleaseRefused; a week held back is a decision, not an error."""
+    week = _choose_week(connection, asked.week)
+    _refuse_known(home, week, history.releases)
+    release = _open_release(connection, settings, week)
+    _refuse_overlap(release, history.releases)
+    is_incomplete = _refuse_unready(connection, settings, release, asked.incomplete)
+    counts = _exact_counts(connection, release.week_start)
+    found = disclose(counts, settings.public.hide_up_to, history.shown_regions)
+    narrowest = find_narrowest(found.cells, found.unlisted_regions, found.hide_up_to)
+    warnings = _warnings(connection, release.week_start)
+    safe = is_safe(narrowest)
+    record = replace(
+        release,
+        status=RELEASED if safe else HELD_BACK,
+        incomplete=is_incomplete if safe else None,
+        hidden_cells=found.hidden_cells,
+        unlisted_regions=found.unlisted_regions,
+        possible_values=narrowest.values if narrowest else None,
+        possible_values_of=narrowest.cell if narrowest else None,
+        warnings="; ".join(warnings) or None,
+    )
+    return Decision(record, found, narrowest, warnings)
+
+
+def _refuse_known(home: Home, week: str, known: Sequence[Release]) -> None:
+    """A week is decided on once."""
+    for release in known:
+        if release.week == week:
+            raise ReleaseRefused(f"{week} was decided on {release.released_on}: it is {KNOWN_WORDS[release.status]}")
+    if page_of(home, week).exists():
+        raise ReleaseRefused(
+            f"{week} was released already: {page_of(home, week)} is there, though no record knows of it"
+        )
+
+
+def _open_release(connection: duckdb.DuckDBPyConnection, settings: Settings, week: str) -> Release:
+    """The record of a covered week before its decision. Raises ReleaseRefused if no file covers it."""
+    zone = database.get_state(connection, "time_zone")
+    row = first_row(
+        connection,
+        """SELECT week_start, week_start::TIMESTAMP AT TIME ZONE $zone, (week_start + 7)::TIMESTAMP AT TIME ZONE $zone,
+             (now() AT TIME ZONE $zone)::DATE FROM calendar WHERE week = $week LIMIT 1""",
+        {"zone": zone, "week": week},
+    )
+    if row is None:
+        raise ReleaseRefused(f"{week} is not covered by any accepted file")
+    start, first, last, today = row
+    limit = settings.public.hide_up_to
+    opened = Release(week, start, RELEASED, today, method_of(limit), None, None, first, last, hide_up_to=limit)
+    used = database.get_state(connection, "rule_pack")
+    return replace(
+        opened, released_at=datetime.now(UTC), who=audit.account(), version=version("calfwatch"), rule_pack=used
+    )
+
+
+def _refuse_overlap(release: Release, known: Sequence[Release]) -> None:
+    """Two published weeks that share a day would give the difference away, after a change of time zone or weeks."""
+    for other in known:
+        if release.shares_time_with(other):
+            raise ReleaseRefused(f"{release.week} shares a day or an hour with {other.week}, which is {other.status}")
+
+
+def _refuse_unready(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, release: Release, incomplete: bool
+) -> bool:
+    """Raise ReleaseRefused for a running week, or one that lacks a sender; return whether it lacks one."""
+    reason = week_problem(connection, settings, release.week_start)
+    if reason == "running week":
+        raise ReleaseRefused(f"{release.week} is still running; it ends on {release.week_start + timedelta(days=6)}")
+    if reason and not incomplete:
+        raise ReleaseRefused(
+            f"{release.week} lacks reports of a source that is expected every week; "
+            "wait for its file, or release it with --incomplete"
+        )
+    return reason is not None
+
+
+def week_problem(connection: duckdb.DuckDBPyConnection, settings: Settings, week_start: date) -> str | None:
+    """Return `running week`, `incomplete reporting` or None, as the signals judge it."""
+    expected = tuple(source.name for source in settings.sources if source.rhythm == "weekly")
+    zone = database.get_state(connection, "time_zone")
+    states = statement("store", "week_states", time_zone=zone, expected=f"{sql_list(expected)}::VARCHAR[]")
+    row = first_row(connection, f"SELECT reason FROM ({states}) WHERE week_start = ?", [week_start])
+    return str(row[0]) if row and row[0] else None
+
+
+def _exact_counts(connection: duckdb.DuckDBPyConnection, week_start: date) -> Mapping[str, Mapping[str, int]]:
+    """The week's exact counts by attribute and value. Raises StateError if attributes do not add up to the same."""
+    names = {"levels": [*LEVELS], "age_bands": [*AGE_BANDS, "unknown"], "sexes": [*SEXES]}
+    rows = rows_by_name(connection, statement("release", "week_counts"), {"week_start": week_start, **names})
+    counts: dict[str, dict[str, int]] = {}
+    for row in rows:
+        counts.setdefault(row["attribute"], {})[row["value"]] = row["reports"]
+    sums = {name: sum(values.values()) for name, values in counts.items()}
+    if len(set(sums.values())) > 1:
+        raise StateError(f"the counts of the week of {week_start} do not add up to one total: {sums}")
+    return counts
+
+
+def _warnings(connection: duckdb.DuckDBPyConnection, week_start: date) -> tuple[str, ...]:
+    sql = "SELECT count(DISTINCT source) FROM daily_summary WHERE report_date BETWEEN ? AND ?"
+    row = first_row(connection, sql, [week_start, week_start + timedelta(days=6)])
+    senders = row[0] if row else 0
+    if senders > FEW_SENDERS:
+        return ()
+    return (f"the week has {many(senders, 'sender')}: each can subtract its own reports from what is published",)

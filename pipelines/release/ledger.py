@@ -1,0 +1,185 @@
+"""The record of releases in records.duckdb: `releases` and `released_counts`. A week is never published twice.
+
+Every function works inside the caller's connection, and those that write inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import date, datetime
+from typing import Any
+
+import duckdb
+
+from pipelines.errors import StateError
+from pipelines.release.audit import find_narrowest, is_safe
+from pipelines.release.public_database import PublicRows, Rows
+from pipelines.release.rounding import REGION, TOTAL, Cell, hidden_limit, total_of
+from pipelines.statements import rows_by_name
+from schemas.public_tables import PUBLIC_RELEASE_COLUMNS, WEEKLY_COUNTS
+
+RELEASED, HELD_BACK, WITHDRAWN = "released", "held_back", "withdrawn"
+
+
+@dataclass(frozen=True)
+class Release:
+    """One row of `releases`; the columns say what each field means."""
+
+    week: str
+    week_start: date
+    status: str
+    released_on: date
+    method: str
+    incomplete: bool | None
+    note: str | None
+    first_moment: datetime
+    last_moment: datetime
+    released_at: datetime | None = None
+    who: str | None = None
+    version: str | None = None
+    rule_pack: str | None = None
+    hide_up_to: int | None = None
+    hidden_cells: int | None = None
+    unlisted_regions: int | None = None
+    possible_values: int | None = None
+    possible_values_of: str | None = None
+    warnings: str | None = None
+    withdrawn_at: datetime | None = None
+    withdrawn_by: str | None = None
+
+    def shares_time_with(self, other: Release) -> bool:
+        """Whether both weeks have a day or a moment in common."""
+        is_apart = self.last_moment <= other.first_moment or other.last_moment <= self.first_moment
+        return abs((self.week_start - other.week_start).days) < 7 or not is_apart
+
+
+@dataclass(frozen=True)
+class History:
+    """What was decided before a week: the releases, and the regions that a released week has shown."""
+
+    releases: list[Release]
+    shown_regions: set[str]
+
+
+def read_releases(connection: duckdb.DuckDBPyConnection) -> list[Release]:
+    """Return every release, the oldest week first."""
+    names = ", ".join(field.name for field in fields(Release))
+    return [
+        Release(**row) for row in rows_by_name(connection, f"SELECT {names} FROM releases ORDER BY week_start, week")
+    ]
+
+
+def read_counts(connection: duckdb.DuckDBPyConnection) -> Rows:
+    """Return every disclosed row, also those of withdrawn weeks, in the order in which they are published."""
+    names = ", ".join(WEEKLY_COUNTS.column_names)
+    order = "week_start, week, attribute, value"
+    return connection.execute(f"SELECT {names} FROM released_counts ORDER BY {order}").fetchall()
+
+
+def read_history(connection: duckdb.DuckDBPyConnection, published: PublicRows | None = None) -> History:
+    """Return what was decided before, by this record and, if given, by public.duckdb."""
+    releases, counts = read_releases(connection), list(read_counts(connection))
+    if published:
+        releases += published_releases(connection, published)
+        counts += published.weekly_counts
+    return History(releases, {row[3] for row in counts if row[2] == REGION and row[4] is not None})
+
+
+def record_release(connection: duckdb.DuckDBPyConnection, release: Release, cells: Iterable[Cell]) -> None:
+    """Store a decision and, for a released week, its disclosed cells."""
+    _insert(connection, "releases", asdict(release))
+    for cell in cells:
+        _insert(connection, "released_counts", {"week": release.week, "week_start": release.week_start} | asdict(cell))
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, row: Mapping[str, Any]) -> None:
+    marks = ", ".join("?" * len(row))
+    connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", list(row.values()))
+
+
+def record_withdrawal(
+    connection: duckdb.DuckDBPyConnection, week: str, note: str | None, who: str | None, when: datetime | None
+) -> None:
+    """Mark a released week as withdrawn; its rows stay here."""
+    sql = "UPDATE releases SET status = ?, note = ?, withdrawn_by = ?, withdrawn_at = ? WHERE week = ?"
+    connection.execute(sql, [WITHDRAWN, note, who, when, week])
+
+
+def take_over(connection: duckdb.DuckDBPyConnection, releases: Iterable[Release], counts: Rows) -> list[str]:
+    """Store what another record knows and this one lacks, as after a restored backup; return the weeks.
+
+    A week that this record still calls released, and the other one withdrawn, is withdrawn here too.
+    """
+    known = {release.week: release for release in read_releases(connection)}
+    taken = []
+    for release in releases:
+        mine = known.get(release.week)
+        if mine is None:
+            cells = [Cell(*row[2:]) for row in counts if row[0] == release.week]
+            record_release(connection, release, cells)
+        elif mine.status == RELEASED and release.status == WITHDRAWN:
+            record_withdrawal(connection, release.week, release.note, release.withdrawn_by, release.withdrawn_at)
+        else:
+            continue
+        taken.append(release.week)
+    return taken
+
+
+def published_releases(connection: duckdb.DuckDBPyConnection, published: PublicRows) -> list[Release]:
+    """Return the releases that public.duckdb tells of; its time zone says when their weeks began."""
+    zone = published.about[0][4]
+    sql = "SELECT ?::TIMESTAMP AT TIME ZONE ?, (? + 7)::TIMESTAMP AT TIME ZONE ?"
+    found = []
+    for row in published.releases:
+        values = dict(zip(PUBLIC_RELEASE_COLUMNS, row, strict=True))
+        start = values["week_start"]
+        (moments,) = connection.execute(sql, [start, zone, start, zone]).fetchall()
+        limit = hidden_limit(values["method"])
+        found.append(Release(**values, first_moment=moments[0], last_moment=moments[1], hide_up_to=limit))
+    return found
+
+
+def public_rows(connection: duckdb.DuckDBPyConnection, about: tuple[str, ...] = ()) -> PublicRows:
+    """Return what public.duckdb must hold: the rows of released weeks, and every decision."""
+    releases = read_releases(connection)
+    released = {release.week for release in releases if release.status == RELEASED}
+    return PublicRows(
+        weekly_counts=[row for row in read_counts(connection) if row[0] in released],
+        releases=[tuple(getattr(each, name) for name in PUBLIC_RELEASE_COLUMNS) for each in releases],
+        about=[about],
+    )
+
+
+def audit_again(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Repeat the audit of every published week from its stored rows; return what is wrong, in sentences."""
+    counts = read_counts(connection)
+    problems = []
+    for release in read_releases(connection):
+        cells = [Cell(*row[2:]) for row in counts if row[0] == release.week]
+        if release.status == HELD_BACK:
+            problems += [f"{release.week} is held back and has disclosed rows"] if cells else []
+        else:
+            problems += _problems_of(release, cells)
+    return problems
+
+
+def _problems_of(release: Release, cells: list[Cell]) -> list[str]:
+    if not cells or release.hide_up_to is None:
+        return [] if release.status == WITHDRAWN and release.who is None else [f"{release.week} has no disclosed rows"]
+    if [cell for cell in cells if cell.attribute == TOTAL] != [total_of(cells)]:
+        return [f"the total of {release.week} is not what its triage levels show"]
+    narrowest = find_narrowest(cells, release.unlisted_regions, release.hide_up_to)
+    if not is_safe(narrowest):
+        return [f"a hidden count of {release.week} has fewer possible values than it must: {narrowest}"]
+    stored = (release.possible_values, release.possible_values_of)
+    if release.rule_pack and stored != ((narrowest.values, narrowest.cell) if narrowest else (None, None)):
+        return [f"the audit of {release.week} gives {narrowest}, the record says {stored}"]
+    return []
+
+
+def require_sound(connection: duckdb.DuckDBPyConnection) -> int:
+    """Repeat every audit; return how many weeks are on record. Raises StateError with what is wrong."""
+    if problems := audit_again(connection):
+        raise StateError("records.duckdb: what was released contradicts itself: " + "; ".join(problems))
+    return len(read_releases(connection))
