@@ -49,6 +49,11 @@ class Settings:
     retries: int = 1
     ingest_cron: str = "15 * * * *"
     report_cron: str = "0 6 * * 1"
+    settle_seconds: int = 60
+    prefect_days: int = 5
+    metrics_file: str = ""
+    notify_command: str = ""
+    archive: str = "archive"
     sources: tuple[Source, ...] = ()
     origin: dict[str, str] = field(default_factory=dict, compare=False)
 
@@ -76,6 +81,11 @@ MEANINGS = {
     "retries": "how often a scheduled run tries a chunk of files again after a passing failure",
     "ingest_cron": "when `serve` ingests, in the reporting time zone",
     "report_cron": "when `serve` writes the weekly report",
+    "settle_seconds": "a scheduled run leaves a file that changed less than so many seconds ago for the next one",
+    "prefect_days": "how many days Prefect's rows of `run` and `serve` are kept",
+    "metrics_file": "where to write Prometheus metrics after every run, relative to the home; empty: nowhere",
+    "notify_command": "a command that gets each notice on its standard input; see docs/operations.md",
+    "archive": "folder that `archive` moves ingested files into, relative to the home",
 }
 
 
@@ -160,9 +170,11 @@ def _check_source(source: Source, names: list[str], path: Path) -> None:
 
 
 def _check_numbers(settings: Settings, path: Path) -> None:
-    for key in ("threads", "retries"):
+    for key in ("threads", "retries", "settle_seconds"):
         if getattr(settings, key) < 0:
             raise UsageError(f"{path}: {key} must be 0 or more")
+    if settings.prefect_days < 1:
+        raise UsageError(f"{path}: prefect_days must be 1 or more")
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)? ?([KMGT]i?B|%)", settings.memory_limit):
         raise UsageError(f"{path}: memory_limit '{settings.memory_limit}' is not a size; try 512MB")
     for key in ("ingest_cron", "report_cron"):

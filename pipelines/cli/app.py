@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         command = getattr(importlib.import_module("pipelines.cli.commands"), options.function)
-        return int(command(options) or 0)
+        return _refreshed(options, int(command(options) or 0))
     except CalfwatchError as error:
         return _told(error)
     except BrokenPipeError:
@@ -54,6 +54,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print("calfwatch: interrupted; whatever was committed is kept, the next run goes on", file=sys.stderr)
         return 130
+
+
+def _refreshed(options: argparse.Namespace, code: int) -> int:
+    """Brings status.json up to date after a command that changed what is stored."""
+    if options.function in ("demo", "report", "retag", "withdraw", "restore"):
+        from pipelines.jobs.status import refresh_facts
+        from pipelines.settings import home_path, load_settings
+
+        home = home_path(options.home)
+        refresh_facts(home, load_settings(home))
+    return code
 
 
 def _meant(error: OSError) -> CalfwatchError:
@@ -89,7 +100,9 @@ def build_parser() -> argparse.ArgumentParser:
     _quarantine(commands)
     _withdraw(commands)
     _safety(commands)
-    _add(commands, "status", "what is stored, what was rejected; exit code 7 where something needs attention")
+    status = _add(commands, "status", "what is stored, due or rejected; exit code 7 where something needs attention")
+    status.add_argument("--json", action="store_true", help="as JSON")
+    _notify(commands)
     _add(commands, "config", "every setting, its value and where it came from")
     _serve(commands)
     _generate(commands)
@@ -134,13 +147,27 @@ def _run(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg
     parser.add_argument(
         "paths", nargs="*", metavar="PATH", help="files, folders or globs (else `incoming` of the settings)"
     )
+    parser.add_argument("--no-server", action="store_true", help="without Prefect, as from cron or a systemd timer")
     _writer(parser)
+    _lines(parser)
+
+
+def _lines(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(lines="new")
+    parser.add_argument("-q", "--quiet", dest="lines", action="store_const", const="quiet", help="tell what is wrong")
+    parser.add_argument("-v", "--verbose", dest="lines", action="store_const", const="all", help="tell of every file")
+
+
+def _notify(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    parser = _add(commands, "notify", "try the targets of the notices")
+    parser.add_argument("--test", action="store_true", required=True, help="send a test notice to each of them")
 
 
 def _ingest(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
     parser = _add(commands, "ingest", "ingest and publish, without Prefect and without the report")
     parser.add_argument("paths", nargs="+", metavar="PATH", help="files, folders or globs")
     _writer(parser)
+    _lines(parser)
 
 
 def _report(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
@@ -227,6 +254,7 @@ def _serve(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-a
     parser = _add(commands, "serve", "run the schedules, as Prefect deployments, until stopped")
     parser.add_argument("--ingest-cron", metavar="CRON", help="when to ingest (else ingest_cron of the settings)")
     parser.add_argument("--report-cron", metavar="CRON", help="when to write the report (else report_cron)")
+    _lines(parser)
 
 
 def _generate(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]

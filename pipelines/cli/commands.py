@@ -38,7 +38,7 @@ def demo(options: argparse.Namespace) -> int:
         shutil.rmtree(incoming, ignore_errors=True)  # what a killed run left half made
         print(f"writing {options.reports:,} synthetic reports over 26 weeks, no real person among them")
         write_reports(incoming, reports=options.reports, weeks=26, seed=options.seed, end=_last_sunday(date.today()))
-    with _progress() as tell:
+    with _progress(settings.time_zone) as tell:
         deliveries = find_deliveries([str(incoming / "reports")], settings, None)
         done = ingest_batch(home, settings, deliveries, options.wait, tell)
     _print_totals(done)
@@ -78,18 +78,22 @@ def _some_id(home: Any) -> str:
 
 
 def run(options: argparse.Namespace) -> int:
-    """One batch as a Prefect flow; a failed file is named, and the flow run ends as failed."""
-    from pipelines.prefect_server import prepare_prefect, start_told
+    """One batch, as a Prefect flow or without Prefect; a rejected file is named, and the run ends as failed."""
+    from pipelines.prefect_server import prepare_prefect, running_server
     from pipelines.store.database import Home
 
     home = Home(home_path(options.home))
     home.make()
     settings = load_settings(home.path)
-    paths = options.paths or [str(home.path / path) for path in settings.incoming]
-    prepare_prefect(home.path)
-    from pipelines import flows
+    if options.no_server:
+        from pipelines.jobs.scheduled_run import run_without_server
 
-    with start_told():
+        return run_without_server(home, settings, options.paths, options.source, options.wait)
+    paths = options.paths or [str(home.path / path) for path in settings.incoming]
+    prepare_prefect(home.path, settings.prefect_days)
+    with running_server(home.path):
+        from pipelines import flows
+
         flows.run_once(home.path, paths, options.source, options.wait)
     return 0
 
@@ -111,9 +115,10 @@ def ingest(options: argparse.Namespace) -> int:
         print(f"no {', '.join(SUFFIXES)} there: {' '.join(options.paths)}", file=sys.stderr)
     with read_ahead(home, settings, deliveries) as ahead:
         from pipelines.jobs.batch import ingest_batch
+        from pipelines.jobs.run_record import recorded_run
 
-        with _progress() as tell:
-            done = ingest_batch(home, settings, deliveries, options.wait, tell, ahead=ahead)
+        with recorded_run(home.path, "ingest") as record, _progress(settings.time_zone, options.lines) as tell:
+            done = record.outcomes = ingest_batch(home, settings, deliveries, options.wait, tell, ahead=ahead)
     _print_totals(done)
     return _rejected(done)
 
@@ -134,12 +139,12 @@ def _rejected(done: Sequence[Any]) -> int:
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[Any]:
+def _progress(time_zone: str, lines: str = "new") -> Iterator[Any]:
     """A bar on a terminal, plain lines elsewhere; yields what a batch tells its progress to."""
-    from pipelines.jobs.batch import Lines
+    from pipelines.jobs.run_lines import RunLines
 
-    if not sys.stderr.isatty():
-        yield Lines()
+    if not sys.stderr.isatty() or lines != "new":
+        yield RunLines(time_zone, lines)
         return
     from pipelines.cli.progress import Bar
 
@@ -338,12 +343,13 @@ def restore(options: argparse.Namespace) -> int:
 
 
 def status(options: argparse.Namespace) -> int:
-    """What is stored and what needs attention."""
-    from pipelines.jobs.status import status_of
+    """What is stored, what is due and what needs attention."""
+    from pipelines.jobs.status import read_status
+    from pipelines.jobs.status_text import status_lines
 
-    lines, attention = status_of(_existing_home(options.home))
-    print("\n".join(lines))
-    return ATTENTION if attention else 0
+    told = read_status(_existing_home(options.home))
+    print(json.dumps(told, indent=2) if options.json else "\n".join(status_lines(told)))
+    return ATTENTION if told["attention"] else 0
 
 
 def config(options: argparse.Namespace) -> int:
@@ -362,19 +368,25 @@ def _home_origin(given: str | None) -> str:
 
 def serve(options: argparse.Namespace) -> int:
     """Runs both schedules until stopped."""
-    from pipelines.prefect_server import prepare_prefect, running_server
+    from pipelines import supervisor
     from pipelines.store.database import Home
 
     home = Home(home_path(options.home))
     home.make()
     settings = load_settings(home.path)
-    ingest_cron, report_cron = options.ingest_cron or settings.ingest_cron, options.report_cron or settings.report_cron
-    prepare_prefect(home.path)
-    with running_server():
-        from pipelines import flows
+    crons = (options.ingest_cron or settings.ingest_cron, options.report_cron or settings.report_cron)
+    return supervisor.serve(home.path, crons, settings.prefect_days, options.lines)
 
-        flows.serve_schedules(home.path, settings, ingest_cron, report_cron)
-    return 0
+
+def notify(options: argparse.Namespace) -> int:
+    """Sends a test to every target of the notices; ends with 1 where one failed."""
+    from pipelines.jobs.notices import send_test
+
+    home = home_path(options.home)
+    results = send_test(home, load_settings(home))
+    for target, problem in results:
+        print(f"{target}: {problem or 'sent'}")
+    return int(any(problem for _, problem in results))
 
 
 def generate(options: argparse.Namespace) -> int:
