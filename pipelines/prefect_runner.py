@@ -180,7 +180,7 @@ async def _collapse_late_runs(client: PrefectClient, ids: Mapping[str, UUID]) ->
 
 
 async def _next_slots(client: PrefectClient, ids: Mapping[str, UUID]) -> dict[str, str]:
-    slots = {}
+    slots: dict[str, str] = {}
     for job, identity in ids.items():
         runs = await client.read_flow_runs(
             flow_run_filter=_runs_of({job: identity}, [StateType.SCHEDULED]),
