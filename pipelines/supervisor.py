@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 
 from pipelines import prefect_server
+from pipelines.cron import require_cron
 from pipelines.errors import CalfwatchError, LockedError, UsageError
 from pipelines.files import private
 from pipelines.processes import describe_process, end_process, read_json, write_json
@@ -43,8 +44,11 @@ class Stop:
 def serve(home: Path, crons: tuple[str, str], kept_days: float = 5, verbosity: str = "new") -> int:
     """Run both schedules until a signal comes; return the exit code.
 
-    Raises LockedError if this home is served already, CalfwatchError if the server or the runner ends by itself.
+    Raises UsageError for a schedule that is none, LockedError if this home is served already, CalfwatchError if the
+    server or the runner ends by itself.
     """
+    for cron in crons:
+        require_cron(cron)
     with _heard_signals() as stop, _serve_lock(home):
         _end_orphans(home)
         prefect_server.prepare_prefect(home, kept_days)
