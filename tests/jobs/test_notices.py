@@ -141,12 +141,12 @@ def test_mail_carries_the_report_and_the_web_hook_does_not(place: Path, mail: in
     (place / "incoming" / "good.csv").write_text(GOOD)
     assert _run(place) == 0
     mails = [message_from_bytes(raw, policy=policy.default) for raw in Mailbox.mails]
-    reports = [m for m in mails if "the report of 2026-W46 is written" in str(m.get_body())]
+    reports = [m for m in mails if "the report of 2026-W47 is written" in str(m.get_body())]
     (report,) = reports
     (attached,) = report.iter_attachments()
     assert attached.get_content_type() == "application/pdf"
     assert b"patient-" not in b"".join(Mailbox.mails)
-    assert any("the report of 2026-W46 is written" in text for text in _posted())
+    assert any("the report of 2026-W47 is written" in text for text in _posted())
     assert all(not json.loads(body).get("attachments") for body in Hook.posts)
 
 
@@ -164,7 +164,7 @@ def test_a_target_that_fails_stops_nothing_is_told_in_status_and_tried_again(
     assert SECRET not in out
     Hook.status = 200
     assert _run(place) == 0
-    assert any("the report of 2026-W46 is written" in text for text in _posted())
+    assert any("the report of 2026-W47 is written" in text for text in _posted())
     assert main(["status", "--home", str(place)]) == 0
 
 
@@ -179,8 +179,8 @@ def test_a_command_gets_the_text_and_no_secret_of_our_environment(place: Path, t
     (place / "incoming" / "good.csv").write_text(GOOD)
     assert _run(place) == 0
     told = log.read_text()
-    assert "clinic: the report of 2026-W46 is written\n" in told
-    assert f"'CALFWATCH_REPORT': '{place}/reports/2026-W46'" in told
+    assert "clinic: the report of 2026-W47 is written\n" in told
+    assert f"'CALFWATCH_REPORT': '{place}/reports/2026-W47'" in told
     assert SECRET not in told
 
 
