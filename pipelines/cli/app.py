@@ -103,6 +103,8 @@ def build_parser() -> argparse.ArgumentParser:
     status = _add(commands, "status", "what is stored, due or rejected; exit code 7 where something needs attention")
     status.add_argument("--json", action="store_true", help="as JSON")
     _notify(commands)
+    deploy = _add(commands, "deploy", "print prefect.yaml for a Prefect server of your own, from the settings")
+    deploy.add_argument("--out", metavar="FILE", help="write there")
     _add(commands, "config", "every setting, its value and where it came from")
     _serve(commands)
     _generate(commands)

@@ -378,6 +378,19 @@ def serve(options: argparse.Namespace) -> int:
     return supervisor.serve(home.path, crons, settings.prefect_days, options.lines)
 
 
+def deploy(options: argparse.Namespace) -> int:
+    """prefect.yaml for a Prefect server of one's own."""
+    from pipelines.deployment_file import deployment_text
+
+    home = home_path(options.home)
+    text = deployment_text(home, load_settings(home))
+    if options.out:
+        Path(options.out).write_text(text, encoding="utf-8")
+    else:
+        print(text, end="")
+    return 0
+
+
 def notify(options: argparse.Namespace) -> int:
     """Sends a test to every target of the notices; ends with 1 where one failed."""
     from pipelines.jobs.notices import send_test
