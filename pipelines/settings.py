@@ -53,7 +53,6 @@ class Settings:
     prefect_days: int = 5
     metrics_file: str = ""
     notify_command: str = ""
-    archive: str = "archive"
     sources: tuple[Source, ...] = ()
     origin: dict[str, str] = field(default_factory=dict, compare=False)
 
@@ -85,7 +84,6 @@ MEANINGS = {
     "prefect_days": "how many days Prefect's rows of `run` and `serve` are kept",
     "metrics_file": "where to write Prometheus metrics after every run, relative to the home; empty: nowhere",
     "notify_command": "a command that gets each notice on its standard input; see docs/operations.md",
-    "archive": "folder that `archive` moves ingested files into, relative to the home",
 }
 
 

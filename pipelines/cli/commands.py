@@ -85,6 +85,7 @@ def run(options: argparse.Namespace) -> int:
     home = Home(home_path(options.home))
     home.make()
     settings = load_settings(home.path)
+    os.environ["CALFWATCH_LINES"] = options.lines
     if options.no_server:
         from pipelines.jobs.scheduled_run import run_without_server
 
