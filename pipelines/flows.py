@@ -1,29 +1,36 @@
-"""The only module that imports prefect: thin flows and tasks over the jobs.
+"""Prefect's flows and tasks, thin over the jobs; `prefect_runner` schedules them.
 
 Flows pass paths and dates, never data: Prefect stores parameters readably.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
-from collections.abc import Sequence
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
-from prefect import serve as serve_deployments
 from prefect.artifacts import create_markdown_artifact
-from prefect.client.schemas.schedules import CronSchedule
 from prefect.runtime import flow_run
-from prefect.states import Failed, State
+from prefect.states import Completed, Failed, State
 
-from pipelines.errors import DiskError, FilesRejectedError, LockedError, UsageError
-from pipelines.intake.deliveries import assign_sources, find_deliveries
+from pipelines.errors import DiskError, FilesRejectedError, LockedError
+from pipelines.intake.deliveries import assign_sources
 from pipelines.jobs import publish, weekly_report
+from pipelines.jobs.incoming import settled_deliveries
 from pipelines.jobs.ingest import ingest_batch
-from pipelines.jobs.outcome import Lines, count_rejected, describe_rejected, describe_totals
-from pipelines.settings import Settings, load_settings
+from pipelines.jobs.outcome import describe_rejected, describe_totals
+from pipelines.jobs.run_lines import RunLines, is_served
+from pipelines.jobs.run_record import RunRecord, end_run, recorded_run
+from pipelines.prefect_server import check_served
+from pipelines.settings import load_settings
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
 from pipelines.text import shown_path
@@ -52,7 +59,8 @@ def ingest_files(
     place = Home(Path(home))
     settings = load_settings(place.path)
     deliveries = assign_sources([Path(path) for path in paths], settings, source)
-    done = ingest_batch(place, settings, deliveries, wait_seconds, Lines(), publish=False, run_id=run_id)
+    lines = RunLines(settings.time_zone)
+    done = ingest_batch(place, settings, deliveries, wait_seconds, lines, publish=False, run_id=run_id)
     return [asdict(outcome) for outcome in done]
 
 
@@ -83,40 +91,81 @@ def write_due_reports(home: str, wait_seconds: float) -> list[str]:
     return [str(folder) for folder in weekly_report.write_due_reports(Home(Path(home)), wait_seconds)]
 
 
-@flow(name="calfwatch run", flow_run_name="run {home}", persist_result=False, validate_parameters=False)
-def run_batch(home: str, paths: list[str], source: str | None = None, wait_seconds: float = 60) -> State | None:
-    """One batch: ingest what is new, publish, write the reports that are due; ends as failed if a file is rejected."""
+def _note_crash(flow: Any, flow_run: Any, state: Any) -> None:
+    """Record a run whose process was killed; Prefect's runner calls this, for the run can not."""
+    job = str(flow.name).rpartition(" ")[2]
+    record = RunRecord(job, started=flow_run.start_time or flow_run.expected_start_time)
+    end_run(Path(flow_run.parameters["home"]), record, "crashed", str(state.message or "its process ended"))
+
+
+def _run_name() -> str:
+    """Name a flow run by its job and home."""
+    job = str(flow_run.flow_name).rpartition(" ")[2]
+    return f"{job} {Path(str(flow_run.parameters['home'])).name}"
+
+
+FLOW = {"flow_run_name": _run_name, "persist_result": False, "validate_parameters": False, "on_crashed": [_note_crash]}
+
+
+@flow(name="calfwatch run", **FLOW)
+def run_batch(home: str, paths: list[str], source: str | None = None, wait_seconds: float = 60) -> State:
+    """Ingest what is new, publish, and write the reports that are due; a rejected file makes the run end as failed."""
+    with _recorded(home, "run", paths) as record:
+        record.outcomes += _ingest_in_chunks(Home(Path(home)), paths, source, wait_seconds)
+        publish_summaries(home, wait_seconds)
+        record.reports += map(Path, write_due_reports(home, wait_seconds))
+    print("\n".join([describe_totals(record.outcomes), *(f"report  {each}/internal.html" for each in record.reports)]))
+    return _conclude(record)
+
+
+@flow(name="calfwatch ingest", **FLOW)
+def ingest_flow(home: str, paths: list[str], source: str | None = None, wait_seconds: float = 60) -> State:
+    """Ingest what is new in `paths`, and publish; the schedule's first half."""
+    with _recorded(home, "ingest", paths) as record:
+        record.outcomes += _ingest_in_chunks(Home(Path(home)), paths, source, wait_seconds)
+        publish_summaries(home, wait_seconds)
+    return _conclude(record)
+
+
+@flow(name="calfwatch report", **FLOW)
+def report_flow(home: str, wait_seconds: float = 60) -> State:
+    """Write the reports that are due, of what is stored by then; the schedule's second half."""
+    with _recorded(home, "report", []) as record:
+        record.reports += map(Path, write_due_reports(home, wait_seconds))
+    return _conclude(record)
+
+
+@contextlib.contextmanager
+def _recorded(home: str, job: str, paths: list[str]) -> Iterator[RunRecord]:
+    """Record a run of a flow; one that `serve` started ends with it, and works on its home alone."""
     place = Home(Path(home))
+    if is_served():
+        _end_with_parent()
+        check_served(place.path, paths, load_settings(place.path).incoming)
     place.make()
-    outcomes = _ingest_in_chunks(place, paths, source, wait_seconds)
-    publish_summaries(home, wait_seconds)
-    folders = write_due_reports(home, wait_seconds)
-    _summary(outcomes, folders)
-    print("\n".join([describe_totals(outcomes), *(f"report  {folder}/internal.html" for folder in folders)]))
-    return _verdict(outcomes)
+    with recorded_run(place.path, job) as record:
+        yield record
 
 
-@flow(name="calfwatch ingest", flow_run_name="ingest {home}", persist_result=False, validate_parameters=False)
-def ingest_flow(home: str, paths: list[str], source: str | None = None, wait_seconds: float = 60) -> State | None:
-    """The scheduled ingest: what is new in `paths`, and the snapshot."""
-    place = Home(Path(home))
-    place.make()
-    outcomes = _ingest_in_chunks(place, paths, source, wait_seconds)
-    publish_summaries(home, wait_seconds)
-    _summary(outcomes, [])
-    return _verdict(outcomes)
+def _end_with_parent() -> None:
+    """End this process when the runner that started it is gone: nobody else would."""
+    parent = os.getppid()
 
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(30)
+        os._exit(1)
 
-@flow(name="calfwatch report", flow_run_name="report {home}", persist_result=False, validate_parameters=False)
-def report_flow(home: str, wait_seconds: float = 60) -> None:
-    """The scheduled weekly report, of what is stored by then."""
-    write_due_reports(home, wait_seconds)
+    threading.Thread(target=watch, daemon=True, name="watch-parent").start()
 
 
 def _ingest_in_chunks(place: Home, paths: list[str], source: str | None, wait_seconds: float) -> list[Outcome]:
-    """One task a chunk of files, one after the other: delivery order decides which record wins."""
+    """Run one task a chunk of files, one after the other: delivery order decides which record wins."""
     settings = load_settings(place.path)
-    names = [str(delivery.path) for delivery in find_deliveries(paths, settings, source, place.leaves_out)]
+    settle_seconds = settings.settle_seconds if is_served() else 0
+    names = [str(delivery.path) for delivery in settled_deliveries(place, paths, settings, source, settle_seconds)]
     ingest_chunk = ingest_files.with_options(retries=settings.retries)
     outcomes: list[Outcome] = []
     for chunk in chunked(names, CHUNKS):
@@ -126,69 +175,51 @@ def _ingest_in_chunks(place: Home, paths: list[str], source: str | None, wait_se
 
 
 def _label(chunk: Sequence[str]) -> str:
-    """What a task run is called by: its first file, and how many follow."""
+    """Name a task run by its first file and how many follow."""
     first, more = shown_path(Path(chunk[0]).name), len(chunk) - 1
     return f"{first} and {more} more" if more else first
 
 
 def chunked(names: Sequence[str], most: int) -> list[list[str]]:
-    """At most `most` chunks of nearly equal length, in order."""
+    """Return at most `most` chunks of nearly equal length, in order."""
     size = max(1, -(-len(names) // most))
     return [list(names[place : place + size]) for place in range(0, len(names), size)]
 
 
-def _summary(outcomes: Sequence[Outcome], folders: Sequence[str]) -> None:
-    """The run's summary, kept beside the run: counts and verdicts, no cell of any file."""
-    lines = ["| file | status | rows | accepted | quarantined | duplicate |", "|---|---|---|---|---|---|"]
-    for outcome in outcomes:
-        name = shown_path(Path(outcome.path).name).replace("|", "/")
+def literal(text: str) -> str:
+    """Return Markdown that shows a text as it is: a file's name must become no link, image or table cell."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", shown_path(text))
+
+
+def _conclude(record: RunRecord) -> State:
+    """Return the state of a flow that went to its end; a rejected file is a verdict on the data, and no traceback."""
+    text = artifact_text(record)
+    create_markdown_artifact(text, key="calfwatch-run", description=f"what the {record.job} did")
+    if not record.rejected:
+        return Completed(message=record.summary())
+    told = describe_rejected(len(record.rejected), len(record.outcomes))
+    return Failed(
+        message="\n".join([told, *(f"{shown_path(each.path)}: {each.reason}" for each in record.rejected[:20])])
+    )
+
+
+def artifact_text(record: RunRecord) -> str:
+    """Return what a run did as Markdown: counts, verdicts and reasons, no cell of any file. Known files are counted."""
+    lines = ["| file | status | rows | accepted | quarantined | duplicate | reason |", "|---|---|---|---|---|---|---|"]
+    for outcome in record.outcomes:
+        if outcome.status == "known":
+            continue
         counts = (outcome.rows_read, outcome.rows_accepted, outcome.rows_quarantined, outcome.rows_duplicate)
-        lines.append(f"| {name} | {outcome.status} | {' | '.join(f'{count:,}' for count in counts)} |")
-    reports = "".join(f"\n\nReport: `{folder}`" for folder in folders)
-    text = f"{describe_totals(outcomes)}\n\n" + "\n".join(lines) + reports
-    create_markdown_artifact(text, key="calfwatch-run", description="what a run did")
-
-
-def _verdict(outcomes: Sequence[Outcome]) -> State | None:
-    """A failed state where a file was rejected: a verdict on the data, not an exception with a traceback."""
-    rejected = count_rejected(outcomes)
-    if not rejected:
-        return None
-    return Failed(message=describe_rejected(rejected, len(outcomes)))
+        cells = [literal(Path(outcome.path).name), outcome.status, *(f"{count:,}" for count in counts)]
+        lines.append(f"| {' | '.join(cells)} | {literal(outcome.reason or '')} |")
+    return "\n".join([literal(record.summary()), "", *(lines if len(lines) > 2 else [])])
 
 
 def run_once(home: Path, paths: list[str], source: str | None, wait_seconds: float) -> None:
-    """Runs the batch flow here and now. Raises FilesRejectedError, or whatever error ended the flow."""
+    """Run the batch flow here and now. Raises FilesRejectedError, or whatever error ended the flow."""
     state = run_batch(str(home), paths, source, wait_seconds, return_state=True)
-    if state.is_failed() and re.match(r"\d+ of \d+ files? rejected", state.message or ""):
-        raise FilesRejectedError(state.message)
-    state.result()
-
-
-def _cron(cron: str, time_zone: str) -> CronSchedule:
-    try:
-        return CronSchedule(cron=cron, timezone=time_zone)
-    except ValueError as error:
-        raise UsageError(f"'{cron}' is no cron schedule; try '15 * * * *'") from error
-
-
-def serve_schedules(home: Path, settings: Settings, ingest_cron: str, report_cron: str) -> None:
-    """Serves both flows on their cron schedules, in the reporting time zone, until stopped.
-
-    Raises UsageError for a schedule that is none.
-    """
-    schedules = [_cron(cron, settings.time_zone) for cron in (ingest_cron, report_cron)]
-    incoming = [str(home / path) for path in settings.incoming]
-    ingest_deployment = ingest_flow.to_deployment(
-        name="ingest",
-        schedule=schedules[0],
-        parameters={"home": str(home), "paths": incoming},
-        concurrency_limit=1,
-    )
-    report_deployment = report_flow.to_deployment(
-        name="weekly-report",
-        schedule=schedules[1],
-        parameters={"home": str(home)},
-        concurrency_limit=1,
-    )
-    serve_deployments(ingest_deployment, report_deployment)
+    first = (state.message or "").split("\n")[0]
+    if state.is_failed() and re.match(r"\d+ of \d+ files? rejected", first):
+        raise FilesRejectedError(first)
+    if not state.is_completed():
+        state.result()

@@ -1,107 +1,248 @@
-"""Prefect's surroundings, set before it is imported; the user's own environment wins.
+"""Prefect's server: the environment, set before Prefect is imported, and a server of the home's own.
 
-Without a server configured, Prefect starts a temporary one: its home is put inside ours, and it gets the
-time that a first start needs (at the default of 20 s a fresh home often fails).
+A server is taken from PREFECT_API_URL, else it is the one that `serve` recorded in the home, else one is started on a
+free loopback port. It asks for a password (HOME/prefect/auth), which is sent only to a socket of our own child process:
+whoever reaches a Prefect server can start a flow. It is tethered: it ends when the process that started it ends.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
+import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from http.client import HTTPException
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.errors import CalfwatchError, DiskError
+from pipelines.errors import CalfwatchError, DiskError, UsageError
+from pipelines.files import private
+from pipelines.processes import has_socket, is_running, read_json
 
-START_SECONDS = 180
+START_SECONDS = 180.0
+END_SECONDS = 30.0
+ANSWER_SECONDS = 10.0
 SERVER_BYTES = 16 << 20  # after a first run its home holds 6 MB
+HOST = "127.0.0.1"
+RECORD = "serve.json"  # in HOME/prefect: the processes of `serve`
+LOG = "server.log"
+LOG_BYTES = 8 << 20
 
 
-def prepare_prefect(home: Path) -> None:
-    """Sets every variable that is not set already.
+@dataclass(frozen=True)
+class Server:
+    """A server that answers; `process` is None where somebody else started it."""
 
-    Raises DiskError where a server of our own would have no room: it then waits in vain, and says nothing of a disk.
+    url: str
+    process: subprocess.Popen[bytes] | None = None
+
+
+def prepare_prefect(home: Path, kept_days: float = 5) -> None:
+    """Set every variable of Prefect's that is not set already.
+
+    Raises DiskError where a server of our own would have no room: it then waits in vain, and reports nothing.
     """
     folder = home / "prefect"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, value in {
-        "PREFECT_HOME": str(folder),
-        "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(START_SECONDS),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        # our own lines and messages are for the terminal; Prefect's log goes to its server
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
-    }.items():
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    for name, value in _environment(folder, kept_days).items():
         os.environ.setdefault(name, value)
+    _exempt_loopback_from_proxies()
     place = Path(os.environ["PREFECT_HOME"])
     if "PREFECT_API_URL" not in os.environ and place.exists() and shutil.disk_usage(place).free < SERVER_BYTES:
         raise DiskError(place, f"less than {SERVER_BYTES >> 20} MB free, which the Prefect server needs")
 
 
-@contextlib.contextmanager
-def start_told() -> Iterator[None]:
-    """A temporary server that does not start, told in one line. Raises CalfwatchError."""
-    try:
-        yield
-    except RuntimeError as error:
-        if "Prefect API server" not in str(error):
-            raise
-        text = f"the temporary Prefect server did not start within {START_SECONDS} s; `calfwatch ingest` needs none"
-        raise CalfwatchError(text) from error
+def _environment(folder: Path, kept_days: float) -> dict[str, str]:
+    return {
+        "PREFECT_HOME": str(folder),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        # our own lines and messages are for the terminal; Prefect's log goes to its server
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(int(kept_days * 86_400)),
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"PT{int(kept_days * 86_400)}S",
+    }
+
+
+def _exempt_loopback_from_proxies() -> None:
+    """Reach 127.0.0.1 directly whatever proxy the environment names: through one, the server never answers."""
+    for name in ("NO_PROXY", "no_proxy"):
+        hosts = [host.strip() for host in os.environ.get(name, "").split(",") if host.strip()]
+        os.environ[name] = ",".join([*hosts, *(host for host in (HOST, "localhost") if host not in hosts)])
 
 
 @contextlib.contextmanager
-def running_server() -> Iterator[None]:
-    """Serving needs a server that stays: one is started in the background unless one is configured or running.
+def running_server(home: Path) -> Iterator[Server]:
+    """Yield the server for one run: a configured one, that of the home's `serve`, or a new one, stopped at the end.
 
-    Without one `serve` would never run anything, and hardly say so. What was started here is stopped at the end.
     Raises CalfwatchError if it does not answer.
     """
-    if os.environ.get("PREFECT_API_URL"):
-        yield
-        return
-    host = os.environ.get("PREFECT_SERVER_API_HOST", "127.0.0.1")
-    port = os.environ.get("PREFECT_SERVER_API_PORT", "4200")
-    url = f"http://{host}:{port}/api"
-    server = None if _healthy(url) else _start(host, port)
+    if url := os.environ.get("PREFECT_API_URL"):
+        require_answer(url)
+        yield Server(url)
+    elif url := recorded_url(home):
+        _use(url, password(home))
+        yield Server(url)
+    else:
+        with own_server(home) as server:
+            yield server
+
+
+def require_answer(url: str) -> None:
+    """Raise CalfwatchError unless something answers at a configured address; what it answers is Prefect's matter."""
     try:
-        _wait_for(url, server)
-        os.environ["PREFECT_API_URL"] = url
-        yield
+        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=ANSWER_SECONDS):  # noqa: S310
+            return
+    except urllib.error.HTTPError:  # somebody is there; Prefect's cloud has no such page
+        return
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise CalfwatchError(
+            f"no Prefect server answers at PREFECT_API_URL {url} ({reason}); unset it, and one is started"
+        ) from error
+
+
+def recorded_url(home: Path) -> str | None:
+    """Return the address of the server that this home's `serve` runs, if it still does."""
+    record = read_json(home / "prefect" / RECORD)
+    server, port = record.get("server"), record.get("port")
+    if isinstance(server, dict) and isinstance(port, int) and is_running(server) and has_socket(server["pid"], port):
+        return f"http://{HOST}:{port}/api"
+    return None
+
+
+def password(home: Path) -> str:
+    """Return the home's user and password for its server, made at the first call and kept in HOME/prefect/auth."""
+    path = home / "prefect" / "auth"
+    try:
+        found = path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        found = ""
+    if not found:
+        found = f"calfwatch:{secrets.token_urlsafe(24)}"
+        with open(path, "w", encoding="ascii", opener=private) as handle:
+            handle.write(found + "\n")
+    return found
+
+
+@contextlib.contextmanager
+def own_server(home: Path, is_stopped: Callable[[], bool] = lambda: False) -> Iterator[Server]:
+    """Start a server, use it from here on, and stop it at the end.
+
+    Raises CalfwatchError if it does not answer, or `is_stopped` while it starts.
+    """
+    port = os.environ.get("PREFECT_SERVER_API_PORT") or str(_free_port())
+    url = f"http://{HOST}:{port}/api"
+    process = _start(home, port)
+    try:
+        _wait_for(url, process, int(port), is_stopped)
+        _use(url, password(home))
+        yield Server(url, process)
     finally:
-        if server:
-            server.terminate()
-            server.wait(timeout=30)
+        _stop(process)
 
 
-def _start(host: str, port: str) -> subprocess.Popen[bytes]:
-    """A server of our own, in a session of its own: an interrupt at the terminal reaches it only through us."""
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", port]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+def _use(url: str, auth: str) -> None:
+    os.environ["PREFECT_API_URL"] = url
+    os.environ["PREFECT_API_AUTH_STRING"] = auth
 
 
-def _wait_for(url: str, server: subprocess.Popen[bytes] | None) -> None:
+def _free_port() -> int:
+    with socket.create_server((HOST, 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _start(home: Path, port: str) -> subprocess.Popen[bytes]:
+    """Start a server in a session of its own: an interrupt at the terminal reaches it only through us."""
+    environment = os.environ | {
+        "PREFECT_SERVER_API_AUTH_STRING": password(home),
+        "PREFECT_SERVER_API_HOST": HOST,
+        "PREFECT_SERVER_API_PORT": port,
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO",
+    }
+    environment.pop("PREFECT_API_URL", None)
+    command = [sys.executable, "-m", "pipelines.tether", "prefect", "server", "start", "--host", HOST, "--port", port]
+    with open_log(home) as log:
+        return subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+        )
+
+
+@contextlib.contextmanager
+def open_log(home: Path) -> Iterator[int]:
+    """Yield a descriptor of the server's log, for its owner alone; a long one makes room, and one older is kept."""
+    path = home / "prefect" / LOG
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_size > LOG_BYTES:
+            path.replace(path.with_name(f"{LOG}.1"))
+    descriptor = private(str(path), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], port: int, is_stopped: Callable[[], bool]) -> None:
+    """Wait until the server answers, from a socket of its own."""
     until = time.monotonic() + START_SECONDS
-    while not _healthy(url):
-        if server and server.poll() is not None:
-            advice = "is the port in use? PREFECT_SERVER_API_PORT names another one"
+    while not (_is_healthy(url) and has_socket(process.pid, port)):
+        if process.poll() is not None:
+            advice = f"its log is HOME/prefect/{LOG}; is the port in use? PREFECT_SERVER_API_PORT names another one"
             raise CalfwatchError(f"the Prefect server for {url} ended as soon as it was started; {advice}")
         if time.monotonic() > until:
-            raise CalfwatchError(f"the Prefect server did not answer at {url} within {START_SECONDS} s")
-        time.sleep(0.5)
+            raise CalfwatchError(f"the Prefect server did not answer at {url} within {START_SECONDS:g} s")
+        if is_stopped():
+            raise CalfwatchError("stopped while the Prefect server was started")
+        time.sleep(0.2)
 
 
-def _healthy(url: str) -> bool:
+def _is_healthy(url: str) -> bool:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with urllib.request.urlopen(f"{url}/health", timeout=2) as answer:  # noqa: S310 - our own server's address
+        with direct.open(f"{url}/health", timeout=2) as answer:
             return bool(answer.status == 200)
-    except (OSError, HTTPException):  # URLError is an OSError; something else than a web server may listen there
+    except Exception:  # something else than a web server may listen there
         return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdin:
+        process.stdin.close()
+
+
+def check_served(home: Path, paths: list[str], incoming: tuple[str, ...]) -> None:
+    """Raise UsageError where a served flow is started with another home, or with paths outside its incoming folders.
+
+    Whoever reaches the server can name both; CALFWATCH_SERVED_HOME, set by `serve`, says what is served.
+    """
+    served = os.environ.get("CALFWATCH_SERVED_HOME")
+    if not served:
+        return
+    if home.resolve() != Path(served).resolve():
+        raise UsageError(f"this process serves {served}; home '{home}' is another one")
+    folders = [_base_of(str(home / pattern)).resolve() for pattern in incoming]
+    for path in paths:
+        is_inside = any(_base_of(path).resolve().is_relative_to(folder) for folder in folders)
+        if ".." in Path(path).parts or not is_inside:
+            raise UsageError(f"'{path}' lies outside the incoming folders of {served}")
+
+
+def _base_of(pattern: str) -> Path:
+    """Return what precedes the first part with a sign of a glob."""
+    parts = Path(pattern).parts
+    plain = next((place for place, part in enumerate(parts) if set(part) & set("*?[")), len(parts))
+    return Path(*parts[:plain])

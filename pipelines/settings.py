@@ -122,6 +122,14 @@ class Settings:
     ] = 1
     ingest_cron: Annotated[str, "when `serve` ingests, in the reporting time zone", CRON] = "15 * * * *"
     report_cron: Annotated[str, "when `serve` writes the weekly report", CRON] = "0 6 * * 1"
+    settle_seconds: Annotated[
+        int, "a scheduled run leaves a file that changed less than so many seconds ago for the next one", NOT_NEGATIVE
+    ] = 60
+    prefect_days: Annotated[int, "how many days Prefect's rows of `run` and `serve` are kept", POSITIVE] = 5
+    metrics_file: Annotated[
+        str, "where to write Prometheus metrics after every run, relative to the home; empty: nowhere"
+    ] = ""
+    notify_command: Annotated[str, "a command that gets each notice on its standard input; see docs/operations.md"] = ""
     sources: Annotated[tuple[Source, ...], "the senders of files, a table each"] = ()
     public: Annotated[Public, "what may be published"] = Public()
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from pipelines.cli.options import HomeOption, existing_home, refuse_option
+from pipelines.cli.options import HomeOption, existing_home, refresh_status, refuse_option
 from pipelines.errors import UsageError
 
 
@@ -29,6 +29,7 @@ def report(
         raise UsageError("--as-known-now does not touch the published report: say where to write with --out DIR")
     started = time.time()
     page = write_week(Home(path), week, Path(out) if out else None, as_known_now) / "internal.html"
+    refresh_status(path)
     print(page)
     if page.stat().st_mtime < started:
         print("published before, and left as it is; weekly_revisions tells what has changed since", file=sys.stderr)

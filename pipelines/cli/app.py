@@ -39,7 +39,7 @@ NOTICE = "Informational, not medical advice. In an emergency call the emergency 
 COMMANDS = {
     "Start here": {
         "demo": ("home:demo", "six months of synthetic reports: ingest, summarise, write the latest weekly report"),
-        "status": ("home:status", "what is stored, what was rejected; exit code 7 if something needs attention"),
+        "status": ("home:status", "what is stored, due or rejected; exit code 7 if something needs attention"),
         "config": ("home:config", "every setting, its value and where it came from"),
     },
     "Take files in": {
@@ -48,6 +48,8 @@ COMMANDS = {
         "quarantine": ("engineer:quarantine", "rows that were set aside: reasons with counts, or every cell as CSV"),
         "withdraw": ("engineer:withdraw", "take a wrong file back, as if it had never been delivered"),
         "serve": ("engineer:serve", "run the schedules, as Prefect deployments, until stopped"),
+        "notify": ("engineer:notify", "try the targets of the notices"),
+        "deploy": ("engineer:deploy", "print prefect.yaml for a Prefect server of your own, from the settings"),
         "generate": ("engineer:generate", "synthetic, realistic reports as CSV, and their true causes"),
     },
     "Read the counts": {

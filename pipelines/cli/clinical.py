@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from pipelines.cli.options import DEFAULT_WAIT, HomeOption, JsonOption, WaitOption, existing_home, home_path
+from pipelines.cli.options import (
+    DEFAULT_WAIT,
+    HomeOption,
+    JsonOption,
+    WaitOption,
+    existing_home,
+    home_path,
+    refresh_status,
+)
 from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
@@ -134,3 +142,4 @@ def retag(
 
     path = existing_home(home)
     print(retag_history(Home(path), load_settings(path), pack, wait))
+    refresh_status(path)

@@ -16,19 +16,24 @@ from pipelines.cli.options import (
     DEFAULT_WAIT,
     FileOption,
     HomeOption,
+    Lines,
+    QuietOption,
     SourceOption,
+    VerboseOption,
     WaitOption,
     WholeNumber,
+    choose_lines,
     existing_home,
     home_path,
+    refresh_status,
 )
-from pipelines.errors import FilesRejectedError
+from pipelines.errors import FilesRejectedError, UsageError
 from pipelines.text import many
 
 if TYPE_CHECKING:
     from pipelines.intake.deliveries import Delivery
     from pipelines.intake.reader import PrefetchingReader
-    from pipelines.jobs.outcome import Lines
+    from pipelines.jobs.outcome import Lines as Progress
     from pipelines.settings import Settings
     from pipelines.store.database import Home
     from pipelines.store.ledger import Outcome
@@ -41,21 +46,30 @@ def run(
     home: HomeOption = None,
     source: SourceOption = None,
     wait: WaitOption = DEFAULT_WAIT,
-) -> None:
+    no_server: Annotated[bool, Parameter(help="without Prefect, as from cron or a systemd timer")] = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> int:
     """Run one batch as a Prefect flow: ingest what is new, publish, write reports that are due."""
-    from pipelines.prefect_server import prepare_prefect, start_told
+    from pipelines.prefect_server import prepare_prefect, running_server
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
     place = Home(home_path(home))
     place.make()
     settings = load_settings(place.path)
-    given = list(paths) or [str(place.path / path) for path in settings.incoming]
-    prepare_prefect(place.path)
-    from pipelines import flows  # Prefect reads its environment when it is imported
+    os.environ["CALFWATCH_LINES"] = choose_lines(quiet, verbose)  # the flow's tasks read it
+    if no_server:
+        from pipelines.jobs.scheduled_run import run_without_server
 
-    with start_told():
+        return run_without_server(place, settings, paths, source, wait)
+    given = list(paths) or [str(place.path / path) for path in settings.incoming]
+    prepare_prefect(place.path, settings.prefect_days)
+    with running_server(place.path):
+        from pipelines import flows  # Prefect reads its environment when it is imported
+
         flows.run_once(place.path, given, source, wait)
+    return 0
 
 
 def ingest(
@@ -63,6 +77,8 @@ def ingest(
     home: HomeOption = None,
     source: SourceOption = None,
     wait: WaitOption = DEFAULT_WAIT,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Ingest and publish, without Prefect and without the report."""
     from pipelines.intake.deliveries import SUFFIXES, find_deliveries
@@ -78,7 +94,7 @@ def ingest(
         print(f"no {', '.join(SUFFIXES)} there: {' '.join(paths)}", file=sys.stderr)
     # pandas and pandera load, and the records are opened, while the first file is already read
     with prefetch_first(place, settings, deliveries) as prefetched:
-        outcomes = ingest_files(place, settings, deliveries, wait, prefetched)
+        outcomes = ingest_files(place, settings, deliveries, wait, choose_lines(quiet, verbose), prefetched)
     report_rejected(outcomes)
 
 
@@ -87,16 +103,18 @@ def ingest_files(
     settings: Settings,
     deliveries: Sequence[Delivery],
     wait: float,
+    lines: Lines = "new",
     prefetched: PrefetchingReader | None = None,
 ) -> list[Outcome]:
     """Ingest a batch under a progress bar and print its totals."""
     from pipelines.jobs.ingest import ingest_batch
     from pipelines.jobs.outcome import describe_totals
+    from pipelines.jobs.run_record import recorded_run
 
-    with _progress() as progress:
-        outcomes = ingest_batch(home, settings, deliveries, wait, progress, prefetched=prefetched)
-    print(describe_totals(outcomes))
-    return outcomes
+    with recorded_run(home.path, "ingest") as record, _progress(settings.time_zone, lines) as progress:
+        record.outcomes = ingest_batch(home, settings, deliveries, wait, progress, prefetched=prefetched)
+    print(describe_totals(record.outcomes))
+    return record.outcomes
 
 
 def report_rejected(outcomes: Sequence[Outcome]) -> None:
@@ -109,12 +127,12 @@ def report_rejected(outcomes: Sequence[Outcome]) -> None:
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[Lines]:
-    """Show a bar on a terminal, plain lines elsewhere."""
-    from pipelines.jobs.outcome import Lines
+def _progress(time_zone: str, lines: Lines) -> Iterator[Progress]:
+    """Show a bar on a terminal, plain lines elsewhere and if lines were asked for."""
+    from pipelines.jobs.run_lines import RunLines
 
-    if not sys.stderr.isatty():
-        yield Lines()
+    if not sys.stderr.isatty() or lines != "new":
+        yield RunLines(time_zone, lines)
         return
     from pipelines.cli.progress import Bar
 
@@ -131,22 +149,57 @@ def serve(
     report_cron: Annotated[
         str | None, Parameter(metavar="CRON", help="when to write the report (else the setting `report_cron`)")
     ] = None,
-) -> None:
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+) -> int:
     """Run both schedules, as Prefect deployments, until stopped."""
-    from pipelines.prefect_server import prepare_prefect, running_server
+    from pipelines import supervisor
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
     place = Home(home_path(home))
     place.make()
     settings = load_settings(place.path)
-    prepare_prefect(place.path)
-    with running_server():
-        from pipelines import flows
+    crons = (ingest_cron or settings.ingest_cron, report_cron or settings.report_cron)
+    return supervisor.serve(place.path, crons, settings.prefect_days, choose_lines(quiet, verbose))
 
-        flows.serve_schedules(
-            place.path, settings, ingest_cron or settings.ingest_cron, report_cron or settings.report_cron
-        )
+
+def deploy(
+    *,
+    home: HomeOption = None,
+    out: Annotated[str | None, Parameter(metavar="FILE", help="write there")] = None,
+) -> None:
+    """Print prefect.yaml for a Prefect server of your own, from the settings."""
+    from pipelines.deployment_file import deployment_text
+    from pipelines.files import write_output
+    from pipelines.settings import load_settings
+    from pipelines.store.home import refuse_own_output
+
+    path = home_path(home)
+    text = deployment_text(path, load_settings(path))
+    if out:
+        refuse_own_output(Path(out), path)
+        write_output(Path(out), text.encode())
+    else:
+        print(text, end="")
+
+
+def notify(
+    *,
+    home: HomeOption = None,
+    test: Annotated[bool, Parameter(help="send a test notice to each target")] = False,
+) -> int:
+    """Try the targets of the notices; exit code 1 if one failed."""
+    from pipelines.jobs.notices import send_test
+    from pipelines.settings import load_settings
+
+    if not test:
+        raise UsageError("notices are sent by `run` and `serve`; try their targets with --test")
+    path = home_path(home)
+    results = send_test(path, load_settings(path))
+    for target, problem in results:
+        print(f"{target}: {problem or 'sent'}")
+    return int(any(problem for _, problem in results))
 
 
 def quarantine(
@@ -189,6 +242,7 @@ def withdraw(
 
     path = existing_home(home)
     print(withdraw_file(Home(path), load_settings(path), file_id, source, csv or [], undo, wait))
+    refresh_status(path)
 
 
 def generate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json as json_text
 import os
 import shlex
 import sys
@@ -12,7 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from pipelines.cli.options import DEFAULT_WAIT, HomeOption, WaitOption, WholeNumber, existing_home, home_path
+from pipelines.cli.options import (
+    DEFAULT_WAIT,
+    HomeOption,
+    JsonOption,
+    WaitOption,
+    WholeNumber,
+    existing_home,
+    home_path,
+    refresh_status,
+)
 from pipelines.text import many
 
 if TYPE_CHECKING:
@@ -40,6 +50,7 @@ def demo(
     made = _make_reports(place.path / "demo", reports, seed)
     outcomes = ingest_files(place, settings, find_deliveries([str(made)], settings, None), DEFAULT_WAIT)
     folder = write_week(place, "latest", None, False)
+    refresh_status(place.path)
     _print_next_steps(place, folder)
     report_rejected(outcomes)
 
@@ -88,13 +99,14 @@ def _find_example(home: Home) -> str:
     return str(row[0]) if row else "REPORT_ID"
 
 
-def status(*, home: HomeOption = None) -> int:
-    """Show what is stored and what was rejected; exit code 7 if something needs attention."""
-    from pipelines.jobs.status import status_of
+def status(*, home: HomeOption = None, json: JsonOption = False) -> int:
+    """Show what is stored, what is due and what was rejected; exit code 7 if something needs attention."""
+    from pipelines.jobs.status import read_status
+    from pipelines.jobs.status_text import status_lines
 
-    lines, attention = status_of(existing_home(home))
-    print("\n".join(lines))
-    return ATTENTION if attention else 0
+    found = read_status(existing_home(home))
+    print(json_text.dumps(found, indent=2) if json else "\n".join(status_lines(found)))
+    return ATTENTION if found["attention"] else 0
 
 
 def config(*, home: HomeOption = None) -> None:
@@ -166,6 +178,7 @@ def restore(
     settings = load_settings(place.path)
     pack = configured_pack(place, settings)
     records, kept = replace_records(place, settings, pack, Path(file).absolute(), wait)
+    refresh_status(place.path)
     print(f"{many(records, 'record')} restored" + (f"; the state before is kept as {kept}" if kept else ""))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import CoercionError, Parameter, Token
 
@@ -28,6 +28,26 @@ FileOption = Annotated[
     str | None, Parameter(metavar="FILE_ID", help="only this file (the first characters are enough)")
 ]
 JsonOption = Annotated[bool, Parameter(help="as JSON")]
+
+
+Lines = Literal["quiet", "new", "all"]
+QuietOption = Annotated[bool, Parameter(name=("--quiet", "-q"), help="print only what is wrong")]
+VerboseOption = Annotated[bool, Parameter(name=("--verbose", "-v"), help="print a line for every file")]
+
+
+def choose_lines(quiet: bool, verbose: bool) -> Lines:
+    """Return which files get a line. Raises UsageError if both options are given."""
+    if quiet and verbose:
+        raise UsageError("--quiet and --verbose exclude each other: take one of them")
+    return "quiet" if quiet else "all" if verbose else "new"
+
+
+def refresh_status(home: Path) -> None:
+    """Bring status.json up to date after a command that changed what is stored."""
+    from pipelines.jobs.status import refresh_facts
+    from pipelines.settings import load_settings
+
+    refresh_facts(home, load_settings(home))
 
 
 def read_whole_number(_: type, tokens: Sequence[Token]) -> int:

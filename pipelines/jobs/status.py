@@ -1,107 +1,158 @@
-"""What is stored, and what needs a person's attention."""
+"""HOME/status.json: what is stored, how the last runs ended, what is due. `status` reads it, and not the records.
+
+The facts of a state are written after every run. Where the files of the state are not those that the facts are about
+(a run was killed, a backup was put back by hand) and no run is at work, they are read from the records again.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-import duckdb
+from pipelines.errors import CalfwatchError, LockedError
+from pipelines.files import private
+from pipelines.jobs.status_text import status_lines
+from pipelines.jobs.stored_facts import read_facts
+from pipelines.processes import is_running, read_json, write_json
+from pipelines.settings import Settings, load_settings
 
-from pipelines.connections import open_for_reading
-from pipelines.jobs.check import is_current
-from pipelines.jobs.release import describe_releases
-from pipelines.settings import load_settings
-from pipelines.statements import first_row, statement
-from pipelines.store.database import Home, check_counts, check_version, get_state
-from pipelines.store.packs import configured_pack
-from pipelines.text import many, shown_path
-from schemas.pack import Pack
+NAME = "status.json"
+SCHEDULE = Path("prefect") / "schedule.json"  # the next slots, written by the runner of `serve`
+GRACE = timedelta(minutes=10)
+WATCHED = ("records.duckdb", "records.duckdb.wal", "summaries.duckdb", "calfwatch.toml")
+
+
+def write_run(home: Path, key: str, entry: Mapping[str, Any]) -> None:
+    """Replace what is known of the last run of a job; `in_work` is the run that goes on."""
+    with _changed(home) as content:
+        if key == "in_work":
+            content["in_work"] = dict(entry)
+            return
+        content.setdefault("runs", {})[key] = dict(entry)
+        content.pop("in_work", None)
+
+
+def refresh_facts(home: Path, settings: Settings) -> None:
+    """Read the facts of the state anew; a state that cannot be read now keeps the former ones, and the reason."""
+    try:
+        facts: dict[str, Any] = read_facts(home, settings)
+        problem = ""
+    except LockedError:
+        return
+    except CalfwatchError as error:
+        facts, problem = {}, str(error)
+    with _changed(home) as content:
+        content["problem"] = problem
+        if facts:
+            content["facts"] = facts | {"files_seen": _seen(home), "written": _now()}
+
+
+@contextlib.contextmanager
+def _changed(home: Path) -> Iterator[dict[str, Any]]:
+    """Read, change and replace status.json, one process after the other."""
+    handle = private(str(home / "status.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        content = read_json(home / NAME)
+        yield content
+        write_json(home / NAME, content)
+    finally:
+        os.close(handle)
+
+
+def _seen(home: Path) -> dict[str, list[int]]:
+    """Return size and time of the files that the facts are about; none of them is opened."""
+    seen = {}
+    for name in WATCHED:
+        with contextlib.suppress(FileNotFoundError):
+            found = (home / name).stat()
+            seen[name] = [found.st_size, found.st_mtime_ns]
+    return seen
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def status_of(home: Path) -> tuple[list[str], bool]:
-    """Lines about the home, and whether something needs attention: a rejected file, a missing or old snapshot.
+    """Return lines about the home, and whether something needs attention."""
+    content = read_status(home)
+    return status_lines(content), bool(content["attention"])
 
-    Raises StateError where the ledger, the records and the summaries contradict each other.
+
+def read_status(home: Path) -> dict[str, Any]:
+    """Return all that `status --json` prints.
+
+    Raises StateError if the stored state contradicts itself, LockedError if nothing is known of it yet.
     """
-    place = Home(home)
-    with open_for_reading(place.records) as connection:
-        check_version(connection, place.records)
-        check_counts(connection)
-        settings = load_settings(home)
-        lines = [f"home          {home}", *_stored(connection), _small_groups(connection, settings.k_anonymity)]
-        lines += _other_pack(get_state(connection, "rule_pack"), configured_pack(place, settings), settings.rule_pack)
-        released, lagging = describe_releases(connection, place)
-        lines += [f"released      {released}"] if released else []
-        wanted = _rejected(connection) + _snapshot(place, connection) + lagging
-    return [*lines, *(f"ATTENTION     {text}" for text in wanted)], bool(wanted)
+    content = read_json(home / NAME)
+    facts = content.get("facts")
+    in_work = content.get("in_work")
+    is_at_work = isinstance(in_work, dict) and is_running(in_work)
+    if not facts or (facts.get("files_seen") != _seen(home) and not is_at_work):
+        try:
+            facts = read_facts(home, load_settings(home))
+        except LockedError:
+            if not facts:
+                raise
+    facts = {key: value for key, value in facts.items() if key not in ("files_seen", "written")}
+    told = {
+        "home": str(home),
+        "facts": facts,
+        "runs": content.get("runs", {}),
+        "in_work": in_work if is_at_work else None,
+        "schedule": read_json(home / SCHEDULE),
+        "disk_free_bytes": shutil.disk_usage(home).free,
+        "notices": read_json(home / "notices.json").get("failed", {}),
+    }
+    return told | {"overdue": find_overdue(told, datetime.now(UTC)), "attention": _attention(told)}
 
 
-def _stored(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    files = first_row(
-        connection,
-        """SELECT count(*) FILTER (status = 'accepted'), count(*) FILTER (status = 'rejected'),
-             max(ingested_at), coalesce(sum(rows_quarantined), 0), count(*) FILTER (status = 'withdrawn')
-           FROM files""",
-    )
-    records = first_row(connection, "SELECT count(*), min(reported_at), max(reported_at) FROM records")
-    assert files is not None
-    assert records is not None
-    withdrawn = f", {files[4]:,} withdrawn" if files[4] else ""
-    return [
-        f"rule pack     {get_state(connection, 'rule_pack')}",
-        f"files         {files[0]:,} accepted, {files[1]:,} rejected{withdrawn}; the last at {_moment(files[2])}",
-        f"records       {records[0]:,} from {_moment(records[1])} to {_moment(records[2])}",
-        f"quarantined   {many(files[3], 'row')}",
-        "state         ledger, records and summaries agree",
+def find_overdue(told: Mapping[str, Any], now: datetime) -> list[str]:
+    """Return a line for each job whose slot is over and that has not run since."""
+    late = []
+    for job, slot in (told["schedule"].get("next") or {}).items():
+        due = datetime.fromisoformat(slot)
+        runs = [told["runs"].get(name) for name in (job, "run")]
+        starts = [run["started"] for run in [*runs, told["in_work"]] if run]
+        if now > due + GRACE and not any(datetime.fromisoformat(start) >= due for start in starts):
+            late.append(f"{job} was due at {due:%Y-%m-%d %H:%M} UTC and has not run; is `calfwatch serve` running?")
+    return late
+
+
+def _attention(told: Mapping[str, Any]) -> list[str]:
+    facts, runs = told["facts"], told["runs"]
+    found = [f"rejected {row['path']}: {row['reason']} (file {row['file_id'][:12]})" for row in facts["rejected"]]
+    found += [facts["snapshot"]] if facts["snapshot"] else []
+    found += facts["senders_missing"]
+    found += facts["public_lagging"]
+    found += [
+        f"the last {job} {run['outcome']} at {run['ended'][:16].replace('T', ' ')} UTC: {run['reason']}"
+        for job, run in sorted(runs.items())
+        if run["outcome"] in ("failed", "crashed") and not _has_later_success(runs, run)
     ]
+    found += [f"a notice to {target} failed: {reason}" for target, reason in sorted(told["notices"].items())]
+    return found + find_overdue(told, datetime.now(UTC))
 
 
-def _other_pack(used: str, configured: Pack, setting: str) -> list[str]:
-    """A pack in the settings, or shipped with an update, that the history is not tagged with."""
-    if used == configured.version:
-        return []
-    whose = "rule_pack of the settings" if setting else "the shipped pack, as the setting rule_pack is empty,"
-    return [
-        f"other pack    {whose} is {configured.version}; `calfwatch retag` would tag the history with it. "
-        "To keep the pack in use, set rule_pack to its file"
-    ]
-
-
-def _rejected(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Every rejected file, unless another was tried from its place since; `withdraw` ends it too, and needs the id."""
-    rows = connection.execute(
-        """SELECT path, reason, file_id FROM files AS rejected
-           WHERE status = 'rejected' AND NOT EXISTS (
-             FROM files WHERE path = rejected.path AND delivery_no > rejected.delivery_no)
-           ORDER BY path"""
-    ).fetchall()
-    return [f"rejected {shown_path(path)}: {reason} (file {file_id[:12]})" for path, reason, file_id in rows]
-
-
-def _small_groups(connection: duckdb.DuckDBPyConnection, k: int) -> str:
-    """How many records could point to a person by region, age band, sex and week alone.
-
-    A warning, and no call for attention: small groups are always there, and nobody could make that light go out.
-    """
-    row = first_row(connection, statement("store", "small_groups"), {"k": k})
-    smallest, groups, records, total = row or (None, 0, 0, 0)
-    if not groups:
-        return f"k-anonymity   no group of region, age band, sex and week is smaller than {k}"
-    return (
-        f"k-anonymity   WARNING: {records:,} of {many(total, 'record')} {'is' if records == 1 else 'are'} in "
-        f"{many(groups, 'group')} of region, age band, sex and week smaller than {k}; the smallest has {smallest}"
+def _has_later_success(runs: Mapping[str, Any], failed: Mapping[str, Any]) -> bool:
+    """Tell whether `run`, which does both jobs, has done well since."""
+    return any(
+        run["outcome"] in ("done", "rejected") and run["ended"] > failed["ended"] for run in (runs.get("run"),) if run
     )
 
 
-def _snapshot(home: Home, records: duckdb.DuckDBPyConnection) -> list[str]:
-    """A run that was killed after its last file leaves a snapshot behind that does not know of it."""
-    if not home.summaries.exists():
-        return ["no summaries.duckdb has been published; run `calfwatch run`"]
-    with open_for_reading(home.summaries) as published:
-        if is_current(published, records):
-            return []
-    return ["summaries.duckdb is older than the last file or deed; run `calfwatch run`"]
+def write_metrics(home: Path, settings: Settings) -> None:
+    """Write the metrics for a Prometheus text-file collector, if `metrics_file` names a file."""
+    if not settings.metrics_file:
+        return
+    from pipelines.jobs.metrics import write_metrics_file
 
-
-def _moment(value: datetime | None) -> str:
-    return "-" if value is None else f"{value:%Y-%m-%d %H:%M} UTC"
+    with contextlib.suppress(CalfwatchError):
+        write_metrics_file(home / settings.metrics_file, read_status(home))

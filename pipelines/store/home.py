@@ -32,6 +32,11 @@ OWN_NAMES = (
     "public",
     "prefect",
     "tmp",
+    "status.json",
+    "status.lock",
+    "serve.lock",
+    "notices.json",
+    "notify",
     f"{files.PREFIX}*",
 )
 NO_LINKS = (

@@ -51,9 +51,11 @@ def test_a_run_ingests_publishes_reports_and_keeps_a_summary(prefect_server, hom
     assert home.summaries.exists()
     assert (home.reports / "2026-W47" / "internal.html").exists()
     runs, tasks, artifacts = _runs()
-    assert {run.name for run in runs} >= {f"run {home.path}"}
+    assert {run.name for run in runs} >= {"run home"}
     assert {task.name for task in tasks} >= {"ingest one.csv", "publish summaries", "write due reports"}
     assert "7 new records" in artifacts[0].data
+    assert "| one\\.csv | accepted | 3 | 3 | 0 | 0 |  |" in artifacts[0].data
+    assert any("7 new records" in (run.state.message or "") for run in runs), "the run's own page says it"
 
 
 def test_a_rejected_file_fails_the_run_and_stops_no_other(prefect_server, home, write_csv, ask) -> None:
@@ -112,15 +114,31 @@ def test_the_deployments_name_flows_and_parameters_that_a_worker_finds_in_any_fo
     import yaml
     from prefect.flows import load_flow_from_entrypoint
 
-    declared = yaml.safe_load((Path(__file__).parents[2] / "prefect.yaml").read_text())["deployments"]
+    from pipelines.deployment_file import deployment_text
+    from pipelines.settings import Settings
+
+    home = tmp_path / "a home: it's"
+    declared = yaml.safe_load(deployment_text(home, Settings(time_zone="Europe/Berlin")))["deployments"]
+    assert declared[0]["parameters"] == {"home": str(home), "paths": [str(home / "incoming")]}
+    assert declared[1]["schedules"] == [{"cron": "0 6 * * 1", "timezone": "Europe/Berlin"}]
+    assert declared[1]["work_pool"]["job_variables"]["env"] == {"CALFWATCH_SERVED_HOME": str(home)}
     monkeypatch.chdir(tmp_path)
     loaded = {each["name"]: load_flow_from_entrypoint(each["entrypoint"]) for each in declared}
     assert {name: flow.name for name, flow in loaded.items()} == {
-        "ingest": "calfwatch ingest",
-        "weekly-report": "calfwatch report",
+        f"ingest {home.name}": "calfwatch ingest",
+        f"weekly-report {home.name}": "calfwatch report",
     }
     for each in declared:
         assert set(each["parameters"]) <= set(loaded[each["name"]].parameters.properties)
+
+
+def test_a_file_s_name_is_literal_text_in_an_artifact() -> None:
+    from pipelines.flows import literal
+
+    assert literal("a.csv") == "a\\.csv"
+    assert literal("![x](http://evil.example/?q)|<b>_`*\n.csv") == (
+        "\\!\\[x\\]\\(http\\:\\/\\/evil\\.example\\/\\?q\\)\\|\\<b\\>\\_\\`\\*\\\\n\\.csv"
+    )
 
 
 def test_chunks_keep_order_and_number() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -48,7 +50,7 @@ def looked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Looked:
 
 def test_a_quiet_home_is_counted_and_ends_with_0(fed: Home, looked: Looked) -> None:
     code, out, err = looked()
-    lines = re.sub(r"the last at 20\d\d-\d\d-\d\d \d\d:\d\d UTC", "the last at NOW", out).splitlines()
+    lines = re.sub(r"(the last|done) at 20\d\d-\d\d-\d\d \d\d:\d\d UTC", r"\1 at NOW", out).splitlines()
     assert lines == [
         f"home          {fed.path}",
         lines[1],
@@ -58,6 +60,7 @@ def test_a_quiet_home_is_counted_and_ends_with_0(fed: Home, looked: Looked) -> N
         "state         ledger, records and summaries agree",
         "k-anonymity   WARNING: 4 of 9 records are in 2 groups of region, age band, sex and week smaller than 5; "
         "the smallest has 1",
+        "last ingest   done at NOW",
     ]
     assert re.fullmatch(r"rule pack     calf_pain-1-[0-9a-f]{8}", lines[1])
     assert (code, err) == (0, "")
@@ -200,15 +203,54 @@ def test_a_damaged_file_ends_with_5_and_is_named(name: str, fed: Home, looked: L
 HOLD = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
 
 
-def test_while_a_run_writes_status_ends_with_4(fed: Home, looked: Looked) -> None:
+def test_while_a_run_writes_status_answers_with_what_the_last_run_left(fed: Home, looked: Looked) -> None:
     command = [sys.executable, "-c", HOLD, str(fed.records)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"open\n"
-        code, _, err = looked()
+        code, out, err = looked()
+        (fed.path / "status.json").unlink()
+        unknown = looked()
         holder.communicate()
-    assert code == 4
-    assert "records.duckdb is being written by a run" in err
+    assert (code, err) == (0, "")
+    assert "records       9 from" in out
+    assert unknown[0] == 4, "of a home that no run has described nothing is known meanwhile"
+
+
+def test_as_json_it_is_the_same(fed: Home, looked: Looked, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--home", str(tmp_path / "home"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["facts"]["records"]["count"], told["attention"], told["overdue"]) == (9, [], [])
+    assert told["runs"]["ingest"]["outcome"] == "done"
+    assert told["facts"]["senders"][0]["source"] == "canonical"
+
+
+def test_a_slot_that_passed_without_a_run_is_overdue_ten_minutes_later(fed: Home, looked: Looked) -> None:
+    ran = datetime.fromisoformat(json.loads((fed.path / "status.json").read_text())["runs"]["ingest"]["started"])
+    (fed.path / "prefect").mkdir()
+    schedule, now = fed.path / "prefect" / "schedule.json", datetime.now(UTC)
+    for slot, code in ((now - timedelta(minutes=9), 0), (ran, 0), (now + timedelta(hours=1), 0)):
+        schedule.write_text(json.dumps({"next": {"ingest": slot.isoformat()}}))
+        assert looked()[0] == code, slot
+    schedule.write_text(json.dumps({"next": {"report": (now - timedelta(minutes=11)).isoformat()}}))
+    code, out, _ = looked()
+    assert code == 7
+    assert "ATTENTION     report was due at" in out
+
+
+def test_the_metrics_file_is_written_by_every_run(fed: Home, tmp_path: Path) -> None:
+    (fed.path / "calfwatch.toml").write_text('metrics_file = "metrics/calfwatch.prom"\n')
+    (tmp_path / "more.csv").write_text(HEADER + "z,2026-11-20,5,no\n")
+    assert main(["ingest", "--home", str(fed.path), str(tmp_path / "more.csv")]) == 0
+    text = (fed.path / "metrics" / "calfwatch.prom").read_text()
+    assert "calfwatch_records 10.0\n" in text
+    assert 'calfwatch_last_run_outcome{job="ingest",outcome="done"} 1.0\n' in text
+    assert 'calfwatch_last_run_outcome{job="ingest",outcome="rejected"} 0.0\n' in text
+    assert (tmp_path / "more.csv").write_text("report_id\n")
+    assert main(["ingest", "--home", str(fed.path), str(tmp_path / "more.csv")]) == 3
+    text = (fed.path / "metrics" / "calfwatch.prom").read_text()
+    assert "calfwatch_rejected_files 1.0\n" in text
+    assert "calfwatch_attention 1.0\n" in text
 
 
 def test_looking_changes_nothing(fed: Home, looked: Looked) -> None:

@@ -1,0 +1,39 @@
+"""The files that lie in the incoming folders, less those that may still be written."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Sequence
+
+from pipelines.intake.deliveries import Delivery, find_deliveries
+from pipelines.settings import Settings
+from pipelines.store.home import Home
+
+
+def settled_deliveries(
+    home: Home, paths: Sequence[str], settings: Settings, source: str | None, settle_seconds: float
+) -> list[Delivery]:
+    """Return the deliveries in order, less those that changed in the last `settle_seconds`: the next run takes them.
+
+    A sender's later deliveries wait with it: taken first, they would be corrected by what is older.
+    """
+    deliveries = find_deliveries(list(paths), settings, source, home.leaves_out)
+    if settle_seconds <= 0:
+        return deliveries
+    now = time.time()
+    held_back: set[str] = set()
+    settled = []
+    for delivery in deliveries:
+        if abs(now - _changed_at(delivery)) < settle_seconds:  # a clock far ahead holds nothing back
+            held_back.add(delivery.source.name)
+        if delivery.source.name not in held_back:
+            settled.append(delivery)
+    return settled
+
+
+def _changed_at(delivery: Delivery) -> float:
+    with contextlib.suppress(OSError):
+        found = delivery.path.stat()
+        return max(found.st_mtime, found.st_ctime)
+    return 0.0  # gone, which the ingest reports

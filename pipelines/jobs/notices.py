@@ -1,0 +1,157 @@
+"""Notices: what happened, told once to the targets of the home, never with a record's data.
+
+Targets are Apprise addresses, from the variable CALFWATCH_NOTIFY and the private file HOME/notify, and the command
+`notify_command`. HOME/notices.json keeps what was told; a target that failed is tried again by the next run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.errors import UsageError
+from pipelines.jobs import status
+from pipelines.jobs.notice_targets import Target, find_targets
+from pipelines.processes import read_json, write_json
+from pipelines.settings import Settings
+from pipelines.text import printable, shown_path
+
+if TYPE_CHECKING:
+    from pipelines.jobs.run_record import RunRecord
+
+NAME = "notices.json"
+MOST_TOLD = 5_000  # keys kept of what was told; older ones are forgotten
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing to tell: `key` says which, `detail` makes it another one when it changes, `report` is its folder."""
+
+    key: str
+    text: str
+    detail: str = ""
+    report: str = ""
+
+
+def events_of_run(home: Path, record: RunRecord, outcome: str, reason: str) -> list[Event]:
+    """Return what a run gives cause to tell: a failure, rejected files, reports, alarms and missing senders."""
+    events = []
+    if outcome in ("failed", "crashed"):
+        told = reason if record.is_ours else reason.split(":")[0]  # a library's words may quote a record
+        events.append(Event(f"failed:{record.job}", f"the {record.job} {outcome}: {told}", reason))
+    for rejected in record.rejected:
+        name = shown_path(Path(rejected.path).name)
+        events.append(
+            Event(
+                f"rejected:{rejected.file_id}", f"{name} was rejected: {_without_small_counts(rejected.reason or '')}"
+            )
+        )
+    events += [
+        Event(f"report:{folder.name}", f"the report of {folder.name} is written", report=str(folder))
+        for folder in record.reports
+    ]
+    return events + _events_of_state(home)
+
+
+def _without_small_counts(text: str) -> str:
+    """Hide the numbers 0 to 7: a notice leaves the house, and so small a count can be one person."""
+    return re.sub(r"(?<![\w.])[0-7](?![\w.])", "#", text)
+
+
+def _events_of_state(home: Path) -> list[Event]:
+    """Return alarms, without their regions and counts, and senders of whom something is missing."""
+    facts = read_json(home / status.NAME).get("facts", {})
+    series: dict[str, list[str]] = {}
+    for alarm in facts.get("alarms", []):
+        series.setdefault(alarm["week"], []).append(alarm["series"])
+    events = [
+        Event(f"alarm:{week}", f"a new alarm in {week}; the report and `weekly_signals` say in what", _digest(names))
+        for week, names in sorted(series.items())
+    ]
+    return events + [
+        Event(f"sender:{text.split(';')[0]}", text.split(";")[0]) for text in facts.get("senders_missing", [])
+    ]
+
+
+def overdue_events(texts: Sequence[str]) -> list[Event]:
+    """Return the slots that were missed."""
+    return [
+        Event(f"overdue:{text.split(' ')[0]}", f"a schedule was missed: {text.split(';')[0]}", text) for text in texts
+    ]
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
+
+
+def send_notices(home: Path, settings: Settings, events: Sequence[Event]) -> None:
+    """Tell each target what it was not told yet. A target that fails stops nothing, and is tried again."""
+    with contextlib.suppress(OSError):
+        memory = read_json(home / NAME)
+        told, failed = memory.get("told", {}), {}
+        _forget_failure(told, events, home)
+        waiting = [Event(**event) for event in memory.get("waiting", [])]
+        try:
+            targets = find_targets(home, settings)
+        except UsageError as error:
+            targets, failed = [], {"notify": str(error)}
+        still_waiting = []
+        for event in _distinct([*waiting, *events]):
+            problems = _tell(home, targets, event, told)
+            failed |= problems
+            still_waiting += [event] if problems else []
+        if told or failed or memory:
+            content = {"told": dict(list(told.items())[-MOST_TOLD:]), "failed": failed}
+            write_json(home / NAME, content | {"waiting": [asdict(event) for event in still_waiting]})
+
+
+def _forget_failure(told: dict[str, Any], events: Sequence[Event], home: Path) -> None:
+    """Let a failure be told again after the job has done well, also if its reason is the same."""
+    failing = {event.key for event in events}
+    runs = read_json(home / status.NAME).get("runs", {})
+    for job, run in runs.items():
+        if run.get("outcome") in ("done", "rejected") and f"failed:{job}" not in failing:
+            told.pop(f"failed:{job}", None)
+
+
+def _distinct(events: Sequence[Event]) -> list[Event]:
+    return list({event.key: event for event in events}.values())
+
+
+def _tell(home: Path, targets: Sequence[Target], event: Event, told: dict[str, Any]) -> dict[str, str]:
+    """Tell one event to the targets that do not know it; return those that failed, with the reason."""
+    problems = {}
+    mark = _digest([event.text, event.detail])
+    known = dict(told.get(event.key, {}))
+    for target in targets:
+        if known.get(target.identity) == mark:
+            continue
+        if problem := target.send("calfwatch", f"{home.name}: {printable(event.text)}", event.report):
+            problems[target.shown] = problem
+        else:
+            known[target.identity] = mark
+    if known:
+        told.pop(event.key, None)  # the newest stand last
+        told[event.key] = known
+    return problems
+
+
+def send_test(home: Path, settings: Settings) -> list[tuple[str, str]]:
+    """Send a test notice to every target; return each one, masked, with what went wrong or nothing.
+
+    Raises UsageError if there is no target.
+    """
+    targets = find_targets(home, settings)
+    if not targets:
+        raise UsageError(
+            f"no target for notices: set notify_command in calfwatch.toml, or put Apprise addresses into {home}/notify "
+            "(mode 600) or CALFWATCH_NOTIFY"
+        )
+    text = f"{home.name}: this is a test of `calfwatch notify --test`"
+    return [(target.shown, target.send("calfwatch", text, "")) for target in targets]

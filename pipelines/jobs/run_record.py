@@ -1,0 +1,127 @@
+"""What became of a run: one line, HOME/status.json, the metrics file and the notices, whichever way the run ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipelines.errors import CalfwatchError
+from pipelines.jobs import notices, status
+from pipelines.jobs.outcome import describe_rejected, describe_totals
+from pipelines.jobs.run_lines import is_served, write_line
+from pipelines.processes import describe_process
+from pipelines.settings import Settings, load_settings
+from pipelines.store.ledger import Outcome
+
+
+@dataclass
+class RunRecord:
+    """A run as it goes: its files and the reports that it wrote.
+
+    `is_ours` is false if an error of a library ended it, whose words may quote a record.
+    """
+
+    job: str
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    outcomes: list[Outcome] = field(default_factory=list)
+    reports: list[Path] = field(default_factory=list)
+    is_ours: bool = True
+
+    @property
+    def rejected(self) -> list[Outcome]:
+        """The files that were rejected."""
+        return [outcome for outcome in self.outcomes if outcome.status == "rejected"]
+
+    def summary(self) -> str:
+        """Say in one line what was done."""
+        parts = [describe_totals(self.outcomes)] if self.job != "report" else []
+        parts += [f"report {folder.name} written" for folder in self.reports]
+        return "; ".join(parts) or "no report is due"
+
+
+@contextlib.contextmanager
+def recorded_run(home: Path, job: str) -> Iterator[RunRecord]:
+    """Record a run; what ended it is raised again. A run that was stopped is recorded, and says nothing.
+
+    `job` is ingest, report or run.
+    """
+    record = RunRecord(job)
+    _begin(home, record)
+    try:
+        yield record
+    except BaseException as error:
+        is_stop = not isinstance(error, Exception) or "Query interrupted" in str(error)
+        record.is_ours = isinstance(error, CalfwatchError)
+        end_run(home, record, "stopped" if is_stop else "failed", "" if is_stop else explain_error(error))
+        raise
+    rejected = len(record.rejected)
+    reason = describe_rejected(rejected, len(record.outcomes)) if rejected else ""
+    end_run(home, record, "rejected" if rejected else "done", reason)
+
+
+def explain_error(error: BaseException) -> str:
+    """Return one line for an error: a message of ours as it is, any other with its kind."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, CalfwatchError) else f"{type(error).__name__}: {text}".rstrip(": ")
+
+
+def end_run(home: Path, record: RunRecord, outcome: str, reason: str) -> None:
+    """Write down how a run ended, and tell whom it concerns. An error here is no error of the run."""
+    settings = _settings_or_defaults(home)
+    with contextlib.suppress(OSError):
+        status.write_run(home, record.job, _entry(record, outcome, reason))
+        status.refresh_facts(home, settings)
+        status.write_metrics(home, settings)
+    if outcome == "stopped":
+        return
+    if is_served():
+        print_line(settings, _line(record, outcome, reason))
+    notices.send_notices(home, settings, notices.events_of_run(home, record, outcome, reason))
+
+
+def _begin(home: Path, record: RunRecord) -> None:
+    with contextlib.suppress(OSError):
+        status.write_run(
+            home, "in_work", {"job": record.job, "started": _moment(record.started)} | describe_process(os.getpid())
+        )
+
+
+def _entry(record: RunRecord, outcome: str, reason: str) -> dict[str, Any]:
+    count = {kind: sum(o.status == kind for o in record.outcomes) for kind in ("accepted", "known", "rejected")}
+    return {
+        "started": _moment(record.started),
+        "ended": _moment(datetime.now(UTC)),
+        "outcome": outcome,
+        "reason": reason,
+        "files": len(record.outcomes),
+        **count,
+        "rows_accepted": sum(o.rows_accepted for o in record.outcomes),
+        "rows_quarantined": sum(o.rows_quarantined for o in record.outcomes),
+        "reports": [folder.name for folder in record.reports],
+    }
+
+
+def _moment(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
+
+
+def _line(record: RunRecord, outcome: str, reason: str) -> str:
+    said = {"done": record.summary(), "rejected": record.summary()}.get(outcome, f"{outcome.upper()}: {reason}")
+    return f"{record.job:<9} {said}"
+
+
+def _settings_or_defaults(home: Path) -> Settings:
+    try:
+        return load_settings(home)
+    except CalfwatchError:
+        return Settings()
+
+
+def print_line(settings: Settings, text: str) -> None:
+    """Print a line of the schedule."""
+    write_line(text, settings.time_zone)

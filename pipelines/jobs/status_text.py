@@ -1,0 +1,64 @@
+"""status.json as one screen of text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipelines.text import many
+
+Content = Mapping[str, Any]
+
+
+def status_lines(told: Content) -> list[str]:
+    """Return the lines that `calfwatch status` prints."""
+    facts = told["facts"]
+    lines = [f"home          {told['home']}", *_stored(facts), _small_groups(facts["small_groups"])]
+    lines += [f"other pack    {facts['other_pack']}"] if facts["other_pack"] else []
+    lines += [f"released      {facts['released']}"] if facts["released"] else []
+    lines += _runs(told)
+    return [*lines, *(f"ATTENTION     {text}" for text in told["attention"])]
+
+
+def _stored(facts: Content) -> list[str]:
+    files, records = facts["files"], facts["records"]
+    withdrawn = f", {files['withdrawn']:,} withdrawn" if files["withdrawn"] else ""
+    return [
+        f"rule pack     {facts['rule_pack']}",
+        f"files         {files['accepted']:,} accepted, {files['rejected']:,} rejected{withdrawn}; "
+        f"the last at {_moment(files['last'])}",
+        f"records       {records['count']:,} from {_moment(records['first'])} to {_moment(records['last'])}",
+        f"quarantined   {many(files['rows_quarantined'], 'row')}",
+        "state         ledger, records and summaries agree",
+    ]
+
+
+def _small_groups(found: Content) -> str:
+    """Say how many records could point to a person by region, age band, sex and week alone.
+
+    A warning, and no call for attention: small groups are always there, and nobody could make that light go out.
+    """
+    if not found["groups"]:
+        return f"k-anonymity   no group of region, age band, sex and week is smaller than {found['k']}"
+    verb = "is" if found["records"] == 1 else "are"
+    return (
+        f"k-anonymity   WARNING: {found['records']:,} of {many(found['total'], 'record')} {verb} in "
+        f"{many(found['groups'], 'group')} of region, age band, sex and week smaller than {found['k']}; "
+        f"the smallest has {found['smallest']}"
+    )
+
+
+def _runs(told: Content) -> list[str]:
+    lines = []
+    if told["in_work"]:
+        lines.append(f"in work       {told['in_work']['job']} since {_moment(told['in_work']['started'])}")
+    for job, run in sorted(told["runs"].items()):
+        reason = f": {run['reason']}" if run["reason"] else ""
+        lines.append(f"{'last ' + job:<13} {run['outcome']} at {_moment(run['ended'])}{reason}")
+    for job, slot in sorted((told["schedule"].get("next") or {}).items()):
+        lines.append(f"{'next ' + job:<13} {_moment(slot)}")
+    return lines
+
+
+def _moment(text: str | None) -> str:
+    return f"{text[:16].replace('T', ' ')} UTC" if text else "-"

@@ -1,0 +1,161 @@
+"""The facts of a stored state, read from the records and the snapshot: what `status` tells of."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pipelines.connections import open_for_reading
+from pipelines.jobs.check import is_current
+from pipelines.jobs.release import describe_releases
+from pipelines.settings import Settings
+from pipelines.statements import first_row, statement
+from pipelines.store.database import Home, check_counts, check_version, get_state
+from pipelines.store.packs import configured_pack
+from pipelines.text import shown_path
+from schemas.pack import Pack
+
+
+def read_facts(home: Path, settings: Settings) -> dict[str, Any]:
+    """Return what is stored, as JSON can hold it.
+
+    Raises StateError if the ledger, the records and the summaries contradict each other, LockedError while a run
+    writes to them.
+    """
+    place = Home(home)
+    with open_for_reading(place.records) as connection:
+        check_version(connection, place.records)
+        check_counts(connection)
+        rule_pack = get_state(connection, "rule_pack")
+        released, lagging = describe_releases(connection, place)
+        return {
+            "rule_pack": rule_pack,
+            "released": released,
+            "public_lagging": lagging,
+            "files": _files(connection),
+            "records": _records(connection),
+            "small_groups": _small_groups(connection, settings.k_anonymity),
+            "other_pack": _other_pack(rule_pack, configured_pack(place, settings), settings.rule_pack),
+            "rejected": _rejected(connection),
+            "senders": _senders(connection, settings),
+            **_snapshot(place, connection),
+            "versions": {"calfwatch": version("calfwatch"), "duckdb": duckdb.__version__},
+        }
+
+
+def _files(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    row = first_row(
+        connection,
+        """SELECT count(*) FILTER (status = 'accepted'), count(*) FILTER (status = 'rejected'),
+             count(*) FILTER (status = 'withdrawn'), max(ingested_at), coalesce(sum(rows_quarantined), 0)
+           FROM files""",
+    )
+    assert row is not None
+    names = ("accepted", "rejected", "withdrawn", "last", "rows_quarantined")
+    return dict(zip(names, (*row[:3], _text(row[3]), int(row[4])), strict=True))
+
+
+def _records(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    row = first_row(connection, "SELECT count(*), min(reported_at), max(reported_at) FROM records")
+    assert row is not None
+    return {"count": row[0], "first": _text(row[1]), "last": _text(row[2])}
+
+
+def _other_pack(used: str, configured: Pack, setting: str) -> str:
+    """Name a pack in the settings, or shipped with an update, that the history is not tagged with."""
+    if used == configured.version:
+        return ""
+    whose = "rule_pack of the settings" if setting else "the shipped pack, as the setting rule_pack is empty,"
+    return (
+        f"{whose} is {configured.version}; `calfwatch retag` would tag the history with it. "
+        "To keep the pack in use, set rule_pack to its file"
+    )
+
+
+def _rejected(connection: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
+    """Return every rejected file, unless another was tried from its place since; `withdraw` ends it too."""
+    rows = connection.execute(
+        """SELECT path, reason, file_id FROM files AS rejected
+           WHERE status = 'rejected' AND NOT EXISTS (
+             FROM files WHERE path = rejected.path AND delivery_no > rejected.delivery_no)
+           ORDER BY path"""
+    ).fetchall()
+    return [{"path": shown_path(path), "reason": reason, "file_id": file_id} for path, reason, file_id in rows]
+
+
+def _senders(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:
+    """Return each sender's last delivery beside its rhythm."""
+    rows = connection.execute(
+        """SELECT source, max(ingested_at), max(last_report) FROM files WHERE status = 'accepted'
+           GROUP BY source ORDER BY source"""
+    ).fetchall()
+    rhythms = {source.name: source.rhythm for source in settings.sources}
+    return [
+        {"source": name, "rhythm": rhythms.get(name, "weekly"), "last_delivery": _text(at), "last_report": _text(last)}
+        for name, at, last in rows
+    ]
+
+
+def _small_groups(connection: duckdb.DuckDBPyConnection, k: int) -> dict[str, Any]:
+    row = first_row(connection, statement("store", "small_groups"), {"k": k}) or (None, 0, 0, 0)
+    return {"k": k} | dict(zip(("smallest", "groups", "records", "total"), row, strict=True))
+
+
+def _snapshot(home: Home, records: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Return what is wrong with the snapshot, if anything is, and the facts that only the snapshot has.
+
+    A run that was killed after its last file leaves a snapshot behind that does not know of it.
+    """
+    nothing: dict[str, Any] = {"alarms": [], "senders_missing": [], "last_report": _last_report(home)}
+    if not home.summaries.exists():
+        return nothing | {"snapshot": "no summaries.duckdb has been published; run `calfwatch run`"}
+    with open_for_reading(home.summaries) as published:
+        if not is_current(published, records):
+            text = "summaries.duckdb is older than the last file or deed; run `calfwatch run`"
+            return nothing | {"snapshot": text}
+        found = {"alarms": _alarms(published), "senders_missing": _senders_missing(published)}
+    return nothing | found | {"snapshot": ""}
+
+
+def _has_table(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> bool:
+    sql = """SELECT 1 FROM duckdb_columns()
+        WHERE database_name = 'calfwatch' AND table_name = ? AND column_name = ? LIMIT 1"""
+    return first_row(connection, sql, [table, column]) is not None
+
+
+def _alarms(published: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
+    """Return the alarms of the last complete week and the weeks after it."""
+    if not _has_table(published, "weekly_signals", "status"):
+        return []
+    rows = published.execute(
+        """SELECT DISTINCT week, series FROM weekly_signals, about
+           WHERE status = 'alarm' AND week >= about.latest_week ORDER BY ALL"""
+    ).fetchall()
+    return [{"week": week, "series": series} for week, series in rows]
+
+
+def _senders_missing(published: duckdb.DuckDBPyConnection) -> list[str]:
+    """Name the senders of whom nothing, or too little, came in the last complete week."""
+    if not _has_table(published, "weekly_sources", "state"):
+        return []
+    rows = published.execute(
+        """SELECT week, source, state, usual FROM weekly_sources, about
+           WHERE week = about.latest_week AND state IN ('missing', 'partial') ORDER BY ALL"""
+    ).fetchall()
+    return [
+        f"sender {source} is {state} in {week}" + (f"; it usually sends {usual:g} reports" if usual is not None else "")
+        for week, source, state, usual in rows
+    ]
+
+
+def _last_report(home: Home) -> str | None:
+    weeks = [path.parent.name for path in home.reports.glob("*W*/internal.html")]
+    return max(weeks, default=None)
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,238 @@
+"""The child process of `serve` that runs the schedules: Prefect's Runner over both deployments of one home.
+
+The limit of one run at a time is kept in this process: a limit on a deployment is a lease in the server's memory, which
+a stop in the middle of a run leaves taken for ever.
+Run: python -m pipelines.prefect_runner HOME INGEST_CRON REPORT_CRON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterExpectedStartTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.deployments.runner import RunnerDeployment
+from prefect.exceptions import ObjectNotFound
+from prefect.runner import Runner
+from prefect.states import Crashed
+from prefect.types.entrypoint import EntrypointType
+
+from pipelines import flows
+from pipelines.errors import CalfwatchError, UsageError
+from pipelines.jobs import notices, status
+from pipelines.jobs.run_record import print_line
+from pipelines.jobs.scheduled_run import make_folder
+from pipelines.prefect_server import open_log
+from pipelines.processes import read_json, write_json
+from pipelines.settings import Settings, load_settings
+from pipelines.store.database import Home
+from pipelines.tether import end_with_parent
+
+AT_START = "calfwatch-start"  # tag of the runs that make good what a stop missed
+POLL_SECONDS = 5.0
+IN_WORK = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+
+
+class HomeRunner(Runner):  # type: ignore[misc]  # prefect is skipped
+    """Prefect's runner, without its handler of SIGTERM, which stops nothing and prints a warning."""
+
+    def handle_sigterm(self, *args: Any, **kwargs: Any) -> None:
+        """Leave the signal to the event loop."""
+
+
+def deployment_name(job: str, home: Path) -> str:
+    """Return a name that no other home on the same server has."""
+    digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:6]
+    name = "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in home.name)
+    return f"{job} {name} {digest}"
+
+
+def make_schedule(cron: str, time_zone: str) -> CronSchedule:
+    """Return a schedule in the reporting time zone. Raises UsageError if Prefect does not understand it."""
+    try:
+        return CronSchedule(cron=cron, timezone=time_zone)
+    except ValueError as error:
+        raise UsageError(f"'{cron}' is no cron schedule; try '15 * * * *'") from error
+
+
+def make_deployments(home: Path, settings: Settings, crons: tuple[str, str]) -> dict[str, RunnerDeployment]:
+    """Return the deployments of a home by job."""
+    schedules = [make_schedule(cron, settings.time_zone) for cron in crons]
+    incoming = [str(home / path) for path in settings.incoming]
+    common: dict[str, Any] = {"entrypoint_type": EntrypointType.MODULE_PATH, "tags": ["calfwatch", home.name]}
+    return {
+        "ingest": flows.ingest_flow.to_deployment(
+            name=deployment_name("ingest", home),
+            description=f"Ingest what is new in the incoming folders of {home}, and publish the summaries.",
+            schedule=schedules[0],
+            parameters={"home": str(home), "paths": incoming},
+            **common,
+        ),
+        "report": flows.report_flow.to_deployment(
+            name=deployment_name("weekly-report", home),
+            description=f"Write the reports of {home} that are due.",
+            schedule=schedules[1],
+            parameters={"home": str(home)},
+            **common,
+        ),
+    }
+
+
+async def run_schedules(home: Path, deployments: Mapping[str, RunnerDeployment]) -> None:
+    """Register the deployments, make good what was missed, and run the schedules until SIGTERM."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    runner = HomeRunner(limit=1, pause_on_shutdown=False, query_seconds=POLL_SECONDS, prefetch_seconds=0)
+    ids = {job: await runner.aadd_deployment(deployment) for job, deployment in deployments.items()}
+    async with get_client() as client:
+        await _make_good(client, ids)
+        if stop.is_set():
+            return
+        running = asyncio.create_task(runner.start())
+        keeping = asyncio.create_task(_keep_schedule(client, home, ids))
+        await asyncio.wait({running, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        keeping.cancel()
+        await _end_runner(runner, running)
+
+
+async def _end_runner(runner: Runner, running: asyncio.Task[None]) -> None:
+    """Take no new run, let the run in work be rolled back, and wait for it."""
+    while not runner.started and not running.done():
+        await asyncio.sleep(0.05)
+    if not running.done():
+        await runner.astop()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+def _runs_of(ids: Mapping[str, UUID], states: list[StateType], until: datetime | None = None) -> FlowRunFilter:
+    return FlowRunFilter(
+        deployment_id=FlowRunFilterDeploymentId(any_=list(ids.values())),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states)),
+        expected_start_time=FlowRunFilterExpectedStartTime(before_=until) if until else None,
+    )
+
+
+async def _make_good(client: PrefectClient, ids: Mapping[str, UUID]) -> None:
+    """End the runs that a killed `serve` left in work, drop missed slots, and run each job once now."""
+    for run in await client.read_flow_runs(flow_run_filter=_runs_of(ids, IN_WORK)):
+        state = Crashed(message="`calfwatch serve` ended while this run was in work; the next one goes on from there")
+        await client.set_flow_run_state(run.id, state, force=True)
+    for run in await _late_runs(client, ids):
+        await _delete_run(client, run)
+    for job in ids.values():
+        await client.create_flow_run_from_deployment(job, tags=[AT_START])
+
+
+async def _late_runs(client: PrefectClient, ids: Mapping[str, UUID]) -> list[FlowRun]:
+    """Return the slots that are over, newest first, and starts that never ran; not what a person asked for."""
+    runs = await client.read_flow_runs(
+        flow_run_filter=_runs_of(ids, [StateType.SCHEDULED], datetime.now(UTC)),
+        sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+    )
+    return [run for run in runs if run.auto_scheduled or AT_START in run.tags]
+
+
+async def _delete_run(client: PrefectClient, run: FlowRun) -> None:
+    with contextlib.suppress(ObjectNotFound):
+        await client.delete_flow_run(run.id)
+
+
+async def _keep_schedule(client: PrefectClient, home: Path, ids: Mapping[str, UUID]) -> None:
+    """Every few seconds, drop slots that were overtaken, and write down the next ones for `status`."""
+    written: dict[str, str] = {}
+    while True:
+        with contextlib.suppress(Exception):  # a server that does not answer is the supervisor's to report
+            await _collapse_late_runs(client, ids)
+            slots = await _next_slots(client, ids)
+            if slots != written:
+                write_json(home / status.SCHEDULE, {"next": slots})
+                written = slots
+        await asyncio.sleep(POLL_SECONDS * 2)
+
+
+async def _collapse_late_runs(client: PrefectClient, ids: Mapping[str, UUID]) -> None:
+    """Keep one waiting run of each job: after a long run, one ingest does the work of all slots that it covered."""
+    kept: set[UUID | None] = set()
+    for run in await _late_runs(client, ids):
+        if run.deployment_id in kept:
+            await _delete_run(client, run)
+        kept.add(run.deployment_id)
+
+
+async def _next_slots(client: PrefectClient, ids: Mapping[str, UUID]) -> dict[str, str]:
+    slots: dict[str, str] = {}
+    for job, identity in ids.items():
+        runs = await client.read_flow_runs(
+            flow_run_filter=_runs_of({job: identity}, [StateType.SCHEDULED]),
+            sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+        )
+        times = [run.expected_start_time for run in runs if run.auto_scheduled and run.expected_start_time]
+        slots |= {job: times[0].astimezone(UTC).isoformat(timespec="seconds")} if times else {}
+    return slots
+
+
+def print_start(home: Path, settings: Settings, crons: tuple[str, str]) -> None:
+    """Say what is served, when, and how to open Prefect's page."""
+    api = os.environ["PREFECT_API_URL"].removesuffix("/api")
+    login = (
+        f", which asks for the line in {home / 'prefect' / 'auth'}" if "PREFECT_API_AUTH_STRING" in os.environ else ""
+    )
+    text = f"ingest at '{crons[0]}', report at '{crons[1]}' ({settings.time_zone}); Prefect's page is {api}{login}"
+    print_line(settings, f"serving   {home}: {text}")
+
+
+def tell_missed_slots(home: Path, settings: Settings) -> None:
+    """Send a notice of the slots that nobody served; they are made good now."""
+    told = read_json(home / status.NAME)
+    missed = status.find_overdue(
+        {"schedule": read_json(home / status.SCHEDULE), "runs": told.get("runs", {}), "in_work": None},
+        datetime.now(UTC),
+    )
+    notices.send_notices(home, settings, notices.overdue_events(missed))
+
+
+def main(arguments: list[str]) -> int:
+    """Run the schedules of a home; return the exit code. Prefect's own words go to the server's log."""
+    home, crons = Path(arguments[0]), (arguments[1], arguments[2])
+    try:
+        settings = load_settings(home)
+        deployments = make_deployments(home, settings, crons)
+        Home(home).make()
+        for folder in settings.incoming:
+            make_folder(str(home / folder))
+    except CalfwatchError as error:
+        print(f"calfwatch: {error}", file=sys.stderr)
+        return error.exit_code
+    with open_log(home) as log:
+        os.dup2(log, 2)
+    end_with_parent()
+    print_start(home, settings, crons)
+    tell_missed_slots(home, settings)
+    asyncio.run(run_schedules(home, deployments))
+    return 0
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stdout.flush()
+    os._exit(code)  # threads of Prefect's may still wait for a server that is gone

@@ -1,0 +1,141 @@
+"""`run --no-server`, the lines of a run, and what the docs and units say to run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipelines.cli.app import main
+from pipelines.intake.lines import find_deliveries
+from pipelines.jobs.incoming import settled_deliveries
+from pipelines.settings import Settings, Source
+
+ROOT = Path(__file__).parents[2]
+HEADER = "report_id,reported_at,pain_score,fever\n"
+TIME = r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d  "
+
+
+def _home(tmp_path: Path, files: int = 1) -> Path:
+    incoming = tmp_path / "home" / "incoming"
+    incoming.mkdir(parents=True)
+    for i in range(files):
+        (incoming / f"{i:03d}.csv").write_text(f"{HEADER}r{i},2026-11-{1 + i % 20:02d},5,no\n")
+    (tmp_path / "home" / "calfwatch.toml").write_text("settle_seconds = 0\n")
+    return tmp_path / "home"
+
+
+def test_a_rejected_file_does_not_stop_the_report_and_the_run_ends_with_3(tmp_path: Path, capsys) -> None:
+    home = _home(tmp_path, 10)
+    (home / "incoming" / "bad.csv").write_text("report_id,fever\n")
+    assert main(["run", "--no-server", "--home", str(home)]) == 3
+    out, err = capsys.readouterr()
+    assert list((home / "reports").glob("2026-W*/internal.html"))
+    assert re.search(r"^11 files: 10 accepted, 0 known already, 1 rejected; .*report 2026-W\d\d written$", out, re.M)
+    assert err.splitlines()[-1] == "calfwatch: 1 of 11 files rejected; the others are done"
+
+
+@pytest.mark.slow
+def test_364_known_files_make_one_line_and_what_is_new_or_wrong_is_told_with_the_time(tmp_path: Path, capsys) -> None:
+    home = _home(tmp_path, 364)
+    command = ["run", "--no-server", "--home", str(home)]
+    assert main(command) == 0
+    capsys.readouterr()
+    assert main(command) == 0
+    out, err = capsys.readouterr()
+    assert (out, err) == (
+        "364 files: 0 accepted, 364 known already, 0 rejected; 0 new records, 0 rows quarantined\n",
+        "",
+    )
+    (home / "incoming" / "new.csv").write_text(f"{HEADER}new,2026-11-01,5,no\n")
+    (home / "incoming" / "bad.csv").write_text("report_id\n")
+    assert main(command) == 3
+    lines = capsys.readouterr().err.splitlines()
+    assert [bool(re.match(rf"{TIME}(accepted|rejected)  ", line)) for line in lines] == [True, True, False]
+
+
+@pytest.mark.parametrize(("flag", "told"), [("-q", ["rejected"]), ("", ["accepted", "rejected"])])
+def test_quiet_tells_what_is_wrong_alone(flag: str, told: list[str], tmp_path: Path, capsys) -> None:
+    home = _home(tmp_path, 2)
+    (home / "incoming" / "001.csv").write_text("report_id\n")
+    assert main(["run", "--no-server", "--home", str(home), *filter(None, [flag])]) == 3
+    assert re.findall(rf"^{TIME}(\w+)  ", capsys.readouterr().err, re.M) == told
+
+
+def test_verbose_tells_of_known_files_too(tmp_path: Path, capsys) -> None:
+    home = _home(tmp_path, 2)
+    for flag in ("-q", "-v"):
+        assert main(["run", "--no-server", "--home", str(home), flag]) == 0
+    assert len(re.findall(rf"^{TIME}known  ", capsys.readouterr().err, re.M)) == 2
+
+
+def test_a_young_file_waits_and_its_sender_s_later_ones_wait_with_it(tmp_path: Path) -> None:
+    one, two = Source("one", patterns=("one*",)), Source("two", patterns=("two*",))
+    settings = Settings(sources=(one, two))
+    ages = {"one_1": 61, "one_2": 59, "one_3": 3600, "two_1": 3600, "two_2": -3600}
+    for name, age in ages.items():
+        (tmp_path / f"{name}.csv").write_text(HEADER)
+        os.utime(tmp_path / f"{name}.csv", (time.time() - age,) * 2)
+
+    def names(seconds: float) -> list[str]:
+        return [delivery.path.stem for delivery in settled_deliveries([str(tmp_path)], settings, None, seconds)]
+
+    assert names(0) == [d.path.stem for d in find_deliveries([str(tmp_path)], settings, None)] == sorted(ages)
+    assert names(0.0001) == sorted(ages), "nothing changed in that moment"
+    assert names(60) == [], "each was written just now, whatever time it was given"
+
+
+def test_the_settings_settle_time_holds_for_the_incoming_folders_alone(tmp_path: Path, capsys) -> None:
+    home = _home(tmp_path)
+    (home / "calfwatch.toml").write_text("settle_seconds = 600\n")
+    assert main(["run", "--no-server", "--home", str(home)]) == 0
+    assert "0 files" in capsys.readouterr().out
+    assert main(["run", "--no-server", "--home", str(home), str(home / "incoming")]) == 0
+    assert "1 file: 1 accepted" in capsys.readouterr().out
+
+
+def _blocks(kind: str) -> list[str]:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    return re.findall(rf"```{kind}\n(.*?)```", text, re.S)
+
+
+def _run_line(line: str, tmp_path: Path, home: Path) -> subprocess.CompletedProcess[str]:
+    """Runs a command of the docs as it stands, with their paths made ours."""
+    line = line.replace("/var/lib/calfwatch", str(home)).replace("/opt/calfwatch/bin", str(Path(sys.executable).parent))
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("CALFWATCH", "PREFECT"))}
+    return subprocess.run(["sh", "-c", line], env=clean, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_the_cron_line_of_the_docs_runs(tmp_path: Path) -> None:
+    home = _home(tmp_path, 10)
+    (line,) = [line for block in _blocks("cron") for line in block.splitlines() if line and not line.startswith("#")]
+    command = line.split(maxsplit=5)[5]
+    done = _run_line(command, tmp_path, home)
+    assert done.returncode == 0, done.stderr
+    assert list((home / "reports").glob("2026-W*/internal.html"))
+
+
+def test_the_systemd_units_are_sound_and_their_commands_run(tmp_path: Path) -> None:
+    home = _home(tmp_path, 10)
+    units = {
+        re.search(r"# (calfwatch\S*)", block)[1]: block.replace("/opt/calfwatch/bin", str(Path(sys.executable).parent))
+        for block in _blocks("ini")
+    }
+    assert set(units) == {"calfwatch.service", "calfwatch-run.service", "calfwatch-run.timer"}
+    for name, text in units.items():
+        (tmp_path / name).write_text(text)
+    if shutil.which("systemd-analyze"):
+        paths = [str(tmp_path / name) for name in units]
+        verified = subprocess.run(["systemd-analyze", "verify", *paths], capture_output=True, text=True, check=False)
+        complaints = [line for line in verified.stderr.splitlines() if "calfwatch" in line]
+        assert (verified.returncode, complaints) == (0, []), verified.stderr
+    command = re.search(r"^ExecStart=(.*)$", units["calfwatch-run.service"], re.M)[1]
+    done = _run_line(command, tmp_path, home)
+    assert done.returncode == 0, done.stderr
+    assert list((home / "reports").glob("2026-W*/internal.html"))

@@ -1,0 +1,111 @@
+"""A real `calfwatch serve` for tests: started, fed, stopped by a signal, and asked what its runs became."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+HEADER = "report_id,reported_at,pain_score,fever\n"
+SLOT_SECONDS = 120  # after which a slot must have run
+START_SECONDS = 240  # on a machine that is busy
+EVERY_MINUTE = "* * * * *"
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without settings of Prefect's or ours."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("CALFWATCH", "PREFECT"))}
+
+
+def wait_until(is_true: Callable[[], bool], seconds: float, what: str) -> None:
+    until = time.monotonic() + seconds
+    while not is_true():
+        if time.monotonic() > until:
+            raise AssertionError(f"not within {seconds:g} s: {what}")
+        time.sleep(0.2)
+
+
+class Serving:
+    """One home and its `serve`; everything it prints goes to `out` and `err` beside the home."""
+
+    def __init__(self, home: Path, *options: str, environment: dict[str, str] | None = None) -> None:
+        self.home, self.options = home, options or ("--ingest-cron", EVERY_MINUTE)
+        self.environment = clean_environment() | (environment or {})
+        self.out, self.err = home.with_name(f"{home.name}.out"), home.with_name(f"{home.name}.err")
+        self.process: subprocess.Popen[bytes] | None = None
+        home.mkdir(parents=True, exist_ok=True)
+        if not (home / "calfwatch.toml").exists():
+            (home / "calfwatch.toml").write_text("settle_seconds = 0\n")
+
+    def start(self) -> None:
+        """Starts, and waits for the line that says so."""
+        command = [sys.executable, "-m", "pipelines", "serve", "--home", str(self.home), *self.options]
+        with open(self.out, "wb") as out, open(self.err, "wb") as err:
+            self.process = subprocess.Popen(command, stdout=out, stderr=err, env=self.environment)
+        wait_until(lambda: "serving" in self.said or self.process.poll() is not None, START_SECONDS, "serving")
+
+    def stop(self, number: int = signal.SIGTERM, seconds: float = 90) -> int:
+        """Sends a signal, and returns the exit code."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(seconds)
+
+    @property
+    def said(self) -> str:
+        return self.out.read_text()
+
+    @property
+    def complained(self) -> str:
+        return self.err.read_text()
+
+    def feed(self, name: str, files: int, rows: int = 20) -> int:
+        """Puts small files into `incoming`, each whole at once; returns how many rows."""
+        incoming = self.home / "incoming"
+        incoming.mkdir(exist_ok=True)
+        for number in range(files):
+            lines = [f"{name}-{number}-{row},2026-11-{1 + row:02d}T08:00:00Z,{row % 11},no\n" for row in range(rows)]
+            part = incoming / f"{name}-{number:03d}.csv.part"
+            part.write_text(HEADER + "".join(lines))
+            part.rename(part.with_suffix(""))
+        return files * rows
+
+    def flow_runs(self, where: str = "TRUE") -> list[tuple[Any, ...]]:
+        """Name, state and whether a schedule made it, of the runs in Prefect's database."""
+        path = self.home / "prefect" / "prefect.db"
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
+            sql = f"SELECT name, state_name, auto_scheduled, expected_start_time FROM flow_run WHERE {where}"
+            return connection.execute(sql).fetchall()
+
+    def await_slot(self, seconds: float = 300) -> None:
+        """Waits for an ingest at a slot of the schedule that lies after now."""
+        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        done = f"auto_scheduled AND name LIKE 'ingest%' AND state_type = 'COMPLETED' AND expected_start_time > '{now}'"
+        wait_until(lambda: bool(self.flow_runs(done)), seconds, "the next slot ran")
+
+    def in_work(self) -> list[tuple[Any, ...]]:
+        return self.flow_runs("state_type IN ('RUNNING', 'PENDING', 'CANCELLING')")
+
+    def records(self) -> tuple[int, int]:
+        """How many records are stored, and how many ids they have."""
+        with contextlib.closing(duckdb.connect(str(self.home / "records.duckdb"), read_only=True)) as connection:
+            row = connection.execute("SELECT count(*), count(DISTINCT report_id) FROM records").fetchone()
+        assert row is not None
+        return row[0], row[1]
+
+    def end(self) -> None:
+        """Ends what a failed test left, by the ids of the processes that were started here."""
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(60)
+            self.process.kill()
