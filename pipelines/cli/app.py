@@ -44,6 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(command(options) or 0)
     except CalfwatchError as error:
         return _told(error)
+    except ValueError as error:
+        from schemas.pack_file import InvalidPack
+
+        if not isinstance(error, InvalidPack):
+            raise
+        return _told(UsageError(str(error)))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
