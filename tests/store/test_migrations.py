@@ -60,7 +60,8 @@ def test_a_migrated_state_is_the_one_that_today_s_code_makes_of_the_same_files(
     migrated, made = content(old.records), content(home.records)
     ((_, action, subject, *_),) = migrated.pop("audit")
     assert (action, subject, made.pop("audit")) == ("migrate", f"schema {SCHEMA_VERSION}", [])
-    made["files"] = [tuple(_as_told_then(cell) for cell in row) for row in made["files"]]
+    if version < 3:
+        made["files"] = [tuple(_as_told_then(cell) for cell in row) for row in made["files"]]
     for name, rows in made.items():
         assert migrated[name] == rows, name
     assert sum(map(len, (made["records"], made["superseded"], made["quarantine"]))) > 60
@@ -87,7 +88,7 @@ def test_every_earlier_pack_is_what_its_name_says() -> None:
             version = place.name.removesuffix(".toml")
             found = earlier_pack(version)
             assert found is not None
-            assert found.version == version
+            assert found.short_version == version
 
 
 def test_a_step_that_fails_leaves_the_old_state_and_its_copy(
