@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from schemas.conditions import condition_problem, is_plain_name
@@ -159,14 +159,16 @@ def _title(row: Any) -> str:
     return str(next(value for key in ("id", "name", "text") if (value := getattr(row, key, ""))))[:60]
 
 
-def sender_words(pack: Pack) -> Iterator[tuple[str, str, str]]:
-    """Yield what senders may write for a yes/no field, in lower case: the word, the field, and where it comes from."""
-    for field in pack.fields:
-        if field.type == "yes_no":
-            yield plain_word(field.name), field.name, "name"
-            yield plain_word(field.label), field.name, "label"
-    for name, words in pack.synonyms.items():
-        yield from ((plain_word(word), name, "synonyms") for word in words)
+def sender_words(pack: Pack) -> dict[str, str]:
+    """Return what senders may write for a yes/no field, as `plain_word` has it, and the field: names, synonyms, labels.
+
+    A label that two fields share, or that is another field's word, means none of them.
+    """
+    words = {plain_word(name): name for name in pack.field_names}
+    words |= {plain_word(word): name for name, said in pack.synonyms.items() for word in said}
+    labels = [(plain_word(field.label), field.name) for field in pack.fields if field.name in pack.field_names]
+    shared = {label for label, name in labels if any(label == other and name != its for other, its in labels)}
+    return {label: name for label, name in labels if label not in shared} | words
 
 
 def plain_word(text: str) -> str:
@@ -176,14 +178,13 @@ def plain_word(text: str) -> str:
 
 def _check_synonyms(pack: Pack, add: Add) -> None:
     meant: dict[str, str] = {"none": "nothing", **dict.fromkeys(UNKNOWN_WORDS, "no answer")}
-    for word, name, origin in sender_words(pack):
+    meant |= {plain_word(name): name for name in pack.field_names}
+    for name, words in pack.synonyms.items():
         if name not in pack.field_names:
             what = f"[synonyms]: '{name}' is not a yes/no field of the pack; allowed: {', '.join(pack.field_names)}"
             add(what, "synonyms", 0, name)
-        elif meant.setdefault(word, name) != name:
-            what = f"'{word}' of '{name}' already means '{meant[word]}'; a word has one meaning"
-            if origin == "synonyms":
-                add(f"[synonyms]: {what}", "synonyms", 0, name)
-            else:
-                place = next(i for i, field in enumerate(pack.fields) if field.name == name)
-                add(f"[[fields]] {name}: {what}", "fields", place, origin)
+            continue
+        for word in map(plain_word, words):
+            if meant.setdefault(word, name) != name:
+                what = f"[synonyms]: '{word}' of '{name}' already means '{meant[word]}'; a word has one meaning"
+                add(what, "synonyms", 0, name)

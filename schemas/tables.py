@@ -39,7 +39,7 @@ class Table:
 def _columns(text: str) -> tuple[Column, ...]:
     """Parses lines of `name TYPE meaning`."""
     rows = (line.strip().split(maxsplit=2) for line in text.strip().splitlines())
-    return tuple(Column(name, kind, meaning) for name, kind, meaning in rows)
+    return tuple(Column(name, kind.replace(",", ", "), meaning) for name, kind, meaning in rows)
 
 
 FILES = Table(

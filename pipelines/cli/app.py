@@ -102,6 +102,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _print_error(UsageError(_usage_text(error)))
     except CalfwatchError as error:
         return _print_error(error)
+    except ValueError as error:
+        from schemas.pack_file import InvalidPack  # schemas know no exit codes
+
+        if not isinstance(error, InvalidPack):
+            raise
+        return _print_error(UsageError(str(error)))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -37,7 +37,7 @@ def _from_1(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
         version VARCHAR, time_zone VARCHAR, week_system VARCHAR)""")
     connection.execute("CREATE TABLE reported_counts (week VARCHAR, week_start DATE, series VARCHAR, reports BIGINT)")
     connection.execute("ALTER TABLE rule_packs ADD COLUMN content VARCHAR")
-    connection.execute("UPDATE rule_packs SET content = ? WHERE rule_pack = ?", [pack.text, pack.version])
+    connection.execute("UPDATE rule_packs SET content = ? WHERE rule_pack = ?", [pack.text, pack.short_version])
 
 
 def _from_2(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:

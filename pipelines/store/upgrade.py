@@ -60,7 +60,7 @@ def _migrate(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settin
 def _pack_of_older_state(connection: duckdb.DuckDBPyConnection, home: Home, found: int, pack: Pack) -> Pack:
     """The pack that tagged an older state: from version 2 on the state keeps its text, before it must be at hand."""
     stored = get_state(connection, "rule_pack")
-    if stored == pack.version:
+    if stored == pack.short_version:
         return pack
     if found > 1:
         return stored_pack(connection, stored)

@@ -8,12 +8,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines.errors import UsageError
 from schemas.conditions import MAX_CONDITION_SIGNS, SQL_WORDS, condition_fields
 from schemas.fields import CONTEXT_NAMES
 from schemas.pack import Pack
-from schemas.pack_checks import RESERVED_NAMES
-from schemas.pack_file import default_pack_path, load_pack, parse_pack
+from schemas.pack_checks import RESERVED_NAMES, sender_words
+from schemas.pack_file import InvalidPack, default_pack_path, load_pack, parse_pack
 from schemas.tables import CALENDAR, FILES, records_table, reports_table, superseded_table
 
 # ------------------------------------------------------------------------- the reading of the article, copied here
@@ -24,7 +23,8 @@ cooler_leg paler_leg pain_after_exertion sensation_loss pain_after_sitting pop_a
 not_improving cramping dehydration skin_break direct_blow overuse visible_veins
 """
 
-TRIAGE = """
+OTHER = "shortness_of_breath or fever or streaks or (redness and calf_swelling) or (redness and skin_break)"
+TRIAGE = f"""
 emergency      | cannot_bear_weight                                          | emergency 1       | stated
 emergency      | redness and calf_swelling and warmth and fever              | emergency 2       | stated
 emergency      | shortness_of_breath and (calf_swelling or leg_swelling)     | emergency 3       | stated
@@ -39,6 +39,7 @@ contact_doctor | worse_despite_self_care                                     | d
 contact_doctor | not_improving                                               | FAQ 2             | stated
 contact_doctor | pain_score >= 7                                             | closing paragraph | inferred
 contact_doctor | duration_days >= 14                                         | closing paragraph | inferred
+contact_doctor | {OTHER} | closing paragraph | inferred
 """
 
 EVIDENCE = """
@@ -46,12 +47,13 @@ injury      | muscle_or_tendon_tear     | pop_at_onset                          
 injury      | contusion_or_laceration   | direct_blow                                              | 3 | stated
 injury      | muscle_cramp              | cramping                                                 | 3 | stated
 injury      | muscle_cramp              | cramping and dehydration                                 | 1 | stated
-injury      | overuse_strain            | overuse                                                  | 2 | stated
+injury      | overuse_strain            | overuse                                                  | 2 | inferred
 infection   | cellulitis                | skin_break and redness                                   | 3 | stated
 infection   | cellulitis                | redness and calf_swelling                                | 3 | stated
 infection   | cellulitis                | fever and (redness or calf_swelling or warmth)           | 3 | inferred
 infection   | cellulitis                | streaks and (tenderness or lump)                         | 3 | inferred
 infection   | cellulitis                | streaks                                                  | 1 | inferred
+infection   | cellulitis                | redness                                                  | 1 | stated
 inflammatory_neurological | nerve_condition | sensation_loss                                       | 3 | inferred
 circulatory | deep_vein_thrombosis      | shortness_of_breath and (calf_swelling or leg_swelling)  | 3 | inferred
 circulatory | deep_vein_thrombosis      | calf_swelling and warmth and tenderness                  | 2 | inferred
@@ -63,6 +65,10 @@ circulatory | peripheral_artery_disease | cooler_leg and paler_leg              
 circulatory | varicose_veins            | visible_veins                                            | 3 | inferred
 """
 
+DANGER = """
+deep_vein_thrombosis cellulitis peripheral_artery_disease nerve_condition muscle_or_tendon_tear varicose_veins
+contusion_or_laceration muscle_cramp overuse_strain
+"""
 CATEGORIES = ("circulatory", "infection", "inflammatory_neurological", "injury")  # most dangerous first
 
 
@@ -94,8 +100,11 @@ def test_the_shipped_evidence_is_that_of_the_reading_in_its_order(pack: Pack) ->
 
 def test_the_shipped_categories_and_causes_stand_in_the_order_that_decides_ties(pack: Pack) -> None:
     assert tuple(category.name for category in pack.categories) == CATEGORIES
-    causes = list(dict.fromkeys((row[1], row[0]) for row in cells(EVIDENCE)))
-    assert [(cause.name, cause.category) for cause in pack.causes] == causes
+    assert [cause.name for cause in pack.causes] == DANGER.split()
+    categories = {row[1]: row[0] for row in cells(EVIDENCE)}
+    assert {cause.name: cause.category for cause in pack.causes} == categories
+    assert sorted(pack.serious_causes) == sorted(DANGER.split()[:4])
+    assert pack.leading_cause == "urgency"
 
 
 def test_the_shipped_rule_ids_say_their_level(pack: Pack) -> None:
@@ -114,7 +123,7 @@ def test_every_cause_has_self_care_and_treatment_guidance(pack: Pack) -> None:
 
 
 def test_the_complications_the_ways_to_prevent_and_the_questions_are_all_there(pack: Pack) -> None:
-    kinds = [entry.kind for entry in pack.guidance if entry.cause == "any"]
+    kinds = [entry.kind for entry in pack.guidance if entry.cause in ("any", "injury")]
     assert [kinds.count(kind) for kind in ("complication", "prevention", "question")] == [6, 8, 2]
 
 
@@ -212,7 +221,7 @@ reference = "Treatments"
 
 def problems(text: str) -> list[str]:
     """What is wrong with a pack, a problem a line."""
-    with pytest.raises(UsageError) as caught:
+    with pytest.raises(InvalidPack) as caught:
         parse_pack(text, "small.toml")
     return str(caught.value).splitlines()
 
@@ -263,7 +272,7 @@ WRONG = {
     "an unknown basis": ('"inferred"', '"guessed"', 2, 0, "eczema_rash_or_itch: basis 'guessed'", "stated, inferred"),
     "an unknown category": ('category = "skin"', 'category = "sin"', 1, 0, "category 'sin' is not one of skin", ""),
     "an unknown cause": ('cause = "eczema"', 'cause = "ezcema"', 2, 0, "eczema_rash: cause 'ezcema'", "eczema"),
-    "guidance for nobody": ('cause = "eczema"', 'cause = "all"', 3, 0, "cause 'all' is not one of eczema, any", ""),
+    "guidance for nobody": ('cause = "eczema"', 'cause = "all"', 3, 0, "'all' is not one of eczema, skin, any", ""),
     "an unknown kind of guidance": ('"self_care"', '"advice"', 1, 0, "kind 'advice' is not one of", "self_care"),
     "an unknown type of field": ('"yes_no"', '"date"', 2, 0, "itch: type 'date' is not one of yes_no", "choice"),
     "a number without its limits": (
@@ -501,7 +510,7 @@ def test_a_pack_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
     path = tmp_path / "my.toml"
     if content:
         path.write_bytes(content)
-    with pytest.raises(UsageError, match=r"rule pack .*my\.toml: cannot be read"):
+    with pytest.raises(InvalidPack, match=r"rule pack .*my\.toml: cannot be read"):
         load_pack(path)
 
 
@@ -512,11 +521,66 @@ def test_a_field_may_not_be_called_as_any_column_that_records_have_or_are_joined
     assert set(CONTEXT_NAMES) <= RESERVED_NAMES
 
 
+# ------------------------------------------------------------------------- words of senders, actions
+
+WORDS = (
+    SMALL
+    + """
+[synonyms]
+rash = ["red skin", "Exanthem"]
+itch = ["pruritus"]
+"""
+)
+
+
+def test_senders_may_write_names_labels_and_synonyms_in_any_case() -> None:
+    words = sender_words(parse_pack(WORDS))
+    assert words == {"rash": "rash", "itch": "itch", "red skin": "rash", "exanthem": "rash", "pruritus": "itch"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("pruritus", "exanthem", "'exanthem' of 'itch' already means 'rash'"),
+        ("pruritus", "Rash", "'rash' of 'itch' already means 'rash'"),
+        ("pruritus", "none", "'none' of 'itch' already means 'nothing'"),
+        ("pruritus", "unknown", "'unknown' of 'itch' already means 'no answer'"),
+        ("itch = [", "itsch = [", "'itsch' is not a yes/no field of the pack; allowed: rash, itch"),
+        ('["pruritus"]', "[1]", "'itch' must be a list of texts"),
+        ('["pruritus"]', '"pruritus"', "must be lines of field = a list of texts"),
+    ],
+)
+def test_a_word_of_two_meanings_or_of_no_field_is_refused_with_its_line(old: str, new: str, message: str) -> None:
+    (problem,) = problems(WORDS.replace(old, new))
+    assert message in problem
+    line = next(i for i, text in enumerate(WORDS.splitlines(), 1) if text.startswith(("itch = [", "[synonyms]")))
+    assert problem.startswith((f"small.toml:{line}: ", f"small.toml:{line + 2}: "))
+
+
+def test_a_label_that_two_fields_share_means_neither() -> None:
+    words = sender_words(parse_pack(SMALL.replace('"Itch"', '"Spots"').replace('"Rash"', '"Spots"')))
+    assert words == {"rash": "rash", "itch": "itch"}
+
+
+def test_a_pack_without_actions_has_those_of_the_levels(pack: Pack) -> None:
+    assert parse_pack(SMALL).action("emergency", "emergency").startswith("Call the emergency number")
+    assert pack.action("unresolved", "emergency").endswith(pack.actions["emergency"])
+
+
+def test_a_pack_that_marks_no_cause_as_serious_shows_home_care_for_none() -> None:
+    assert parse_pack(SMALL).serious_causes == {"eczema"}
+
+
+def test_wrong_keys_do_not_hide_each_other() -> None:
+    text = SMALL.replace('basis = "stated"', 'basis = "guessed"').replace("points = 2", 'points = "2"')
+    assert len(problems(text.replace("number = 1", "nummer = 1"))) == 4
+
+
 # ------------------------------------------------------------------------- the version
 
 
 def test_the_version_is_name_number_and_content() -> None:
-    assert re.fullmatch(r"small-1-[0-9a-f]{8}", parse_pack(SMALL).version)
+    assert re.fullmatch(r"small-1-[0-9a-f]{32}", parse_pack(SMALL).version)
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_every_earlier_pack_is_what_its_name_says() -> None:
             version = place.name.removesuffix(".toml")
             found = earlier_pack(version)
             assert found is not None
-            assert found.version == version
+            assert found.short_version == version
 
 
 def test_a_step_that_fails_leaves_the_old_state_and_its_copy(
