@@ -6,12 +6,14 @@ import os
 import re
 import tomllib
 from dataclasses import asdict, dataclass, field, fields
+from datetime import date
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from pipelines.errors import UsageError
 
+RHYTHMS = ("daily", "weekdays", "weekly", "none")
 SHIPPED_ADAPTERS = ("canonical", "symptom_list", "neiss")
 
 
@@ -20,8 +22,8 @@ class Source:
     """One sender of files.
 
     patterns are shell patterns on the file's name; time_zone is that of times without an offset;
-    unlisted is what `symptom_list` makes of a symptom that is not listed; rhythm weekly makes a week without the
-    source incomplete, rhythm none expects nothing of it.
+    unlisted is what `symptom_list` makes of a symptom that is not listed; rhythm says when something is expected of the
+    source: daily, weekdays, weekly, or none for never; until is its last day (YYYY-MM-DD), if it has stopped.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Source:
     delimiter: str = ","
     unlisted: str = "unknown"
     rhythm: str = "weekly"
+    until: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Settings:
     max_quarantined_share: float = 0.2
     max_expansion: int = 250
     k_anonymity: int = 5
+    min_alarm_count: int = 5
     memory_limit: str = "320MB"
     threads: int = 0
     incoming: tuple[str, ...] = ("incoming",)
@@ -69,6 +73,7 @@ MEANINGS = {
     "max_quarantined_share": "a file with a larger share of bad rows is rejected whole",
     "max_expansion": "a compressed file may unpack to at most this many times its size (and 64 MB)",
     "k_anonymity": "`status` counts the records in groups of region, age band, sex and week smaller than this",
+    "min_alarm_count": "an alarm needs at least so many reports",
     "memory_limit": "memory DuckDB may use before it goes to disk",
     "threads": "threads for reading and for DuckDB; 0 is one per core",
     "incoming": "what `run` without paths ingests: files, folders or globs, relative to the home",
@@ -155,12 +160,16 @@ def _check_source(source: Source, names: list[str], path: Path) -> None:
         raise UsageError(f"{path}: source '{source.name}': delimiter must be one character, such as ; or a tab")
     if source.unlisted not in ("no", "unknown"):
         raise UsageError(f"{path}: source '{source.name}': unlisted must be no or unknown")
-    if source.rhythm not in ("weekly", "none"):
-        raise UsageError(f"{path}: source '{source.name}': rhythm must be weekly or none")
+    if source.rhythm not in RHYTHMS:
+        raise UsageError(f"{path}: source '{source.name}': rhythm must be one of {', '.join(RHYTHMS)}")
+    try:
+        date.fromisoformat(source.until or "2026-01-01")
+    except ValueError as error:
+        raise UsageError(f"{path}: source '{source.name}': until must be a day such as 2026-11-22") from error
 
 
 def _check_numbers(settings: Settings, path: Path) -> None:
-    for key in ("threads", "retries"):
+    for key in ("threads", "retries", "min_alarm_count"):
         if getattr(settings, key) < 0:
             raise UsageError(f"{path}: {key} must be 0 or more")
     if not re.fullmatch(r"[0-9]+(\.[0-9]+)? ?([KMGT]i?B|%)", settings.memory_limit):

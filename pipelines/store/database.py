@@ -456,7 +456,7 @@ def reports_sql(pack: Pack, relation: str) -> str:
   ({sql_list(categories)})[likely_cause + 1] AS cause_category,
   CASE WHEN likely_cause > 0 THEN ({sql_list(tuple(c.name for c in pack.causes))})[likely_cause] END AS likely_cause,
   {{{scores}}} AS cause_scores,
-  files.rule_pack, files.file_id, line_number::BIGINT AS line_number, packed.source
+  files.rule_pack, files.file_id, line_number::BIGINT AS line_number, packed.source, first_delivery_no
 FROM {relation} AS packed JOIN files USING (delivery_no)"""
 
 

@@ -11,6 +11,7 @@ import duckdb
 
 from pipelines.statements import first_row
 from pipelines.store import audit
+from pipelines.store.clocks import add_clocks_and_signals
 from schemas.pack import Pack
 
 Step = Callable[[duckdb.DuckDBPyConnection, Pack], None]
@@ -41,7 +42,12 @@ def _from_2(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
     connection.execute("ALTER TABLE daily_fields ADD COLUMN settles BIGINT")
 
 
-STEPS: Mapping[int, Step] = {1: _from_1, 2: _from_2}
+def _from_3(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
+    """Everything that version 4 adds, each part in a function of its own."""
+    add_clocks_and_signals(connection)
+
+
+STEPS: Mapping[int, Step] = {1: _from_1, 2: _from_2, 3: _from_3}
 
 
 def schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
