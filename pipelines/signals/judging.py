@@ -63,6 +63,9 @@ class Compared:
     marks: NDArray[np.uint64]
 
 
+Block = dict[str, Any]  # column -> values of the rows of one week and method; a single value stands for all of them
+
+
 def judge_weeks(weeks: SeriesWeeks, fits: Fits, least: int) -> tuple[pd.DataFrame, Fits]:
     """Return the rows of `weekly_signals`, and the fits that they needed; `fits` are those that were made before."""
     senders, observed = compare_weeks(weeks.history)
@@ -71,36 +74,64 @@ def judge_weeks(weeks: SeriesWeeks, fits: Fits, least: int) -> tuple[pd.DataFram
     observed = np.where(has_senders[:, None], observed, reports)
     compared = Compared(senders, observed, reports, fingerprints(weeks.history.counts))
     laws = {method: ears_law(weeks.history, senders, observed, gap) for method, gap in GAPS.items()}
-    parts, used = [], Fits()
+    blocks, used = [], Fits()
     for place in weeks.covered:
-        if place not in weeks.running and (found := _by_farrington(weeks, compared, place, fits, used)):
-            parts.append(_farrington_rows(weeks, compared, place, found, laws, least))
+        found = None if place in weeks.running else _by_farrington(weeks, compared, place, fits, used)
+        stands = same_reports(compared.marks[place], weeks.series)
+        if found is None:
+            judged = _ears_blocks(weeks, compared, place, laws, stands)
         else:
-            parts.append(_ears_rows(weeks, compared, place, laws, least))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(), used
+            judged = [_farrington_block(compared.observed[place], found, stands)]
+        common = _common(weeks, compared, place) | {"trend": _trend(weeks, compared, place, laws)}
+        blocks += _finished([common | block for block in judged], weeks, stands, least)
+    return _frame(blocks, len(weeks.series)), used
+
+
+def _frame(blocks: list[Block], each: int) -> pd.DataFrame:
+    """Return the blocks as rows; blocks are of `each` rows."""
+    if not blocks:
+        return pd.DataFrame()
+    columns = {name: [_spread(block[name], each) for block in blocks] for name in blocks[0]}
+    return pd.DataFrame({name: np.concatenate(parts) for name, parts in columns.items()}).astype({"rank": "Int32"})
+
+
+def _spread(values: Any, each: int) -> NDArray[Any]:
+    if isinstance(values, np.ndarray):
+        return values
+    found = np.empty(each, dtype=object)
+    found[:] = values
+    return found
 
 
 # EARS
 
 
-def _ears_rows(weeks: SeriesWeeks, compared: Compared, place: int, laws: dict[str, Law], least: int) -> pd.DataFrame:
+def _ears_blocks(
+    weeks: SeriesWeeks, compared: Compared, place: int, laws: dict[str, Law], stands: NDArray[np.int64]
+) -> list[Block]:
     """Return the rows of one week by C1 and C2."""
-    stands = same_reports(compared.marks[place], weeks.series)
-    observed = compared.observed[place]
     why = _reason(weeks, compared, place)
-    p_values = np.stack([law.p_value[place] for law in laws.values()])
-    alarms = ears_alarms(p_values, weeks.series, stands)
-    parts = []
-    for row, (method, law) in enumerate(laws.items()):
-        judged = {"expected": law.mean, "lower": law.lower, "upper": law.upper, "p_value": law.p_value}
-        columns = {name: values[place] for name, values in judged.items()}
-        reason = [why or (SHORT_HISTORY if unknown else None) for unknown in np.isnan(columns["expected"])]
-        parts.append(
-            _frame(weeks, compared, place, method, columns)
-            | {"primary": row == 0, "reason": reason, "alarm": alarms[row] & (observed > columns["upper"])}
-        )
-    rows = pd.concat([pd.DataFrame(part) for part in parts], ignore_index=True)
-    return _finished(rows, weeks, stands, _trend(weeks, compared, place, laws), least)
+    alarms = ears_alarms(np.stack([law.p_value[place] for law in laws.values()]), weeks.series, stands)
+    return [
+        {
+            "method": method,
+            "primary": row == 0,
+            "expected": law.mean[place],
+            "lower": law.lower[place],
+            "upper": law.upper[place],
+            "p_value": law.p_value[place],
+            "reason": why or _reasons(np.isnan(law.mean[place]), np.zeros(len(stands), dtype=bool)),
+            "alarm": alarms[row],
+        }
+        for row, (method, law) in enumerate(laws.items())
+    ]
+
+
+def _reasons(unknown: Flags, few: Flags) -> list[str | None]:
+    """Return why single series cannot be judged."""
+    return [
+        (FEW_CASES if is_few else SHORT_HISTORY) if lacks else None for lacks, is_few in zip(unknown, few, strict=True)
+    ]
 
 
 def _reason(weeks: SeriesWeeks, compared: Compared, place: int) -> str | None:
@@ -165,28 +196,26 @@ def _whole_years(starts: pd.DatetimeIndex, known: Flags, place: int) -> int:
     return MOST_YEARS
 
 
-def _farrington_rows(
-    weeks: SeriesWeeks, compared: Compared, place: int, found: _Fitted, laws: dict[str, Law], least: int
-) -> pd.DataFrame:
-    observed, variance = compared.observed[place], found.expected * found.phi
-    stands = same_reports(compared.marks[place], weeks.series)
+def _farrington_block(observed: Floats, found: _Fitted, stands: NDArray[np.int64]) -> Block:
+    """Return the rows of one week by Farrington flexible."""
+    variance = found.expected * found.phi
     p_value = upper_tail(observed, found.expected, variance)
-    upper = quantiles(UPPER, found.expected, variance)
-    columns = {"expected": found.expected, "lower": quantiles(LOWER, found.expected, variance), "upper": upper}
-    missing = [FEW_CASES if is_few else SHORT_HISTORY for is_few in found.few]
-    reason = [why if unknown else None for why, unknown in zip(missing, np.isnan(found.expected), strict=True)]
-    alarm = farrington_alarms(p_value, stands) & (observed > upper)
-    rows = _frame(weeks, compared, place, f"{FARRINGTON}, b={found.years}", columns | {"p_value": p_value})
-    rows |= {"primary": True, "reason": reason, "alarm": alarm}
-    return _finished(pd.DataFrame(rows), weeks, stands, _trend(weeks, compared, place, laws), least)
+    return {
+        "method": f"{FARRINGTON}, b={found.years}",
+        "primary": True,
+        "expected": found.expected,
+        "lower": quantiles(LOWER, found.expected, variance),
+        "upper": quantiles(UPPER, found.expected, variance),
+        "p_value": p_value,
+        "reason": _reasons(np.isnan(found.expected), found.few),
+        "alarm": farrington_alarms(p_value, stands),
+    }
 
 
 # What both have in common
 
 
-def _frame(
-    weeks: SeriesWeeks, compared: Compared, place: int, method: str, columns: dict[str, Floats]
-) -> dict[str, Any]:
+def _common(weeks: SeriesWeeks, compared: Compared, place: int) -> Block:
     senders = compared.senders[place]
     chosen = {weeks.senders[column] for column in np.flatnonzero(senders)}
     return {
@@ -195,54 +224,55 @@ def _frame(
         "series": weeks.series,
         "observed": compared.observed[place].astype(np.int64),
         "reports": compared.reports[place].astype(np.int64),
-        "method": method,
         "sources": int(senders.sum()),
         "left_out": ", ".join(name for name in weeks.expected[place] if name not in chosen),
-        **columns,
     }
 
 
-def _trend(weeks: SeriesWeeks, compared: Compared, place: int, laws: dict[str, Law]) -> list[str | None]:
+def _trend(weeks: SeriesWeeks, compared: Compared, place: int, laws: dict[str, Law]) -> list[str] | None:
     """Return each series' trend over the last four weeks of the same senders; None where they cannot be compared."""
     places = np.arange(place - TREND_WEEKS + 1, place + 1)
     if place in weeks.running or places[0] < 0 or not compared.senders[place].any():
-        return [None] * len(weeks.series)
+        return None
     counts = filled_counts(weeks.history, compared.senders[place], place, places)
-    if counts is None:
-        return [None] * len(weeks.series)
-    return list(trends(counts, next(iter(laws.values())).phi[place]))
+    return None if counts is None else trends(counts, next(iter(laws.values())).phi[place])
 
 
-def _finished(
-    rows: pd.DataFrame, weeks: SeriesWeeks, stands: NDArray[np.int64], trend: list[str | None], least: int
-) -> pd.DataFrame:
-    """Add status, rank, level and trend; take away the ranges of what was not judged."""
-    copies = len(rows) // len(weeks.series)
-    judged = rows["reason"].isna().to_numpy(bool)
-    above = (rows["observed"] > rows["upper"]).to_numpy(bool)
-    alarm = rows["alarm"].to_numpy(bool) & judged & (rows["observed"] >= least).to_numpy(bool)
-    for row in np.flatnonzero(judged & above & np.tile(stands != np.arange(len(stands)), copies)):
-        rows.loc[row, "reason"] = f"same reports as {weeks.series[stands[row % len(stands)]]}"
-    rows["status"] = np.select([~judged, alarm], ["not_evaluable", "alarm"], "none")
-    rows.loc[~judged, ["expected", "lower", "upper", "p_value"]] = np.nan
-    rows["level"] = _levels(rows, judged, above)
-    rows["trend"] = trend * copies
-    rows["rank"] = _ranks(rows, alarm)
-    return rows.drop(columns="alarm")
+def _finished(blocks: list[Block], weeks: SeriesWeeks, stands: NDArray[np.int64], least: int) -> list[Block]:
+    """Add status, level and rank to the rows of one week; take away the ranges of what was not judged."""
+    copies = stands != np.arange(len(stands))
+    for block in blocks:
+        reasons = _spread(block["reason"], len(stands))
+        judged = np.array([reason is None for reason in reasons], dtype=bool)
+        for name in ("expected", "lower", "upper", "p_value"):
+            block[name] = np.where(judged, block[name], np.nan)
+        above = judged & (block["observed"] > block["upper"])
+        block["alarm"] = block["alarm"] & above & (block["observed"] >= least)
+        for column in np.flatnonzero(above & copies):
+            reasons[column] = f"same reports as {weeks.series[stands[column]]}"
+        block["reason"] = reasons
+        block["status"] = np.select([~judged, block["alarm"]], ["not_evaluable", "alarm"], "none").astype(object)
+        block["level"] = _levels(block, judged, above) if block["primary"] else None
+    return _ranked(blocks, weeks.series)
 
 
-def _levels(rows: pd.DataFrame, judged: Flags, above: Flags) -> list[str | None]:
-    """Return below, within or above the range; None for what was not judged, and for rows that are not primary."""
-    shown = judged & rows["primary"].to_numpy(bool)
-    below = (rows["observed"] < rows["lower"]).to_numpy(bool)
-    found = np.select([above, below], ["above", "below"], "within").tolist()
-    return [level if is_shown else None for level, is_shown in zip(found, shown, strict=True)]
+def _levels(block: Block, judged: Flags, above: Flags) -> NDArray[Any]:
+    """Return below, within or above the range; None for what was not judged."""
+    found = np.select([above, block["observed"] < block["lower"]], ["above", "below"], "within").astype(object)
+    found[~judged] = None
+    return found
 
 
-def _ranks(rows: pd.DataFrame, alarm: Flags) -> pd.Series:
-    """Return the order of the week's alarms by p-value, then by excess."""
-    raised = rows[alarm].assign(excess=rows["expected"] - rows["observed"])
-    order = raised.sort_values(["p_value", "excess", "series", "method"]).index
-    ranks = pd.Series(pd.NA, index=rows.index, dtype="Int32")
-    ranks[order] = range(1, len(order) + 1)
-    return ranks
+def _ranked(blocks: list[Block], series: list[str]) -> list[Block]:
+    """Add the order of the week's alarms, by p-value, then by excess."""
+    raised = [
+        (block["p_value"][column], block["expected"][column] - block["observed"][column], series[column], row, column)
+        for row, block in enumerate(blocks)
+        for column in np.flatnonzero(block["alarm"])
+    ]
+    for block in blocks:
+        block["rank"] = np.full(len(series), None, dtype=object)
+        del block["alarm"]
+    for rank, (*_, row, column) in enumerate(sorted(raised), 1):
+        blocks[row]["rank"][column] = rank
+    return blocks
