@@ -369,7 +369,7 @@ WEEKLY_SIGNAL_TABLES = (
         lower DOUBLE 0.025 quantile of the law that gives the p-value
         upper DOUBLE 0.975 quantile of that law; a count above it has a p-value of at most 0.025
         method VARCHAR the statistical method: EARS C1, EARS C2, or Farrington flexible with its years b
-        primary BOOLEAN whether level and trend are read from this row: one method for each week and series
+        is_primary BOOLEAN whether level and trend are read from this row: one method for each week and series
         status VARCHAR alarm, none or not_evaluable
         reason VARCHAR why it cannot be judged, or which series it repeats report for report
         p_value DOUBLE probability of such a count or a higher one

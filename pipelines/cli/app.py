@@ -88,6 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
     _retag(commands)
     _quarantine(commands)
     _withdraw(commands)
+    _alarm(commands)
     _safety(commands)
     _add(commands, "status", "what is stored, what was rejected; exit code 7 where something needs attention")
     _add(commands, "config", "every setting, its value and where it came from")
@@ -210,6 +211,26 @@ def _withdraw(commands: argparse._SubParsersAction) -> None:  # type: ignore[typ
     parser.add_argument("--csv", action="append", metavar="PATH", help="where later files that must be read again lie")
     parser.add_argument("--undo", action="store_true", help="let a withdrawn file be taken in at its next delivery")
     _waits(parser)
+
+
+def _alarm(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
+    text = "what was found out about an alarm: `list` them, `note`, `close` or `reopen` one"
+    parser = commands.add_parser("alarm", help=text, description=text, epilog=NOTICE)
+    actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action")
+    listed = _add(actions, "list", "alarms that go on, with the latest note on each")
+    listed.add_argument("--all", action="store_true", help="those that are over too")
+    for action, what in (
+        ("note", "note something on an alarm"),
+        ("close", "close an alarm that was looked into; it rises again at twice its count"),
+        ("reopen", "show a closed alarm among the others again"),
+    ):
+        each = _add(actions, action, what)
+        each.add_argument("series", metavar="SERIES", help="as in `alarm list`, such as triage_level=emergency")
+        each.add_argument("text", metavar="TEXT", nargs="?" if action == "reopen" else None, default="")
+        each.add_argument("--week", metavar="WEEK", help="a week of the alarm (else the latest alarm of the series)")
+        _waits(each)
+    for each in actions.choices.values():
+        each.set_defaults(function="alarm")
 
 
 def _safety(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]

@@ -298,6 +298,23 @@ def withdraw(options: argparse.Namespace) -> int:
     return 0
 
 
+def alarm(options: argparse.Namespace) -> int:
+    """Lists alarms, or keeps what was found out about one."""
+    from pipelines.cli.output import text_table
+    from pipelines.jobs.alarms import Finding, keep_finding, list_alarms
+    from pipelines.store.database import Home
+
+    home = Home(_existing_home(options.home))
+    if options.action == "list":
+        rows = list_alarms(home, options.all)
+        none = "no alarm was ever raised" if options.all else "no alarm goes on; `--all` lists those that are over"
+        print(text_table(list(rows[0]), [list(row.values()) for row in rows]) if rows else none)
+        return 0
+    finding = Finding(options.action, options.series, options.text, options.week)
+    print(keep_finding(home, load_settings(home.path), finding, options.wait))
+    return 0
+
+
 def check(options: argparse.Namespace) -> int:
     """Whether the stored state can be trusted."""
     from pipelines.jobs.check import check as look

@@ -115,7 +115,7 @@ def _ears_blocks(
     return [
         {
             "method": method,
-            "primary": row == 0,
+            "is_primary": row == 0,
             "expected": law.mean[place],
             "lower": law.lower[place],
             "upper": law.upper[place],
@@ -202,7 +202,7 @@ def _farrington_block(observed: Floats, found: _Fitted, stands: NDArray[np.int64
     p_value = upper_tail(observed, found.expected, variance)
     return {
         "method": f"{FARRINGTON}, b={found.years}",
-        "primary": True,
+        "is_primary": True,
         "expected": found.expected,
         "lower": quantiles(LOWER, found.expected, variance),
         "upper": quantiles(UPPER, found.expected, variance),
@@ -252,7 +252,7 @@ def _finished(blocks: list[Block], weeks: SeriesWeeks, stands: NDArray[np.int64]
             reasons[column] = f"same reports as {weeks.series[stands[column]]}"
         block["reason"] = reasons
         block["status"] = np.select([~judged, block["alarm"]], ["not_evaluable", "alarm"], "none").astype(object)
-        block["level"] = _levels(block, judged, above) if block["primary"] else None
+        block["level"] = _levels(block, judged, above) if block["is_primary"] else None
     return _ranked(blocks, weeks.series)
 
 

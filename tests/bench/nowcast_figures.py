@@ -80,7 +80,9 @@ def trend_table(rng: np.random.Generator, drawn: int) -> str:
             mean = np.linspace(start, end, 4)[:, None] * np.ones(drawn)
             counts = rng.poisson(mean) if phi == 1 else rng.negative_binomial(mean / (phi - 1), 1 / phi)
             called = np.array(trends(counts.astype(float), np.full(drawn, phi)))
-            lines.append(f"| {start} | {end} | {phi:g} | {(called == RISING).mean():.2f} | {(called != STEADY).mean():.2f} |")
+            lines.append(
+                f"| {start} | {end} | {phi:g} | {(called == RISING).mean():.2f} | {(called != STEADY).mean():.2f} |"
+            )
     return "\n".join(lines)
 
 

@@ -69,7 +69,7 @@ def silent_sender() -> str:
     history, labels = History(counts, whole, 0), [str(start) for start in starts]
     weeks = SeriesWeeks(starts, labels, names, history, list(range(20)), frozenset(), [["a", "b"]] * 20, ["a", "b"])
     rows, _ = judge_weeks(weeks, {}, 5)
-    last = rows[(rows["week"] == labels[-1]) & rows["primary"]]
+    last = rows[(rows["week"] == labels[-1]) & rows["is_primary"]]
     lines = ["| series | observed | expected | upper | status | left out |", "|---|---|---|---|---|---|"]
     for row in last.itertuples():
         lines.append(
