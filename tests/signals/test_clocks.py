@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as rules_of_search
 from hypothesis import strategies as st
 
+from pipelines.statements import statement
 from pipelines.store import clocks
 from pipelines.store.clocks import period_days, period_text
-from pipelines.statements import statement
 from tests.support.histories import Store, empty_store
 
 DAY = date(2026, 3, 2)
@@ -59,7 +59,7 @@ def test_one_row_of_another_century_is_no_time_of_the_sender(store: Store) -> No
 
 @pytest.mark.parametrize(("gap", "stray", "clock"), [(91, 2, 97), (92, 2, 6), (92, 3, 98)])
 def test_few_rows_parted_by_more_than_13_weeks_are_implausible(store: Store, gap: int, stray: int, clock: int) -> None:
-    assert sent(store, {day: 10 for day in range(7)}, {6 + gap: stray})[-1] == clock
+    assert sent(store, dict.fromkeys(range(7), 10), {6 + gap: stray})[-1] == clock
 
 
 def test_a_sender_with_a_report_now_and_then_has_only_plausible_ones(store: Store) -> None:
@@ -155,7 +155,7 @@ def test_clocks_equal_the_slow_account(deliveries: Delivered) -> None:
 
 
 def test_implausible_days_open_no_weeks(store: Store) -> None:
-    sent(store, {day: 10 for day in range(14)}, {13_000: 1}, {-15_000: 1})
+    sent(store, dict.fromkeys(range(14), 10), {13_000: 1}, {-15_000: 1})
     sql = statement("store", "plausible_days")
     assert store.ask(f"SELECT count(*) FILTER (is_plausible), count(*) FROM ({sql})") == [(14, 16)]
     clocks.update_clocks(store.connection)
