@@ -65,10 +65,14 @@ class SenderWeek:
 
 @dataclass
 class _History:
-    """What a sender did so far: the places of its weeks that count for `usual`, and its runs."""
+    """What a sender did so far: the places of its weeks that count for `usual`, those of whole ones, and its runs.
+
+    The law of its counts is that of the whole weeks: one partial week among them would make another one look usual.
+    """
 
     first: int | None = None
     places: list[int] = field(default_factory=list)
+    whole: list[int] = field(default_factory=list)
     partial: int = 0
     missing: int = 0
 
@@ -106,6 +110,8 @@ def _week(
         rows.append(_row(sender, history, place, state))
         if state in (REPORTED, PARTIAL):
             history.places.append(place)
+        if state == REPORTED:
+            history.whole.append(place)
     return rows
 
 
@@ -130,6 +136,7 @@ def _state(sender: Sender, history: _History, place: int, start: date) -> str:
         return REPORTED
     if history.partial >= NEW_LEVEL:  # so much is usual from now on
         history.places = history.places[-NEW_LEVEL:]
+        history.whole = list(history.places)
     is_part = _is_below_usual(sender, history, place) or _lacks_a_day(sender, history, place, start)
     return PARTIAL if is_part else REPORTED
 
@@ -154,7 +161,7 @@ def _is_below_usual(sender: Sender, history: _History, place: int) -> bool:
     usual, count = _usual(sender, history), int(sender.counts[place])
     if usual is None or count >= usual / 2:
         return False
-    return count < _low_quantile(sender.counts[history.places[-USUAL_WEEKS:]])
+    return len(history.whole) > 1 and count < _low_quantile(sender.counts[history.whole[-USUAL_WEEKS:]])
 
 
 def _low_quantile(counts: NDArray[np.int64]) -> float:
