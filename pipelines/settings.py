@@ -10,6 +10,7 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, get_type_hints
 from zoneinfo import ZoneInfo
@@ -52,6 +53,14 @@ def is_memory_size(text: str) -> bool:
     return re.fullmatch(r"[0-9]+(\.[0-9]+)? ?([KMGT]i?B|%)", text) is not None
 
 
+def is_day(text: str) -> bool:
+    """Whether a text is a day as YYYY-MM-DD."""
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
 def one_of(*words: str) -> Allowed:
     """Return the rule that a value is one of these words."""
     return Allowed(" or ".join(words), words.__contains__)
@@ -65,6 +74,9 @@ MEMORY_SIZE = Allowed("a size, such as 512MB", is_memory_size)
 CRON = Allowed("five words of cron, such as 15 * * * *", lambda text: len(text.split()) == 5)
 ONE_SIGN = Allowed("one character, such as ; or a tab", lambda text: len(text) == 1 and text not in '"\r\n')
 HIDEABLE = Allowed("7, 12, 17 or a further step of 5", lambda count: count >= 7 and count % 5 == 2)
+RHYTHMS = ("daily", "weekdays", "weekly", "none")
+RHYTHM = one_of(*RHYTHMS)
+LAST_DAY = Allowed("empty, or a day such as 2026-11-22", lambda text: not text or is_day(text))
 NOT_EMPTY = Allowed("a text that is not empty", bool)
 
 
@@ -82,7 +94,8 @@ class Source:
     unlisted: Annotated[str, "symptom_list: what a symptom that is not listed means", one_of("no", "unknown")] = (
         "unknown"
     )
-    rhythm: Annotated[str, "weekly: a week without a file is incomplete", one_of("weekly", "none")] = "weekly"
+    rhythm: Annotated[str, "when something is expected of it", RHYTHM] = "weekly"
+    until: Annotated[str, "the last day of a sender that has stopped", LAST_DAY] = ""
 
 
 @dataclass(frozen=True)
@@ -109,6 +122,7 @@ class Settings:
     k_anonymity: Annotated[
         int, "`status` counts the records in groups of region, age band, sex and week smaller than this", POSITIVE
     ] = 5
+    min_alarm_count: Annotated[int, "an alarm needs at least so many reports", NOT_NEGATIVE] = 5
     memory_limit: Annotated[str, "memory DuckDB may use before it goes to disk", MEMORY_SIZE] = "320MB"
     threads: Annotated[int, "threads for reading and for DuckDB; 0 is one per core", NOT_NEGATIVE] = 0
     incoming: Annotated[

@@ -64,6 +64,8 @@ FILES = Table(
         ingested_at TIMESTAMPTZ when the file was stored or rejected
         run_id VARCHAR the run that did it
         tried_with VARCHAR fingerprint of settings, adapter and version; a rejected file is tried again when it changes
+        period VARCHAR the days that the file's name says it is about: 2026-11-22 or 2026-11-16/2026-11-22; NULL if none
+        clock DATE the sender's time after this delivery: the latest day that it and the deliveries before it reached
     """),
 )
 
@@ -91,12 +93,18 @@ _RECORDS = _columns("""
     line_number UINTEGER physical line in that file, the header being line 1
 """)
 
+# last of all, so that an older state gets it by ALTER TABLE and no table is written again
+FIRST_DELIVERY = _columns(
+    "first_delivery_no INTEGER the delivery that first brought this report_id; a correction keeps it"
+)
+
 
 def records_table(pack: Pack, name: str = "records") -> Table:
     """The stored records; the pack's numbers and choices have a column each."""
     numbers = tuple(Column(field, "USMALLINT", "number, NULL where unknown") for field in pack.own_numbers)
     choices = tuple(Column(field, "UTINYINT", "0 unknown, else place in the list of values") for field in pack.choices)
-    return Table(name, "one accepted record, packed; read the view reports instead", _RECORDS + numbers + choices)
+    columns = _RECORDS + numbers + choices + FIRST_DELIVERY
+    return Table(name, "one accepted record, packed; read the view reports instead", columns)
 
 
 def packed_columns() -> tuple[Column, ...]:
@@ -130,7 +138,7 @@ def reports_table(pack: Pack) -> Table:
         Column(f.name, pack.sql_type(f.name), f"{f.meaning}{_domain(f)} NULL is unknown. Article: {f.reference}.")
         for f in pack.fields
     )
-    return Table("reports", "one accepted record and its tags", context + answers + TAG_MEANINGS)
+    return Table("reports", "one accepted record and its tags", context + answers + TAG_MEANINGS + FIRST_DELIVERY)
 
 
 def _domain(field: Field) -> str:
@@ -144,7 +152,7 @@ def _domain(field: Field) -> str:
 
 def superseded_table(pack: Pack) -> Table:
     """Records that a later delivery replaced, as they were."""
-    columns = reports_table(pack).columns + superseded_columns()
+    columns = reports_table(pack).columns[: -len(FIRST_DELIVERY)] + superseded_columns() + FIRST_DELIVERY
     return Table("superseded", "one record that a later delivery replaced", columns)
 
 
@@ -215,21 +223,32 @@ DAILY_FIELDS = Table(
         settles BIGINT those of these that lack no other answer: this one settles each of them, whatever it is
     """),
 )
-DAILY_DELAYS = Table(
-    "daily_delays",
-    "one day, source and delay",
+DAILY_ARRIVALS = Table(
+    "daily_arrivals",
+    "one day, source, level and delivery that first brought reports of them",
     _columns("""
         report_date DATE day in the reporting time zone
         source VARCHAR the sender
-        delay_days INTEGER days from the report to the last report of the file that brought it
+        triage_level VARCHAR the level tagged
+        first_delivery_no INTEGER the delivery that first brought the reports
         reports BIGINT number of records
     """),
 )
-DAILY_TABLES = (DAILY_SUMMARY, DAILY_RULES, DAILY_FIELDS, DAILY_DELAYS)
+DAILY_TABLES = (DAILY_SUMMARY, DAILY_RULES, DAILY_FIELDS, DAILY_ARRIVALS)
+
+DELIVERY_DAYS = Table(
+    "delivery_days",
+    "one delivery and day that it brought new or changed reports of",
+    _columns("""
+        delivery_no INTEGER the delivery
+        report_date DATE day in the reporting time zone
+        reports BIGINT rows that became a record, whether it was replaced later or not
+    """),
+)
 
 CALENDAR = Table(
     "calendar",
-    "one day of a covered week: a week that the date range of an accepted file meets",
+    "one day of a covered week: a week of which some source reported, or said that there was nothing to report",
     _columns("""
         report_date DATE the day
         week VARCHAR its week, such as 2026-W47 (ISO) or 2026-MW47 (MMWR)
@@ -300,7 +319,7 @@ AUDIT = Table(
     "one deed that changed what was stored before: a withdrawn file, a retagged history, a migration",
     _columns("""
         happened_at TIMESTAMPTZ when
-        action VARCHAR withdraw, retag, restore or migrate
+        action VARCHAR withdraw, retag, restore, migrate or alarm
         subject VARCHAR what it was done to: a file_id, a rule pack, a schema version
         detail VARCHAR what changed, in words and counts
         who VARCHAR the user account that ran the command
@@ -388,6 +407,61 @@ def _weekly(name: str, grain: str, *parts: str) -> Table:
     return Table(name, f"one covered week{grain}", _columns("\n".join((_WEEK.strip(), *(p.strip() for p in parts)))))
 
 
+WEEKLY_SIGNAL_TABLES = (
+    _weekly(
+        "weekly_sources",
+        " or one that has none of its reports, and source",
+        """
+        source VARCHAR the sender
+        state VARCHAR reported, zero, partial, missing, silent (missing for more than eight weeks) or not_expected
+        reports BIGINT number of its records
+        usual DOUBLE median of its last eight weeks that it reported, whole or in part; NULL before it has three
+        joined BOOLEAN whether the week is one of its first eight
+        rhythm VARCHAR daily, weekdays, weekly, or none: nothing is expected of it
+        """,
+    ),
+    _weekly(
+        "weekly_signals",
+        ", series and method",
+        """
+        series VARCHAR what is counted, such as triage_level=emergency
+        observed BIGINT the week's count of the senders that can be compared; of all senders if none can
+        reports BIGINT the week's count of all senders
+        expected DOUBLE the count that the history lets expect
+        lower DOUBLE 0.025 quantile of the law that gives the p-value
+        upper DOUBLE 0.975 quantile of that law; a count above it has a p-value of at most 0.025
+        method VARCHAR the statistical method: EARS C1, EARS C2, or Farrington flexible with its years b
+        is_primary BOOLEAN whether level and trend are read from this row: one method for each week and series
+        status VARCHAR alarm, none or not_evaluable
+        reason VARCHAR why it cannot be judged, or which series it repeats report for report
+        p_value DOUBLE probability of such a count or a higher one
+        rank INTEGER order of strength among the week's alarms
+        level VARCHAR below, within or above the range of the primary row; NULL if it was not judged
+        trend VARCHAR rising, falling or steady over four weeks, of the same senders; NULL if they cannot be compared
+        sources INTEGER number of senders that can be compared
+        left_out VARCHAR names of the other senders of which something is expected or came
+        """,
+    ),
+    _weekly(
+        "weekly_nowcast",
+        ", series and age; the age is counted in whole weeks since the week's end, by each sender's own clock",
+        """
+        series VARCHAR all, triage_level=emergency or triage_level=contact_doctor
+        age_weeks INTEGER whole weeks from the week's last day to the sender's clock
+        is_latest BOOLEAN whether this is the week's age now
+        reported_so_far BIGINT records that had come by that age
+        expected_final DOUBLE records to be expected in the end; NULL if there is no nowcast
+        lower DOUBLE 0.05 quantile of it
+        upper DOUBLE 0.95 quantile of it
+        previous_so_far BIGINT records of the week before that the same senders had sent by the same age
+        change VARCHAR more or fewer than the week before in the end, or not clear: the interval holds both
+        reason VARCHAR why there is no nowcast or no interval
+        sources INTEGER number of senders that are counted
+        left_out VARCHAR names of the senders that have not got so far
+        """,
+    ),
+)
+
 WEEKLY_VIEWS = (
     _weekly(
         "weekly_triage",
@@ -436,27 +510,13 @@ WEEKLY_VIEWS = (
     ),
     _weekly(
         "weekly_quality",
-        ", source, measure and item; a file counts in the week of its last report, a rejected one when it was tried",
+        ", source, measure and item; a file counts in the week of its delivery clock, a rejected one when it was tried",
         "source VARCHAR the sender",
         "measure VARCHAR files_*, rows_*, quarantine_reason, completeness, median_delay_days or late_share",
         "item VARCHAR the field, or column: check; NULL for the other measures",
         "value DOUBLE count of files, rows or cells, share 0-1, or days",
     ),
-    _weekly(
-        "weekly_signals",
-        ", series and method",
-        """
-        series VARCHAR what is counted, such as triage_level=emergency
-        observed BIGINT the week's count
-        expected DOUBLE the count that the history lets expect
-        upper DOUBLE upper bound of the expected range
-        method VARCHAR the statistical method
-        status VARCHAR alarm, none or not_evaluable; EARS C3 looks at three weeks at once, and its alarms only support
-        reason VARCHAR why it cannot be judged
-        p_value DOUBLE probability of such a count or a higher one
-        rank INTEGER order of strength among the week's alarms
-        """,
-    ),
+    *WEEKLY_SIGNAL_TABLES,
     _weekly(
         "weekly_revisions",
         " and series that changed after its report was published",
@@ -470,7 +530,59 @@ WEEKLY_VIEWS = (
     ),
 )
 # tables, not views: filled once a run
-STORED_WEEKLY = ("weekly_signals", "weekly_revisions")
+STORED_WEEKLY = ("weekly_signals", "weekly_revisions", "weekly_sources", "weekly_nowcast")
+
+DAILY_SIGNALS = Table(
+    "daily_signals",
+    "one day of the latest eight weeks and series: the seven days up to it against those of the weeks before",
+    _columns("""
+        report_date DATE the last of the seven days
+        week VARCHAR the week that it is in
+        week_start DATE first day of that week
+        series VARCHAR triage_level=emergency, or a region of it
+        observed BIGINT the count of the seven days, of the daily senders that can be compared
+        expected DOUBLE the count that the history lets expect
+        lower DOUBLE 0.025 quantile of the law that gives the p-value
+        upper DOUBLE 0.975 quantile of that law
+        status VARCHAR alarm, none or not_evaluable
+        reason VARCHAR why it cannot be judged
+        p_value DOUBLE probability of such a count or a higher one
+        is_first BOOLEAN whether it is the first alarm of an episode: an alarm that goes on tells once
+        sources INTEGER number of senders that can be compared
+    """),
+)
+ALARM_EPISODES = Table(
+    "alarm_episodes",
+    "one alarm of a series that goes on: it ends after two judged weeks without an alarm",
+    _columns("""
+        series VARCHAR what is counted
+        first_week VARCHAR first week with an alarm
+        first_start DATE first day of that week
+        last_week VARCHAR last week with an alarm
+        last_start DATE first day of that week
+        weeks INTEGER number of weeks with an alarm
+        peak BIGINT the highest count of such a week
+        latest BIGINT the count of the last week with an alarm
+        state VARCHAR new, continuing, over, or closed: looked into, and below twice the count that it then had
+        note VARCHAR the latest note on it
+        noted_at TIMESTAMPTZ when it was written
+        noted_by VARCHAR the user account that wrote it
+    """),
+)
+ALARM_NOTES = Table(
+    "alarm_notes",
+    "one thing that was noted on an alarm; it is kept when signals are worked out anew",
+    _columns("""
+        noted_at TIMESTAMPTZ when
+        noted_by VARCHAR the user account that ran the command
+        action VARCHAR note, close or reopen
+        series VARCHAR the series of the alarm
+        first_start DATE first day of the first week of the alarm as it then was
+        last_start DATE first day of its last week as it then was
+        reports BIGINT the count of that last week
+        text VARCHAR what was found out
+    """),
+)
 
 ABOUT = Table(
     "about",
@@ -491,10 +603,21 @@ ABOUT = Table(
     """),
 )
 
+SIGNAL_FITS = Table(
+    "signal_fits",
+    "one fit of Farrington flexible: the same counts give the same fit, so it is not made again",
+    _columns("""
+        fit_key UBIGINT hash of the counts, shares, model matrix and settings that were fitted
+        expected DOUBLE expected count; NaN if the fit does not converge
+        phi DOUBLE overdispersion
+    """),
+)
+
 SMALL_TABLES = (
-    *(FILES, QUARANTINE, *DAILY_TABLES, CALENDAR, RULES, CAUSES, FIELDS, STATE),
+    *(FILES, QUARANTINE, *DAILY_TABLES, DELIVERY_DAYS, CALENDAR, RULES, CAUSES, FIELDS, STATE),
     *(RULE_PACKS, SIGNATURES, AUDIT, REPORTED_WEEKS, REPORTED_COUNTS),
     *(RELEASES, RELEASED_COUNTS),
+    *(DAILY_SIGNALS, ALARM_EPISODES, ALARM_NOTES, SIGNAL_FITS),
 )
 
 
@@ -511,7 +634,7 @@ def stored_views(pack: Pack) -> tuple[Table, ...]:
 
 def published_tables() -> tuple[Table, ...]:
     """Every table of summaries.duckdb: counts only, no record, no cell of a file."""
-    return (DAILY_SUMMARY, *WEEKLY_VIEWS, RULES, CAUSES, FIELDS, SIGNATURES, ABOUT)
+    return (DAILY_SUMMARY, *WEEKLY_VIEWS, DAILY_SIGNALS, ALARM_EPISODES, RULES, CAUSES, FIELDS, SIGNATURES, ABOUT)
 
 
 def quoted(text: str) -> str:

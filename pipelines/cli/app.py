@@ -65,6 +65,10 @@ COMMANDS = {
         "rules show": ("clinical:show_pack", "the pack as a page to sign"),
         "rules sql": ("clinical:print_sql", "the pack as plain SQL over the view reports"),
         "rules diff": ("clinical:compare_packs", "how two packs tag the stored history differently"),
+        "alarm list": ("alarms:list_alarms", "alarms that go on, with the latest note on each"),
+        "alarm note": ("alarms:note_alarm", "note something on an alarm"),
+        "alarm close": ("alarms:close_alarm", "close an alarm that was looked into; it rises again at twice its count"),
+        "alarm reopen": ("alarms:reopen_alarm", "show a closed alarm among the others again"),
         "retag": ("clinical:retag", "tag the stored history with another rule pack, in one transaction"),
     },
     "Keep it safe": {
@@ -74,6 +78,7 @@ COMMANDS = {
     },
 }
 FAMILIES = {
+    "alarm": "what was found out about an alarm: `list` them, `note`, `close` or `reopen` one",
     "rules": "a rule pack: `check` it, `show` it as a page to sign, or as `sql`; `diff` compares two",
 }
 

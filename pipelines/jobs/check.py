@@ -19,7 +19,7 @@ from pipelines.release import ledger
 from pipelines.rules.compiler import TAG_COLUMNS, tag_sql
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number, statement
-from pipelines.store import daily_counts
+from pipelines.store import clocks, daily_counts
 from pipelines.store.database import (
     Home,
     check_counts,
@@ -32,7 +32,7 @@ from pipelines.store.database import (
 )
 from pipelines.text import many
 from schemas.pack import Pack
-from schemas.tables import ABOUT, CALENDAR, Table, published_tables, stored_tables, stored_views
+from schemas.tables import ABOUT, CALENDAR, DELIVERY_DAYS, Table, published_tables, stored_tables, stored_views
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,8 @@ def _daily(look: Look) -> Iterator[str]:
     """Every daily count, and the calendar, counted again from the records."""
     for table, sql in daily_counts.recounted(look.connection, look.settings, look.pack):
         yield from _differing(look, table, sql)
-    yield from _differing(look, CALENDAR, statement("store", "calendar", **daily_counts.week_words(look.settings)))
+    yield from _differing(look, DELIVERY_DAYS, clocks.delivery_days_sql(look.settings))
+    yield from _differing(look, CALENDAR, daily_counts.calendar_sql(look.settings))
 
 
 def _differing(look: Look, table: Table, sql: str) -> Iterator[str]:

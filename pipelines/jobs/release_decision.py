@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
 
@@ -17,7 +18,7 @@ from pipelines.release.audit import FEWEST_VALUES, Narrowest, find_narrowest, is
 from pipelines.release.ledger import HELD_BACK, RELEASED, WITHDRAWN, Release
 from pipelines.release.rounding import Disclosure, disclose, method_of
 from pipelines.settings import Settings
-from pipelines.statements import first_row, rows_by_name, sql_list, statement
+from pipelines.statements import first_row, rows_by_name, statement
 from pipelines.store import audit, database
 from pipelines.store.database import Home
 from pipelines.text import many
@@ -172,12 +173,11 @@ def _refuse_unready(
 
 
 def week_problem(connection: duckdb.DuckDBPyConnection, settings: Settings, week_start: date) -> str | None:
-    """Return `running week`, `incomplete reporting` or None, as the signals judge it."""
-    expected = tuple(source.name for source in settings.sources if source.rhythm == "weekly")
-    zone = database.get_state(connection, "time_zone")
-    states = statement("store", "week_states", time_zone=zone, expected=f"{sql_list(expected)}::VARCHAR[]")
-    row = first_row(connection, f"SELECT reason FROM ({states}) WHERE week_start = ?", [week_start])
-    return str(row[0]) if row and row[0] else None
+    """Return `running week`, `incomplete reporting` if a sender is missing or partial in that week, or None."""
+    if week_start + timedelta(days=7) > datetime.now(ZoneInfo(settings.time_zone)).date():
+        return "running week"
+    lacking = "SELECT 1 FROM weekly_sources WHERE week_start = ? AND state IN ('missing', 'partial') LIMIT 1"
+    return "incomplete reporting" if first_row(connection, lacking, [week_start]) else None
 
 
 def _exact_counts(connection: duckdb.DuckDBPyConnection, week_start: date) -> Mapping[str, Mapping[str, int]]:

@@ -10,16 +10,17 @@ import duckdb
 
 from pipelines.settings import Settings
 from pipelines.statements import first_row, sql_list, statement
+from pipelines.store import clocks
 from schemas.fields import AGE_BANDS, SEVERE_PAIN, SEXES
 from schemas.pack import CERTAINTIES, LEVELS, UNDETERMINED, Pack
 from schemas.record_layout import bit_sums_sql
-from schemas.tables import DAILY_DELAYS, DAILY_FIELDS, DAILY_RULES, DAILY_SUMMARY, Table, quoted
+from schemas.tables import DAILY_ARRIVALS, DAILY_FIELDS, DAILY_RULES, DAILY_SUMMARY, Table
 
 COUNTS = {
     "daily_summary": ("reports", "severe_pain", "close_causes", "serious_signs"),
     "daily_rules": ("reports",),
     "daily_fields": ("reports", "answered", "missing", "unresolved", "settles"),
-    "daily_delays": ("reports",),
+    "daily_arrivals": ("reports",),
 }
 
 
@@ -41,6 +42,7 @@ def add_changes(
     minus = "UNION ALL SELECT *, -1 AS sign FROM replaced" if replaced else ""
     source = f"SELECT *, 1 AS sign FROM records WHERE delivery_no = {delivery_no} {minus}"
     merge_changes(connection, settings, pack, source)
+    clocks.add_delivery_days(connection)
     update_calendar(connection, settings)
 
 
@@ -55,6 +57,9 @@ def rebuild(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pac
     for table, delta in recounted(connection, settings, pack):
         connection.execute(f"DELETE FROM {table.name}")
         connection.execute(f"INSERT INTO {table.name} BY NAME {delta}")
+    connection.execute("DELETE FROM weekly_sources")  # of weeks that may have been cut otherwise
+    clocks.rebuild_delivery_days(connection, settings)
+    clocks.update_clocks(connection)
     update_calendar(connection, settings)
 
 
@@ -64,16 +69,23 @@ def recounted(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: P
 
 
 def update_calendar(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Recomputes the covered weeks from the ledger."""
+    """Recomputes the covered weeks from what the deliveries brought, and from what was last known of the senders."""
     connection.execute("DELETE FROM calendar")
-    connection.execute(f"INSERT INTO calendar BY NAME {statement('store', 'calendar', **week_words(settings))}")
+    connection.execute(f"INSERT INTO calendar BY NAME {calendar_sql(settings)}")
+
+
+def calendar_sql(settings: Settings) -> str:
+    """The SELECT of the calendar's days."""
+    return statement("store", "calendar", plausible_days=statement("store", "plausible_days"), **week_words(settings))
 
 
 def _deltas(
     connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack, source: str
 ) -> list[tuple[Table, str]]:
     """For each daily table, the SELECT of what changes in it. `source` are the changed records with their sign."""
-    changes = f"CREATE OR REPLACE TEMP VIEW changes AS SELECT *, {_day(settings)} AS report_date FROM ({source})"
+    changes = (
+        f"CREATE OR REPLACE TEMP VIEW changes AS SELECT *, {clocks.day_sql(settings)} AS report_date FROM ({source})"
+    )
     connection.execute(changes)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE day_sums AS {_day_sums(pack)}")
     return [
@@ -85,15 +97,8 @@ def _deltas(
                 "store", "daily_fields", fields=sql_list(pack.askable), unresolved=str(LEVELS.index("unresolved"))
             ),
         ),
-        (DAILY_DELAYS, statement("store", "daily_delays", time_zone=settings.time_zone)),
+        (DAILY_ARRIVALS, statement("store", "daily_arrivals", levels=sql_list(LEVELS))),
     ]
-
-
-def _day(settings: Settings) -> str:
-    """SQL for a record's day. UTC days are whole numbers of microseconds: no calendar."""
-    if settings.time_zone == "UTC":
-        return "(DATE '1970-01-01' + (epoch_us(reported_at) // 86400000000)::INTEGER)"
-    return f"(reported_at AT TIME ZONE {quoted(settings.time_zone)})::DATE"
 
 
 def _merge(connection: duckdb.DuckDBPyConnection, table: Table, delta: str) -> None:

@@ -103,7 +103,10 @@ def _supersede_records(
     count = one_number(connection, "SELECT count(*) FROM replaced")
     if count:
         old = reports_sql(pack, "replaced")
-        connection.execute(f"INSERT INTO superseded SELECT *, ?, now() FROM ({old})", [checked.file_id])
+        connection.execute(
+            f"INSERT INTO superseded BY NAME SELECT *, ? AS superseded_by, now() AS superseded_at FROM ({old})",
+            [checked.file_id],
+        )
         connection.execute(
             """DELETE FROM records WHERE source = ? AND delivery_no < ?
                AND report_id IN (SELECT report_id FROM replaced)""",

@@ -13,6 +13,7 @@ from pipelines.rules.compiler import tag_sql
 from pipelines.rules.plain_sql import plain_sql
 from pipelines.statements import first_row
 from pipelines.store import audit
+from pipelines.store.clocks import add_clocks_and_signals
 from schemas.pack import Pack
 from schemas.pack_file import parse_pack
 from schemas.tables import records_table
@@ -48,7 +49,8 @@ def _from_2(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
 def _from_3(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
     """To version 4: every part of the release has a function of its own."""
     _lengthen_pack_versions(connection)
-    _tag_causes(connection, pack)
+    add_clocks_and_signals(connection)
+    _tag_causes(connection, pack)  # after every new column of a record
     _add_releases(connection)
 
 

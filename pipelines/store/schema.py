@@ -103,5 +103,5 @@ def reports_sql(pack: Pack, relation: str) -> str:
     """The packed records of `relation` as the columns of `reports`."""
     return f"""SELECT {unpacked_sql(pack)},
   {cause_scores_sql(pack)} AS cause_scores,
-  files.rule_pack, files.file_id, line_number::BIGINT AS line_number, packed.source
+  files.rule_pack, files.file_id, line_number::BIGINT AS line_number, packed.source, first_delivery_no
 FROM {relation} AS packed JOIN files USING (delivery_no)"""

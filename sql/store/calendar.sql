@@ -1,19 +1,11 @@
--- One row a day of every covered week: a week that the date range of an accepted file meets.
+-- One row a day of every covered week: a week of which some source has plausible reports, or said that it has none.
 -- The middle day of a week decides its year, for ISO (Thursday) and MMWR (Wednesday) alike.
-WITH ranges AS (
-  SELECT DISTINCT
-    (first_report AT TIME ZONE '${time_zone}')::DATE AS first_day,
-    (last_report AT TIME ZONE '${time_zone}')::DATE AS last_day
-  FROM files
-  WHERE status = 'accepted' AND first_report IS NOT NULL
-), starts AS (
-  SELECT DISTINCT
-    unnest(generate_series(
-      first_day - ${days_into_week}(first_day)::INTEGER + ${first_day_number},
-      last_day - ${days_into_week}(last_day)::INTEGER + ${first_day_number},
-      INTERVAL 7 DAY
-    ))::DATE AS week_start
-  FROM ranges
+WITH starts AS (
+  SELECT report_date - ${days_into_week}(report_date)::INTEGER + ${first_day_number} AS week_start
+  FROM (${plausible_days})
+  WHERE is_plausible
+  UNION
+  SELECT week_start FROM weekly_sources WHERE state IN ('reported', 'zero', 'partial')
 )
 SELECT
   week_start + unnest(range(7))::INTEGER AS report_date,

@@ -1,7 +1,7 @@
 -- One row per published week and series whose count is another now; a series that did not exist counts 0, a week
 -- that is no longer covered counts NULL. A week that was cut otherwise is not compared: one row says so.
 WITH now_counts AS (
-  SELECT DISTINCT week_start, series, observed AS reports FROM weekly_signals
+  SELECT DISTINCT week_start, series, reports FROM weekly_signals
 ), covered AS (
   SELECT DISTINCT week_start FROM calendar
 ), frozen AS (

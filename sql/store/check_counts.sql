@@ -25,7 +25,9 @@ UNION ALL
 SELECT 'records of a triage level in daily_summary', coalesce(records, 0), coalesce(reports, 0)::BIGINT
 FROM stored FULL JOIN counted USING (level)
 UNION ALL
-SELECT 'records in daily_delays', ledger.records::BIGINT, (SELECT coalesce(sum(reports), 0) FROM daily_delays)::BIGINT
+SELECT
+  'records in daily_arrivals', ledger.records::BIGINT,
+  (SELECT coalesce(sum(reports), 0) FROM daily_arrivals)::BIGINT
 FROM ledger
 UNION ALL
 SELECT

@@ -1,10 +1,14 @@
 -- The accepted rows of one delivery, tagged, without those left out (in-file duplicates and conflicts) and
--- those equal, after typing, to a stored record of the same source.
+-- those equal, after typing, to a stored record of the same source. A correction keeps the first delivery's number.
 INSERT INTO records BY NAME
 SELECT
   $source AS source, report_id, reported_at, region, age_band, sex, pain_score, duration_days, answered, yes,
   triage_level, triage_ceiling, rules_true, missing, likely_cause, cause_certainty, evidence_true,
-  $delivery_no AS delivery_no, line_number${own}
+  $delivery_no AS delivery_no, line_number${own},
+  coalesce(
+    (SELECT any_value(stored.first_delivery_no) FROM stored_matches AS stored WHERE stored.report_id = tagged.report_id),
+    $delivery_no
+  ) AS first_delivery_no
 FROM (${tagged}) AS tagged
 WHERE line_number NOT IN (SELECT line_number FROM rows_left_out)
   AND NOT EXISTS (

@@ -15,5 +15,6 @@ WITH stored AS (
 )
 SELECT
   * EXCLUDE (said),
-  lead(delivery_no) OVER (PARTITION BY report_id, kept ORDER BY delivery_no) AS replaced_by
+  lead(delivery_no) OVER (PARTITION BY report_id, kept ORDER BY delivery_no) AS replaced_by,
+  min(delivery_no) OVER (PARTITION BY report_id) AS first_delivery_no
 FROM compared

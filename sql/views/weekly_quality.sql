@@ -1,9 +1,10 @@
--- One row per week, source, measure and item. A file counts in the week of its last report; a file without
--- one (rejected, or without rows) in the week it was tried.
+-- One row per week, source, measure and item. A file counts in the week of its delivery clock; a file without one
+-- (rejected, or without any report) in the week it was tried. A record's delay is the clock of the delivery that first
+-- brought it, less its day: a correction is no late report.
 WITH placed AS (
-  SELECT *, coalesce(last_report, ingested_at) AS moment FROM files WHERE status <> 'withdrawn'
+  SELECT * FROM files WHERE status <> 'withdrawn'
 ), dated AS (
-  SELECT *, (moment AT TIME ZONE '${time_zone}')::DATE AS day FROM placed
+  SELECT *, coalesce(clock, (ingested_at AT TIME ZONE '${time_zone}')::DATE) AS day FROM placed
 ), filed AS (
   SELECT *, day - ${days_into_week}(day)::INTEGER + ${first_day_number} AS week_start FROM dated
 ), file_measures AS (
@@ -35,8 +36,13 @@ WITH placed AS (
   FROM daily_fields JOIN calendar USING (report_date)
   GROUP BY ALL
 ), delays AS (
-  SELECT calendar.week_start, source, delay_days, sum(reports) AS reports
-  FROM daily_delays JOIN calendar USING (report_date)
+  SELECT
+    calendar.week_start, arrivals.source,
+    greatest(files.clock - arrivals.report_date, 0) AS delay_days,
+    sum(arrivals.reports) AS reports
+  FROM daily_arrivals AS arrivals
+  JOIN calendar USING (report_date)
+  JOIN files ON files.delivery_no = arrivals.first_delivery_no
   GROUP BY ALL
 ), ranked AS (
   SELECT

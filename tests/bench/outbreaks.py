@@ -19,7 +19,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from pipelines.signals.aberration import ears, farrington_flexible
+from pipelines.signals import ears, farrington_flexible
 
 WEEKS, JUDGED = 260, 4
 LEVELS, PHIS, SIZES = (3, 20, 100), (1.0, 2.0), (2, 5, 10)

@@ -85,7 +85,7 @@ def test_views_and_comments_of_another_calfwatch_are_no_damage_and_the_next_run_
     [
         ("UPDATE records SET rules_true = xor(rules_true, 1) WHERE report_id = 'K3'", "1 record has tags"),
         ("UPDATE records SET region = 'east' WHERE report_id = 'K3'", "daily_summary: "),
-        ("UPDATE records SET reported_at = reported_at + INTERVAL 1 DAY WHERE report_id = 'K30'", "daily_delays: "),
+        ("UPDATE records SET reported_at = reported_at + INTERVAL 1 DAY WHERE report_id = 'K30'", "daily_arrivals: "),
         ("UPDATE daily_fields SET answered = answered + 1 WHERE field = 'fever'", "daily_fields: "),
         ("UPDATE daily_rules SET reports = reports - 1", "daily_rules: "),
         ("DELETE FROM calendar WHERE week = '2026-W46'", "calendar: "),

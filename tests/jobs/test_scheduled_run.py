@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli.app import main
-from pipelines.intake.lines import find_deliveries
+from pipelines.intake.deliveries import find_deliveries
 from pipelines.jobs.incoming import settled_deliveries
 from pipelines.settings import Settings, Source
 

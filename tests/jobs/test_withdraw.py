@@ -65,7 +65,15 @@ class Fed:
             "superseded": "SELECT * EXCLUDE (superseded_at) FROM superseded",
             "quarantine": "SELECT * EXCLUDE (delivery_no) FROM quarantine",
         }
-        views = ("reports", "daily_summary", "daily_rules", "daily_fields", "daily_delays", "calendar")
+        views = (
+            "reports",
+            "daily_summary",
+            "daily_rules",
+            "daily_fields",
+            "daily_arrivals",
+            "delivery_days",
+            "calendar",
+        )
         views += ("weekly_triage", "weekly_causes", "weekly_quality")
         tables |= {name: f"FROM {name}" for name in views}
         return {name: self.rows(f"FROM ({sql}) ORDER BY ALL") for name, sql in tables.items()}

@@ -10,7 +10,7 @@ import pytest
 from pipelines.jobs.check import check
 from pipelines.settings import load_settings
 from pipelines.store.database import Home
-from schemas.pack import load_pack
+from schemas.pack_file import load_pack
 from tests.conftest import opened
 from tests.release.support import (
     NEXT,

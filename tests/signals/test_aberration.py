@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from pipelines.signals.aberration import ears, farrington_flexible
+from pipelines.signals import ears, farrington_flexible
 
 ORACLE = Path(__file__).parents[1] / "oracle"
 METHODS = ("C1", "C2", "C3")

@@ -141,14 +141,17 @@ def published(home: Home) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def naive(connection: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
-    reports, files = (connection.sql(f"FROM {name}").to_arrow_table().to_pandas() for name in ("reports", "files"))
-    reports["report_date"] = reports.reported_at.dt.tz_convert(settings.time_zone).dt.date
+    reports, superseded = (
+        connection.sql(f"FROM {name}").to_arrow_table().to_pandas() for name in ("reports", "superseded")
+    )
+    for frame in (reports, superseded):
+        frame["report_date"] = frame.reported_at.dt.tz_convert(settings.time_zone).dt.date
     return {
         "daily_summary": _summary(reports),
         "daily_rules": _counted(reports.explode("triage_rules"), ["report_date", "source", "triage_rules"]),
         "daily_fields": _fields(reports),
-        "daily_delays": _delays(reports, files, settings.time_zone),
-        "calendar": _calendar(files, settings),
+        "daily_arrivals": _counted(reports, ["report_date", "source", "triage_level", "first_delivery_no"]),
+        "calendar": _calendar({*reports.report_date, *superseded.report_date}, settings),
     }
 
 
@@ -176,19 +179,10 @@ def _fields(reports: pd.DataFrame) -> list[tuple[Any, ...]]:
     return sorted(made)
 
 
-def _delays(reports: pd.DataFrame, files: pd.DataFrame, zone: str) -> list[tuple[Any, ...]]:
-    frame = reports.merge(files[["file_id", "source", "last_report"]], on=["file_id", "source"])
-    ends = frame.last_report.dt.tz_convert(zone).dt.date
-    frame["delay"] = [(end - day).days for end, day in zip(ends, frame.report_date, strict=True)]
-    return _counted(frame, ["report_date", "source", "delay"])
-
-
-def _calendar(files: pd.DataFrame, settings: Settings) -> list[tuple[Any, ...]]:
-    days: set[date] = set()
-    for file in files.dropna(subset=["first_report"]).itertuples():
-        first, last = (moment.tz_convert(settings.time_zone).date() for moment in (file.first_report, file.last_report))
-        start = week_of(first, settings.week_system)[1]
-        days |= {start + timedelta(days=n) for n in range((week_of(last, settings.week_system)[1] - start).days + 7)}
+def _calendar(brought: set[date], settings: Settings) -> list[tuple[Any, ...]]:
+    """The weeks of the days that deliveries brought, replaced records included."""
+    starts = {week_of(day, settings.week_system)[1] for day in brought}
+    days = {start + timedelta(days=n) for start in starts for n in range(7)}
     return sorted((day, *week_of(day, settings.week_system)) for day in days)
 
 
@@ -285,15 +279,22 @@ def test_a_region_that_was_a_typing_error_leaves_no_row_behind(work: Work) -> No
     assert connection.execute("SELECT DISTINCT region FROM weekly_regions").fetchall() == [("north",)]
 
 
-def test_a_duplicate_is_counted_once_and_keeps_its_first_delay(work: Work) -> None:
+def test_a_duplicate_and_a_correction_keep_the_first_delivery(work: Work) -> None:
     connection, context = work
     send(connection, context, Sent("s", (row("a"),)), "first")
     outcome = send(connection, context, Sent("s", (row("a"), row("b", "2026-11-30T10:00:00Z"))), "second")
     assert (outcome.rows_duplicate, outcome.rows_accepted) == (1, 1)
-    delays = connection.execute(
-        "SELECT report_date::VARCHAR, delay_days, reports FROM daily_delays ORDER BY ALL"
-    ).fetchall()
-    assert delays == [("2026-11-16", 0, 1), ("2026-11-30", 0, 1)]
+    send(connection, context, Sent("s", (row("a", pain_score="5"), row("c", "2026-11-30T10:00:00Z"))), "third")
+    arrivals = "SELECT report_date::VARCHAR, first_delivery_no, reports FROM daily_arrivals ORDER BY ALL"
+    assert connection.execute(arrivals).fetchall() == [("2026-11-16", 1, 1), ("2026-11-30", 2, 1), ("2026-11-30", 3, 1)]
+    assert one(connection, "SELECT first_delivery_no FROM superseded") == (1,)
+    brought = connection.execute("SELECT delivery_no, report_date::VARCHAR, reports FROM delivery_days ORDER BY ALL")
+    assert brought.fetchall() == [
+        (1, "2026-11-16", 1),
+        (2, "2026-11-30", 1),
+        (3, "2026-11-16", 1),
+        (3, "2026-11-30", 1),
+    ]
 
 
 def test_two_senders_may_use_one_number_without_counting_as_one(work: Work) -> None:

@@ -229,10 +229,10 @@ def test_a_delivery_that_leads_to_the_records_keeps_other_programs_out(
     home = Home(place.home)
     with database.open_records(home, Settings(), pack) as connection:
         from pipelines.intake.deliveries import find_deliveries
-        from pipelines.jobs.ingest import Context, ingest_file
+        from pipelines.jobs.ingest import Run, ingest_file
 
         (delivery,) = find_deliveries([str(path)], Settings(), None)
-        outcome = ingest_file(connection, delivery, Context(home, Settings(), pack))
+        outcome = ingest_file(connection, delivery, Run(home, Settings(), pack))
         assert (outcome.status, "is not read" in str(outcome.reason)) == ("rejected", True)
         assert not other_process_may_attach(home.records)
 

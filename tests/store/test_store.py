@@ -749,7 +749,7 @@ def test_a_state_that_contradicts_itself_or_is_newer_is_refused(
     [
         "UPDATE daily_summary SET triage_level = 'emergency'",
         "DELETE FROM daily_fields",
-        "DELETE FROM daily_delays",
+        "DELETE FROM daily_arrivals",
         "DELETE FROM quarantine",
     ],
 )

@@ -1,0 +1,74 @@
+"""EARS C1 and C2 with p-values: a negative binomial law with the baseline's mean and a pooled dispersion.
+
+Seven weeks say little of how much a series scatters; what its predictions of before missed by says more, and what all
+series missed by says the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.signals.comparable import BASELINE, History, comparable_senders, filled_baseline, observed_counts
+from pipelines.signals.laws import LEAST_MEAN, LOWER, UPPER, quantiles, upper_tail
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+GAPS = {"EARS C1": 1, "EARS C2": 3}  # weeks from the baseline's last week to the judged one
+WIDENING = (BASELINE + 1) / BASELINE  # the mean of seven weeks is uncertain too
+PREDICTIONS, PRIOR_WEIGHT, MOST_SQUARE = 26, 6, 9.0
+
+
+@dataclass(frozen=True)
+class Law:
+    """The law of every week and series by one method, weeks x series; NaN where it is not known."""
+
+    mean: Floats
+    variance: Floats
+    phi: Floats
+    p_value: Floats
+    lower: Floats
+    upper: Floats
+
+
+def compare_weeks(history: History) -> tuple[Flags, Floats]:
+    """Return the comparable senders of every week (weeks x senders) and their counts (weeks x series)."""
+    weeks = range(len(history.whole))
+    senders = np.array([comparable_senders(history.whole, place) for place in weeks]).reshape(history.whole.shape)
+    counts = [observed_counts(history, senders[place], place) for place in weeks]
+    return senders, np.array(counts).reshape(len(history.whole), history.counts.shape[2])
+
+
+def ears_law(history: History, senders: Flags, observed: Floats, gap: int) -> Law:
+    """Return the law of every week's counts by the baselines that end `gap` weeks before."""
+    mean = np.full(observed.shape, np.nan)
+    for place in np.flatnonzero(senders.any(axis=1)):
+        baseline = filled_baseline(history, senders[place], int(place), gap)
+        if baseline is not None:
+            mean[place] = np.maximum(baseline.mean(axis=0), LEAST_MEAN)
+    squares = np.minimum((observed - mean) ** 2 / (mean * WIDENING), MOST_SQUARE)
+    phi = pooled_phi(squares, gap)
+    variance = phi * WIDENING * mean
+    p_value = upper_tail(observed, mean, variance)
+    return Law(mean, variance, phi, p_value, quantiles(LOWER, mean, variance), quantiles(UPPER, mean, variance))
+
+
+def pooled_phi(squares: Floats, gap: int) -> Floats:
+    """Return the dispersion of every week and series from the squares that its earlier predictions missed by.
+
+    Of the last 26 or fewer predictions that end before the baseline's gap; they are drawn towards the median of all
+    series with the weight of 6 predictions. At least 1.
+    """
+    phi = np.ones(squares.shape)
+    predicted = ~np.isnan(squares).all(axis=1) if squares.shape[1] else np.zeros(len(squares), dtype=bool)
+    places = np.flatnonzero(predicted)
+    for place in range(len(squares)):
+        used = places[: np.searchsorted(places, place - gap, side="right")][-PREDICTIONS:]
+        if len(used):
+            sums = squares[used].sum(axis=0)
+            prior = max(1.0, float(np.median(sums / len(used))))
+            phi[place] = np.maximum(1.0, (sums + PRIOR_WEIGHT * prior) / (len(used) + PRIOR_WEIGHT))
+    return phi

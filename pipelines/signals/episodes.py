@@ -1,0 +1,125 @@
+"""Alarms that go on: an episode begins with an alarm and ends after two judged weeks without one.
+
+Weeks that cannot be judged neither end nor continue it. What the lead noted hangs on the series and the weeks, so that
+it is found again when the signals were worked out anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+NEW, CONTINUING, OVER, CLOSED = "new", "continuing", "over", "closed"
+QUIET_WEEKS = 2
+RISES_AGAIN = 2  # times the count that it had when it was closed
+NOTE, CLOSE, REOPEN = "note", "close", "reopen"
+
+
+@dataclass(frozen=True)
+class JudgedWeek:
+    """What was found of one series in one week; `alarm` is None where the week could not be judged."""
+
+    start: date
+    alarm: bool | None
+    reports: int
+
+
+@dataclass(frozen=True)
+class Note:
+    """One thing noted on an alarm, as in `alarm_notes`."""
+
+    noted_at: datetime
+    noted_by: str
+    action: str
+    series: str
+    first_start: date
+    last_start: date
+    reports: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One alarm that goes on: `counts` are its weeks with an alarm; `is_open` until it is over."""
+
+    series: str
+    first_start: date
+    last_start: date
+    weeks: int
+    peak: int
+    latest: int
+    counts: tuple[tuple[date, int], ...]
+    is_open: bool = True
+    state: str = NEW
+    note: Note | None = None
+
+
+def find_episodes(series: str, weeks: Iterable[JudgedWeek]) -> list[Episode]:
+    """Return the episodes of one series; `weeks` are in order, weeks that are not covered left out."""
+    found: list[Episode] = []
+    quiet, judged = 0, [week for week in weeks if week.alarm is not None]
+    for week in judged:
+        quiet = 0 if week.alarm else quiet + 1
+        if week.alarm:
+            if found and found[-1].is_open:
+                found[-1] = _continued(found[-1], week)
+            else:
+                found.append(_begun(series, week))
+        elif found and quiet >= QUIET_WEEKS:
+            found[-1] = replace(found[-1], is_open=False)
+    latest = judged[-1].start if judged else None
+    return [replace(episode, state=_state(episode, latest)) for episode in found]
+
+
+def _begun(series: str, week: JudgedWeek) -> Episode:
+    counts = ((week.start, week.reports),)
+    return Episode(series, week.start, week.start, 1, week.reports, week.reports, counts)
+
+
+def _continued(episode: Episode, week: JudgedWeek) -> Episode:
+    return replace(
+        episode,
+        last_start=week.start,
+        weeks=episode.weeks + 1,
+        peak=max(episode.peak, week.reports),
+        latest=week.reports,
+        counts=(*episode.counts, (week.start, week.reports)),
+    )
+
+
+def _state(episode: Episode, latest: date | None) -> str:
+    if not episode.is_open:
+        return OVER
+    return NEW if episode.first_start == latest else CONTINUING
+
+
+def with_notes(episodes: Sequence[Episode], notes: Sequence[Note]) -> list[Episode]:
+    """Return the episodes with their latest note, closed ones as such; `notes` are oldest first."""
+    return [_with_own(episode, [note for note in notes if is_about(note, episode)]) for episode in episodes]
+
+
+def is_about(note: Note, episode: Episode) -> bool:
+    """Return whether a note is on this episode: their weeks meet, or are so near that one alarm would be both."""
+    near = timedelta(weeks=QUIET_WEEKS)
+    return (
+        note.series == episode.series
+        and note.first_start <= episode.last_start + near
+        and note.last_start >= episode.first_start - near
+    )
+
+
+def _with_own(episode: Episode, notes: Sequence[Note]) -> Episode:
+    if not notes:
+        return episode
+    deeds = [note for note in notes if note.action in (CLOSE, REOPEN)]
+    is_closed = bool(deeds) and deeds[-1].action == CLOSE and not _has_risen(episode, deeds[-1])
+    state = CLOSED if is_closed and episode.is_open else episode.state
+    return replace(episode, state=state, note=notes[-1])
+
+
+def _has_risen(episode: Episode, closed: Note) -> bool:
+    """Return whether a week since the episode was closed has twice the count that it then had."""
+    return any(
+        reports >= RISES_AGAIN * closed.reports for start, reports in episode.counts if start >= closed.last_start
+    )

@@ -1,0 +1,143 @@
+"""The stored counts as arrays: senders' days, counts by week, sender and series, and arrivals by the sender's clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from pipelines.settings import RHYTHMS, Settings
+from pipelines.signals.senders import Sender
+from pipelines.statements import first_row, rows_by_name, statement
+from pipelines.store.clocks import period_days
+from pipelines.store.daily_counts import week_words
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+NO_RHYTHM = RHYTHMS[-1]  # of a sender that the settings do not name: nothing is expected of it
+
+
+@dataclass(frozen=True)
+class Span:
+    """Unbroken weeks that the home's deliveries are about, and how they are named."""
+
+    starts: list[date]
+    mark: str
+    today: date
+
+    def names(self) -> list[str]:
+        """Return the weeks as 2026-W47; the middle day decides the year, for ISO and MMWR alike."""
+        return [week_name(start, self.mark) for start in self.starts]
+
+    def is_running(self, start: date) -> bool:
+        return start + timedelta(days=7) > self.today
+
+
+def week_name(start: date, mark: str) -> str:
+    """Return the name of the week that begins on `start`; `mark` is W (ISO) or MW (MMWR)."""
+    middle = start + timedelta(days=3)
+    return f"{middle.year}-{mark}{(middle.timetuple().tm_yday - 1) // 7 + 1:02}"
+
+
+def week_start(day: date, settings: Settings) -> date:
+    """Return the first day of the week that a day is in."""
+    into = day.weekday() if settings.week_system == "iso" else (day.weekday() + 1) % 7
+    return day - timedelta(days=into)
+
+
+def read_today(connection: duckdb.DuckDBPyConnection, settings: Settings) -> date:
+    """Return the day that it is in the reporting time zone."""
+    row = first_row(connection, "SELECT (now() AT TIME ZONE ?)::DATE", [settings.time_zone])
+    assert row is not None
+    found: date = row[0]
+    return found
+
+
+def read_senders(connection: duckdb.DuckDBPyConnection, settings: Settings) -> tuple[Span, list[Sender]]:
+    """Return the weeks and what is known of every sender over them; no weeks if no delivery is about any day."""
+    sql = statement("signals", "source_days", plausible_days=statement("store", "plausible_days"))
+    days = connection.execute(sql).fetchall()
+    deliveries = rows_by_name(connection, statement("signals", "deliveries"))
+    today = read_today(connection, settings)
+    mark = week_words(settings)["mark"]
+    said = _empty_days(deliveries)
+    known = [day for _, day, _ in days] + [day for empty in said.values() for day in empty]
+    if not known:
+        return Span([], mark, today), []
+    first, last = week_start(min(known), settings), week_start(max(*known, today), settings)
+    starts = [first + timedelta(weeks=week) for week in range((last - first).days // 7 + 1)]
+    return Span(starts, mark, today), _senders(settings, starts, days, deliveries)
+
+
+def _empty_days(deliveries: list[dict[str, Any]]) -> dict[str, set[date]]:
+    """Return by sender the days that files without a data row are about."""
+    found: dict[str, set[date]] = {}
+    for row in deliveries:
+        if row["period"] and not row["has_rows"]:
+            first, last = period_days(row["period"])
+            days = {first + timedelta(days=day) for day in range((last - first).days + 1)}
+            found.setdefault(row["source"], set()).update(days)
+    return found
+
+
+def _senders(
+    settings: Settings, starts: list[date], days: list[tuple[str, date, int]], deliveries: list[dict[str, Any]]
+) -> list[Sender]:
+    import numpy as np
+
+    said, clocks = _empty_days(deliveries), {row["source"]: row["clock"] for row in deliveries if row["clock"]}
+    counts = {name: np.zeros((len(starts), 7), dtype=np.int64) for name in {row["source"] for row in deliveries}}
+    for source, day, reports in days:
+        place = (day - starts[0]).days
+        counts.setdefault(source, np.zeros((len(starts), 7), dtype=np.int64))[place // 7, place % 7] = reports
+    named = {source.name: source for source in settings.sources}
+    return [
+        Sender(
+            name,
+            named[name].rhythm if name in named else NO_RHYTHM,
+            counts[name],
+            clocks.get(name),
+            frozenset(said.get(name, ())),
+            date.fromisoformat(named[name].until) if name in named and named[name].until else None,
+        )
+        for name in sorted(counts)
+    ]
+
+
+def read_series(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return the names of all series that are counted here."""
+    return [name for (name,) in connection.execute(statement("signals", "series_of_home")).fetchall()]
+
+
+def read_counts(
+    connection: duckdb.DuckDBPyConnection, first: date, steps: int, days: int, names: tuple[list[str], list[str]]
+) -> NDArray[np.float64]:
+    """Return counts, steps x senders x series, from `first` on, each step being so many days; `names` of both."""
+    import numpy as np
+
+    senders, series = names
+    sql = statement("signals", "source_series", series_names=statement("signals", "series_names"), days=days)
+    last = first + timedelta(days=days * steps - 1)
+    values = {"first": first, "last": last, "series": series, "sources": senders}
+    found = connection.execute(sql, values).fetchnumpy()
+    counts = np.zeros((steps, len(senders), len(series)))
+    counts[found["place"], found["source_place"], found["series_place"]] = found["reports"]
+    return counts
+
+
+def read_arrivals(connection: duckdb.DuckDBPyConnection, settings: Settings, first: date) -> list[dict[str, Any]]:
+    """Return when reports of the weeks from `first` on first came, by source, level and clock."""
+    return rows_by_name(connection, statement("signals", "arrivals", **week_words(settings)), {"first": first})
+
+
+def read_clocks(connection: duckdb.DuckDBPyConnection) -> dict[str, list[date]]:
+    """Return by sender the clock after each of its deliveries."""
+    found: dict[str, list[date]] = {}
+    for row in rows_by_name(connection, statement("signals", "deliveries")):
+        if row["clock"]:
+            found.setdefault(row["source"], []).append(row["clock"])
+    return found
