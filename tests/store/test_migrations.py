@@ -64,6 +64,8 @@ def test_a_migrated_state_is_the_one_that_today_s_code_makes_of_the_same_files(
     assert (action, subject, made.pop("audit")) == ("migrate", f"schema {SCHEMA_VERSION}", [])
     for each in (made, migrated):
         each["files"] = [tuple(_as_told_then(cell) for cell in row) for row in each["files"]]
+    for each in (made, migrated):  # what the signals were worked out from counts the audited deeds too
+        each["state"] = [row for row in each["state"] if row[0] != "signals"]
     for name, rows in made.items():
         assert migrated[name] == rows, name
     assert sum(map(len, (made["records"], made["superseded"], made["quarantine"]))) > 60
