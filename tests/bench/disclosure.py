@@ -197,15 +197,31 @@ def row_of(found: Found) -> list[str]:
 
 
 def random_weeks(number: int) -> None:
-    """How many random weeks are held back, by the number of regions."""
-    print("\n| regions | random weeks of 10-4,800 reports | held back |\n|---|---|---|")
+    """How many random weeks are held back, and how many of the others a total that is rounded on its own gives away."""
+    print("\n| regions | random weeks of 10-4,800 reports | held back | given away by a total rounded on its own |")
+    print("|---|---|---|---|")
     for regions in (2, 4, 8, 13, 40):
         draw = np.random.default_rng(regions)
-        held = 0
+        held = given_away = 0
         for _ in range(number):
-            found = disclose(random_week(draw, random_size(draw), regions), 7, ())
-            held += not is_safe(find_narrowest(found.cells, found.unlisted_regions, 7))
-        print(f"| {regions} | {number:,} | {held / number:.2%} |", flush=True)
+            week = random_week(draw, random_size(draw), regions)
+            found = disclose(week, 7, ())
+            safe = is_safe(find_narrowest(found.cells, found.unlisted_regions, 7))
+            held += not safe
+            given_away += safe and is_given_away(week)
+        print(f"| {regions} | {number:,} | {held / number:.2%} | {given_away / (number - held):.0%} |", flush=True)
+
+
+def is_given_away(week: Counts) -> bool:
+    """Whether a hidden count keeps fewer than five values if a total, rounded on its own, is published too."""
+    ranges = {name: [attacker.blurred(n) for n in of.values()] for name, of in week.items()}
+    own = {"total": [attacker.round_to_5(sum(week["sex"].values()))]}
+    narrowed = narrow(ranges | own)
+    return any(
+        n <= 7 and high - low + 1 < FEWEST
+        for name, of in week.items()
+        for n, (low, high) in zip(of.values(), narrowed[name], strict=True)
+    )
 
 
 def one_more() -> None:

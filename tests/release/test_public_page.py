@@ -162,6 +162,7 @@ def test_on_paper_every_chart_and_table_is_there(browser: Browser, page_path: Pa
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.body).getPropertyValue('--paper').trim()") == "#ffffff"
     assert page.evaluate("document.documentElement.scrollWidth") <= 695
+    assert page.evaluate("getComputedStyle(document.querySelector('.bar i')).printColorAdjust") == "exact"
     for table in page.locator("table").all():
         assert table.is_visible() == (table.get_attribute("id") != "table-weeks")
     page.close()
