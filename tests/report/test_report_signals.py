@@ -182,8 +182,9 @@ def test_it_says_whose_range_is_shown_and_why_weeks_have_none(
     assert "Farrington flexible needs three whole years of history, which this week does not have." in page.text
     later = changed(
         "UPDATE weekly_signals SET status = 'none' WHERE status = 'alarm'",
-        "INSERT INTO weekly_signals SELECT week, week_start, series, observed, 11, 22, 'Farrington flexible, b=3', "
-        "'none', NULL, 0.5, NULL FROM weekly_signals WHERE method = 'C1' AND week >= '2026-W45'",
+        "INSERT INTO weekly_signals BY NAME SELECT week, week_start, series, observed, reports, 11 AS expected, "
+        "22 AS upper, 'Farrington flexible, b=3' AS method, 'none' AS status, 0.5 AS p_value "
+        "FROM weekly_signals WHERE method = 'C1' AND week >= '2026-W45'",
     )
     assert "Range: Farrington flexible. Without a range: 7 weeks, short history; 6 weeks, judged by C2." in later.text
     assert "Method: Farrington flexible, on the same season of 3 years before." in later.text

@@ -236,7 +236,7 @@ def test_the_nowcast_adds_what_usually_still_comes(store: Store) -> None:
         FROM weekly_nowcast WHERE series = 'all' AND is_latest AND week_start >= ? ORDER BY week_start""",
         monday(1),
     )
-    assert latest == [(1, 100, 100, 80, "not clear", None), (0, 80, 100, 80, "not clear", None)]
+    assert latest == [(1, 100, 100, 100, "not clear", None), (0, 80, 100, 80, "not clear", None)]
     (bounds,) = store.ask(
         "SELECT lower, upper FROM weekly_nowcast WHERE series = 'all' AND is_latest AND week_start = ?", monday(0)
     )
@@ -255,7 +255,7 @@ def test_a_run_fills_the_published_tables_and_a_rebuild_gives_the_same(
 ) -> None:
     days = [datetime(2026, 7, 27, 10, tzinfo=UTC) + timedelta(days=day) for day in range(84)]
     files = [
-        write_csv([{"report_id": f"r{day.isoformat()}", "reported_at": day.isoformat()} for day in week], f"{n}.csv")
+        write_csv([{"report_id": f"r{day:%Y%m%d}", "reported_at": day.isoformat()} for day in week], f"{n}.csv")
         for n, week in enumerate(days[at : at + 7] for at in range(0, 84, 7))
     ]
     burst = [{"report_id": f"x{number}", "reported_at": days[-1].isoformat()} for number in range(60)]

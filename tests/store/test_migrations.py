@@ -59,7 +59,9 @@ def test_a_migrated_state_is_the_one_that_today_s_code_makes_of_the_same_files(
     migrated, made = content(old.records), content(home.records)
     ((_, action, subject, *_),) = migrated.pop("audit")
     assert (action, subject, made.pop("audit")) == ("migrate", f"schema {SCHEMA_VERSION}", [])
-    made["files"] = [tuple(_as_told_then(cell) for cell in row) for row in made["files"]]
+    for state in (made, migrated):
+        state["files"] = [tuple(_as_told_then(cell) for cell in row) for row in state["files"]]
+        state["state"] = [row for row in state["state"] if row[0] != "signals"]  # a digest of the deeds too
     for name, rows in made.items():
         assert migrated[name] == rows, name
     assert sum(map(len, (made["records"], made["superseded"], made["quarantine"]))) > 60
