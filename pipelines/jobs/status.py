@@ -10,6 +10,7 @@ import duckdb
 
 from pipelines.connections import read_only
 from pipelines.jobs.check import is_current
+from pipelines.jobs.sender_status import sender_lines
 from pipelines.settings import load_settings
 from pipelines.statements import first_row, statement
 from pipelines.store.database import Home, check_counts, check_version, damage_told, get_state
@@ -19,7 +20,7 @@ from schemas.pack import Pack
 
 
 def status_of(home: Path) -> tuple[list[str], bool]:
-    """Lines about the home, and whether something needs attention: a rejected file, a missing or old snapshot.
+    """Lines about the home, and whether something needs attention: a rejected file, a sender, an old snapshot.
 
     Raises StateError where the ledger, the records and the summaries contradict each other.
     """
@@ -30,7 +31,9 @@ def status_of(home: Path) -> tuple[list[str], bool]:
         settings = load_settings(home)
         lines = [f"home          {home}", *_stored(connection), _small_groups(connection, settings.k_anonymity)]
         lines += _other_pack(get_state(connection, "rule_pack"), configured_pack(place, settings), settings.rule_pack)
-        wanted = _rejected(connection) + _snapshot(place, connection)
+        about_senders, lacking = sender_lines(connection)
+        lines += about_senders
+        wanted = _rejected(connection) + lacking + _snapshot(place, connection)
     return [*lines, *(f"ATTENTION     {text}" for text in wanted)], bool(wanted)
 
 

@@ -35,7 +35,8 @@ def notices(tables: WeekTables, pack: Pack) -> list[str]:
             "This week is not complete yet: its numbers will still grow, and a change against the week before compares "
             "a part of a week with a whole one. This report is preliminary and not kept."
         )
-    incomplete = {row["week_start"] for row in tables.signals if row["reason"] == "incomplete reporting"}
+    lacking = [row for row in tables.tables["weekly_sources"].rows if row["state"] in ("missing", "partial")]
+    incomplete = {row["week_start"] for row in lacking}
     if tables.start in incomplete:
         notices.append(
             "Not every expected source has reported for this week: its numbers are not whole, and neither are changes "

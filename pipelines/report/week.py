@@ -17,7 +17,13 @@ from pipelines.statements import statement
 from schemas.tables import quoted
 
 WEEKS_SHOWN = 26
-TRENDS = ("weekly_triage", "weekly_causes", "weekly_regions", "weekly_revisions")  # read for all the weeks shown
+TRENDS = (
+    "weekly_triage",
+    "weekly_causes",
+    "weekly_regions",
+    "weekly_revisions",
+    "weekly_sources",
+)  # read for all the weeks shown
 SINGLE_WEEK = (
     "weekly_signals",
     "weekly_demographics",

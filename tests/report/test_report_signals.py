@@ -118,8 +118,8 @@ def test_a_week_that_lacks_a_source_is_not_compared_without_a_word(
     changed: Callable[..., Page], page: Page, week: str, said: str
 ) -> None:
     assert "Not every expected source" not in page.text
-    silent = "UPDATE weekly_signals SET status = 'not_evaluable', reason = 'incomplete reporting'"
-    assert said in changed(f"{silent} WHERE week = '{week}'").text
+    silent = "INSERT INTO weekly_sources BY NAME SELECT DISTINCT week, week_start, 'b' AS source, 'missing' AS state"
+    assert said in changed(f"{silent} FROM weekly_triage WHERE week = '{week}'").text
 
 
 @pytest.mark.parametrize(
