@@ -231,9 +231,9 @@ def test_a_series_of_no_known_kind_has_a_curve_without_counts(changed: Callable[
 def test_farrington_comes_before_ears_whatever_its_years(changed: Callable[..., Page], tmp_path: Path) -> None:
     changed(
         "UPDATE weekly_signals SET status = 'none'",
-        "INSERT INTO weekly_signals SELECT week, week_start, series, observed, 11, 22, "
-        "'Farrington flexible, b=' || (3 + month(week_start) % 2), 'none', NULL, 0.5, NULL "
-        "FROM weekly_signals WHERE series = 'all' AND method = 'C1'",
+        "INSERT INTO weekly_signals BY NAME SELECT week, week_start, series, observed, reports, 11 AS expected, "
+        "22 AS upper, 'Farrington flexible, b=' || (3 + month(week_start) % 2) AS method, 'none' AS status, "
+        "0.5 AS p_value FROM weekly_signals WHERE series = 'all' AND method = 'C1'",
     )
     rows = [r for r in csv_rows(tmp_path / f"reports/{WEEK}/data/curves.csv") if r["series"] == "all" and r["reports"]]
     assert {row["upper"] for row in rows} == {"22.0"}
