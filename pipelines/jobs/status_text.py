@@ -15,6 +15,7 @@ def status_lines(told: Content) -> list[str]:
     facts = told["facts"]
     lines = [f"home          {told['home']}", *_stored(facts), _small_groups(facts["small_groups"])]
     lines += [f"other pack    {facts['other_pack']}"] if facts["other_pack"] else []
+    lines += facts["sender_lines"]
     lines += [f"released      {facts['released']}"] if facts["released"] else []
     lines += _runs(told)
     return [*lines, *(f"ATTENTION     {text}" for text in told["attention"])]

@@ -12,6 +12,7 @@ import duckdb
 from pipelines.connections import open_for_reading
 from pipelines.jobs.check import is_current
 from pipelines.jobs.release import describe_releases
+from pipelines.jobs.sender_status import sender_lines
 from pipelines.settings import Settings
 from pipelines.statements import first_row, statement
 from pipelines.store.database import Home, check_counts, check_version, get_state
@@ -32,8 +33,11 @@ def read_facts(home: Path, settings: Settings) -> dict[str, Any]:
         check_counts(connection)
         rule_pack = get_state(connection, "rule_pack")
         released, lagging = describe_releases(connection, place)
+        about_senders, lacking = sender_lines(connection)
         return {
             "rule_pack": rule_pack,
+            "sender_lines": about_senders,
+            "senders_missing": lacking,
             "released": released,
             "public_lagging": lagging,
             "files": _files(connection),
@@ -110,14 +114,14 @@ def _snapshot(home: Home, records: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
     A run that was killed after its last file leaves a snapshot behind that does not know of it.
     """
-    nothing: dict[str, Any] = {"alarms": [], "senders_missing": [], "last_report": _last_report(home)}
+    nothing: dict[str, Any] = {"alarms": [], "last_report": _last_report(home)}
     if not home.summaries.exists():
         return nothing | {"snapshot": "no summaries.duckdb has been published; run `calfwatch run`"}
     with open_for_reading(home.summaries) as published:
         if not is_current(published, records):
             text = "summaries.duckdb is older than the last file or deed; run `calfwatch run`"
             return nothing | {"snapshot": text}
-        found = {"alarms": _alarms(published), "senders_missing": _senders_missing(published)}
+        found = {"alarms": _alarms(published)}
     return nothing | found | {"snapshot": ""}
 
 
@@ -136,20 +140,6 @@ def _alarms(published: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
            WHERE status = 'alarm' AND week >= about.latest_week ORDER BY ALL"""
     ).fetchall()
     return [{"week": week, "series": series} for week, series in rows]
-
-
-def _senders_missing(published: duckdb.DuckDBPyConnection) -> list[str]:
-    """Name the senders of whom nothing, or too little, came in the last complete week."""
-    if not _has_table(published, "weekly_sources", "state"):
-        return []
-    rows = published.execute(
-        """SELECT week, source, state, usual FROM weekly_sources, about
-           WHERE week = about.latest_week AND state IN ('missing', 'partial') ORDER BY ALL"""
-    ).fetchall()
-    return [
-        f"sender {source} is {state} in {week}" + (f"; it usually sends {usual:g} reports" if usual is not None else "")
-        for week, source, state, usual in rows
-    ]
 
 
 def _last_report(home: Home) -> str | None:

@@ -136,7 +136,7 @@ def _method_in_words(standing: Standing) -> str:
         )
     if standing.methods:
         return (
-            "Method: EARS C1 and C2, supported by C3, on seven weeks shortly before, whatever the season. Farrington "
+            "Method: EARS C1 and C2, on seven weeks shortly before, whatever the season. Farrington "
             "flexible needs three whole years of history, which this week does not have."
         )
     return ""

@@ -164,3 +164,15 @@ class Revision:
     as_known_now: int | None
     difference: int | None
     reason: str | None
+
+
+@dataclass(frozen=True)
+class SenderWeek:
+    """A row of weekly_sources."""
+
+    week_start: date
+    source: str
+    state: str
+    reports: int
+    usual: float | None
+    joined: bool

@@ -25,13 +25,15 @@ from pipelines.report.rows import (
     RegionCount,
     Revision,
     RuleCount,
+    SenderWeek,
     Signal,
     WeekShare,
 )
 from pipelines.statements import statement
 
 WEEKS_SHOWN = 26
-TRENDS = ("weekly_triage", "weekly_causes", "weekly_regions", "weekly_revisions")  # read for all the weeks shown
+# read for all the weeks shown
+TRENDS = ("weekly_triage", "weekly_causes", "weekly_regions", "weekly_revisions", "weekly_sources")
 SINGLE_WEEK = (
     "weekly_signals",
     "weekly_demographics",
@@ -173,6 +175,7 @@ def _read(connection: duckdb.DuckDBPyConnection, week: str) -> WeekTables:
         signals_now=raw["weekly_signals"].typed(Signal),
         signals=_select(connection, SIGNALS_SHOWN, first, start, list(ALWAYS_CURVED), start).typed(Signal),
         revisions=raw["weekly_revisions"].typed(Revision),
+        senders=raw["weekly_sources"].typed(SenderWeek),
         reports_by_source=dict(_select(connection, BY_SOURCE, start, start + timedelta(days=6)).rows),
     )
 

@@ -43,7 +43,7 @@ METHOD = (
     "brought it.",
     "Changes compare with the week before and are differences of counts: they say nothing about chance or season. "
     "“More than expected?” does, by comparing a series with its own history: Farrington's flexible method where "
-    "three whole years are there, else the EARS methods C1, C2 and C3 on the latest weeks. A curve shows the range "
+    "three whole years are there, else the EARS methods C1 and C2 on the latest weeks. A curve shows the range "
     "of one of them, and a triangle where any of those with an upper bound alarms.",
     "A published week is frozen. Late, corrected or withdrawn records show up under “What has changed since it was "
     "published”.",

@@ -115,7 +115,8 @@ def _with_own(episode: Episode, notes: Sequence[Note]) -> Episode:
     deeds = [note for note in notes if note.action in (CLOSE, REOPEN)]
     is_closed = bool(deeds) and deeds[-1].action == CLOSE and not _has_risen(episode, deeds[-1])
     state = CLOSED if is_closed and episode.is_open else episode.state
-    return replace(episode, state=state, note=notes[-1])
+    with_text = [note for note in notes if note.text]  # reopening needs none
+    return replace(episode, state=state, note=(with_text or notes)[-1])
 
 
 def _has_risen(episode: Episode, closed: Note) -> bool:

@@ -43,6 +43,7 @@ def add_changes(
     source = f"SELECT *, 1 AS sign FROM records WHERE delivery_no = {delivery_no} {minus}"
     merge_changes(connection, settings, pack, source)
     clocks.add_delivery_days(connection)
+    clocks.update_clocks(connection)
     update_calendar(connection, settings)
 
 

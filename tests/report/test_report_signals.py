@@ -118,8 +118,8 @@ def test_a_week_that_lacks_a_source_is_not_compared_without_a_word(
     changed: Callable[..., Page], page: Page, week: str, said: str
 ) -> None:
     assert "Not every expected source" not in page.text
-    silent = "UPDATE weekly_signals SET status = 'not_evaluable', reason = 'incomplete reporting'"
-    assert said in changed(f"{silent} WHERE week = '{week}'").text
+    silent = "INSERT INTO weekly_sources BY NAME SELECT DISTINCT week, week_start, 'b' AS source, 'missing' AS state"
+    assert said in changed(f"{silent} FROM weekly_triage WHERE week = '{week}'").text
 
 
 @pytest.mark.parametrize(
@@ -182,8 +182,9 @@ def test_it_says_whose_range_is_shown_and_why_weeks_have_none(
     assert "Farrington flexible needs three whole years of history, which this week does not have." in page.text
     later = changed(
         "UPDATE weekly_signals SET status = 'none' WHERE status = 'alarm'",
-        "INSERT INTO weekly_signals SELECT week, week_start, series, observed, 11, 22, 'Farrington flexible, b=3', "
-        "'none', NULL, 0.5, NULL FROM weekly_signals WHERE method = 'C1' AND week >= '2026-W45'",
+        "INSERT INTO weekly_signals BY NAME SELECT week, week_start, series, observed, reports, 11 AS expected, "
+        "22 AS upper, 'Farrington flexible, b=3' AS method, 'none' AS status, 0.5 AS p_value "
+        "FROM weekly_signals WHERE method = 'C1' AND week >= '2026-W45'",
     )
     assert "Range: Farrington flexible. Without a range: 7 weeks, short history; 6 weeks, judged by C2." in later.text
     assert "Method: Farrington flexible, on the same season of 3 years before." in later.text
@@ -230,9 +231,9 @@ def test_a_series_of_no_known_kind_has_a_curve_without_counts(changed: Callable[
 def test_farrington_comes_before_ears_whatever_its_years(changed: Callable[..., Page], tmp_path: Path) -> None:
     changed(
         "UPDATE weekly_signals SET status = 'none'",
-        "INSERT INTO weekly_signals SELECT week, week_start, series, observed, 11, 22, "
-        "'Farrington flexible, b=' || (3 + month(week_start) % 2), 'none', NULL, 0.5, NULL "
-        "FROM weekly_signals WHERE series = 'all' AND method = 'C1'",
+        "INSERT INTO weekly_signals BY NAME SELECT week, week_start, series, observed, reports, 11 AS expected, "
+        "22 AS upper, 'Farrington flexible, b=' || (3 + month(week_start) % 2) AS method, 'none' AS status, "
+        "0.5 AS p_value FROM weekly_signals WHERE series = 'all' AND method = 'C1'",
     )
     rows = [r for r in csv_rows(tmp_path / f"reports/{WEEK}/data/curves.csv") if r["series"] == "all" and r["reports"]]
     assert {row["upper"] for row in rows} == {"22.0"}

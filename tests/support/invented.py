@@ -140,7 +140,7 @@ UNION ALL SELECT week, week_start, source, 'quarantine_reason',
 UNION ALL SELECT week, week_start, source, 'completeness', f.field,
   1 - 0.013 * f.place - 0.002 * length(source) FROM x, f"""
 # a week is judged once seven came before; C1 and C2 are the same here, C3 has no bound; every fifth week alarms
-SIGNALS_SQL = """
+SIGNALS_SQL = """BY NAME
 WITH s AS (SELECT week, week_start, 'all' AS series, sum(reports)::BIGINT AS n FROM weekly_triage GROUP BY ALL
 UNION ALL SELECT week, week_start, 'triage_level=' || triage_level, reports FROM weekly_triage
 UNION ALL SELECT week, week_start, 'likely_cause=' || likely_cause, reports FROM weekly_causes
@@ -150,11 +150,12 @@ b AS (SELECT *, count(*) OVER w AS k, avg(n) OVER w AS mean, n > 0 AND hash(seri
     (week_start - DATE '2026-11-09') // 7 % 5 AS high
   FROM s WINDOW w AS (PARTITION BY series ORDER BY week_start ROWS BETWEEN 7 PRECEDING AND 1 PRECEDING)),
 m AS (SELECT *, unnest(['C1', 'C2', 'C3']) AS method FROM b)
-SELECT week, week_start, series, n, CASE WHEN k = 7 THEN mean END,
-  CASE WHEN k = 7 AND method <> 'C3' THEN if(high, n - 0.5, greatest(n, mean) + 3.5) END, method,
-  CASE WHEN k < 7 THEN 'not_evaluable' WHEN high THEN 'alarm' ELSE 'none' END,
-  CASE WHEN k < 7 THEN 'short history' END, CASE WHEN k = 7 AND method <> 'C3' THEN if(high, 1e-6, 0.4) END,
-  CASE WHEN k = 7 AND high THEN rank() OVER (PARTITION BY week, k, high ORDER BY n DESC, series) END FROM m"""
+SELECT week, week_start, series, n AS observed, n AS reports, CASE WHEN k = 7 THEN mean END AS expected,
+  CASE WHEN k = 7 AND method <> 'C3' THEN if(high, n - 0.5, greatest(n, mean) + 3.5) END AS upper, method,
+  CASE WHEN k < 7 THEN 'not_evaluable' WHEN high THEN 'alarm' ELSE 'none' END AS status,
+  CASE WHEN k < 7 THEN 'short history' END AS reason,
+  CASE WHEN k = 7 AND method <> 'C3' THEN if(high, 1e-6, 0.4) END AS p_value,
+  CASE WHEN k = 7 AND high THEN rank() OVER (PARTITION BY week, k, high ORDER BY n DESC, series) END AS rank FROM m"""
 REVISIONS_SQL = """
 SELECT week, week_start, 'all', sum(reports)::BIGINT - 7, sum(reports)::BIGINT, 7, 'late records' FROM weekly_triage
 WHERE week_start IN (DATE '2026-11-02', DATE '2026-10-26') GROUP BY ALL

@@ -1,0 +1,40 @@
+"""Who did not report the latest week that is over, or only in part, and who joined: lines of `status`."""
+
+from __future__ import annotations
+
+import duckdb
+
+from pipelines.signals.senders import MISSING, PARTIAL, SILENT
+from pipelines.statements import Row, rows_by_name
+from pipelines.text import many
+
+LATEST = """SELECT week, source, state, reports, usual, joined FROM weekly_sources
+    WHERE week_start = (
+      SELECT max(week_start) FROM weekly_sources
+      WHERE week_start + 7 <= (now() AT TIME ZONE (SELECT value FROM state WHERE key = 'time_zone'))::DATE)
+    ORDER BY source"""
+
+
+def sender_lines(connection: duckdb.DuckDBPyConnection) -> tuple[list[str], list[str]]:
+    """Return lines about senders, and what needs a person's attention, by the latest week that is over."""
+    rows = rows_by_name(connection, LATEST)
+    wanted = [_missing_text(row) for row in rows if row["state"] == MISSING]
+    wanted += [_partial_text(row) for row in rows if row["state"] == PARTIAL]
+    lines = []
+    if joined := [row["source"] for row in rows if row["joined"] and row["state"] not in (MISSING, SILENT)]:
+        lines.append(f"joined        {', '.join(joined)}: in the first eight weeks")
+    if silent := [row["source"] for row in rows if row["state"] == SILENT]:
+        lines.append(f"silent        {', '.join(silent)}: nothing for more than eight weeks; set `until` if it stopped")
+    return lines, wanted
+
+
+def _missing_text(row: Row) -> str:
+    return f"{row['source']} sent nothing for {row['week']}{_usual_text(row)}"
+
+
+def _partial_text(row: Row) -> str:
+    return f"{row['source']} sent {many(row['reports'], 'report')} for {row['week']}, a part{_usual_text(row)}"
+
+
+def _usual_text(row: Row) -> str:
+    return "" if row["usual"] is None else f"; usual are {row['usual']:,.0f} a week"
