@@ -178,7 +178,9 @@ def _explain(commands: argparse._SubParsersAction) -> None:  # type: ignore[type
 
 
 def _rules(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    text = "a rule pack: `check` it; `show` it as a page to sign, or as `sql`; `diff` how two tag the history"
+    text = (
+        "a rule pack: `check` it; `show` it as a page to sign, or as `sql`; `sign` it; `diff` how two tag the history"
+    )
     parser = commands.add_parser("rules", help=text, description=text, epilog=NOTICE)
     actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action")
     one_pack = "a TOML file (else the pack of the home, else the shipped one)"
@@ -188,6 +190,12 @@ def _rules(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-a
         ("sql", "the pack as plain SQL over the view reports"),
     ):
         _add(actions, action, what).add_argument("pack", nargs="?", metavar="PACK", help=one_pack)
+    sign = _add(actions, "sign", "record who signed the pack (else the one in use), in which role and when")
+    sign.add_argument("pack", nargs="?", metavar="PACK", help="a TOML file (else the pack in use)")
+    sign.add_argument("--name", required=True, metavar="NAME", help="who signs")
+    sign.add_argument("--role", required=True, metavar="ROLE", help="in which role, such as clinical lead")
+    sign.add_argument("--date", type=date.fromisoformat, metavar="DATE", help="day of the signature (default: today)")
+    _waits(sign)
     diff = _add(actions, "diff", "how two packs tag the stored history differently; nothing is written")
     diff.add_argument("packs", nargs=2, metavar="PACK", help="a TOML file, or `stored` for what tagged the history")
     diff.add_argument("--json", action="store_true", help="as JSON")

@@ -203,19 +203,35 @@ def _write_page(path: Path, found: dict[str, Any]) -> None:
 
 def rules(options: argparse.Namespace) -> int:
     """Checks or prints a rule pack, or compares two over the stored history."""
-    from pipelines.store.packs import history_pack, pack_path
+    from pipelines.store.packs import history_pack, pack_path, recorded_signatures
     from schemas.pack_file import load_pack
 
     if options.action == "diff":
         return _diff(options)
+    if options.action == "sign":
+        return _sign(options)
     home = home_path(options.home)
     path = Path(options.pack) if options.pack else pack_path(home, load_settings(home))
     if options.action != "check" and not options.pack and (home / "records.duckdb").exists():
         pack = history_pack(home)  # what tagged the records there, whatever the settings say
     else:
         pack = load_pack(path)
+    if options.action == "show" and (home / "records.duckdb").exists():
+        _show_pack(pack, path, recorded_signatures(home, pack.version))
+        return 0
     actions: dict[str, Callable[[Any, Path], None]] = {"check": _check_pack, "show": _show_pack, "sql": _print_sql}
     actions[options.action](pack, path)
+    return 0
+
+
+def _sign(options: argparse.Namespace) -> int:
+    """A signature under a pack."""
+    from pipelines.jobs.sign import sign_pack
+    from pipelines.store.database import Home
+
+    home = _existing_home(options.home)
+    signature = (options.name, options.role, options.date or date.today())
+    print(sign_pack(Home(home), load_settings(home), options.pack, signature, options.wait))
     return 0
 
 
@@ -257,11 +273,11 @@ def _check_pack(pack: Any, path: Path) -> None:
     )
 
 
-def _show_pack(pack: Any, path: Path) -> None:
+def _show_pack(pack: Any, path: Path, signatures: Sequence[dict[str, Any]] = ()) -> None:
     """The pack as a page to sign."""
     from pipelines.explain.rule_page import pack_page
 
-    print(pack_page(pack))
+    print(pack_page(pack, signatures))
 
 
 def _print_sql(pack: Any, path: Path) -> None:

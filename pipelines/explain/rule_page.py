@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined, Template
 from sqlglot import exp
 
+from pipelines.rules.urgency import evidence_urgencies
+from pipelines.statements import Row
 from schemas.conditions import parse_condition
 from schemas.fields import CONTEXT_FIELDS
 from schemas.pack import ANY_CAUSE, Field, Pack
@@ -24,14 +27,17 @@ COMPARISONS = {
 NEGATED = {exp.GT: exp.LTE, exp.GTE: exp.LT, exp.LT: exp.GTE, exp.LTE: exp.GT, exp.EQ: exp.NEQ, exp.NEQ: exp.EQ}
 
 
-def pack_page(pack: Pack) -> str:
-    """The whole pack in Markdown: fields, rules by level, evidence by cause, guidance, open readings, signature."""
+def pack_page(pack: Pack, signatures: Sequence[Row] = ()) -> str:
+    """The whole pack in Markdown: fields, rules by level, evidence by cause, guidance, open readings, signatures."""
     return _template().render(
         pack=pack,
         levels=LEVEL_TITLES,
         guided=_guided(pack),
         context=[field for field in CONTEXT_FIELDS if field.limits],
         answers=answers_in_words,
+        categories={category.name: category.label for category in pack.categories},
+        urgency=dict(zip((row.id for row in pack.evidence), evidence_urgencies(pack), strict=True)),
+        signatures=signatures,
         words=lambda when: in_words(pack, when),
         cell=_cell,
     )
@@ -39,7 +45,7 @@ def pack_page(pack: Pack) -> str:
 
 def _guided(pack: Pack) -> list[tuple[str, str]]:
     """Name and title of every cause with guidance, then of what is for any cause."""
-    named = [(cause.name, cause.label) for cause in pack.causes] + [(ANY_CAUSE, "Any cause")]
+    named = [(each.name, each.label) for each in (*pack.causes, *pack.categories)] + [(ANY_CAUSE, "Any cause")]
     return [(name, title) for name, title in named if any(entry.cause == name for entry in pack.guidance)]
 
 

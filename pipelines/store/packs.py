@@ -10,9 +10,10 @@ import duckdb
 from pipelines.connections import read_only
 from pipelines.errors import StateError, UsageError
 from pipelines.settings import Settings
-from pipelines.statements import first_row
+from pipelines.statements import Row, first_row
 from pipelines.store import database
 from pipelines.store.database import Home
+from pipelines.store.signatures import signatures_of
 from schemas.pack import Field, Pack
 from schemas.pack_file import default_pack_path, load_pack, parse_pack
 
@@ -30,6 +31,14 @@ def history_pack(home: Path) -> Pack:
     records = home / "records.duckdb"
     with contextlib.closing(read_only(records)) as connection, database.damage_told(records):
         return database.stored_pack(connection, database.get_state(connection, "rule_pack"))
+
+
+def recorded_signatures(home: Path, pack_version: str) -> list[Row]:
+    """The signatures under a pack that a home has recorded; none in a home of an older schema version."""
+    records = home / "records.duckdb"
+    with contextlib.closing(read_only(records)) as connection, database.damage_told(records):
+        known = first_row(connection, "SELECT 1 FROM duckdb_tables() WHERE table_name = 'signatures'")
+        return signatures_of(connection, pack_version) if known else []
 
 
 def pack_path(home: Path, settings: Settings) -> Path:
