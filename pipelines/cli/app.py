@@ -178,9 +178,7 @@ def _explain(commands: argparse._SubParsersAction) -> None:  # type: ignore[type
 
 
 def _rules(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    text = (
-        "a rule pack: `check` it; `show` it as a page to sign, or as `sql`; `sign` it; `diff` how two tag the history"
-    )
+    text = "a rule pack: `check` it; `show` it as a page to sign, or as `sql`; `sign` it; `diff` two of them"
     parser = commands.add_parser("rules", help=text, description=text, epilog=NOTICE)
     actions = parser.add_subparsers(required=True, metavar="ACTION", dest="action")
     one_pack = "a TOML file (else the pack of the home, else the shipped one)"

@@ -45,7 +45,8 @@ def pack_page(pack: Pack, signatures: Sequence[Row] = ()) -> str:
 
 def _guided(pack: Pack) -> list[tuple[str, str]]:
     """Name and title of every cause with guidance, then of what is for any cause."""
-    named = [(each.name, each.label) for each in (*pack.causes, *pack.categories)] + [(ANY_CAUSE, "Any cause")]
+    groups = [(category.name, category.label) for category in pack.categories]
+    named = [(cause.name, cause.label) for cause in pack.causes] + groups + [(ANY_CAUSE, "Any cause")]
     return [(name, title) for name, title in named if any(entry.cause == name for entry in pack.guidance)]
 
 

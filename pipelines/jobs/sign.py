@@ -10,7 +10,8 @@ from pipelines.settings import Settings
 from pipelines.store import audit, database, snapshot
 from pipelines.store.database import Home
 from pipelines.store.packs import configured_pack
-from pipelines.store.signatures import record_signature, signature_words, signatures_of
+from pipelines.store.signatures import record_signature, signatures_of
+from pipelines.text import signature_words
 from schemas.pack_file import load_pack
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 
 import duckdb
@@ -19,11 +18,3 @@ def signatures_of(connection: duckdb.DuckDBPyConnection, rule_pack: str) -> list
     """Return the signatures of a rule pack, the oldest first. Works on records.duckdb and on summaries.duckdb."""
     sql = "SELECT name, role, signed_on FROM signatures WHERE rule_pack = ? ORDER BY recorded_at, name"
     return rows_by_name(connection, sql, [rule_pack])
-
-
-def signature_words(rule_pack: str, signatures: Sequence[Row]) -> str:
-    """Return one line for people: who signed a rule pack, or that nobody did."""
-    if not signatures:
-        return f"Rule pack {rule_pack} is not signed: no clinician has taken responsibility for it here."
-    signed = "; ".join(f"{row['name']} ({row['role']}) on {row['signed_on']}" for row in signatures)
-    return f"Rule pack {rule_pack} is signed by {signed}."
