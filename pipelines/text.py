@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TextIO
 
 FORMULA_SIGNS = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")  # the last are the first four in full width
@@ -43,3 +43,11 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def many(number: int, thing: str, things: str = "") -> str:
     """Return a number and its noun, in the plural unless the number is one."""
     return f"{number:,} {thing if number == 1 else things or thing + 's'}"
+
+
+def signature_words(rule_pack: str, signatures: Sequence[Mapping[str, object]]) -> str:
+    """Return one line for people: who signed a rule pack, or that nobody did."""
+    if not signatures:
+        return f"Rule pack {rule_pack} is not signed: no clinician has taken responsibility for it here."
+    signed = "; ".join(f"{row['name']} ({row['role']}) on {row['signed_on']}" for row in signatures)
+    return f"Rule pack {rule_pack} is signed by {signed}."

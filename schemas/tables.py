@@ -319,7 +319,7 @@ AUDIT = Table(
     "one deed that changed what was stored before: a withdrawn file, a retagged history, a migration",
     _columns("""
         happened_at TIMESTAMPTZ when
-        action VARCHAR withdraw, retag, restore, migrate or alarm
+        action VARCHAR withdraw, retag, restore, migrate, alarm or sign
         subject VARCHAR what it was done to: a file_id, a rule pack, a schema version
         detail VARCHAR what changed, in words and counts
         who VARCHAR the user account that ran the command

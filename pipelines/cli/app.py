@@ -63,6 +63,7 @@ COMMANDS = {
         "explain": ("clinical:explain", "why a record is tagged so: rules, answers, what is missing, guidance"),
         "rules check": ("clinical:check_pack", "everything that is wrong or odd in a pack, with its line"),
         "rules show": ("clinical:show_pack", "the pack as a page to sign"),
+        "rules sign": ("clinical:sign_pack", "record who signed the pack, in which role and when"),
         "rules sql": ("clinical:print_sql", "the pack as plain SQL over the view reports"),
         "rules diff": ("clinical:compare_packs", "how two packs tag the stored history differently"),
         "alarm list": ("alarms:list_alarms", "alarms that go on, with the latest note on each"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_text
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -83,10 +84,35 @@ def check_pack(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
 
 
 def show_pack(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
-    """Print a pack as a page to sign, in Markdown."""
+    """Print a pack as a page to sign, in Markdown, with the signatures that the home has recorded."""
     from pipelines.explain.rule_page import pack_page
+    from pipelines.store.packs import recorded_signatures
 
-    print(pack_page(_load_pack(pack, home)))
+    shown, path = _load_pack(pack, home), home_path(home)
+    signatures = recorded_signatures(path, shown.version) if (path / "records.duckdb").exists() else []
+    print(pack_page(shown, signatures))
+
+
+def sign_pack(
+    pack: Annotated[str | None, Parameter(name="PACK", help="a TOML file (else the pack in use)")] = None,
+    /,
+    *,
+    name: Annotated[str, Parameter(metavar="NAME", help="who signs")],
+    role: Annotated[str, Parameter(metavar="ROLE", help="in which role, such as clinical lead")],
+    signed_on: Annotated[
+        date | None, Parameter(name="--date", metavar="DATE", help="day of the signature (else today)")
+    ] = None,
+    home: HomeOption = None,
+    wait: WaitOption = DEFAULT_WAIT,
+) -> None:
+    """Record who signed the pack, in which role and when."""
+    from pipelines.jobs.sign import sign_pack as record_signature
+    from pipelines.settings import load_settings
+    from pipelines.store.database import Home
+
+    path = existing_home(home)
+    signature = (name, role, signed_on or date.today())
+    print(record_signature(Home(path), load_settings(path), pack, signature, wait))
 
 
 def print_sql(pack: PackFile = None, /, *, home: HomeOption = None) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlglot import exp
 
 from pipelines.pages.style import render
+from pipelines.rules.urgency import evidence_urgencies
+from pipelines.statements import Row
 from schemas.conditions import parse_condition
 from schemas.fields import CONTEXT_FIELDS
 from schemas.pack import ANY_CAUSE, Field, Pack
@@ -21,8 +25,8 @@ COMPARISONS = {
 NEGATED = {exp.GT: exp.LTE, exp.GTE: exp.LT, exp.LT: exp.GTE, exp.LTE: exp.GT, exp.EQ: exp.NEQ, exp.NEQ: exp.EQ}
 
 
-def pack_page(pack: Pack) -> str:
-    """The whole pack in Markdown: fields, rules by level, evidence by cause, guidance, open readings, signature."""
+def pack_page(pack: Pack, signatures: Sequence[Row] = ()) -> str:
+    """The whole pack in Markdown: fields, rules by level, evidence by cause, guidance, open readings, signatures."""
     return render(
         "explain/rules.md.jinja",
         pack=pack,
@@ -30,6 +34,9 @@ def pack_page(pack: Pack) -> str:
         guided=_guided(pack),
         context=[field for field in CONTEXT_FIELDS if field.limits],
         answers=answers_in_words,
+        categories={category.name: category.label for category in pack.categories},
+        urgency=dict(zip((row.id for row in pack.evidence), evidence_urgencies(pack), strict=True)),
+        signatures=signatures,
         words=lambda when: in_words(pack, when),
         cell=_cell,
     )
@@ -37,7 +44,8 @@ def pack_page(pack: Pack) -> str:
 
 def _guided(pack: Pack) -> list[tuple[str, str]]:
     """Name and title of every cause with guidance, then of what is for any cause."""
-    named = [(cause.name, cause.label) for cause in pack.causes] + [(ANY_CAUSE, "Any cause")]
+    groups = [(category.name, category.label) for category in pack.categories]
+    named = [(cause.name, cause.label) for cause in pack.causes] + groups + [(ANY_CAUSE, "Any cause")]
     return [(name, title) for name, title in named if any(entry.cause == name for entry in pack.guidance)]
 
 

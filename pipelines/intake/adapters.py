@@ -15,15 +15,18 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute
 
 from pipelines.connections import connect
 from pipelines.errors import FileRejected, UsageError
 from pipelines.settings import SHIPPED_ADAPTERS, Source
 from schemas.fields import CONTEXT_NAMES, REQUIRED_NAMES
 from schemas.pack import Pack
+from schemas.pack_checks import sender_words
 
 IDENTITY = "select * exclude (file_id, unlisted) from raw"  # what canonical.sql says: nothing to run
 ADAPTER_ERROR = "adapter_error"
+ADAPTER_WARNING = "adapter_warning"  # what an adapter could not read in a row that it could read otherwise
 SCRATCH_MEMORY = "128MB"  # the hashes of very long files go to disk
 SANDBOX_MEMORY = "512MB"
 ADDED_COLUMNS = ("line_number", "file_id", "unlisted")  # what `raw` has beside the columns of the file
@@ -160,8 +163,25 @@ def canonical_rows(adapter: Adapter, source: Source, raw: pa.Table, file_id: str
     for name, value in (("file_id", file_id), ("unlisted", source.unlisted)):
         raw = raw.append_column(name, pa.repeat(pa.scalar(value), raw.num_rows))
     with contextlib.closing(sandbox()) as connection:
+        connection.register("words", _tabulate_words(pack))
         result = _select(connection, adapter, source, raw)
-    return _check_result(result, raw, source, pack)
+    return _set_warnings_aside(_check_result(result, raw, source, pack))
+
+
+def _tabulate_words(pack: Pack) -> pa.Table:
+    """Return what senders may write for a yes/no field: a word, in lower case, and the field."""
+    words = sender_words(pack)
+    return pa.table({"word": pa.array(words.keys(), pa.string()), "field": pa.array(words.values(), pa.string())})
+
+
+def _set_warnings_aside(rows: pa.Table) -> pa.Table:
+    """Make warnings errors: none is stored beside an accepted row yet, so its row is set aside lest it vanish."""
+    if ADAPTER_WARNING not in rows.column_names:
+        return rows
+    warning = rows.column(ADAPTER_WARNING)
+    error = rows.column(ADAPTER_ERROR) if ADAPTER_ERROR in rows.column_names else warning
+    kept = rows.drop_columns([name for name in (ADAPTER_WARNING, ADAPTER_ERROR) if name in rows.column_names])
+    return kept.append_column(ADAPTER_ERROR, pyarrow.compute.coalesce(error, warning))
 
 
 def _select(connection: duckdb.DuckDBPyConnection, adapter: Adapter, source: Source, raw: pa.Table) -> pa.Table:
@@ -184,7 +204,7 @@ def _explain(error: duckdb.Error) -> str:
 
 def _check_result(result: pa.Table, raw: pa.Table, source: Source, pack: Pack) -> pa.Table:
     names = result.column_names
-    known = {*CONTEXT_NAMES, *(field.name for field in pack.fields), "line_number", ADAPTER_ERROR}
+    known = {*CONTEXT_NAMES, *(field.name for field in pack.fields), "line_number", ADAPTER_ERROR, ADAPTER_WARNING}
     odd = next((name for name in names if name not in known or names.count(name) > 1), None)
     if odd is not None or "line_number" not in names:
         what = "does not return line_number"

@@ -43,15 +43,15 @@ def find_notices(tables: WeekTables, pack: Pack) -> list[str]:
             "This week is not complete yet: its numbers will still grow, and a change against the week before compares "
             "a part of a week with a whole one. This report is preliminary and not kept."
         )
-    incomplete = {row.week_start for row in tables.signals if row.reason == "incomplete reporting"}
-    if tables.start in incomplete:
+    if lacking := _name_lacking(tables, tables.start):
         notices.append(
-            "Not every expected source has reported for this week: its numbers are not whole, and neither are changes "
-            "against the week before."
+            f"Not every expected source has reported for this week ({lacking}): its numbers are not whole, and neither "
+            "are changes against the week before."
         )
-    elif tables.start - timedelta(weeks=1) in incomplete:
+    elif lacking := _name_lacking(tables, tables.start - timedelta(weeks=1)):
         notices.append(
-            "Not every expected source has reported for the week before: changes against it are too large or too small."
+            f"Not every expected source has reported for the week before ({lacking}): changes against it are too large "
+            "or too small."
         )
     if tables.about.rule_pack != pack.version:
         notices.append(
@@ -59,6 +59,16 @@ def find_notices(tables: WeekTables, pack: Pack) -> list[str]:
             f"them with {pack.version}: rules and labels may differ."
         )
     return notices
+
+
+def _name_lacking(tables: WeekTables, week_start: date) -> str:
+    """Name who sent nothing, or a part only, for a week, each with its usual number; empty if nobody is lacking."""
+    words = {"missing": "sent nothing", "partial": "sent a part only"}
+    lacking = [row for row in tables.senders if row.week_start == week_start and row.state in words]
+    return "; ".join(
+        f"{row.source} {words[row.state]}" + ("" if row.usual is None else f", usually {row.usual:,.0f} reports")
+        for row in lacking
+    )
 
 
 def find_messages(tables: WeekTables, pack: Pack, key_numbers: Iterable[KeyNumber]) -> list[Message]:

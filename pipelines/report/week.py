@@ -107,6 +107,7 @@ class WeekTables:
     signals_now: list[Signal]
     signals: list[Signal]
     revisions: list[Revision]
+    senders: list[SenderWeek]
     reports_by_source: dict[str, int]
 
     @cached_property

@@ -9,8 +9,9 @@ import duckdb
 from pipelines.connections import open_for_reading
 from pipelines.errors import WHAT_TO_DO, StateError, UsageError
 from pipelines.settings import Settings
-from pipelines.statements import first_row
+from pipelines.statements import Row, first_row
 from pipelines.store.home import Home
+from pipelines.store.signatures import signatures_of
 from pipelines.store.state import get_state
 from schemas.pack import Field, Pack
 from schemas.pack_file import default_pack_path, load_pack, parse_pack
@@ -29,6 +30,14 @@ def history_pack(home: Path) -> Pack:
     records = home / "records.duckdb"
     with open_for_reading(records) as connection:
         return stored_pack(connection, get_state(connection, "rule_pack"))
+
+
+def recorded_signatures(home: Path, pack_version: str) -> list[Row]:
+    """The signatures under a pack that a home has recorded; none in a home of an older schema version."""
+    records = home / "records.duckdb"
+    with open_for_reading(records) as connection:
+        known = first_row(connection, "SELECT 1 FROM duckdb_tables() WHERE table_name = 'signatures'")
+        return signatures_of(connection, pack_version) if known else []
 
 
 def pack_path(home: Path, settings: Settings) -> Path:

@@ -6,33 +6,66 @@
 --   redness; fever   these two are yes. What is not listed is no or unknown as the source's setting `unlisted` says: no only
 --                    where the sender asks all of the symptoms every time. Any other setting is read as unknown.
 --   none             nothing applies: every symptom is treated as not listed.
---   (blank)          the question was not answered: every symptom is unknown, whatever `unlisted` says. Blank is never no.
--- Names are those of the symptom fields, in any case, with or without spaces around them; an empty item ("fever;") is
--- skipped and a repeated one counts once. A word that is no symptom name must not vanish, for it may be the one that
--- matters, and `none` beside a symptom contradicts itself: adapter_error sends such a row to quarantine.
-WITH items AS (
-  SELECT
-    *,
-    list_distinct(list_filter(
-      list_transform(string_split(lower(symptoms), ';'), lambda item: trim(item)),
-      lambda item: item <> ''
-    )) AS listed
+--   (blank), NA, unknown   the question was not answered: every symptom is unknown, whatever `unlisted` says.
+-- Items are separated by ; or | or, if what stands between them is no word of its own, by a comma. A word is the name of a
+-- symptom field, its label or one of the rule pack's synonyms, in any case, with spaces, hyphens or underscores: the table
+-- `words` (word, field) has them all. Nothing is guessed: any other word ("no fever", "fever?", "all") is reported in
+-- adapter_warning, and then what is not listed is unknown; so it is where `none` stands beside a symptom.
+WITH parts AS (
+  SELECT line_number, unnest(string_split_regex(lower(coalesce(symptoms, '')), '[;|]')) AS part
   FROM raw
 ),
 
-answered AS (
+split_parts AS (
+  -- a label may hold a comma itself
+  SELECT
+    line_number,
+    unnest(if(
+      trim(regexp_replace(part, '[-_\s]+', ' ', 'g')) IN (SELECT word FROM words), [part], string_split(part, ',')
+    )) AS item
+  FROM parts
+),
+
+items AS (
+  SELECT
+    line_number, trim(item) AS written,
+    trim(regexp_replace(trim(trim(item), '"'), '[-_\s]+', ' ', 'g')) AS said
+  FROM split_parts
+),
+
+read AS (
+  SELECT
+    line_number,
+    list_distinct(list(field ORDER BY field)) AS listed,
+    count(*) FILTER (said <> '') > 0 AS answered,
+    bool_or(said = 'none') AS none,
+    bool_or(said IN ('na', 'unknown')) AS unanswered,
+    list(written ORDER BY written) FILTER (field IS NULL AND said NOT IN ('', 'none', 'na', 'unknown')) AS strangers
+  FROM items LEFT JOIN words ON words.word = items.said
+  GROUP BY line_number
+),
+
+told AS (
   SELECT
     *,
+    CASE
+      WHEN len(strangers) > 0
+        THEN 'symptoms: not understood: ' || left(array_to_string(strangers, '; '), 80)
+          || ' (allowed: names, labels and synonyms of symptom fields separated by ; or the one word none)'
+      WHEN none AND len(listed) > 0
+        THEN 'symptoms: none stands beside other names (allowed: names of symptom fields, or none alone)'
+    END AS adapter_warning
+  FROM read
+),
+
+known AS (
+  SELECT
+    raw.*, coalesce(listed, []) AS listed, adapter_warning,
     -- the answer for a symptom that is not listed
-    CASE WHEN len(listed) > 0 AND lower(trim(unlisted)) = 'no' THEN 'no' END AS otherwise,
-    list_sort(list_filter(listed, lambda item: item NOT IN (
-      'none',
-      'cannot_bear_weight', 'redness', 'calf_swelling', 'leg_swelling', 'warmth', 'fever', 'shortness_of_breath', 'tenderness',
-      'streaks', 'lump', 'cooler_leg', 'paler_leg', 'pain_after_exertion', 'sensation_loss', 'pain_after_sitting',
-      'pop_at_onset', 'worse_despite_self_care', 'not_improving', 'cramping', 'dehydration', 'skin_break', 'direct_blow',
-      'overuse', 'visible_veins'
-    ))) AS strangers
-  FROM items
+    CASE
+      WHEN answered AND NOT unanswered AND adapter_warning IS NULL AND lower(trim(unlisted)) = 'no' THEN 'no'
+    END AS otherwise
+  FROM raw LEFT JOIN told USING (line_number)
 )
 
 SELECT
@@ -68,11 +101,5 @@ SELECT
   if(list_contains(listed, 'direct_blow'), 'yes', otherwise) AS direct_blow,
   if(list_contains(listed, 'overuse'), 'yes', otherwise) AS overuse,
   if(list_contains(listed, 'visible_veins'), 'yes', otherwise) AS visible_veins,
-  CASE
-    WHEN len(strangers) > 0
-      THEN 'symptoms: no such symptom: ' || left(array_to_string(strangers, '; '), 80)
-        || ' (allowed: names of symptom fields separated by ; or the one word none)'
-    WHEN list_contains(listed, 'none') AND len(listed) > 1
-      THEN 'symptoms: none stands beside other names (allowed: names of symptom fields, or none alone)'
-  END AS adapter_error
-FROM answered
+  adapter_warning
+FROM known

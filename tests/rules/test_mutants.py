@@ -19,7 +19,7 @@ from sqlglot import exp
 
 from schemas.conditions import condition_problem
 from schemas.fields import NUMERIC_FIELDS
-from schemas.pack import Evidence, Pack, TriageRule
+from schemas.pack import CATEGORY_POINTS, Evidence, Pack, TriageRule
 from tests.rules.test_cases import CASES, wrong
 from tests.rules.test_compiler import SHIPPED, fetch_tags, pack_records
 
@@ -96,18 +96,20 @@ def is_connector(node: exp.Expression) -> bool:
 
 def signs_dropped(when: str) -> Iterator[tuple[str, str]]:
     """One sign out of a rule of several: its connector gives way to what stands on the other side."""
-    for name, tree in _each_sign(when):
-        sign = next(node for node in tree.this.walk() if is_sign(node) and node.name == name)
+    count = sum(is_sign(node) for node in sqlglot.parse_one(when, read="duckdb").walk())
+    for number in range(count):
+        tree = exp.Paren(this=sqlglot.parse_one(when, read="duckdb"))
+        sign = [node for node in tree.this.walk() if is_sign(node)][number]
         joined = sign.find_ancestor(*CONNECTORS)
         if joined is not None:
             other = joined.right if sign in joined.left.walk() else joined.left
             joined.replace(other.copy())
-            yield f"without {name}", tree.this.sql(dialect="duckdb")
+            yield f"without {sign.name}, number {number}", tree.this.sql(dialect="duckdb")
 
 
 def _each_sign(when: str) -> Iterator[tuple[str, exp.Expression]]:
     names = [node.name for node in sqlglot.parse_one(when, read="duckdb").walk() if is_sign(node)]
-    for name in names:
+    for name in dict.fromkeys(names):
         yield name, exp.Paren(this=sqlglot.parse_one(when, read="duckdb"))
 
 
@@ -186,7 +188,10 @@ def blanks_of_numbers() -> Iterator[Mutant]:
 
 
 def blanks_of_signs() -> Iterator[Mutant]:
-    """A blank read as no or as yes by one rule alone: the rule reads a field of its own, made of the other."""
+    """A blank read as no or as yes by one rule alone: the rule reads a field of its own, made of the other.
+
+    Evidence counts only if it is TRUE, and has no NOT: there no and unknown are the same.
+    """
     for table, place, rule in rules():
         for name, tree in _each_sign(rule.when):
             for column in [node for node in tree.this.walk() if is_sign(node) and node.name == name]:
@@ -194,7 +199,7 @@ def blanks_of_signs() -> Iterator[Mutant]:
             read = replace(SHIPPED.fields[0], name="as_read")
             pack = with_rule(table, place, when=tree.this.sql(dialect="duckdb"))
             pack = replace(pack, fields=(*SHIPPED.fields, read))
-            for word in ("no", "yes"):
+            for word in ("no", "yes") if table == "triage" else ("yes",):
                 yield Mutant(f"blank read as {word} by one rule", f"{rule.id}: {name}", pack, _as_read(name, word))
 
 
@@ -219,16 +224,16 @@ def all_mutants() -> list[Mutant]:
         *conditions_changed("sign replaced", signs_replaced),
         *levels_changed(),
         *points_shifted(),
-        *places_changed("categories"),
+        Mutant("leading cause", "by points of the category", replace(SHIPPED, leading_cause=CATEGORY_POINTS)),
         *places_changed("causes"),
     ]
 
 
 MUTANTS = all_mutants()
 HOW_MANY = {
-    "rule dropped": 14 + 19,
-    "sign dropped": 15 + 21,  # of the triage rules and of the evidence rows with more than one
-    "AND and OR swapped": 10 + 13,
+    "rule dropped": 15 + 20,
+    "sign dropped": 22 + 21,  # of the triage rules and of the evidence rows with more than one
+    "AND and OR swapped": 16 + 13,
     "number shifted": 2 * 2,
     "blank read as no": 24,
     "blank read as yes": 24,
@@ -239,60 +244,23 @@ HOW_MANY = {
 # ------------------------------------------------------------------------- those that nothing can tell apart
 
 NO_TRIAGE = "No triage rule reads this field, and evidence counts only where it is TRUE: no and unknown do the same."
-ONLY_TRUE = "Evidence counts only where it is TRUE, and no row says NOT: no and unknown do the same in it."
+COVERED = "Whenever this rule is TRUE, that of other concerning symptoms is TRUE as well: it decides nothing."
 NO_TIE = (
-    "The order of causes decides a tie inside a category. The cause is the only one of its category, or the two can "
-    "never tie at the top of theirs: a cramp scores 0, 3 or 4 and a strain 0 or 2."
+    "The order of causes decides a tie. These two never tie, with each other or with those between: their evidence "
+    "is of other urgency, or has other points (a cramp 3 or 4, a strain 2)."
 )
 EQUIVALENT = {
     **{f"blank read as no: {name}": NO_TRIAGE for name in (
-        "cramping", "dehydration", "skin_break", "direct_blow", "overuse", "visible_veins",
+        "cramping", "dehydration", "direct_blow", "overuse", "visible_veins",
     )},
-    **{f"blank read as no by one rule: {name}": ONLY_TRUE for name in (
-        "tear_pop_at_onset: pop_at_onset",
-        "contusion_direct_blow: direct_blow",
-        "cramp_cramping: cramping",
-        "cramp_with_dehydration: cramping",
-        "cramp_with_dehydration: dehydration",
-        "strain_overuse: overuse",
-        "cellulitis_broken_red_skin: skin_break",
-        "cellulitis_broken_red_skin: redness",
-        "cellulitis_red_and_swollen: redness",
-        "cellulitis_red_and_swollen: calf_swelling",
-        "cellulitis_fever_with_local_sign: fever",
-        "cellulitis_fever_with_local_sign: redness",
-        "cellulitis_fever_with_local_sign: calf_swelling",
-        "cellulitis_fever_with_local_sign: warmth",
-        "cellulitis_streaks_with_tenderness_or_lump: streaks",
-        "cellulitis_streaks_with_tenderness_or_lump: tenderness",
-        "cellulitis_streaks_with_tenderness_or_lump: lump",
-        "cellulitis_streaks: streaks",
-        "nerve_sensation_loss: sensation_loss",
-        "dvt_breathless_and_swollen: shortness_of_breath",
-        "dvt_breathless_and_swollen: calf_swelling",
-        "dvt_breathless_and_swollen: leg_swelling",
-        "dvt_swollen_warm_tender: calf_swelling",
-        "dvt_swollen_warm_tender: warmth",
-        "dvt_swollen_warm_tender: tenderness",
-        "dvt_pain_after_sitting: pain_after_sitting",
-        "pad_pain_after_exertion: pain_after_exertion",
-        "pad_cooler_leg: cooler_leg",
-        "pad_paler_leg: paler_leg",
-        "pad_cool_and_pale_leg: cooler_leg",
-        "pad_cool_and_pale_leg: paler_leg",
-        "veins_visible: visible_veins",
+    "blank read as no: lump": COVERED,
+    **{f"blank read as no by one rule: doctor_streaks_with_tenderness_or_lump: {name}": COVERED for name in (
+        "streaks", "tenderness", "lump",
     )},
     **{f"causes change places: {name}": NO_TIE for name in (
+        "muscle_or_tendon_tear and varicose_veins",
+        "muscle_or_tendon_tear and overuse_strain",
         "muscle_cramp and overuse_strain",
-        "muscle_cramp and cellulitis",
-        "muscle_cramp and nerve_condition",
-        "muscle_cramp and deep_vein_thrombosis",
-        "overuse_strain and cellulitis",
-        "overuse_strain and nerve_condition",
-        "overuse_strain and deep_vein_thrombosis",
-        "cellulitis and nerve_condition",
-        "cellulitis and deep_vein_thrombosis",
-        "nerve_condition and deep_vein_thrombosis",
     )},
 }  # fmt: skip
 

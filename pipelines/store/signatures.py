@@ -1,0 +1,20 @@
+"""Who signed which rule pack: recorded in the home, published with the summaries."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import duckdb
+
+from pipelines.statements import Row, rows_by_name
+
+
+def record_signature(connection: duckdb.DuckDBPyConnection, rule_pack: str, name: str, role: str, day: date) -> None:
+    """Add a signature; the caller's transaction and audit note are around it."""
+    connection.execute("INSERT INTO signatures VALUES (?, ?, ?, ?, now())", [rule_pack, name, role, day])
+
+
+def signatures_of(connection: duckdb.DuckDBPyConnection, rule_pack: str) -> list[Row]:
+    """Return the signatures of a rule pack, the oldest first. Works on records.duckdb and on summaries.duckdb."""
+    sql = "SELECT name, role, signed_on FROM signatures WHERE rule_pack = ? ORDER BY recorded_at, name"
+    return rows_by_name(connection, sql, [rule_pack])
