@@ -1,0 +1,98 @@
+"""What the lead found out about an alarm is kept, audited, published, and found again; who is missing is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.cli.app import main
+from pipelines.connections import read_only
+from pipelines.jobs.sender_status import sender_lines
+from pipelines.settings import Settings, Source
+from tests.support.histories import monday
+
+SERIES = "all"
+
+
+@pytest.fixture
+def alarmed(home: Any, write_csv: Callable[..., Path], ingest: Callable[..., Any]) -> Any:
+    """A home with an alarm in the last week that is over."""
+    days = [monday(back) + timedelta(days=day) for back in range(12) for day in range(7)]
+    rows = [{"report_id": f"r{number}", "reported_at": day.isoformat()} for number, day in enumerate(days)]
+    rows += [{"report_id": f"x{number}", "reported_at": monday(0).isoformat()} for number in range(60)]
+    ingest(write_csv(rows))
+    return home
+
+
+def alarm(home: Any, *words: str) -> int:
+    return main(["alarm", *words, "--home", str(home.path)])
+
+
+def test_an_alarm_is_listed_noted_on_closed_and_reopened(
+    alarmed: Any, ask: Callable[..., list[tuple[Any, ...]]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = "SELECT state, note FROM alarm_episodes WHERE series = 'all'"
+    assert ask(state, path=alarmed.summaries) == [("new", None)]
+    assert alarm(alarmed, "note", SERIES, "two lists\x1b of\none day") == 0
+    assert ask(state, path=alarmed.summaries) == [("new", "two lists\\x1b of one day")]
+    assert alarm(alarmed, "close", SERIES, "looked into") == 0
+    assert ask(state, path=alarmed.summaries) == [("closed", "looked into")]
+    assert alarm(alarmed, "close", SERIES, "again") == 2
+    assert alarm(alarmed, "reopen", SERIES) == 0
+    assert ask(state, path=alarmed.summaries) == [("new", "looked into")]
+    audited = ask("SELECT action, detail FROM audit WHERE action = 'alarm' ORDER BY happened_at")
+    assert [detail.split(":")[0] for _, detail in audited] == ["note", "close", "reopen"]
+    capsys.readouterr()
+    assert alarm(alarmed, "list") == 0
+    assert "looked into" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("note", "region=nowhere", "x"), "there is no alarm of 'region=nowhere'"),
+        (("note", SERIES, "x", "--week", "2001-W01"), "there is no alarm of 'all' in 2001-W01"),
+        (("note", SERIES, " "), "needs a text"),
+        (("note", SERIES, "x" * 2001), "at most 2,000"),
+        (("reopen", SERIES), "is new, not closed"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(
+    alarmed: Any, words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert alarm(alarmed, *words) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_status_names_who_is_missing_partial_or_new(
+    home: Any, write_csv: Callable[..., Path], ingest: Callable[..., Any]
+) -> None:
+    def sent(name: str, counts: dict[int, int]) -> Path:
+        rows = [
+            {"report_id": f"{back}-{number}", "reported_at": _moment(back, number)}
+            for back, reports in counts.items()
+            for number in range(reports)
+        ]
+        return write_csv(rows, f"{name}_1.csv")
+
+    usual = dict.fromkeys(range(1, 12), 30)
+    paths = [sent("a", usual), sent("b", usual | {0: 5}), sent("c", {0: 9, 1: 9})]
+    names = tuple(Source(name, patterns=(f"{name}_*",)) for name in "abc")
+    ingest(*paths, settings=Settings(sources=names))
+    with read_only(home.records) as connection:
+        lines, wanted = sender_lines(connection)
+    week = f"{monday(0).isocalendar().year}-W{monday(0).isocalendar().week:02}"
+    assert wanted == [
+        f"a sent nothing for {week}; usual are 30 a week",
+        f"b sent 5 reports for {week}, a part; usual are 30 a week",
+    ]
+    assert lines == ["joined        c: in the first eight weeks"]
+
+
+def _moment(back: int, number: int) -> str:
+    day: date = monday(back) + timedelta(days=number % 7)
+    return datetime(day.year, day.month, day.day, 10).isoformat() + "Z"
