@@ -174,55 +174,60 @@ def _rules(f: pd.DataFrame) -> dict[str, pd.Series]:
         "doctor_not_improving": f.not_improving,
         "doctor_severe_pain": f.pain_score >= 7,
         "doctor_persistent_pain": f.duration_days >= 14,
+        "doctor_other_concerning_symptoms": f.shortness_of_breath
+        | f.fever
+        | f.streaks
+        | (f.redness & f.calf_swelling)
+        | (f.redness & f.skin_break),
     }
+
+
+EMERGENCY, DOCTOR, HARMLESS = 2, 1, 0
 
 
 def _likely_cause(f: pd.DataFrame) -> pd.Series:
-    """Most points of the strongest category; ties go to the category, then the cause, that stands first here."""
+    """The cause of the most urgent evidence, then of the most points, then the one that stands first here.
+
+    Each row of evidence has its points and its urgency: the level that it establishes by itself, read by hand.
+    """
     evidence = {
-        "circulatory": {
-            "deep_vein_thrombosis": [
-                (f.shortness_of_breath & (f.calf_swelling | f.leg_swelling), 3),
-                (f.calf_swelling & f.warmth & f.tenderness, 2),
-                (f.pain_after_sitting, 2),
-            ],
-            "peripheral_artery_disease": [
-                (f.pain_after_exertion, 2),
-                (f.cooler_leg, 1),
-                (f.paler_leg, 1),
-                (f.cooler_leg & f.paler_leg, 1),
-            ],
-            "varicose_veins": [(f.visible_veins, 3)],
-        },
-        "infection": {
-            "cellulitis": [
-                (f.skin_break & f.redness, 3),
-                (f.redness & f.calf_swelling, 3),
-                (f.fever & (f.redness | f.calf_swelling | f.warmth), 3),
-                (f.streaks & (f.tenderness | f.lump), 3),
-                (f.streaks, 1),
-            ]
-        },
-        "inflammatory_neurological": {"nerve_condition": [(f.sensation_loss, 3)]},
-        "injury": {
-            "muscle_or_tendon_tear": [(f.pop_at_onset, 3)],
-            "contusion_or_laceration": [(f.direct_blow, 3)],
-            "muscle_cramp": [(f.cramping, 3), (f.cramping & f.dehydration, 1)],
-            "overuse_strain": [(f.overuse, 2)],
-        },
+        "deep_vein_thrombosis": [
+            (f.shortness_of_breath & (f.calf_swelling | f.leg_swelling), 3, EMERGENCY),
+            (f.calf_swelling & f.warmth & f.tenderness, 2, DOCTOR),
+            (f.pain_after_sitting, 2, DOCTOR),
+        ],
+        "cellulitis": [
+            (f.skin_break & f.redness, 3, DOCTOR),
+            (f.redness & f.calf_swelling, 3, DOCTOR),
+            (f.fever & (f.redness | f.calf_swelling | f.warmth), 3, DOCTOR),
+            (f.streaks & (f.tenderness | f.lump), 3, DOCTOR),
+            (f.streaks, 1, DOCTOR),
+            (f.redness, 1, HARMLESS),
+        ],
+        "peripheral_artery_disease": [
+            (f.pain_after_exertion, 2, DOCTOR),
+            (f.cooler_leg, 1, HARMLESS),
+            (f.paler_leg, 1, HARMLESS),
+            (f.cooler_leg & f.paler_leg, 1, DOCTOR),
+        ],
+        "nerve_condition": [(f.sensation_loss, 3, DOCTOR)],
+        "muscle_or_tendon_tear": [(f.pop_at_onset, 3, DOCTOR)],
+        "varicose_veins": [(f.visible_veins, 3, HARMLESS)],
+        "contusion_or_laceration": [(f.direct_blow, 3, HARMLESS)],
+        "muscle_cramp": [(f.cramping, 3, HARMLESS), (f.cramping & f.dehydration, 1, HARMLESS)],
+        "overuse_strain": [(f.overuse, 2, HARMLESS)],
     }
-    points = {
-        category: pd.DataFrame(
-            {c: sum(sign.fillna(False).astype(int) * n for sign, n in rows) for c, rows in causes.items()}
-        )
-        for category, causes in evidence.items()
-    }
-    totals = pd.DataFrame({category: table.sum(axis=1) for category, table in points.items()})
-    best = totals.idxmax(axis=1)
-    cause = pd.Series("undetermined", index=f.index)
-    for category, table in points.items():
-        cause = cause.mask(best == category, table.idxmax(axis=1))
-    return cause.mask(totals.max(axis=1) == 0, "undetermined")
+    ranks = pd.DataFrame(
+        {
+            cause: pd.concat([sign.fillna(False).astype(int) * urgency for sign, _, urgency in rows], axis=1).max(
+                axis=1
+            )
+            * 100
+            + sum(sign.fillna(False).astype(int) * points for sign, points, _ in rows)
+            for cause, rows in evidence.items()
+        }
+    )
+    return ranks.idxmax(axis=1).mask(ranks.max(axis=1) == 0, "undetermined")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,127 @@
+"""The house rules of CONTRIBUTING.md: who imports what, how large a room may be, and that every SQL file has its place."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MODULES = {
+    path: ast.parse(path.read_text()) for folder in ("pipelines", "schemas") for path in ROOT.glob(f"{folder}/**/*.py")
+}
+NAMES = {path: str(path.relative_to(ROOT)) for path in MODULES}
+SQL_FILES = sorted(ROOT.glob("sql/**/*.sql"))
+
+# a library -> the only modules that import it
+FEW_PLACES = {
+    "pandera": {"schemas/report_schema.py"},
+    "prefect": {"pipelines/flows.py", "pipelines/prefect_runner.py"},
+    "cyclopts": {"pipelines/cli/"},
+    "typst": {"pipelines/pages/paper.py"},
+    "stdnum": {"pipelines/intake/identifiers.py"},
+    "apprise": {"pipelines/jobs/notice_targets.py"},
+    "prometheus_client": {"pipelines/jobs/metrics.py"},
+    "statsmodels": {"pipelines/signals/"},
+    "pydantic": {"pipelines/settings_file.py", "schemas/pack_file.py"},
+    "sqlglot": {
+        "schemas/conditions.py",
+        "pipelines/rules/",  # conditions become SQL, terms and formulas there
+        "pipelines/explain/rule_page.py",  # conditions become words
+    },
+}
+LONGEST_MODULE, LONGEST_FUNCTION, MOST_PARAMETERS, LONGEST_CLASS, MOST_MODULES = 300, 30, 5, 120, 20
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def test_the_contracts_of_who_imports_whom_are_kept() -> None:
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("library", FEW_PLACES)
+def test_a_library_is_imported_in_the_few_places_named(library: str) -> None:
+    found = {
+        NAMES[path] for path, tree in MODULES.items() if any(name.split(".")[0] == library for name in imported(tree))
+    }
+    assert found, "a rule about nothing"
+    assert [name for name in found if not name.startswith(tuple(FEW_PLACES[library]))] == []
+
+
+def calls(tree: ast.Module, name: str) -> bool:
+    return any(isinstance(node, ast.Call) and ast.unparse(node.func) == name for node in ast.walk(tree))
+
+
+@pytest.mark.parametrize(
+    "call, place", [("duckdb.connect", "pipelines/connections.py"), ("Environment", "pipelines/pages/style.py")]
+)
+def test_one_place_opens_databases_and_one_fills_templates(call: str, place: str) -> None:
+    assert [NAMES[path] for path, tree in MODULES.items() if calls(tree, call)] == [place]
+
+
+def test_every_module_says_in_a_line_what_it_is() -> None:
+    assert [NAMES[path] for path, tree in MODULES.items() if not ast.get_docstring(tree) and tree.body] == []
+
+
+# larger than the rules say, each with its reason
+LARGE_MODULES: dict[str, str] = {}
+LARGE_CLASSES: dict[str, str] = {}
+LONG_FUNCTIONS: dict[str, str] = {}
+MANY_PARAMETERS: dict[str, str] = {}
+
+
+def functions() -> Iterator[tuple[str, ast.FunctionDef]]:
+    for path, tree in MODULES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                yield f"{NAMES[path]}:{node.name}", node
+
+
+def test_modules_classes_and_functions_are_small() -> None:
+    lines = {NAMES[path]: len(path.read_text().splitlines()) for path in MODULES}
+    classes = {
+        f"{NAMES[path]}:{node.name}": (node.end_lineno or 0) - node.lineno + 1
+        for path, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
+    spans = {name: (node.end_lineno or 0) - node.lineno + 1 for name, node in functions()}
+    assert {name for name, length in lines.items() if length > LONGEST_MODULE} == set(LARGE_MODULES)
+    assert {name for name, length in classes.items() if length > LONGEST_CLASS} == set(LARGE_CLASSES)
+    assert {name for name, length in spans.items() if length > LONGEST_FUNCTION} == set(LONG_FUNCTIONS)
+
+
+def test_functions_have_few_parameters_and_packages_few_modules() -> None:
+    found = set()
+    for name, node in functions():
+        given = [each.arg for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+        if len([each for each in given if each not in ("self", "cls")]) > MOST_PARAMETERS:
+            found.add(name)
+    # a command function has a parameter for each of its options
+    assert {name for name in found if not name.startswith("pipelines/cli/")} == set(MANY_PARAMETERS)
+    counted = Counter(path.parent for path in MODULES if path.name != "__init__.py")
+    assert [str(folder) for folder, number in counted.items() if number > MOST_MODULES] == []
+
+
+def test_every_sql_file_is_named_by_the_code_and_begins_with_its_grain() -> None:
+    text = "\n".join(path.read_text() for path in MODULES)
+    views = set(re.findall(r"weekly_\w+", text))
+    for path in SQL_FILES:
+        folder, name = path.parent.name, path.stem
+        is_named = f'"{name}"' in text or f"'{name}'" in text or name in views or f'"{name}.sql"' in text
+        assert is_named, f"no code names {folder}/{path.name}"
+        assert path.read_text().startswith("-- "), f"{folder}/{path.name} does not begin with its grain"
