@@ -59,24 +59,25 @@ class Fed:
     def content(self) -> dict[str, list[tuple[Any, ...]]]:
         """Everything but the audit, times, and delivery numbers, of which a withdrawn file keeps one."""
         files = "file_id, source, status, reason, rows_read, rows_accepted, rows_quarantined, rows_duplicate"
-        files += ", rows_out_of_scope, rows_superseded, first_report, last_report, rule_pack"
+        files += ", rows_out_of_scope, rows_superseded, first_report, last_report, rule_pack, clock"
         tables = {
             "files": f"SELECT {files} FROM files WHERE status <> 'withdrawn'",
-            "superseded": "SELECT * EXCLUDE (superseded_at) FROM superseded",
             "quarantine": "SELECT * EXCLUDE (delivery_no) FROM quarantine",
+            "reports": _by_file("reports", "first_delivery_no"),
+            "superseded": _by_file("superseded", "first_delivery_no", "superseded_at"),
+            "daily_arrivals": _by_file("daily_arrivals", "first_delivery_no"),
+            "delivery_days": _by_file("delivery_days", "delivery_no"),
         }
-        views = (
-            "reports",
-            "daily_summary",
-            "daily_rules",
-            "daily_fields",
-            "daily_arrivals",
-            "delivery_days",
-            "calendar",
-        )
+        views = ("daily_summary", "daily_rules", "daily_fields", "calendar")
         views += ("weekly_triage", "weekly_causes", "weekly_quality")
         tables |= {name: f"FROM {name}" for name in views}
         return {name: self.rows(f"FROM ({sql}) ORDER BY ALL") for name, sql in tables.items()}
+
+
+def _by_file(table: str, number: str, *left_out: str) -> str:
+    """SQL for a table with a delivery's file in place of its number."""
+    files = f"SELECT delivery_no AS {number}, file_id AS delivered_by FROM files"
+    return f"SELECT * EXCLUDE ({', '.join((number, *left_out))}) FROM {table} LEFT JOIN ({files}) USING ({number})"
 
 
 @pytest.fixture
