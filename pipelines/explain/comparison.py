@@ -21,7 +21,7 @@ from schemas.pack import LEVELS, UNDETERMINED, Pack, TriageRule
 EXAMPLES = 20
 EMERGENCY = LEVELS.index("emergency")
 STATES = ("FALSE", "UNKNOWN", "TRUE")
-ORDER = "order of categories or causes"  # decides a tie, where no evidence gives other points
+ORDER = "how the leading cause is chosen"  # urgency, points of a category, order: if no evidence gives other points
 
 
 @dataclass(frozen=True)
