@@ -22,7 +22,7 @@ from schemas.record_layout import answer_columns, answer_in_words, rules_of
 EXAMPLES = 20
 EMERGENCY = LEVELS.index("emergency")
 STATES = ("FALSE", "UNKNOWN", "TRUE")
-ORDER = "order of categories or causes"  # decides a tie, where no evidence gives other points
+ORDER = "how the leading cause is chosen"  # urgency, points of a category, order: if no evidence gives other points
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def test_the_page_carries_what_the_explanation_carries_and_no_address_outside_it
         found["rule_pack"],
         found["notice"],
         "Earlier versions, replaced",
-        "The fewest answers that can settle it: 1",
+        "The fewest answers that rule out every level above: 1",
     ]
     texts += [rule["sentence"] for rule in found["rules"]] + [rule["reference"] for rule in found["rules"]]
     texts += [row["sentence"] for row in found["evidence"]] + [entry["text"] for entry in found["guidance"]]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from pipelines.explain.questions import fewest_answers, questions
+from pipelines.explain.questions import asking, questions
 from pipelines.rules.solver import Space, model
 from schemas.pack import Pack
 from schemas.pack_file import load_pack
@@ -86,24 +86,32 @@ def few_of(pack: Pack, name: str) -> tuple[Any, ...]:
     return possible(pack, name)
 
 
-def settling(pack: Pack, record: Answers, count: int) -> bool:
-    """Whether some answers to that many of the missing questions settle the level: tries every one."""
+def floor(pack: Pack, record: Answers) -> str:
+    """The level that is left when every level above is ruled out."""
+    level, _ = levels(pack, record)
+    return "self_care" if level == "unresolved" else level
+
+
+def ruled_out(pack: Pack, record: Answers, count: int) -> bool:
+    """Whether some answers to that many of the missing questions rule out every level above: tries every one."""
     for names in itertools.combinations(missing(pack, record), count):
         for values in itertools.product(*(few_of(pack, name) for name in names)):
-            level, ceiling = levels(pack, {**record, **dict(zip(names, values, strict=True))})
-            if level == ceiling:
+            answered = {**record, **dict(zip(names, values, strict=True))}
+            if levels(pack, answered) == (floor(pack, record),) * 2:
                 return True
     return False
 
 
 def assert_fewest(pack: Pack, space: Space, record: Answers) -> None:
-    found = fewest_answers(pack, space, record, missing(pack, record))
-    assert found is not None
+    found = asking(pack, space, record, missing(pack, record))["rule_out"]
+    if found is None:
+        assert not any(ruled_out(pack, record, count) for count in range(1, 4))
+        return
     given = {name: _value(pack, name, answer) for name, answer in found["answers"].items()}
     assert len(given) == found["count"]
     assert set(given) <= set(missing(pack, record))
-    assert levels(pack, {**record, **given}) == (found["triage_level"],) * 2
-    assert not any(settling(pack, record, count) for count in range(1, min(found["count"], 4)))
+    assert levels(pack, {**record, **given}) == (found["triage_level"],) * 2 == (floor(pack, record),) * 2
+    assert not any(ruled_out(pack, record, count) for count in range(1, min(found["count"], 3)))
 
 
 def _value(pack: Pack, name: str, answer: str) -> Any:
@@ -114,13 +122,13 @@ def _value(pack: Pack, name: str, answer: str) -> Any:
 
 @settings(thoroughly, max_examples=60)
 @given(tiny_packs(), answers)
-def test_no_fewer_answers_can_settle_a_record(pack: Pack, record: Answers) -> None:
+def test_no_fewer_answers_can_rule_out_every_level_above(pack: Pack, record: Answers) -> None:
     if missing(pack, record):
         assert_fewest(pack, Space(pack), record)
 
 
 @pytest.mark.parametrize("pack", [SHIPPED, WRISTS], ids=lambda pack: pack.name)
-def test_no_fewer_answers_can_settle_a_record_of_a_pack_as_it_is_written(pack: Pack) -> None:
+def test_no_fewer_answers_can_rule_out_every_level_above_of_a_pack_as_it_is_written(pack: Pack) -> None:
     space = Space(pack)
     unsettled = [record for record in records_of(pack, 120) if missing(pack, record)]
     assert len(unsettled) > 20
@@ -134,23 +142,30 @@ FOUR_SIGNS = dict.fromkeys(("redness", "warmth", "fever"), None) | {"calf_swelli
 
 
 @pytest.mark.parametrize(
-    ("unknown", "count", "level"),
+    ("unknown", "count", "level", "at_once"),
     [
-        ({"sensation_loss": None}, 1, {"contact_doctor", "self_care"}),
-        ({"cooler_leg": None, "paler_leg": None}, 1, {"self_care"}),  # one no is enough
-        ({"cooler_leg": True, "paler_leg": None}, 1, {"contact_doctor", "self_care"}),
-        (TWO_NEEDED, 1, {"self_care"}),  # no swelling: neither rule can hold any more
-        (FOUR_SIGNS, 1, {"contact_doctor"}),
-        ({"redness": True, "warmth": True, "fever": True, **TWO_NEEDED}, 1, {"emergency"}),
-        ({"cooler_leg": None, "paler_leg": None, "streaks": None, "lump": None}, 2, {"self_care", "contact_doctor"}),
+        ({"sensation_loss": None}, 1, "self_care", ["sensation_loss yes", "sensation_loss no"]),
+        ({"cooler_leg": None, "paler_leg": None}, 1, "self_care", ["cooler_leg no", "paler_leg no"]),
+        ({"cooler_leg": True, "paler_leg": None}, 1, "self_care", ["paler_leg yes", "paler_leg no"]),
+        (TWO_NEEDED, 1, "self_care", ["shortness_of_breath no"]),
+        (FOUR_SIGNS, 1, "contact_doctor", ["redness no", "warmth no", "fever no"]),
+        ({"redness": True, "warmth": True, "fever": True, **TWO_NEEDED}, 1, "contact_doctor", ["calf_swelling yes"]),
     ],
 )
-def test_the_fewest_answers_in_words(unknown: dict[str, Any], count: int, level: set[str]) -> None:
+def test_the_two_short_lists_in_words(unknown: dict[str, Any], count: int, level: str, at_once: list[str]) -> None:
     record = ALL_NO | unknown
-    found = fewest_answers(SHIPPED, Space(SHIPPED), record, missing(SHIPPED, record))
-    assert found is not None
-    assert found["count"] == count
-    assert found["triage_level"] in level
+    found = asking(SHIPPED, Space(SHIPPED), record, missing(SHIPPED, record))
+    assert (found["rule_out"]["count"], found["rule_out"]["triage_level"]) == (count, level)
+    assert {f"{each['field']} {each['answer']}" for each in found["settle_at_once"]} >= set(at_once)
+
+
+def test_questions_come_by_the_highest_open_level_and_then_by_how_few_answers_decide() -> None:
+    blank: Answers = dict.fromkeys(SHIPPED.askable)
+    found = asking(SHIPPED, Space(SHIPPED), blank, missing(SHIPPED, blank))["missing_answers"]
+    assert found[0] == "cannot_bear_weight"
+    assert set(found[1:4]) == {"calf_swelling", "leg_swelling", "shortness_of_breath"}
+    assert set(found[4:7]) == {"redness", "warmth", "fever"}
+    assert found[-1] == "tenderness"
 
 
 def test_neighbouring_numbers_that_lead_to_the_same_are_one_answer() -> None:
