@@ -41,6 +41,7 @@ _PACKED = pa.schema(
         ("duration_days", pa.uint16()),
         ("answered", pa.uint32()),
         ("yes", pa.uint32()),
+        ("stated_date", pa.date32()),  # of a report without a time
     ]
 )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from schemas.fields import CONTEXT_FIELDS
 from schemas.pack import Field, Pack
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,10 @@ FILES = Table(
         ingested_at TIMESTAMPTZ when the file was stored or rejected
         run_id VARCHAR the run that did it
         tried_with VARCHAR fingerprint of settings, adapter and version; a rejected file is tried again when it changes
+        rows_moved INTEGER rows that replaced a stored record of another day
+        columns VARCHAR[] the columns of its header that its adapter reads; NULL if they were not noted
+        is_whole BOOLEAN whether its last line had a line end; NULL if that was not noted
+        notes VARCHAR what was taken with a word of caution, as it was told on the file's line
     """),
 )
 
@@ -91,11 +95,19 @@ _RECORDS = _columns("""
 """)
 
 
+STATED_DATE = _columns("stated_date DATE the day of a report without a time; NULL if its time is known")
+REPORT_DAY = _columns("""
+    report_date DATE day of the report in the reporting time zone; of a report without a time, the day it states
+    time_known BOOLEAN whether the report has a time; if not, reported_at is noon of its day in UTC
+""")
+
+
 def records_table(pack: Pack, name: str = "records") -> Table:
     """The stored records; the pack's numbers and choices have a column each."""
     numbers = tuple(Column(field, "USMALLINT", "number, NULL where unknown") for field in pack.own_numbers)
     choices = tuple(Column(field, "UTINYINT", "0 unknown, else place in the list of values") for field in pack.choices)
-    return Table(name, "one accepted record, packed; read the view reports instead", _RECORDS + numbers + choices)
+    columns = _RECORDS + numbers + choices + STATED_DATE
+    return Table(name, "one accepted record, packed; read the view reports instead", columns)
 
 
 TAG_MEANINGS = _columns("""
@@ -126,7 +138,7 @@ def reports_table(pack: Pack) -> Table:
     points = ", ".join(f'"{category.name}" UTINYINT' for category in pack.categories)
     scores = f"STRUCT({points})"
     tags = tuple(Column(c.name, scores if c.type == "STRUCT" else c.type, c.meaning) for c in TAG_MEANINGS)
-    return Table("reports", "one accepted record and its tags", context + answers + tags)
+    return Table("reports", "one accepted record and its tags", context + answers + tags + REPORT_DAY)
 
 
 def _domain(field: Field) -> str:
@@ -144,7 +156,8 @@ def superseded_table(pack: Pack) -> Table:
         superseded_by VARCHAR file_id of the delivery that replaced it
         superseded_at TIMESTAMPTZ when
     """)
-    return Table("superseded", "one record that a later delivery replaced", reports_table(pack).columns + more)
+    columns = reports_table(pack).columns[: -len(REPORT_DAY)] + more + REPORT_DAY
+    return Table("superseded", "one record that a later delivery replaced", columns)
 
 
 QUARANTINE = Table(

@@ -29,7 +29,7 @@ from pipelines.rules.compiler import tag_sql
 from pipelines.settings import Settings
 from pipelines.statements import one_number, statement
 from pipelines.store import audit, daily_counts, database
-from pipelines.store.database import Home, check_counts, reports_sql, transaction
+from pipelines.store.database import Home, check_counts, get_state, reports_sql, transaction
 from pipelines.store.ledger import UNREAD
 from pipelines.store.packs import configured_pack
 from pipelines.text import many
@@ -316,7 +316,7 @@ def _put_versions(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entr
     )
     # what was superseded keeps the tags of its time; only what replaced it may be another file now
     was = "SELECT * EXCLUDE (superseded_by, superseded_at) FROM was"
-    repeated = reports_sql(pack, "(SELECT * FROM kept WHERE place = 'repeated')")
+    repeated = reports_sql(pack, "(SELECT * FROM kept WHERE place = 'repeated')", get_state(connection, "time_zone"))
     for relation in (was, repeated):
         connection.execute(statement("store", "put_superseded", relation=relation))
 

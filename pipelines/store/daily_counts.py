@@ -12,8 +12,8 @@ from pipelines.settings import Settings
 from pipelines.statements import first_row, sql_list, statement
 from schemas.fields import AGE_BANDS, SEVERE_PAIN, SEXES
 from schemas.pack import LEVELS, UNDETERMINED, Pack
-from schemas.record_layout import bit_sums_sql
-from schemas.tables import DAILY_DELAYS, DAILY_FIELDS, DAILY_RULES, DAILY_SUMMARY, Table, quoted
+from schemas.record_layout import bit_sums_sql, report_day_sql, timed_day_sql
+from schemas.tables import DAILY_DELAYS, DAILY_FIELDS, DAILY_RULES, DAILY_SUMMARY, Table
 
 COUNTS = {
     "daily_summary": ("reports", "severe_pain"),
@@ -55,6 +55,8 @@ def rebuild(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pac
     for table, delta in recounted(connection, settings, pack):
         connection.execute(f"DELETE FROM {table.name}")
         connection.execute(f"INSERT INTO {table.name} BY NAME {delta}")
+    day = timed_day_sql(settings.time_zone)
+    connection.execute(f"UPDATE superseded SET report_date = {day} WHERE time_known AND report_date <> {day}")
     update_calendar(connection, settings)
 
 
@@ -73,8 +75,8 @@ def _deltas(
     connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack, source: str
 ) -> list[tuple[Table, str]]:
     """For each daily table, the SELECT of what changes in it. `source` are the changed records with their sign."""
-    changes = f"CREATE OR REPLACE TEMP VIEW changes AS SELECT *, {_day(settings)} AS report_date FROM ({source})"
-    connection.execute(changes)
+    day = report_day_sql(settings.time_zone)
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW changes AS SELECT *, {day} AS report_date FROM ({source})")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE day_sums AS {_day_sums(pack)}")
     return [
         (DAILY_SUMMARY, statement("store", "daily_summary", severe=SEVERE_PAIN, **_words(pack))),
@@ -87,13 +89,6 @@ def _deltas(
         ),
         (DAILY_DELAYS, statement("store", "daily_delays", time_zone=settings.time_zone)),
     ]
-
-
-def _day(settings: Settings) -> str:
-    """SQL for a record's day. UTC days are whole numbers of microseconds: no calendar."""
-    if settings.time_zone == "UTC":
-        return "(DATE '1970-01-01' + (epoch_us(reported_at) // 86400000000)::INTEGER)"
-    return f"(reported_at AT TIME ZONE {quoted(settings.time_zone)})::DATE"
 
 
 def _merge(connection: duckdb.DuckDBPyConnection, table: Table, delta: str) -> None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from pipelines.rules.compiler import tag_sql
 from pipelines.statements import first_row, one_number, statement
 from pipelines.store.database import in_any_order, reports_sql
+from pipelines.store.state import get_state
 from schemas.checked_file import DUPLICATE, CheckedFile, accepted_schema
 from schemas.pack import Pack
 
@@ -102,8 +103,11 @@ def _supersede_records(
     connection.execute(statement("store", "records_replaced"), {"delivery_no": delivery_no})
     count = one_number(connection, "SELECT count(*) FROM replaced")
     if count:
-        old = reports_sql(pack, "replaced")
-        connection.execute(f"INSERT INTO superseded SELECT *, ?, now() FROM ({old})", [checked.file_id])
+        old = reports_sql(pack, "replaced", get_state(connection, "time_zone"))
+        connection.execute(
+            f"INSERT INTO superseded BY NAME SELECT *, ? AS superseded_by, now() AS superseded_at FROM ({old})",
+            [checked.file_id],
+        )
         connection.execute(
             """DELETE FROM records WHERE source = ? AND delivery_no < ?
                AND report_id IN (SELECT report_id FROM replaced)""",

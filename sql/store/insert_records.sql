@@ -4,13 +4,14 @@ INSERT INTO records BY NAME
 SELECT
   $source AS source, report_id, reported_at, region, age_band, sex, pain_score, duration_days, answered, yes,
   triage_level, triage_ceiling, rules_true, missing, likely_cause, scores,
-  $delivery_no AS delivery_no, line_number${own}
+  $delivery_no AS delivery_no, line_number, stated_date${own}
 FROM (${tagged}) AS tagged
 WHERE line_number NOT IN (SELECT line_number FROM rows_left_out)
   AND NOT EXISTS (
     FROM stored_matches AS stored
     WHERE stored.report_id = tagged.report_id
       AND stored.reported_at = tagged.reported_at
+      AND stored.stated_date IS NOT DISTINCT FROM tagged.stated_date
       AND stored.region IS NOT DISTINCT FROM tagged.region
       AND stored.age_band = tagged.age_band
       AND stored.sex = tagged.sex
