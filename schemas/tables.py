@@ -56,7 +56,7 @@ FILES = Table(
         rows_quarantined BIGINT rows set aside for at least one bad cell
         rows_duplicate BIGINT rows equal to a record that is stored already, or to an earlier row of the file
         rows_out_of_scope BIGINT rows that the source's adapter leaves out
-        rows_superseded BIGINT stored records that this file replaced
+        rows_superseded BIGINT stored records that this file replaced or took out
         delivery_no INTEGER place in the order of deliveries; a later delivery wins
         first_report TIMESTAMPTZ earliest report among the accepted and duplicate rows
         last_report TIMESTAMPTZ latest report among the accepted and duplicate rows
@@ -65,6 +65,7 @@ FILES = Table(
         run_id VARCHAR the run that did it
         tried_with VARCHAR fingerprint of settings, adapter and version; a rejected file is tried again when it changes
         rows_moved INTEGER rows that replaced a stored record of another day
+        rows_removed INTEGER stored records that it took out, because a whole list (`cumulative`) lacks them
         columns VARCHAR[] the columns of its header that its adapter reads; NULL if they were not noted
         is_whole BOOLEAN whether its last line had a line end; NULL if that was not noted
         notes VARCHAR what was taken with a word of caution, as it was told on the file's line

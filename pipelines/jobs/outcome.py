@@ -23,7 +23,7 @@ class Lines:
 
 def describe(outcome: Outcome) -> str:
     """Return one line about a file; its path may hold anything, so it is shown without control characters."""
-    path = shown_path(outcome.path)
+    path = f"{shown_path(outcome.path)} ({outcome.source})"
     if outcome.status == "rejected":
         return f"rejected  {path}: {outcome.reason}"
     if outcome.status == "known":
@@ -36,7 +36,7 @@ def describe(outcome: Outcome) -> str:
         (outcome.rows_superseded, "superseding"),
     ):
         parts += [f"{count:,} {word}"] if count else []
-    return f"accepted  {path}: {', '.join(parts)}"
+    return f"accepted  {path}: {', '.join(parts)}" + (f"; {outcome.notes}" if outcome.notes else "")
 
 
 def describe_totals(outcomes: Sequence[Outcome]) -> str:

@@ -60,7 +60,13 @@ def _add_dates_and_guards(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("DELETE FROM reported_counts")
     connection.execute("INSERT INTO reported_counts FROM lower_counts")
     connection.execute("DROP TABLE lower_counts")
-    for column in ("rows_moved INTEGER", "columns VARCHAR[]", "is_whole BOOLEAN", "notes VARCHAR"):
+    for column in (
+        "rows_moved INTEGER",
+        "rows_removed INTEGER",
+        "columns VARCHAR[]",
+        "is_whole BOOLEAN",
+        "notes VARCHAR",
+    ):
         connection.execute(f"ALTER TABLE files ADD COLUMN {column}")
 
 
