@@ -22,7 +22,7 @@ from pipelines.errors import DiskError, FilesRejectedError, LockedError, UsageEr
 from pipelines.intake.deliveries import assign_sources, find_deliveries
 from pipelines.jobs import publish, weekly_report
 from pipelines.jobs.ingest import ingest_batch
-from pipelines.jobs.outcome import Lines, count_rejected, describe_rejected, describe_totals
+from pipelines.jobs.outcome import Lines, count_rejected, describe_rejected, describe_totals, tell_other_files
 from pipelines.settings import Settings, load_settings
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
@@ -116,6 +116,7 @@ def report_flow(home: str, wait_seconds: float = 60) -> None:
 def _ingest_in_chunks(place: Home, paths: list[str], source: str | None, wait_seconds: float) -> list[Outcome]:
     """One task a chunk of files, one after the other: delivery order decides which record wins."""
     settings = load_settings(place.path)
+    tell_other_files(paths, place.owns)
     names = [str(delivery.path) for delivery in find_deliveries(paths, settings, source, place.leaves_out)]
     ingest_chunk = ingest_files.with_options(retries=settings.retries)
     outcomes: list[Outcome] = []

@@ -16,9 +16,11 @@ from pipelines.cli.options import (
     DEFAULT_WAIT,
     FileOption,
     HomeOption,
+    InOrderOption,
     SourceOption,
     WaitOption,
     WholeNumber,
+    WholeOption,
     existing_home,
     home_path,
 )
@@ -63,9 +65,12 @@ def ingest(
     home: HomeOption = None,
     source: SourceOption = None,
     wait: WaitOption = DEFAULT_WAIT,
+    in_order: InOrderOption = False,
+    whole: WholeOption = False,
 ) -> None:
     """Ingest and publish, without Prefect and without the report."""
     from pipelines.intake.deliveries import SUFFIXES, find_deliveries
+    from pipelines.jobs.outcome import tell_other_files
     from pipelines.jobs.prefetch import prefetch_first
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
@@ -73,12 +78,13 @@ def ingest(
     place = Home(home_path(home))
     place.make()
     settings = load_settings(place.path)
-    deliveries = find_deliveries(paths, settings, source, place.leaves_out)
+    deliveries = find_deliveries(paths, settings, source, place.leaves_out, in_order)
+    tell_other_files(paths, place.owns)
     if not deliveries:
         print(f"no {', '.join(SUFFIXES)} there: {' '.join(paths)}", file=sys.stderr)
     # pandas and pandera load, and the records are opened, while the first file is already read
     with prefetch_first(place, settings, deliveries) as prefetched:
-        outcomes = ingest_files(place, settings, deliveries, wait, prefetched)
+        outcomes = ingest_files(place, settings, deliveries, wait, prefetched, whole)
     report_rejected(outcomes)
 
 
@@ -88,13 +94,14 @@ def ingest_files(
     deliveries: Sequence[Delivery],
     wait: float,
     prefetched: PrefetchingReader | None = None,
+    whole: bool = False,
 ) -> list[Outcome]:
     """Ingest a batch under a progress bar and print its totals."""
     from pipelines.jobs.ingest import ingest_batch
     from pipelines.jobs.outcome import describe_totals
 
     with _progress() as progress:
-        outcomes = ingest_batch(home, settings, deliveries, wait, progress, prefetched=prefetched)
+        outcomes = ingest_batch(home, settings, deliveries, wait, progress, prefetched=prefetched, whole=whole)
     print(describe_totals(outcomes))
     return outcomes
 

@@ -52,17 +52,18 @@ def ingest_batch(
     publish: bool = True,
     run_id: str = "",
     prefetched: PrefetchingReader | None = None,
+    whole: bool = False,
 ) -> list[Outcome]:
     """Ingest files in delivery order behind the home's lock, and publish a snapshot.
 
-    `prefetched` is a reader of the first file (`prefetch_first`). Raises LockedError, StateError or UsageError; a
-    rejected file raises nothing and is in the result.
+    `prefetched` is a reader of the first file (`prefetch_first`); `whole` as in Run. Raises LockedError,
+    StateError or UsageError; a rejected file raises nothing and is in the result.
     """
     configured = configured_pack(home, settings)
     progress.start(deliveries)
     outcomes = []
     with database.writing(home, settings, configured, wait_seconds) as connection:
-        run = Run(home, settings, database.pack_in_use(connection, configured), run_id or uuid.uuid4().hex)
+        run = Run(home, settings, database.pack_in_use(connection, configured), run_id or uuid.uuid4().hex, whole)
         for delivery in deliveries:
             outcomes.append(ingest_file(connection, delivery, run, prefetched))
             progress.done(outcomes[-1])

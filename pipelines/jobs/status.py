@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
 from pipelines.connections import open_for_reading
+from pipelines.intake.deliveries import find_other_files
 from pipelines.jobs.check import is_current
+from pipelines.jobs.outcome import describe_other_files
 from pipelines.settings import load_settings
 from pipelines.statements import first_row, statement
 from pipelines.store.database import Home, check_counts, check_version, get_state
@@ -28,6 +31,7 @@ def status_of(home: Path) -> tuple[list[str], bool]:
         check_counts(connection)
         settings = load_settings(home)
         lines = [f"home          {home}", *_stored(connection), _small_groups(connection, settings.k_anonymity)]
+        lines += _notes(connection) + _other_files(place, settings.incoming)
         lines += _other_pack(get_state(connection, "rule_pack"), configured_pack(place, settings), settings.rule_pack)
         wanted = _rejected(connection) + _snapshot(place, connection)
     return [*lines, *(f"ATTENTION     {text}" for text in wanted)], bool(wanted)
@@ -62,6 +66,21 @@ def _other_pack(used: str, configured: Pack, setting: str) -> list[str]:
         f"other pack    {whose} is {configured.version}; `calfwatch retag` would tag the history with it. "
         "To keep the pack in use, set rule_pack to its file"
     ]
+
+
+def _notes(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """What was told on the line of each source's last file."""
+    rows = connection.execute(
+        """SELECT source, path, notes FROM files WHERE status = 'accepted'
+           QUALIFY delivery_no = max(delivery_no) OVER (PARTITION BY source) ORDER BY source"""
+    ).fetchall()
+    return [f"note          {source}: {shown_path(path)}: {notes}" for source, path, notes in rows if notes]
+
+
+def _other_files(home: Home, incoming: Sequence[str]) -> list[str]:
+    """What lies among the deliveries and is no CSV."""
+    others = find_other_files([str(home.path / path) for path in incoming], home.owns)
+    return [f"no CSV        {describe_other_files(others)}"] if others else []
 
 
 def _rejected(connection: duckdb.DuckDBPyConnection) -> list[str]:
