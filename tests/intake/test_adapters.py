@@ -265,7 +265,7 @@ def test_a_clinic_with_its_own_layout_is_taken_in_by_one_select(
     assert ask(
         "SELECT report_id, line_number, region, redness, reported_at::VARCHAR FROM reports ORDER BY 2 LIMIT 3"
     ) == [
-        ("1", 3, "north", True, "2026-11-15 23:00:00+00"),
+        ("1", 3, "north", True, "2026-11-16 12:00:00+00"),
         ("4", 6, None, False, "2026-11-18 23:00:00+00"),
         ("5", 7, None, None, "2026-11-18 23:00:00+00"),
     ]
