@@ -25,7 +25,7 @@ WITH fresh AS (
 ), before AS (
   SELECT coalesce(sum(rows_read), 0)::BIGINT AS rows, coalesce(sum(rows_moved), 0)::BIGINT AS moved
   FROM files
-  WHERE source = $source AND status = 'accepted' AND last_report > $last_report - INTERVAL 28 DAY
+  WHERE source = $source AND status = 'accepted' AND last_report > $last_report::TIMESTAMPTZ - INTERVAL 28 DAY
 )
 SELECT
   before.rows AS rows_before,

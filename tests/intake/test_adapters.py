@@ -304,6 +304,6 @@ def test_a_broken_adapter_rejects_its_own_files_and_no_others(
     (home.path / "clinic.sql").write_text(
         "-- requires: report_id, reported_at, redness\nSELECT * EXCLUDE (file_id, unlisted) FROM raw WHERE TRUE"
     )
-    outcomes = ingest(*paths, settings=Settings(sources=(patterns,)))
+    outcomes = ingest(*paths, settings=Settings(sources=(patterns, Source("canonical"))))
     assert [outcome.status for outcome in outcomes] == ["accepted", "known"]
     assert ask("SELECT source FROM reports ORDER BY 1") == [("canonical",), ("clinic",)]

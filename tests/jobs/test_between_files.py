@@ -347,3 +347,9 @@ def test_a_file_of_no_source_is_rejected_until_the_settings_know_it(write_csv: W
     assert describe(lost).startswith(f"rejected  {path} (unassigned): its name matches the patterns of no source")
     (found,) = ingest(path, settings=Settings(sources=(Source("line-7", patterns=("l7_*",)),)))
     assert describe(found) == f"accepted  {path} (line-7): 10 rows, 10 accepted"
+
+
+def test_a_file_without_an_accepted_row_is_compared_as_well(deliver: Deliver) -> None:
+    deliver(week(1, 9), "1.csv")
+    assert deliver([], "2.csv").status == "accepted"
+    assert deliver([], "3.csv", ("report_id", "reported_at", "fever"), cumulative=True).status == "accepted"
