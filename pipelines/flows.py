@@ -26,7 +26,7 @@ from pipelines.intake.deliveries import assign_sources
 from pipelines.jobs import publish, weekly_report
 from pipelines.jobs.incoming import settled_deliveries
 from pipelines.jobs.ingest import ingest_batch
-from pipelines.jobs.outcome import describe_rejected, describe_totals
+from pipelines.jobs.outcome import describe_rejected, describe_totals, tell_other_files
 from pipelines.jobs.run_lines import RunLines, is_served
 from pipelines.jobs.run_record import RunRecord, end_run, recorded_run
 from pipelines.prefect_server import check_served
@@ -164,6 +164,7 @@ def _end_with_parent() -> None:
 def _ingest_in_chunks(place: Home, paths: list[str], source: str | None, wait_seconds: float) -> list[Outcome]:
     """Run one task a chunk of files, one after the other: delivery order decides which record wins."""
     settings = load_settings(place.path)
+    tell_other_files(paths, place.owns)
     settle_seconds = settings.settle_seconds if is_served() else 0
     names = [str(delivery.path) for delivery in settled_deliveries(place, paths, settings, source, settle_seconds)]
     ingest_chunk = ingest_files.with_options(retries=settings.retries)

@@ -89,10 +89,25 @@ class Source:
     name: Annotated[str, "a record is identified by source and report_id", NOT_EMPTY]
     adapter: Annotated[str, "a shipped adapter, or the path of your own"] = "canonical"
     time_zone: Annotated[str, "of times without an offset", TIME_ZONE] = "UTC"
-    patterns: Annotated[tuple[str, ...], "whose files these are: shell patterns on the name"] = ()
+    patterns: Annotated[
+        tuple[str, ...],
+        "whose files these are: shell patterns on the name; {date} or {week} is its period",
+    ] = ()
     delimiter: Annotated[str, "between two cells", ONE_SIGN] = ","
     unlisted: Annotated[str, "symptom_list: what a symptom that is not listed means", one_of("no", "unknown")] = (
         "unknown"
+    )
+    regions: Annotated[tuple[str, ...], "the allowed ones, in any case; others are quarantined. Empty: any"] = ()
+    missing_columns: Annotated[
+        str,
+        "unknown: a file that lacks a column may replace known answers; reject: it is rejected",
+        one_of("reject", "unknown"),
+    ] = "reject"
+    report_ids: Annotated[
+        str, "per_file: ids count from 1 in each file, and are told apart by its name", one_of("for_ever", "per_file")
+    ] = "for_ever"
+    cumulative: Annotated[bool, "a file is the whole list of its days: stored records that it lacks are taken out"] = (
+        False
     )
     rhythm: Annotated[str, "when something is expected of it", RHYTHM] = "weekly"
     until: Annotated[str, "the last day of a sender that has stopped", LAST_DAY] = ""

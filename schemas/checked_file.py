@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import pyarrow as pa
 
@@ -41,6 +42,7 @@ _PACKED = pa.schema(
         ("duration_days", pa.uint16()),
         ("answered", pa.uint32()),
         ("yes", pa.uint32()),
+        ("stated_date", pa.date32()),  # of a report without a time
     ]
 )
 
@@ -49,6 +51,11 @@ def accepted_schema(pack: Pack) -> pa.Schema:
     """Return the columns of accepted rows as they are packed; the pack's numbers and choices have one each."""
     own = [(name, pa.uint16()) for name in pack.own_numbers] + [(name, pa.uint8()) for name in pack.choices]
     return pa.schema([*_PACKED, *(pa.field(name, kind) for name, kind in own)])
+
+
+def per_file_id(name: str, report_id: str) -> str:
+    """Return the id of a report among all files, of an id that holds for the file of this name alone."""
+    return hashlib.blake2b(f"{name}\0{report_id}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -98,7 +105,9 @@ class CheckedFile:
     """A file that may be stored.
 
     `rows_left_out` is as ROWS_LEFT_OUT. `blocks` can be read as often as needed; the last ones hold the cells of
-    conflicts.
+    conflicts. `columns` are those of its header that the adapter reads, `absent` the canonical ones that it therefore
+    says nothing of, `columns_gone` those that the sender's last file had. `is_whole`: the last line has a line end.
+    `period` are the days that its name says it is about. `ids_of` is the file's name if ids hold for one file alone.
     """
 
     file_id: str
@@ -106,6 +115,16 @@ class CheckedFile:
     counts: RowCounts
     rows_left_out: pa.Table
     blocks: Iterable[CheckedBlock]
+    columns: tuple[str, ...] = ()
+    absent: frozenset[str] = frozenset()
+    columns_gone: tuple[str, ...] = ()
+    is_whole: bool = True
+    period: tuple[date, date] | None = None
+    ids_of: str = ""
+
+    def stored_id(self, report_id: str) -> str:
+        """Return the id under which a report is stored: of ids that count from 1 in each file, a hash with its name."""
+        return per_file_id(self.ids_of, report_id) if self.ids_of else report_id
 
     def count_left_out(self, kind: str) -> int:
         """Count the rows left out for one reason."""

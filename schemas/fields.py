@@ -13,7 +13,7 @@ AGE_BANDS = ("0-17", "18-29", "30-44", "45-59", "60-74", "75+")
 SEXES = ("female", "male", "other", "unknown")
 YES_WORDS = ("yes", "y", "true", "t", "1")  # in any case
 NO_WORDS = ("no", "n", "false", "f", "0")
-UNKNOWN_WORDS = ("na", "unknown")  # beside blank
+UNKNOWN_WORDS = ("na", "n/a", "nan", "none", "null", "unknown")  # beside blank; tools write them without being asked
 
 # Years outside 2000-2099 are typing errors in a symptom report, and one such row would stretch every
 # weekly view over centuries. Within them every fourth year is a leap year, so that the pattern alone knows
@@ -48,7 +48,7 @@ CONTEXT_FIELDS = (
     ContextField(
         "report_id",
         "The sender's own number of the report; with the source it identifies the record.",
-        "1-64 of A-Z a-z 0-9 . _ -",
+        "1-64 of A-Z a-z 0-9 . _ -, but none of NA, NaN, None, NULL, unknown",
         required=True,
         pattern=r"[A-Za-z0-9._-]{1,64}",
     ),
@@ -62,7 +62,7 @@ CONTEXT_FIELDS = (
     ),
     ContextField(
         "region",
-        "Where the reporter lives, coarsely.",
+        "Where the reporter lives, coarsely; kept in lower case.",
         "1-32 of A-Z a-z 0-9 _ -",
         pattern=r"[A-Za-z0-9_-]{1,32}",
     ),
@@ -79,6 +79,11 @@ REQUIRED_NAMES = tuple(field.name for field in CONTEXT_FIELDS if field.required)
 NUMERIC_FIELDS = {field.name: field.limits for field in CONTEXT_FIELDS if field.limits is not None}
 
 SEVERE_PAIN = 7  # pain_score from here on counts as `severe_pain` in the summaries (NRS: 7-10 is severe)
+
+
+def is_unknown(cell: str) -> bool:
+    """Whether a cell says in any case, in plain letters, that nothing is known."""
+    return cell.isascii() and cell.lower() in UNKNOWN_WORDS
 
 
 def plain_words(words: tuple[str, ...]) -> list[str]:

@@ -126,10 +126,23 @@ def packed_sql(pack: Pack) -> str:
     }
     columns = [f"{_code_sql(name, values)} AS {name}" for name, values in CODED_CONTEXT.items()]
     columns += ["pain_score::UTINYINT AS pain_score", "duration_days::USMALLINT AS duration_days"]
+    columns += ["CASE WHEN NOT time_known THEN report_date END AS stated_date"]
     columns += [f"({' | '.join(terms) or '0'})::UINTEGER AS {mask}" for mask, terms in masks.items()]
     columns += pack.own_numbers
     columns += [f"{_code_sql(name, values)} AS {name}" for name, values in pack.choices.items()]
     return ",\n  ".join(columns)
+
+
+def report_day_sql(time_zone: str) -> str:
+    """SQL for a packed record's day in the reporting time zone; a stated date never moves."""
+    return f"coalesce(stated_date, {timed_day_sql(time_zone)})"
+
+
+def timed_day_sql(time_zone: str) -> str:
+    """SQL for the day of an instant. UTC days are whole numbers of microseconds: no calendar."""
+    if time_zone == "UTC":
+        return "(DATE '1970-01-01' + (epoch_us(reported_at) // 86400000000)::INTEGER)"
+    return f"(reported_at AT TIME ZONE {_text(time_zone)})::DATE"
 
 
 def _answer_sql(pack: Pack, field: str) -> str:

@@ -7,7 +7,7 @@ a cell that cannot be converted never hides another one. A blank cell is null an
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from schemas.pack import Field, Pack
 
 ANSWER_ALLOWED = "yes/no, y/n, true/false, t/f, 1/0, NA, unknown or blank"
+SAYS_UNKNOWN = f"(?i)({'|'.join(UNKNOWN_WORDS)})"
 ANSWERS: dict[str, bool | None] = (
     dict.fromkeys(YES_WORDS, True) | dict.fromkeys(NO_WORDS, False) | dict.fromkeys(UNKNOWN_WORDS, None)
 )
@@ -32,12 +33,18 @@ def is_answer(cell: str) -> bool:
     return cell.isascii() and cell.lower() in ANSWERS  # some foreign letters have plain ones as lower case
 
 
-def report_schema(pack: Pack) -> pandera.DataFrameSchema:
+def report_schema(pack: Pack, regions: Sequence[str] = ()) -> pandera.DataFrameSchema:
     """Columns: the context fields and the pack's fields, all as text, null where blank.
 
-    A column may be absent from a frame (then it is not judged); a required one may not be null.
+    `regions` are the allowed ones, in any case; any if there is none. A column may be absent from a frame
+    (then it is not judged); a required one may not be null.
     """
     columns = {field.name: _context_column(field) for field in CONTEXT_FIELDS}
+    if regions:
+        allowed = frozenset(region.lower() for region in regions)
+        columns["region"] = _column(
+            "allowed_values", " ".join(regions), lambda cells: _says(cells, allowed), required=False
+        )
     columns |= {field.name: _own_column(field) for field in pack.fields}
     return pandera.DataFrameSchema(columns, strict=True, unique_column_names=True)
 
@@ -88,6 +95,8 @@ def _context_test(field: ContextField) -> tuple[str, Callable[[pd.Series], pd.Se
     if field.values:
         values = field.values
         return "allowed_values", lambda cells: cells.isin(values)
+    if field.name == "report_id":
+        return "pattern", _matches_but_says_something(str(field.pattern))
     return "pattern", _matches(str(field.pattern))
 
 
@@ -98,6 +107,11 @@ def _column(name: str, allowed: str, test: Callable[[pd.Series], pd.Series], req
 
 def _matches(pattern: str) -> Callable[[pd.Series], pd.Series]:
     return lambda cells: cells.str.fullmatch(pattern)
+
+
+def _matches_but_says_something(pattern: str) -> Callable[[pd.Series], pd.Series]:
+    """Make the test of ids: all the rows without a number would else be one report."""
+    return lambda cells: cells.str.fullmatch(pattern) & ~cells.str.fullmatch(SAYS_UNKNOWN)
 
 
 def _whole_number(smallest: int, largest: int) -> Callable[[pd.Series], pd.Series]:

@@ -56,7 +56,7 @@ FILES = Table(
         rows_quarantined BIGINT rows set aside for at least one bad cell
         rows_duplicate BIGINT rows equal to a record that is stored already, or to an earlier row of the file
         rows_out_of_scope BIGINT rows that the source's adapter leaves out
-        rows_superseded BIGINT stored records that this file replaced
+        rows_superseded BIGINT stored records that this file replaced or took out
         delivery_no INTEGER place in the order of deliveries; a later delivery wins
         first_report TIMESTAMPTZ earliest report among the accepted and duplicate rows
         last_report TIMESTAMPTZ latest report among the accepted and duplicate rows
@@ -66,6 +66,11 @@ FILES = Table(
         tried_with VARCHAR fingerprint of settings, adapter and version; a rejected file is tried again when it changes
         period VARCHAR the days that the file's name says it is about: 2026-11-22 or 2026-11-16/2026-11-22; NULL if none
         clock DATE the sender's time after this delivery: the latest day that it and the deliveries before it reached
+        rows_moved INTEGER rows that replaced a stored record of another day
+        rows_removed INTEGER stored records that it took out, because a whole list (`cumulative`) lacks them
+        columns VARCHAR[] the columns of its header that its adapter reads; NULL if they were not noted
+        is_whole BOOLEAN whether its last line had a line end; NULL if that was not noted
+        notes VARCHAR what was taken with a word of caution, as it was told on the file's line
     """),
 )
 
@@ -99,11 +104,18 @@ FIRST_DELIVERY = _columns(
 )
 
 
+STATED_DATE = _columns("stated_date DATE the day of a report without a time; NULL if its time is known")
+REPORT_DAY = _columns("""
+    report_date DATE day of the report in the reporting time zone; of a report without a time, the day it states
+    time_known BOOLEAN whether the report has a time; if not, reported_at is noon of its day in UTC
+""")
+
+
 def records_table(pack: Pack, name: str = "records") -> Table:
     """The stored records; the pack's numbers and choices have a column each."""
     numbers = tuple(Column(field, "USMALLINT", "number, NULL where unknown") for field in pack.own_numbers)
     choices = tuple(Column(field, "UTINYINT", "0 unknown, else place in the list of values") for field in pack.choices)
-    columns = _RECORDS + numbers + choices + FIRST_DELIVERY
+    columns = _RECORDS + numbers + choices + FIRST_DELIVERY + STATED_DATE
     return Table(name, "one accepted record, packed; read the view reports instead", columns)
 
 
@@ -138,7 +150,8 @@ def reports_table(pack: Pack) -> Table:
         Column(f.name, pack.sql_type(f.name), f"{f.meaning}{_domain(f)} NULL is unknown. Article: {f.reference}.")
         for f in pack.fields
     )
-    return Table("reports", "one accepted record and its tags", context + answers + TAG_MEANINGS + FIRST_DELIVERY)
+    columns = context + answers + TAG_MEANINGS + FIRST_DELIVERY + REPORT_DAY
+    return Table("reports", "one accepted record and its tags", columns)
 
 
 def _domain(field: Field) -> str:
@@ -152,7 +165,8 @@ def _domain(field: Field) -> str:
 
 def superseded_table(pack: Pack) -> Table:
     """Records that a later delivery replaced, as they were."""
-    columns = reports_table(pack).columns[: -len(FIRST_DELIVERY)] + superseded_columns() + FIRST_DELIVERY
+    last = FIRST_DELIVERY + REPORT_DAY
+    columns = reports_table(pack).columns[: -len(last)] + superseded_columns() + last
     return Table("superseded", "one record that a later delivery replaced", columns)
 
 

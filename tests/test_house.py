@@ -1,4 +1,4 @@
-"""The house rules of CONTRIBUTING.md: who imports what, how large a room may be, and that every SQL file has its place."""
+"""The house rules of CONTRIBUTING.md: who imports what, how large a room may be, that every SQL file has a place."""
 
 from __future__ import annotations
 

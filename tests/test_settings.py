@@ -68,7 +68,7 @@ def test_every_default_is_allowed(tmp_path: Path) -> None:
         def quoted(value: object) -> str:
             if isinstance(value, tuple):
                 return f"[{', '.join(map(quoted, value))}]"
-            return f'"{value}"' if isinstance(value, str) else str(value)
+            return f'"{value}"' if isinstance(value, str) else str(value).lower()
 
         return "\n".join(f"{key} = {quoted(value)}" for key, value in values.items())
 

@@ -16,12 +16,14 @@ from pipelines.cli.options import (
     DEFAULT_WAIT,
     FileOption,
     HomeOption,
+    InOrderOption,
     Lines,
     QuietOption,
     SourceOption,
     VerboseOption,
     WaitOption,
     WholeNumber,
+    WholeOption,
     choose_lines,
     existing_home,
     home_path,
@@ -79,9 +81,12 @@ def ingest(
     wait: WaitOption = DEFAULT_WAIT,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
+    in_order: InOrderOption = False,
+    whole: WholeOption = False,
 ) -> None:
     """Ingest and publish, without Prefect and without the report."""
     from pipelines.intake.deliveries import SUFFIXES, find_deliveries
+    from pipelines.jobs.outcome import tell_other_files
     from pipelines.jobs.prefetch import prefetch_first
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
@@ -89,12 +94,14 @@ def ingest(
     place = Home(home_path(home))
     place.make()
     settings = load_settings(place.path)
-    deliveries = find_deliveries(paths, settings, source, place.leaves_out)
+    deliveries = find_deliveries(paths, settings, source, place.leaves_out, in_order)
+    tell_other_files(paths, place.owns)
     if not deliveries:
         print(f"no {', '.join(SUFFIXES)} there: {' '.join(paths)}", file=sys.stderr)
     # pandas and pandera load, and the records are opened, while the first file is already read
     with prefetch_first(place, settings, deliveries) as prefetched:
-        outcomes = ingest_files(place, settings, deliveries, wait, choose_lines(quiet, verbose), prefetched)
+        lines = choose_lines(quiet, verbose)
+        outcomes = ingest_files(place, settings, deliveries, wait, lines, prefetched, whole)
     report_rejected(outcomes)
 
 
@@ -105,6 +112,7 @@ def ingest_files(
     wait: float,
     lines: Lines = "new",
     prefetched: PrefetchingReader | None = None,
+    whole: bool = False,
 ) -> list[Outcome]:
     """Ingest a batch under a progress bar and print its totals."""
     from pipelines.jobs.ingest import ingest_batch
@@ -112,7 +120,7 @@ def ingest_files(
     from pipelines.jobs.run_record import recorded_run
 
     with recorded_run(home.path, "ingest") as record, _progress(settings.time_zone, lines) as progress:
-        record.outcomes = ingest_batch(home, settings, deliveries, wait, progress, prefetched=prefetched)
+        record.outcomes = ingest_batch(home, settings, deliveries, wait, progress, prefetched=prefetched, whole=whole)
     print(describe_totals(record.outcomes))
     return record.outcomes
 

@@ -20,10 +20,14 @@ HomeOption = Annotated[
         metavar="DIR", env_var="CALFWATCH_HOME", show_default=lambda _: f"./{DEFAULT_HOME}", help="state directory"
     ),
 ]
-SourceOption = Annotated[
-    str | None, Parameter(metavar="NAME", help="whose files these are (else by file name, else canonical)")
-]
+SourceOption = Annotated[str | None, Parameter(metavar="NAME", help="whose files these are (else by file name)")]
 WaitOption = Annotated[float, Parameter(metavar="SECONDS", help="how long to wait for another writer")]
+InOrderOption = Annotated[
+    bool, Parameter(negative="", help="keep the order of the arguments (else by the period in the name, then by path)")
+]
+WholeOption = Annotated[
+    bool, Parameter(negative="", help="take a file whose last line has no line end: it is no unfinished upload")
+]
 FileOption = Annotated[
     str | None, Parameter(metavar="FILE_ID", help="only this file (the first characters are enough)")
 ]

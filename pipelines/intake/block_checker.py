@@ -17,7 +17,7 @@ from pipelines.intake.coded_columns import distinct_values
 from pipelines.intake.csv_rows import RawRows
 from pipelines.intake.duplicates import RepeatedIds
 from pipelines.intake.gate import Gate
-from pipelines.intake.instants import instant_sql, parse_instants
+from pipelines.intake.instants import instant_sql, parse_times
 from pipelines.intake.reader import WHOLE_COLUMNS, is_read_answer
 from pipelines.intake.validator import Validator
 from pipelines.settings import Settings, Source
@@ -44,7 +44,7 @@ class BlockChecker:
     def __init__(self, rules: Rules, file_id: str, gate: Gate, ids: RepeatedIds) -> None:
         self.rules, self.file_id, self.gate, self.ids = rules, file_id, gate, ids
         self.gate_lock = threading.Lock()
-        self.validator = Validator(rules.pack)
+        self.validator = Validator(rules.pack, rules.source.regions)
         self.instant_sql = instant_sql(rules.source)
         self.instant_field = accepted_schema(rules.pack).field("reported_at")
 
@@ -56,7 +56,7 @@ class BlockChecker:
         validated = self.validator.validate(rows, raw.bad_lines)
         with contextlib.closing(self.ids.scratch.cursor()) as cursor:
             self.ids.add(cursor, rows)
-            accepted = self._with_instants(cursor, validated.accepted)
+            accepted = self._with_times(cursor, validated.accepted)
         self._look_at_refused(raw, validated.bad_cells)
         return CheckedBlock(accepted, validated.bad_cells, _bad_raw_lines(raw, validated.bad_cells)), _count(
             raw, rows, accepted
@@ -88,10 +88,11 @@ class BlockChecker:
             for value in rows.column(name).unique().drop_null().to_pylist():
                 self.gate.see_refused(name, value)
 
-    def _with_instants(self, cursor: duckdb.DuckDBPyConnection, accepted: pa.Table) -> pa.Table:
+    def _with_times(self, cursor: duckdb.DuckDBPyConnection, accepted: pa.Table) -> pa.Table:
         place = accepted.schema.get_field_index("reported_at")
-        column = parse_instants(cursor, accepted.column(place), self.instant_sql)
-        return accepted.set_column(place, self.instant_field, column)
+        instants, dates = parse_times(cursor, accepted.column(place), self.instant_sql)
+        accepted = accepted.set_column(place, self.instant_field, instants)
+        return accepted.set_column(accepted.schema.get_field_index("stated_date"), "stated_date", dates)
 
 
 def _count(raw: RawRows, rows: pa.Table, accepted: pa.Table) -> RowCounts:

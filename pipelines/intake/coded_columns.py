@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from schemas.fields import CONTEXT_NAMES, is_unknown
+
 
 @dataclass(frozen=True)
 class CodedColumn:
@@ -42,6 +44,20 @@ def encode_column(column: pa.ChunkedArray) -> CodedColumn:
     values = array.dictionary.to_pylist()
     places = array.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)
     return CodedColumn(values, places)
+
+
+def known_values(name: str, column: CodedColumn) -> CodedColumn:
+    """Return a context column with the words for unknown as blank; sex has an `unknown` of its own.
+
+    Answers are left as they are: their words are judged, and remembered, as they stand.
+    """
+    if name not in CONTEXT_NAMES or not any(map(is_unknown, column.values)):
+        return column
+    kept = ["unknown" if name == "sex" and value.lower() == "unknown" else value for value in column.values]
+    known = [value for value in dict.fromkeys(kept) if (name == "sex" and value == "unknown") or not is_unknown(value)]
+    place = {value: number for number, value in enumerate(known)}
+    moved = np.array([*(place.get(value, len(known)) for value in kept), len(known)], dtype=np.int64)
+    return CodedColumn(known, column.take(moved))
 
 
 def _merge_dictionaries(column: pa.ChunkedArray) -> pa.DictionaryArray | None:

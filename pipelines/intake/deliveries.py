@@ -1,18 +1,21 @@
-"""Find delivered files, who sent each, and whether a file is still the one that was looked at."""
+"""Find delivered files, who sent each, in which order, and whether a file is still the one that was looked at."""
 
 from __future__ import annotations
 
-import fnmatch
 import glob
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from pipelines.errors import FileRejected, UsageError
+from pipelines.intake.file_names import Period, match_name, natural_key, plain_name
 from pipelines.settings import Settings, Source
 
 SUFFIXES = (".csv", ".csv.gz", ".csv.zst")
+NO_DATA = (".part", ".md5", ".sha1", ".sha256", ".sha512", ".sig", ".asc")  # belong to deliveries, and are none
+FALLBACK, NOBODY = "canonical", "unassigned"
 CHANGED = "changed while it was read; it is tried again in the next run"
 
 FileIdentity = tuple[int, int, int]
@@ -21,10 +24,22 @@ IsLeftOut = Callable[[Path], bool]
 
 @dataclass(frozen=True)
 class Delivery:
-    """One file to ingest: where it lies and who sent it."""
+    """One file to ingest: where it lies, who sent it, and the days that its name says it is about.
+
+    `name` is that under which it was delivered, if it lies elsewhere now. `fault` says why it has no sender.
+    """
 
     path: Path
     source: Source
+    period: Period | None = None
+    name: str = ""
+    fault: str = ""
+
+    @property
+    def delivered_name(self) -> str:
+        """The plain name of the file, whether compressed or not."""
+        name = plain_name(self.name or self.path.name)
+        return name.removesuffix(".gz").removesuffix(".zst")
 
 
 def leave_nothing_out(_: Path) -> bool:
@@ -33,23 +48,80 @@ def leave_nothing_out(_: Path) -> bool:
 
 
 def find_deliveries(
-    paths: Sequence[str], settings: Settings, source: str | None, is_left_out: IsLeftOut = leave_nothing_out
+    paths: Sequence[str],
+    settings: Settings,
+    source: str | None,
+    is_left_out: IsLeftOut = leave_nothing_out,
+    in_order: bool = False,
 ) -> list[Delivery]:
-    """Find the CSVs under files, folders and globs: in argument order, then by path in byte order, each once.
+    """Find the CSVs under files, folders and globs, each once, in delivery order.
 
-    `is_left_out` says of a folder, and of a file that a glob finds, whether the search passes over it.
-    Raises UsageError for a path that is not there.
+    That is by the period in the name, then by path in natural order, over everything that is given; `in_order` keeps
+    the order of the arguments. `is_left_out` says of a folder, and of a file that a glob finds, whether the search
+    passes over it. Raises UsageError for a path that is not there.
     """
     found: dict[Path, None] = {}
     for given in paths:
-        for path in sorted(_find_paths(given, is_left_out), key=lambda p: os.fsencode(p)):
+        for path in sorted(_find_paths(given, is_left_out), key=_path_key):
             found.setdefault(path.absolute())
-    return assign_sources(list(found), settings, source)
+    deliveries = assign_sources(list(found), settings, source)
+    return deliveries if in_order else sorted(deliveries, key=_delivery_key)
+
+
+def _path_key(path: Path) -> tuple[object, bytes]:
+    return natural_key(path), os.fsencode(path)
+
+
+def _delivery_key(delivery: Delivery) -> tuple[date, date, object]:
+    """Return what sorts deliveries; those of which the name tells no days come first."""
+    first, last = delivery.period or (date.min, date.min)
+    return last, first, _path_key(delivery.path)
 
 
 def assign_sources(paths: Sequence[Path], settings: Settings, source: str | None) -> list[Delivery]:
     """Give each file its sender; whether the file is still there shows when it is read."""
-    return [Delivery(path, _find_source(path, settings, source)) for path in paths]
+    return [_assign_source(path, settings, source) for path in paths]
+
+
+def _assign_source(path: Path, settings: Settings, name: str | None) -> Delivery:
+    """Give a file the named sender, else the one whose pattern it matches.
+
+    What matches none is the fallback's, if the home names no sources, or the fallback among them; else, and if it
+    matches two, it has a fault.
+    """
+    matches = {each.name: period for each in settings.sources for period in _periods(path, each)}
+    if name:
+        return Delivery(path, settings.source(name), matches.get(name))
+    if len(matches) == 1:
+        ((found, period),) = matches.items()
+        return Delivery(path, settings.source(found), period)
+    if not matches and FALLBACK in [each.name for each in settings.sources or (settings.source(FALLBACK),)]:
+        return Delivery(path, settings.source(FALLBACK))
+    fault = f"matches the patterns of {' and '.join(matches)}" if matches else "matches the patterns of no source"
+    return Delivery(
+        path, Source(NOBODY), fault=f"its name {fault}; mend `patterns` in calfwatch.toml, or name it with --source"
+    )
+
+
+def _periods(path: Path, source: Source) -> list[Period | None]:
+    """Return the period that the first fitting pattern of a source gives; nothing if none fits."""
+    found = (match_name(path.name, pattern) for pattern in source.patterns)
+    return [period for fits, period in found if fits][:1]
+
+
+def find_other_files(paths: Sequence[str], is_left_out: IsLeftOut = leave_nothing_out) -> list[Path]:
+    """Find what lies in folders of deliveries and is no CSV by its name, such as a workbook or an archive.
+
+    Hidden files, files that are still being written, checksums and READMEs are none of them.
+    """
+    folders = (Path(given) for given in paths if given and Path(given).is_dir())
+    found = {path.absolute() for folder in folders for path in _walk(folder, is_left_out) if _is_other(path)}
+    return sorted(found, key=_path_key)
+
+
+def _is_other(path: Path) -> bool:
+    name = path.name.lower()
+    return not (name.endswith((*SUFFIXES, *NO_DATA)) or name.startswith((".", "readme")))
 
 
 def _find_paths(given: str, is_left_out: IsLeftOut) -> list[Path]:
@@ -95,15 +167,6 @@ def _walk(top: Path, is_left_out: IsLeftOut) -> Iterator[Path]:
 
 def _raise(error: OSError) -> None:
     raise error
-
-
-def _find_source(path: Path, settings: Settings, name: str | None) -> Source:
-    if name:
-        return settings.source(name)
-    for source in settings.sources:
-        if any(fnmatch.fnmatchcase(path.name, pattern) for pattern in source.patterns):
-            return source
-    return settings.source("canonical")
 
 
 def file_identity(path: Path) -> FileIdentity:

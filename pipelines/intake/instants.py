@@ -10,6 +10,24 @@ from pipelines.settings import Source
 from schemas.checked_file import INSTANT
 from schemas.tables import quoted
 
+DATE_LENGTH = len("2026-11-16")
+NOON = "T12:00:00Z"
+
+
+def parse_times(
+    connection: duckdb.DuckDBPyConnection, texts: pa.ChunkedArray, parse_sql: str
+) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Return accepted times as instants, and the dates of those that are a date alone (null elsewhere).
+
+    A date alone is that day wherever the sender sits; its instant is noon of it in UTC, which is on that day in nearly
+    every time zone. `parse_sql` is `instant_sql` of their source.
+    """
+    is_date = pyarrow.compute.equal(pyarrow.compute.binary_length(texts), DATE_LENGTH)
+    dates = pyarrow.compute.if_else(is_date, texts, None).cast(pa.date32())
+    if dates.null_count < len(dates):
+        texts = pyarrow.compute.if_else(is_date, pyarrow.compute.binary_join_element_wise(texts, NOON, ""), texts)
+    return parse_instants(connection, texts, parse_sql), dates
+
 
 def parse_instants(connection: duckdb.DuckDBPyConnection, texts: pa.ChunkedArray, parse_sql: str) -> pa.ChunkedArray:
     """Return accepted times as instants. `parse_sql` is `instant_sql` of their source."""

@@ -51,7 +51,8 @@ def open_delivery(
             if reader is None:
                 reader = PrefetchingReader(delivery, settings, answers)
                 open_readers.callback(reader.close)
-            opened = OpenDelivery(delivery, reader.file_id(), reader.identity, reader)
+            fault = Rejection(delivery.fault) if delivery.fault else None
+            opened = OpenDelivery(delivery, reader.file_id(), reader.identity, None if fault else reader, fault)
         except FileRejected as error:
             identity = reader.identity if reader else None
             opened = OpenDelivery(delivery, identity=identity, rejection=Rejection(error.reason, error.passing))

@@ -24,11 +24,12 @@ def pack_rows(rows: pa.Table, coded: Mapping[str, CodedColumn], keep: Mask, pack
         "line_number": rows.column("line_number").cast(pa.uint32()),
         "report_id": text_column(rows, "report_id"),
         "reported_at": text_column(rows, "reported_at"),
-        "region": text_column(rows, "region"),
+        "region": _decode(coded.get("region"), rows.num_rows),
         **{name: _pack_ordinal(coded.get(name), values, rows.num_rows) for name, values in CODED_CONTEXT.items()},
         **{name: _pack_choice(coded.get(name), values, rows.num_rows) for name, values in pack.choices.items()},
         **_pack_integers(rows, coded, pack),
         **_pack_answers(rows, coded, pack),
+        "stated_date": pa.nulls(rows.num_rows, pa.date32()),  # known once the times are typed
     }
     table = pa.table([columns[name] for name in schema.names], schema=schema)
     return table if keep.all() else table.filter(pa.array(keep))
@@ -38,6 +39,14 @@ def untyped_schema(pack: Pack) -> pa.Schema:
     """Return the schema of accepted rows before `reported_at` becomes an instant."""
     schema = accepted_schema(pack)
     return schema.set(schema.get_field_index("reported_at"), pa.field("reported_at", pa.string()))
+
+
+def _decode(column: CodedColumn | None, rows: int) -> pa.Array:
+    """Return regions as they are kept: in lower case, for nobody means two regions by North and north."""
+    if column is None:
+        return pa.nulls(rows, pa.string())
+    lower = pa.array([*(value.lower() for value in column.values), None], pa.string())
+    return lower.take(pa.array(column.places))
 
 
 def _pack_integers(rows: pa.Table, coded: Mapping[str, CodedColumn], pack: Pack) -> dict[str, pa.Array]:

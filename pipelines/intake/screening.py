@@ -11,6 +11,7 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
@@ -22,13 +23,15 @@ from pipelines.errors import FileRejected
 from pipelines.intake.adapters import check_header, scratch
 from pipelines.intake.block_checker import BlockChecker, Rules, raw_lines_table
 from pipelines.intake.buffer import BufferedBlocks
+from pipelines.intake.columns import find_absent_columns
 from pipelines.intake.csv_rows import RawRows
-from pipelines.intake.deliveries import CHANGED
+from pipelines.intake.deliveries import CHANGED, Delivery
 from pipelines.intake.duplicates import RepeatedIds
 from pipelines.intake.gate import Gate
 from pipelines.intake.identifiers import check_names
 from pipelines.intake.lines import lines_at
 from pipelines.intake.opening import OpenDelivery
+from pipelines.intake.per_file_ids import PerFileIds
 from pipelines.intake.reader import PrefetchingReader
 from schemas.checked_file import (
     BAD_CELLS,
@@ -58,7 +61,8 @@ def screen_file(
     else:
         try:
             with contextlib.closing(scratch(blocks.folder)) as work:
-                return _check_file(opened.reader, rules, blocks, RepeatedIds(work, rules.pack), earlier_ids)
+                checked = _check_file(opened.reader, rules, blocks, RepeatedIds(work, rules.pack), earlier_ids)
+                return describe_file(checked, opened.delivery, opened.reader, rules)
         except FileRejected as error:
             rejection = Rejection(error.reason, error.passing)
         except duckdb.OutOfMemoryException:
@@ -85,6 +89,21 @@ def _check_file(
     _check_share(rules, counts, blocks)  # before the work that many bad rows make
     checked = CheckedFile(reader.file_id(), rules.source.name, counts, ids.find_rows_left_out(blocks), blocks)
     return _with_conflicts(checked, reader, rules, blocks) if checked.count_left_out(CONFLICT) else checked
+
+
+def describe_file(checked: CheckedFile, delivery: Delivery, reader: PrefetchingReader, rules: Rules) -> CheckedFile:
+    """Add what the guards between files need; ids that hold for one file alone get the file's name in them."""
+    columns = tuple(name for name in reader.names() if name not in rules.adapter.ignores)
+    name = delivery.delivered_name if rules.source.report_ids == "per_file" else ""
+    return replace(
+        checked,
+        blocks=PerFileIds(checked.blocks, name) if name else checked.blocks,
+        columns=columns,
+        absent=find_absent_columns(rules.adapter, columns, checked.blocks, rules.pack),
+        is_whole=reader.meter.last in (b"", b"\n"),
+        period=delivery.period,
+        ids_of=name,
+    )
 
 
 def _make_gate(rules: Rules, earlier_ids: Sequence[str]) -> Gate:
@@ -157,9 +176,7 @@ def _with_conflicts(
         raw_lines = raw_lines_table(islice(lines, len(ids)))
         empty = accepted_schema(rules.pack).empty_table()
         blocks.add(CheckedBlock(empty, _conflict_cells(raw_lines["line_number"], ids), raw_lines))
-    counts = checked.counts
-    counts = RowCounts(counts.rows, counts.blank, counts.out_of_scope, counts.bad_rows, first, last)
-    return CheckedFile(checked.file_id, checked.source, counts, checked.rows_left_out, blocks)
+    return replace(checked, counts=replace(checked.counts, first=first, last=last))
 
 
 def _conflict_cells(line_numbers: pa.ChunkedArray, ids: list[str]) -> pa.Table:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from pandera.errors import SchemaErrors
 
 from pipelines.intake.adapters import ADAPTER_ERROR
-from pipelines.intake.coded_columns import CodedColumn, encode_column, text_column
+from pipelines.intake.coded_columns import CodedColumn, encode_column, known_values, text_column
 from pipelines.intake.csv_rows import BadLine
 from pipelines.intake.packing import pack_rows
 from pipelines.intake.reader import WHOLE_COLUMNS, is_read_answer
@@ -43,15 +43,15 @@ class Validated:
 class Validator:
     """Validate the blocks of one file after another; shared by the threads that read it."""
 
-    def __init__(self, pack: Pack) -> None:
+    def __init__(self, pack: Pack, regions: Sequence[str] = ()) -> None:
         self.pack = pack
-        self.schema = report_schema(pack)
+        self.schema = report_schema(pack, regions)
         self.verdicts: dict[str, dict[str, bool]] = {name: {} for name in self.schema.columns}
         self.lock = threading.Lock()
 
     def validate(self, rows: pa.Table, bad_lines: Sequence[BadLine] = ()) -> Validated:
         """Split canonical rows (text, null where blank, with `line_number`) into accepted rows and bad cells."""
-        coded = {name: encode_column(rows.column(name)) for name in self._coded_names(rows)}
+        coded = {name: known_values(name, encode_column(rows.column(name))) for name in self._coded_names(rows)}
         bad = self._find_bad_rows(rows) | self._find_bad_values(coded) | _find_adapter_errors(rows)
         wrong = np.zeros(rows.num_rows, dtype=bool)
         for mask in bad.values():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from pipelines.intake.deliveries import Delivery
+from pipelines.intake.deliveries import Delivery, IsLeftOut, find_other_files
 from pipelines.store.ledger import Outcome
 from pipelines.text import many, shown_path
 
@@ -23,7 +24,7 @@ class Lines:
 
 def describe(outcome: Outcome) -> str:
     """Return one line about a file; its path may hold anything, so it is shown without control characters."""
-    path = shown_path(outcome.path)
+    path = f"{shown_path(outcome.path)} ({outcome.source})"
     if outcome.status == "rejected":
         return f"rejected  {path}: {outcome.reason}"
     if outcome.status == "known":
@@ -36,7 +37,19 @@ def describe(outcome: Outcome) -> str:
         (outcome.rows_superseded, "superseding"),
     ):
         parts += [f"{count:,} {word}"] if count else []
-    return f"accepted  {path}: {', '.join(parts)}"
+    return f"accepted  {path}: {', '.join(parts)}" + (f"; {outcome.notes}" if outcome.notes else "")
+
+
+def tell_other_files(paths: Sequence[str], is_left_out: IsLeftOut) -> None:
+    """Say on stderr what lies in folders of deliveries and is no CSV: nobody else would notice it."""
+    if others := find_other_files(paths, is_left_out):
+        print(f"no CSV    {describe_other_files(others)}", file=sys.stderr)
+
+
+def describe_other_files(others: Sequence[Path]) -> str:
+    """Name files that are no CSVs; three of them in full."""
+    names = ", ".join(shown_path(str(path)) for path in others[:3]) + (", ..." if len(others) > 3 else "")
+    return f"{many(len(others), 'file')} passed over: {names}; export as .csv, .csv.gz or .csv.zst"
 
 
 def describe_totals(outcomes: Sequence[Outcome]) -> str:

@@ -14,6 +14,8 @@ def status_lines(told: Content) -> list[str]:
     """Return the lines that `calfwatch status` prints."""
     facts = told["facts"]
     lines = [f"home          {told['home']}", *_stored(facts), _small_groups(facts["small_groups"])]
+    lines += [f"note          {note['source']}: {note['path']}: {note['notes']}" for note in facts["notes"]]
+    lines += [f"no CSV        {facts['no_csv']}"] if facts["no_csv"] else []
     lines += [f"other pack    {facts['other_pack']}"] if facts["other_pack"] else []
     lines += facts["sender_lines"]
     lines += [f"released      {facts['released']}"] if facts["released"] else []

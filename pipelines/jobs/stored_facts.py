@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 import duckdb
 
 from pipelines.connections import open_for_reading
+from pipelines.intake.deliveries import find_other_files
 from pipelines.jobs.check import is_current
+from pipelines.jobs.outcome import describe_other_files
 from pipelines.jobs.release import describe_releases
 from pipelines.jobs.sender_status import sender_lines
 from pipelines.settings import Settings
@@ -45,6 +48,8 @@ def read_facts(home: Path, settings: Settings) -> dict[str, Any]:
             "small_groups": _small_groups(connection, settings.k_anonymity),
             "other_pack": _other_pack(rule_pack, configured_pack(place, settings), settings.rule_pack),
             "rejected": _rejected(connection),
+            "notes": _notes(connection),
+            "no_csv": _other_files(place, settings.incoming),
             "senders": _senders(connection, settings),
             **_snapshot(place, connection),
             "versions": {"calfwatch": version("calfwatch"), "duckdb": duckdb.__version__},
@@ -89,6 +94,21 @@ def _rejected(connection: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
            ORDER BY path"""
     ).fetchall()
     return [{"path": shown_path(path), "reason": reason, "file_id": file_id} for path, reason, file_id in rows]
+
+
+def _notes(connection: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
+    """Return what was told on the line of each source's last file."""
+    rows = connection.execute(
+        """SELECT source, path, notes FROM files WHERE status = 'accepted'
+           QUALIFY delivery_no = max(delivery_no) OVER (PARTITION BY source) ORDER BY source"""
+    ).fetchall()
+    return [{"source": source, "path": shown_path(path), "notes": notes} for source, path, notes in rows if notes]
+
+
+def _other_files(home: Home, incoming: Sequence[str]) -> str:
+    """Name what lies among the deliveries and is no CSV."""
+    others = find_other_files([str(home.path / path) for path in incoming], home.owns)
+    return describe_other_files(others) if others else ""
 
 
 def _senders(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:

@@ -27,9 +27,9 @@ from pipelines.jobs import publish as publish_job
 from pipelines.jobs.ingest import Run
 from pipelines.rules.compiler import tag_sql
 from pipelines.settings import Settings
-from pipelines.statements import one_number, statement
+from pipelines.statements import first_row, one_number, statement
 from pipelines.store import audit, daily_counts, database
-from pipelines.store.database import Home, check_counts, reports_sql, transaction
+from pipelines.store.database import Home, check_counts, get_state, reports_sql, transaction
 from pipelines.store.ledger import UNREAD
 from pipelines.store.packs import configured_pack
 from pipelines.text import many
@@ -91,6 +91,7 @@ def withdraw(
     if entry.status == "rejected":
         return _close(connection, entry)
     connection.execute(statement("store", "named_reports"), {"withdrawn": entry.delivery_no})
+    _refuse_if_taken_out(connection, entry)
     repeated = _repeating_files(connection, entry)
     _read_again(connection, run, repeated, _found(run, repeated, csvs))
     with transaction(connection):
@@ -98,6 +99,19 @@ def withdraw(
         check_counts(connection)
         audit.note(connection, "withdraw", entry.file_id, f"{text}; {len(repeated)} later files read again")
     return text
+
+
+def _refuse_if_taken_out(connection: duckdb.DuckDBPyConnection, entry: Entry) -> None:
+    """Raise UsageError if a later whole list took out a report that the file named: its other versions stay out."""
+    later = first_row(
+        connection, statement("store", "taken_out"), {"source": entry.source, "withdrawn": entry.delivery_no}
+    )
+    if later:
+        raise UsageError(
+            f"{ascii(later[1])[1:-1]} (file {later[0][:12]}) took out some of the records that this file names, "
+            "as it is a whole list that lacks them\n"
+            "Nothing was changed. Withdraw that one first, then deliver it again."
+        )
 
 
 def undo(connection: duckdb.DuckDBPyConnection, file_id: str, source: str | None) -> str:
@@ -196,7 +210,8 @@ def _read_again(
     for entry in wanted:
         source = run.settings.source(entry.source)
         rules = Rules(source, load_adapter(source, run.home.path), run.pack, run.settings)
-        delivery, answers = Delivery(places[entry.delivery_no], source), answer_columns(rules.adapter, run.pack)
+        delivery = Delivery(places[entry.delivery_no], source, name=Path(entry.path).name)
+        answers = answer_columns(rules.adapter, run.pack)
         with (
             open_delivery(delivery, run.settings, answers) as opened,
             contextlib.closing(BufferedBlocks(run.home.scratch)) as blocks,
@@ -316,7 +331,7 @@ def _put_versions(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entr
     )
     # what was superseded keeps the tags of its time; only what replaced it may be another file now
     was = "SELECT * EXCLUDE (superseded_by, superseded_at) FROM was"
-    repeated = reports_sql(pack, "(SELECT * FROM kept WHERE place = 'repeated')")
+    repeated = reports_sql(pack, "(SELECT * FROM kept WHERE place = 'repeated')", get_state(connection, "time_zone"))
     for relation in (was, repeated):
         connection.execute(statement("store", "put_superseded", relation=relation))
 
@@ -325,7 +340,7 @@ def _mark(connection: duckdb.DuckDBPyConnection, entry: Entry) -> None:
     connection.execute(
         """UPDATE files SET status = 'withdrawn', reason = ?, rows_read = 0, rows_accepted = 0,
              rows_quarantined = 0, rows_duplicate = 0, rows_out_of_scope = 0, rows_superseded = 0,
-             first_report = NULL, last_report = NULL
+             first_report = NULL, last_report = NULL, rows_moved = NULL, rows_removed = NULL
            WHERE delivery_no = ?""",
         [WITHDRAWN, entry.delivery_no],
     )

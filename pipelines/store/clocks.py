@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from pipelines.statements import create_sql, statement
+from schemas.record_layout import report_day_sql
 from schemas.tables import ALARM_EPISODES, ALARM_NOTES, DAILY_SIGNALS, SIGNAL_FITS, WEEKLY_SIGNAL_TABLES
 
 if TYPE_CHECKING:
@@ -33,14 +34,6 @@ def set_period(connection: duckdb.DuckDBPyConnection, delivery_no: int, period: 
     connection.execute("UPDATE files SET period = ? WHERE delivery_no = ?", [period, delivery_no])
 
 
-def day_sql(settings: Settings, moment: str = "reported_at") -> str:
-    """Return SQL for the reporting day of an instant. UTC days are whole numbers of microseconds: no calendar."""
-    if settings.time_zone == "UTC":
-        return f"(DATE '1970-01-01' + (epoch_us({moment}) // 86400000000)::INTEGER)"
-    zone = settings.time_zone.replace("'", "''")
-    return f"({moment} AT TIME ZONE '{zone}')::DATE"
-
-
 def add_delivery_days(connection: duckdb.DuckDBPyConnection) -> None:
     """Add the days of the delivery that is being counted: the table `day_sums` has them already."""
     connection.execute(
@@ -50,7 +43,7 @@ def add_delivery_days(connection: duckdb.DuckDBPyConnection) -> None:
 
 def delivery_days_sql(settings: Settings) -> str:
     """Return the SELECT that counts the days of every delivery from all records, replaced ones included."""
-    return statement("store", "delivery_days", day=day_sql(settings))
+    return statement("store", "delivery_days", day=report_day_sql(settings.time_zone))
 
 
 def rebuild_delivery_days(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:

@@ -13,7 +13,7 @@ from pipelines.statements import first_row, sql_list, statement
 from pipelines.store import clocks
 from schemas.fields import AGE_BANDS, SEVERE_PAIN, SEXES
 from schemas.pack import CERTAINTIES, LEVELS, UNDETERMINED, Pack
-from schemas.record_layout import bit_sums_sql
+from schemas.record_layout import bit_sums_sql, report_day_sql, timed_day_sql
 from schemas.tables import DAILY_ARRIVALS, DAILY_FIELDS, DAILY_RULES, DAILY_SUMMARY, Table
 
 COUNTS = {
@@ -59,6 +59,8 @@ def rebuild(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pac
         connection.execute(f"DELETE FROM {table.name}")
         connection.execute(f"INSERT INTO {table.name} BY NAME {delta}")
     connection.execute("DELETE FROM weekly_sources")  # of weeks that may have been cut otherwise
+    day = timed_day_sql(settings.time_zone)
+    connection.execute(f"UPDATE superseded SET report_date = {day} WHERE time_known AND report_date <> {day}")
     clocks.rebuild_delivery_days(connection, settings)
     clocks.update_clocks(connection)
     update_calendar(connection, settings)
@@ -84,10 +86,8 @@ def _deltas(
     connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack, source: str
 ) -> list[tuple[Table, str]]:
     """For each daily table, the SELECT of what changes in it. `source` are the changed records with their sign."""
-    changes = (
-        f"CREATE OR REPLACE TEMP VIEW changes AS SELECT *, {clocks.day_sql(settings)} AS report_date FROM ({source})"
-    )
-    connection.execute(changes)
+    day = report_day_sql(settings.time_zone)
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW changes AS SELECT *, {day} AS report_date FROM ({source})")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE day_sums AS {_day_sums(pack)}")
     return [
         (DAILY_SUMMARY, statement("store", "daily_summary", severe=SEVERE_PAIN, **_words(pack))),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +12,12 @@ from pathlib import Path
 import duckdb
 
 from pipelines.statements import first_row, one_number
+from schemas.checked_file import Rejection
 
 UNREAD = "unread-"  # begins the id of a file that could not be read; the rest is its path's hash
+UNFINISHED = "the last line has no line end, as the sender's files so far had: "
+STILL_COMING = "an unfinished upload? It is tried again in the next run"
+CUT_OFF = "it looks cut off, and lies there unchanged; deliver it whole, or take it as it is with `ingest --whole`"
 EARLIER_IDS = 16  # report ids of a sender that a file with few ids of its own is judged with
 
 
@@ -31,6 +36,11 @@ class Outcome:
     rows_duplicate: int = 0
     rows_out_of_scope: int = 0
     rows_superseded: int = 0
+    rows_moved: int | None = None
+    rows_removed: int | None = None
+    columns: Sequence[str] | None = None
+    is_whole: bool | None = None
+    notes: str | None = None
 
     def adds_up(self) -> bool:
         """Whether nothing is lost: accepted + quarantined + duplicates + out of scope = read."""
@@ -96,6 +106,7 @@ def write(
 ) -> None:
     """Write a file's row; `reported` are the instants of its first and last report."""
     row = asdict(outcome) | {
+        "columns": None if outcome.columns is None else list(outcome.columns),
         "delivery_no": delivery_no,
         "first_report": reported[0],
         "last_report": reported[1],
@@ -107,6 +118,36 @@ def write(
     names = ", ".join(row)
     marks = ", ".join(f"${name}" for name in row)
     connection.execute(f"INSERT INTO files ({names}) VALUES ({marks})", row)
+
+
+def find_last_columns(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[str, ...]:
+    """Return the columns of the sender's last accepted file; none if they were not noted."""
+    row = first_row(
+        connection,
+        "SELECT columns FROM files WHERE source = ? AND status = 'accepted' ORDER BY delivery_no DESC LIMIT 1",
+        [source],
+    )
+    return tuple(row[0] or ()) if row else ()
+
+
+def find_unfinished(connection: duckdb.DuckDBPyConnection, attempt: Attempt) -> Rejection | None:
+    """Reject a file without a last line end whose sender's files had one so far: it may still be on its way.
+
+    It is tried again; if the same bytes lie there then, the verdict stands.
+    """
+    ends = first_row(
+        connection,
+        "SELECT bool_and(is_whole) FROM files WHERE source = ? AND status = 'accepted' AND is_whole IS NOT NULL",
+        [attempt.source],
+    )
+    if not ends or not ends[0]:
+        return None
+    before = first_row(
+        connection,
+        "SELECT 1 FROM files WHERE file_id = ? AND source = ? AND status = 'rejected' AND starts_with(reason, ?)",
+        [attempt.file_id, attempt.source, UNFINISHED],
+    )
+    return Rejection(f"{UNFINISHED}{CUT_OFF if before else STILL_COMING}", is_passing=not before)
 
 
 def find_earlier_ids(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[str, ...]:

@@ -10,34 +10,46 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.rules.compiler import tag_sql
+from pipelines.settings import Source
 from pipelines.statements import first_row, one_number, statement
+from pipelines.store import guards, whole_lists
 from pipelines.store.database import in_any_order, reports_sql
+from pipelines.store.guards import GuardCounts
+from pipelines.store.state import get_state
 from schemas.checked_file import DUPLICATE, CheckedFile, accepted_schema
 from schemas.pack import Pack
 
 
 @dataclass(frozen=True)
 class LoadedRows:
-    """How many rows of a file became records, equal a stored record, are quarantined; how many records they replace."""
+    """How many rows of a file became records, equal a stored record, are quarantined; how many records they replace.
+
+    `counts` say how the file stands to what was stored before.
+    """
 
     inserted: int
     repeated: int
     quarantined: int
     replaced: int
+    counts: GuardCounts
 
 
-def load_file(connection: duckdb.DuckDBPyConnection, checked: CheckedFile, pack: Pack, delivery_no: int) -> LoadedRows:
-    """Store what is accepted of a file, and its bad cells, as delivery `delivery_no`.
+def load_file(
+    connection: duckdb.DuckDBPyConnection, checked: CheckedFile, source: Source, pack: Pack, delivery_no: int
+) -> LoadedRows:
+    """Store what is accepted of a source's file, and its bad cells, as delivery `delivery_no`.
 
     The counts come from statements of their own, so that the accounts can fail to add up.
     """
     connection.register("rows_left_out", checked.rows_left_out)
     repeated = _find_stored_matches(connection, checked, pack)
     inserted = _insert_records(connection, checked, pack, delivery_no)
+    connection.execute(statement("store", "records_replaced"), {"delivery_no": delivery_no})
+    counts = _count_for_guards(connection, checked, source, pack, delivery_no)
     replaced = _supersede_records(connection, checked, pack, delivery_no)
     quarantined = _quarantine_rows(connection, checked, delivery_no)
     connection.unregister("rows_left_out")
-    return LoadedRows(inserted, repeated, quarantined, replaced)
+    return LoadedRows(inserted, repeated, quarantined, replaced, counts)
 
 
 def _find_stored_matches(connection: duckdb.DuckDBPyConnection, checked: CheckedFile, pack: Pack) -> int:
@@ -95,14 +107,31 @@ def _incoming(connection: duckdb.DuckDBPyConnection, checked: CheckedFile, pack:
             connection.unregister("incoming")
 
 
+def _count_for_guards(
+    connection: duckdb.DuckDBPyConnection, checked: CheckedFile, source: Source, pack: Pack, delivery_no: int
+) -> GuardCounts:
+    """Count what the guards judge; add to the table `replaced` what a whole list lacks."""
+    earlier = "SELECT 1 FROM records WHERE source = ? AND delivery_no < ? LIMIT 1"
+    if not first_row(connection, earlier, [source.name, delivery_no]):
+        return GuardCounts(checked.counts.rows)
+    time_zone = get_state(connection, "time_zone")
+    found = guards.count(connection, checked, pack, delivery_no, time_zone)
+    removed = covered = 0
+    if source.cumulative:
+        with _incoming(connection, checked, pack):
+            days = whole_lists.find_days(connection, "incoming", time_zone)
+        connection.execute("CREATE OR REPLACE TEMP TABLE present_ids AS SELECT report_id FROM stored_matches")
+        removed, covered = whole_lists.add_lacking(connection, checked, delivery_no, time_zone, days)
+    return GuardCounts(checked.counts.rows, removed=removed, covered=covered, **found)
+
+
 def _supersede_records(
     connection: duckdb.DuckDBPyConnection, checked: CheckedFile, pack: Pack, delivery_no: int
 ) -> int:
-    """Move stored records that the file replaces to `superseded`; return how many."""
-    connection.execute(statement("store", "records_replaced"), {"delivery_no": delivery_no})
+    """Move the records of the table `replaced` to `superseded`; return how many."""
     count = one_number(connection, "SELECT count(*) FROM replaced")
     if count:
-        old = reports_sql(pack, "replaced")
+        old = reports_sql(pack, "replaced", get_state(connection, "time_zone"))
         connection.execute(
             f"INSERT INTO superseded BY NAME SELECT *, ? AS superseded_by, now() AS superseded_at FROM ({old})",
             [checked.file_id],

@@ -50,6 +50,7 @@ def _from_3(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
     """To version 4: every part of the release has a function of its own."""
     _lengthen_pack_versions(connection)
     add_clocks_and_signals(connection)
+    _add_dates_and_guards(connection)
     _tag_causes(connection, pack)  # after every new column of a record
     _add_releases(connection)
 
@@ -117,6 +118,30 @@ def _add_releases(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("""CREATE TABLE released_counts (
         week VARCHAR, week_start DATE, attribute VARCHAR, value VARCHAR, reports BIGINT, at_least BIGINT,
         at_most BIGINT)""")
+
+
+def _add_dates_and_guards(connection: duckdb.DuckDBPyConnection) -> None:
+    """Days of reports without a time, regions in lower case, and what the guards between files remember."""
+    connection.execute("ALTER TABLE records ADD COLUMN stated_date DATE")
+    connection.execute("ALTER TABLE superseded ADD COLUMN report_date DATE")
+    connection.execute("ALTER TABLE superseded ADD COLUMN time_known BOOLEAN")
+    connection.execute("UPDATE superseded SET time_known = true, report_date = reported_at::DATE")
+    for table in ("records", "superseded"):
+        connection.execute(f"UPDATE {table} SET region = lower(region) WHERE region <> lower(region)")
+    connection.execute("""CREATE OR REPLACE TEMP TABLE lower_counts AS
+        SELECT week, week_start, lower(series) AS series, sum(reports)::BIGINT AS reports
+        FROM reported_counts GROUP BY ALL""")
+    connection.execute("DELETE FROM reported_counts")
+    connection.execute("INSERT INTO reported_counts FROM lower_counts")
+    connection.execute("DROP TABLE lower_counts")
+    for column in (
+        "rows_moved INTEGER",
+        "rows_removed INTEGER",
+        "columns VARCHAR[]",
+        "is_whole BOOLEAN",
+        "notes VARCHAR",
+    ):
+        connection.execute(f"ALTER TABLE files ADD COLUMN {column}")
 
 
 STEPS: Mapping[int, Step] = {1: _from_1, 2: _from_2, 3: _from_3}

@@ -15,7 +15,7 @@ from pipelines.statements import comment_sql, create_sql, first_row, statement
 from pipelines.store import daily_counts
 from pipelines.store.state import set_state
 from schemas.pack import UNDETERMINED, Pack
-from schemas.record_layout import unpacked_sql
+from schemas.record_layout import report_day_sql, unpacked_sql
 from schemas.tables import SCHEMA_VERSION, Table, stored_tables, stored_views
 
 
@@ -95,13 +95,14 @@ def is_declared(connection: duckdb.DuckDBPyConnection, settings: Settings, pack:
 def view_sql(view: Table, settings: Settings, pack: Pack) -> str:
     """The SELECT of a view of records.duckdb."""
     if view.name == "reports":
-        return reports_sql(pack, "records")
+        return reports_sql(pack, "records", settings.time_zone)
     return statement("views", view.name, **daily_counts.week_words(settings))
 
 
-def reports_sql(pack: Pack, relation: str) -> str:
-    """The packed records of `relation` as the columns of `reports`."""
+def reports_sql(pack: Pack, relation: str, time_zone: str) -> str:
+    """The packed records of `relation` as the columns of `reports`; days are cut in the reporting time zone."""
     return f"""SELECT {unpacked_sql(pack)},
   {cause_scores_sql(pack)} AS cause_scores,
-  files.rule_pack, files.file_id, line_number::BIGINT AS line_number, packed.source, first_delivery_no
+  files.rule_pack, files.file_id, line_number::BIGINT AS line_number, packed.source, first_delivery_no,
+  {report_day_sql(time_zone)} AS report_date, stated_date IS NULL AS time_known
 FROM {relation} AS packed JOIN files USING (delivery_no)"""

@@ -12,7 +12,7 @@ from pipelines import files
 from pipelines.connections import transaction
 from pipelines.errors import StateError, UsageError
 from pipelines.settings import Settings
-from pipelines.statements import create_sql, first_row, one_number
+from pipelines.statements import create_sql, first_row, one_number, statement
 from pipelines.store import daily_counts, migrations
 from pipelines.store.attachment import attach, detach
 from pipelines.store.home import Home
@@ -23,6 +23,8 @@ from pipelines.store.state import check_version, get_state
 from schemas.pack import Pack
 from schemas.pack_file import earlier_pack
 from schemas.tables import SCHEMA_VERSION, records_table, superseded_table
+
+DATES_SINCE = 4  # the schema version that tells a date alone from an instant
 
 
 def upgrade(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings, pack: Pack) -> list[str]:
@@ -52,9 +54,41 @@ def _migrate(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settin
     attach(connection, home)
     with transaction(connection):
         migrations.migrate(connection, found, SCHEMA_VERSION, tagged_with)
+        if found < DATES_SINCE:
+            _find_stated_dates(connection, settings)
         _cut_weeks(connection, settings, tagged_with)
         check_counts(connection)
     return [f"{home.records}: brought from schema version {found} to {SCHEMA_VERSION}; a copy of before is beside it"]
+
+
+def _find_stated_dates(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Take the times of files of which every report was made at midnight in the sender's zone for dates alone.
+
+    Before schema version 4 a date alone became such a midnight; then all dates of a file were written alike.
+    """
+    known = {source.name: source.time_zone for source in settings.sources}
+    for (source,) in connection.execute("SELECT DISTINCT source FROM files WHERE status = 'accepted'").fetchall():
+        values = {"source": source, "zone": known.get(source, "UTC")}
+        connection.execute(statement("store", "midnight_files"), values)
+        connection.execute(
+            """UPDATE records SET stated_date = (reported_at AT TIME ZONE $zone)::DATE,
+                 reported_at = ((reported_at AT TIME ZONE $zone)::DATE + INTERVAL 12 HOUR) AT TIME ZONE 'UTC'
+               WHERE source = $source AND delivery_no IN (SELECT delivery_no FROM midnight_files)""",
+            values,
+        )
+        connection.execute(
+            """UPDATE superseded SET time_known = false, report_date = (reported_at AT TIME ZONE $zone)::DATE,
+                 reported_at = ((reported_at AT TIME ZONE $zone)::DATE + INTERVAL 12 HOUR) AT TIME ZONE 'UTC'
+               WHERE source = $source AND file_id IN (SELECT file_id FROM midnight_files)""",
+            values,
+        )
+        connection.execute(
+            """UPDATE files SET
+                 first_report = ((first_report AT TIME ZONE $zone)::DATE + INTERVAL 12 HOUR) AT TIME ZONE 'UTC',
+                 last_report = ((last_report AT TIME ZONE $zone)::DATE + INTERVAL 12 HOUR) AT TIME ZONE 'UTC'
+               WHERE source = $source AND delivery_no IN (SELECT delivery_no FROM midnight_files)""",
+            values,
+        )
 
 
 def _pack_of_older_state(connection: duckdb.DuckDBPyConnection, home: Home, found: int, pack: Pack) -> Pack:

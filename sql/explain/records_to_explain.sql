@@ -7,6 +7,6 @@ WITH days AS (
 )
 SELECT reports.*, count(*) OVER () AS total
 FROM reports, days
-WHERE (reported_at AT TIME ZONE '${time_zone}')::DATE BETWEEN first_day AND last_day
+WHERE reports.report_date BETWEEN first_day AND last_day
   AND (triage_level = 'emergency' OR (triage_level = 'unresolved' AND triage_ceiling = 'emergency'))
 ORDER BY triage_level = 'emergency' DESC, reported_at DESC, source, report_id

@@ -25,6 +25,7 @@ FROM superseded ANTI JOIN accepted ON accepted.file_id = superseded_by AND accep
 UNION ALL
 SELECT 'superseded records without a record in their place', count(*)
 FROM superseded ANTI JOIN records USING (source, report_id)
+WHERE superseded_by NOT IN (SELECT file_id FROM accepted WHERE rows_removed > 0)
 UNION ALL
 SELECT 'quarantined cells of a file that the ledger does not have as accepted', count(*)
 FROM quarantine ANTI JOIN accepted USING (delivery_no, file_id)

@@ -2,7 +2,7 @@
 WITH versions AS (
   SELECT delivery_no, ${day} AS report_date FROM records
   UNION ALL
-  SELECT files.delivery_no, ${day} AS report_date FROM superseded JOIN files USING (file_id, source)
+  SELECT files.delivery_no, superseded.report_date FROM superseded JOIN files USING (file_id, source)
 )
 SELECT delivery_no, report_date, count(*) AS reports
 FROM versions

@@ -8,13 +8,15 @@ SELECT
   coalesce(
     (SELECT any_value(stored.first_delivery_no) FROM stored_matches AS stored WHERE stored.report_id = tagged.report_id),
     $delivery_no
-  ) AS first_delivery_no
+  ) AS first_delivery_no,
+  stated_date
 FROM (${tagged}) AS tagged
 WHERE line_number NOT IN (SELECT line_number FROM rows_left_out)
   AND NOT EXISTS (
     FROM stored_matches AS stored
     WHERE stored.report_id = tagged.report_id
       AND stored.reported_at = tagged.reported_at
+      AND stored.stated_date IS NOT DISTINCT FROM tagged.stated_date
       AND stored.region IS NOT DISTINCT FROM tagged.region
       AND stored.age_band = tagged.age_band
       AND stored.sex = tagged.sex

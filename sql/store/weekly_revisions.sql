@@ -20,15 +20,15 @@ WITH deliveries AS (
   FROM reports
   JOIN deliveries USING (file_id, source)
   JOIN frozen
-    ON frozen.week_start <= (reports.reported_at AT TIME ZONE '${time_zone}')::DATE
-    AND frozen.week_start + 7 > (reports.reported_at AT TIME ZONE '${time_zone}')::DATE
+    ON frozen.week_start <= reports.report_date
+    AND frozen.week_start + 7 > reports.report_date
     AND deliveries.delivery_no > frozen.last_delivery
 ), went AS (
   SELECT frozen.week_start, -1 AS sign, triage_level, cause_category, likely_cause, region, true AS corrected
   FROM replaced
   JOIN frozen
-    ON frozen.week_start <= (replaced.reported_at AT TIME ZONE '${time_zone}')::DATE
-    AND frozen.week_start + 7 > (replaced.reported_at AT TIME ZONE '${time_zone}')::DATE
+    ON frozen.week_start <= replaced.report_date
+    AND frozen.week_start + 7 > replaced.report_date
     AND replaced.delivery_no <= frozen.last_delivery AND replaced.replaced_by > frozen.last_delivery
 ), moved AS (
   SELECT * REPLACE (coalesce(likely_cause, 'undetermined') AS likely_cause, coalesce(region, 'unknown') AS region)

@@ -265,9 +265,9 @@ def test_a_clinic_with_its_own_layout_is_taken_in_by_one_select(
     assert ask(
         "SELECT report_id, line_number, region, redness, reported_at::VARCHAR FROM reports ORDER BY 2 LIMIT 3"
     ) == [
-        ("1", 3, "north", True, "2026-11-15 23:00:00+00"),
-        ("4", 6, None, False, "2026-11-18 23:00:00+00"),
-        ("5", 7, None, None, "2026-11-18 23:00:00+00"),
+        ("1", 3, "north", True, "2026-11-16 12:00:00+00"),
+        ("4", 6, None, False, "2026-11-19 12:00:00+00"),
+        ("5", 7, None, None, "2026-11-19 12:00:00+00"),
     ]
     assert ask("SELECT line_number, column_name, value FROM quarantine ORDER BY 1") == [
         (2, None, "1;16.11.2026;calf;NORTH;yes;a;b"),
@@ -296,7 +296,7 @@ def test_a_broken_adapter_rejects_its_own_files_and_no_others(
     patterns = Source("clinic", adapter="clinic.sql", patterns=("clinic*",))
     header = ["report_id", "reported_at", "redness"]
     paths = [write_csv([{"report_id": "1"}], name=name, header=header) for name in ("clinic.csv", "other.csv")]
-    outcomes = ingest(*paths, settings=Settings(sources=(patterns,)))
+    outcomes = ingest(*paths, settings=Settings(sources=(patterns, Source("canonical"))))
     assert [(outcome.source, outcome.status) for outcome in outcomes] == [
         ("clinic", "rejected"),
         ("canonical", "accepted"),
@@ -304,6 +304,6 @@ def test_a_broken_adapter_rejects_its_own_files_and_no_others(
     (home.path / "clinic.sql").write_text(
         "-- requires: report_id, reported_at, redness\nSELECT * EXCLUDE (file_id, unlisted) FROM raw WHERE TRUE"
     )
-    outcomes = ingest(*paths, settings=Settings(sources=(patterns,)))
+    outcomes = ingest(*paths, settings=Settings(sources=(patterns, Source("canonical"))))
     assert [outcome.status for outcome in outcomes] == ["accepted", "known"]
     assert ask("SELECT source FROM reports ORDER BY 1") == [("canonical",), ("clinic",)]

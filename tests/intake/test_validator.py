@@ -55,19 +55,21 @@ def accepted(validator: Validator, column: str, values: Sequence[str | None]) ->
 
 # what looks like a value to a person, and is another text: one for each kind of trap
 LOOKALIKES = [" 1", "1 ", "1\u200b", "\ufeff1", "\uff11", "\u0661", "²", "\u2160", "1\n", "1\0", "\u00a01"]
-NEVER = ["NaN", "nan", "null", "NULL", "None", "N/A", "-", "?", "''", " "]  # unknown is blank, or what a column allows
+UNKNOWN: list[str | None] = ["NA", "na", "N/A", "n/a", "NaN", "nan", "NAN", "None", "none", "NULL", "null", "nUlL"]
+UNKNOWN += ["unknown", "Unknown", "UNKNOWN", None]
+NEVER = ["-", "?", "''", " ", "NA ", "N.A.", "#N/A", "nil", "unk"]  # look like unknown, and are none of its words
 
 GOOD: dict[str, list[str | None]] = {
-    "report_id": ["a", "Z9", "0", "a.b_c-d", ".", "-", "x" * 64, "NA", "nan", "None"],
+    "report_id": ["a", "Z9", "0", "a.b_c-d", ".", "-", "x" * 64, "NAN-1", "na.", "unknown1"],
     "reported_at": ["2026-11-16", "2000-01-01", "2099-12-31", "2024-02-29", "2000-02-29"]
     + [f"2026-11-16{sep}10:00{tail}" for sep, tail in product("T ", ["", ":59", ":00.1", ":00.123456789", "Z", "+01"])]
     + ["2026-11-16T00:00", "2026-11-16T23:59:59.999999", "2026-11-16T10:00+0530", "2026-11-16T10:00:00-14:59"],
-    "region": ["a", "A_1-b", "x" * 32, "unknown", "NA", "09162", None],
-    "age_band": [*AGE_BANDS, None],
-    "sex": [*SEXES, None],
-    "pain_score": [*map(str, range(11)), "07", "000000010", None],
-    "duration_days": ["0", "1", "3650", "03650", None],
-    "redness": ["yes", "no", "Y", "n", "TRUE", "False", "t", "F", "1", "0", "YeS", "NA", "na", "Unknown", None],
+    "region": ["a", "A_1-b", "x" * 32, "09162", *UNKNOWN],
+    "age_band": [*AGE_BANDS, *UNKNOWN],
+    "sex": [*SEXES, *UNKNOWN],
+    "pain_score": [*map(str, range(11)), "07", "000000010", *UNKNOWN],
+    "duration_days": ["0", "1", "3650", "03650", *UNKNOWN],
+    "redness": ["yes", "no", "Y", "n", "TRUE", "False", "t", "F", "1", "0", "YeS", *UNKNOWN],
 }
 NO_TIMES = (
     "2026-02-29|2100-01-01|1999-12-31|2026-04-31|2026-13-01|2026-00-10|2026-1-1|20261116|2026-W47-1|2026-320|46342|now"
@@ -77,11 +79,11 @@ NO_TIMES = (
     "|16/11/2026|11/16/26|16.11.2026|\uff12026-11-16|2026\u201111\u201116| 2026-11-16|2026-11-16 "
 )
 BAD: dict[str, list[str | None]] = {
-    "report_id": ["x" * 65, "a b", "a,b", "a/b", "é", "\u212a", "a\n", *LOOKALIKES, None],
-    "reported_at": [*NO_TIMES.split("|"), *NEVER, None],
+    "report_id": ["x" * 65, "a b", "a,b", "a/b", "é", "\u212a", "a\n", *LOOKALIKES, *UNKNOWN],
+    "reported_at": [*NO_TIMES.split("|"), *NEVER, *UNKNOWN],
     "region": ["x" * 33, "a b", "a.b", "Zürich", "a/b", *LOOKALIKES],
-    "age_band": ["75", "74+", "18-30", "0\u201317", "0 - 17", "18-29 ", "30", "unknown", "40s", *NEVER],
-    "sex": ["Female", "MALE", "f", "m", "woman", "male ", "unk", "1", *NEVER],
+    "age_band": ["75", "74+", "18-30", "0\u201317", "0 - 17", "18-29 ", "30", "40s", *NEVER],
+    "sex": ["Female", "MALE", "f", "m", "woman", "male ", "1", *NEVER],
     "pain_score": [
         "11",
         "-1",
@@ -114,6 +116,24 @@ def test_each_column_refuses_everything_else(column: str, validator: Validator) 
     assert [value for value, good in zip(BAD[column], verdicts, strict=True) if good] == []
 
 
+def test_words_for_unknown_are_no_value_of_any_context_field(validator: Validator) -> None:
+    names = ("region", "age_band", "sex", "pain_score", "duration_days")
+    table = validator.validate(raw([dict.fromkeys(names, word) for word in UNKNOWN])).accepted
+    blank = {"region": [None], "age_band": [0], "sex": [0, 4], "pain_score": [None], "duration_days": [None]}
+    assert {name: sorted(set(table[name].to_pylist()), key=str) for name in names} == blank
+    sexes = dict(zip(UNKNOWN, table["sex"].to_pylist(), strict=True))
+    assert {word for word, code in sexes.items() if code} == {"unknown", "Unknown", "UNKNOWN"}, "sex has such a value"
+
+
+def test_a_region_is_kept_in_lower_case_and_may_be_one_of_a_list(validator: Validator) -> None:
+    rows = raw([{"region": region} for region in ("North", "NORTH", "south", "East", None, "NA")])
+    assert validator.validate(rows).accepted["region"].to_pylist() == ["north", "north", "south", "east", None, None]
+    listed = Validator(load_pack(), ("North", "SOUTH")).validate(rows)
+    assert listed.accepted["region"].to_pylist() == ["north", "north", "south", None, None]
+    (cell,) = listed.bad_cells.to_pylist()
+    assert (cell["check_name"], cell["allowed"], cell["value"]) == ("allowed_values", "North SOUTH", "East")
+
+
 def test_an_answer_is_written_in_plain_letters(validator: Validator) -> None:
     assert accepted(validator, "redness", ["un\u212anown"]) == [False]
 
@@ -134,7 +154,7 @@ def test_accepted_cells_are_typed(validator: Validator, pack: Pack) -> None:
         "line_number": 2,
         "report_id": "r",
         "reported_at": "2026-11-16",
-        "region": "N",
+        "region": "n",
         "age_band": len(AGE_BANDS),
         "sex": 1 + SEXES.index("other"),
         "pain_score": 7,
@@ -159,7 +179,7 @@ def test_every_bad_cell_of_a_row_is_reported_with_what_would_be_allowed(validato
     assert found.bad_cells.schema == BAD_CELLS
     cells = {cell["column_name"]: cell for cell in found.bad_cells.to_pylist()}
     assert {name: (cell["check_name"], cell["value"], cell["allowed"]) for name, cell in cells.items()} == {
-        "report_id": ("pattern", "a b", "1-64 of A-Z a-z 0-9 . _ -"),
+        "report_id": ("pattern", "a b", "1-64 of A-Z a-z 0-9 . _ -, but none of NA, NaN, None, NULL, unknown"),
         "reported_at": ("pattern", "soon", "ISO 8601 date or timestamp, years 2000-2099"),
         "sex": ("allowed_values", "X" * 80, "female male other unknown"),
         "pain_score": ("whole_number", "11", "integer 0-10"),

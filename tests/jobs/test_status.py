@@ -51,17 +51,20 @@ def looked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Looked:
 def test_a_quiet_home_is_counted_and_ends_with_0(fed: Home, looked: Looked) -> None:
     code, out, err = looked()
     lines = re.sub(r"(the last|done) at 20\d\d-\d\d-\d\d \d\d:\d\d UTC", r"\1 at NOW", out).splitlines()
+    (note,) = (line for line in lines if line.startswith("note "))
+    lines.remove(note)
     assert lines == [
         f"home          {fed.path}",
         lines[1],
         "files         2 accepted, 0 rejected; the last at NOW",
-        "records       9 from 2026-11-01 00:00 UTC to 2026-11-18 12:30 UTC",
+        "records       9 from 2026-11-01 12:00 UTC to 2026-11-18 12:30 UTC",
         "quarantined   1 row",
         "state         ledger, records and summaries agree",
         "k-anonymity   WARNING: 4 of 9 records are in 2 groups of region, age band, sex and week smaller than 5; "
         "the smallest has 1",
         "last ingest   done at NOW",
     ]
+    assert re.fullmatch(r"note          canonical: .*second\.csv: 1 moved to another day", note)
     assert re.fullmatch(r"rule pack     calf_pain-1-[0-9a-f]{8}", lines[1])
     assert (code, err) == (0, "")
 
@@ -129,7 +132,7 @@ def test_a_single_record_is_told_as_one(home: Home, tmp_path: Path, looked: Look
     (tmp_path / "one.csv").write_text(HEADER + "one,2026-11-20,5,no\n")
     assert main(["ingest", "--home", str(home.path), str(tmp_path / "one.csv")]) == 0
     said = "".join(capsys.readouterr()) + looked()[1]
-    assert "one.csv: 1 row, 1 accepted\n" in said
+    assert "one.csv (canonical): 1 row, 1 accepted\n" in said
     assert "1 file: 1 accepted, 0 known already, 0 rejected; 1 new record, 0 rows quarantined\n" in said
     assert "WARNING: 1 of 1 record is in 1 group of region" in said
 

@@ -1,0 +1,70 @@
+"""Cumulative sources: a file is the whole list of its days, and stored records that it lacks are taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from itertools import pairwise
+
+import duckdb
+
+from pipelines.statements import one_number, statement
+from schemas.checked_file import CheckedFile
+from schemas.record_layout import report_day_sql
+
+LONGEST_GAP = 91  # days without a report that part a sender's time
+FEW, SMALL_SHARE = 2, 0.01
+Days = Sequence[tuple[date, int]]
+
+
+def plausible_range(days: Days) -> tuple[date, date] | None:
+    """Return the first and last of days (each with its number of reports, ascending) without those typed wrong.
+
+    These are groups parted by a long gap that hold next to nothing, beside a larger one.
+    """
+    if not days:
+        return None
+    starts = [0, *(i for i, (a, b) in enumerate(pairwise(days), 1) if (b[0] - a[0]).days > LONGEST_GAP), len(days)]
+    groups = [days[start:end] for start, end in pairwise(starts)]
+    sizes = [sum(count for _, count in group) for group in groups]
+    limit = max(FEW, sum(sizes) * SMALL_SHARE)
+    kept = [group for group, size in zip(groups, sizes, strict=True) if size > limit or size == max(sizes)]
+    if 2 * sum(count for group in kept for _, count in group) <= sum(sizes):  # a report now and then has such gaps
+        kept = groups
+    return kept[0][0][0], kept[-1][-1][0]
+
+
+def find_days(
+    connection: duckdb.DuckDBPyConnection, relation: str, time_zone: str, values: Sequence[object] = ()
+) -> Days:
+    """Return the days of a relation of packed records, each with its number of records."""
+    sql = f"SELECT {report_day_sql(time_zone)} AS day, count(*) FROM {relation} GROUP BY 1 ORDER BY 1"
+    return connection.execute(sql, list(values) or None).fetchall()
+
+
+def add_lacking(
+    connection: duckdb.DuckDBPyConnection, checked: CheckedFile, delivery_no: int, time_zone: str, days: Days
+) -> tuple[int, int]:
+    """Add to the table `replaced` the stored records that a whole list lacks; return how many, and of how many.
+
+    `days` are those of its accepted rows. A list that ends before the sender's clock, the last day that its records
+    had reached, removes nothing: it is an older one.
+    """
+    earlier = find_days(
+        connection, "records WHERE source = ? AND delivery_no < ?", time_zone, (checked.source, delivery_no)
+    )
+    covered, clock = checked.period or plausible_range(days), plausible_range(earlier)
+    if covered is None or clock is None or covered[1] < clock[1]:
+        return 0, 0
+    for block in checked.blocks:  # rows that are quarantined are present
+        ids = block.bad_cells.column("report_id").unique().drop_null().to_pylist()
+        connection.execute("INSERT INTO present_ids SELECT unnest(?)", [[checked.stored_id(each) for each in ids]])
+    values = {"source": checked.source, "delivery_no": delivery_no, "first_day": covered[0], "last_day": covered[1]}
+    day = report_day_sql(time_zone)
+    total = one_number(
+        connection,
+        f"""SELECT count(*) FROM records
+            WHERE source = $source AND delivery_no < $delivery_no AND {day} BETWEEN $first_day AND $last_day""",
+        values,
+    )
+    return one_number(connection, statement("store", "records_lacking", day=day), values), total
