@@ -22,11 +22,11 @@ from pipelines.errors import FileRejected
 from pipelines.intake.adapters import check_header, scratch
 from pipelines.intake.block_checker import BlockChecker, Rules, raw_lines_table
 from pipelines.intake.buffer import BufferedBlocks
+from pipelines.intake.column_names import check_names
 from pipelines.intake.csv_rows import RawRows
 from pipelines.intake.deliveries import CHANGED
 from pipelines.intake.duplicates import RepeatedIds
 from pipelines.intake.gate import Gate
-from pipelines.intake.identifiers import check_names
 from pipelines.intake.lines import lines_at
 from pipelines.intake.opening import OpenDelivery
 from pipelines.intake.reader import PrefetchingReader
