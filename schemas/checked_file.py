@@ -98,7 +98,7 @@ class CheckedFile:
     """A file that may be stored.
 
     `rows_left_out` is as ROWS_LEFT_OUT. `blocks` can be read as often as needed; the last ones hold the cells of
-    conflicts.
+    conflicts. `note` is what the ledger should tell of a file that is taken.
     """
 
     file_id: str
@@ -106,6 +106,7 @@ class CheckedFile:
     counts: RowCounts
     rows_left_out: pa.Table
     blocks: Iterable[CheckedBlock]
+    note: str | None = None
 
     def count_left_out(self, kind: str) -> int:
         """Count the rows left out for one reason."""

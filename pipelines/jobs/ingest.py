@@ -133,6 +133,7 @@ def _account(checked: CheckedFile, attempt: Attempt, loaded: LoadedRows) -> Outc
         attempt.source,
         "accepted",
         checked.file_id,
+        checked.note,
         rows_read=checked.counts.rows,
         rows_accepted=loaded.inserted,
         rows_quarantined=loaded.quarantined,

@@ -75,7 +75,7 @@ def find(connection: duckdb.DuckDBPyConnection, attempt: Attempt) -> Outcome | N
     if row[0] == "rejected" and row[2] != attempt.tried_with:
         return None
     status = "rejected" if row[0] == "rejected" else "known"
-    return Outcome(attempt.path, attempt.source, status, attempt.file_id, row[1])
+    return Outcome(attempt.path, attempt.source, status, attempt.file_id, None if row[0] == "accepted" else row[1])
 
 
 def next_delivery_no(connection: duckdb.DuckDBPyConnection, attempt: Attempt) -> int:
