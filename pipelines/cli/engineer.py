@@ -149,6 +149,30 @@ def serve(
         )
 
 
+def inspect(
+    file: Annotated[str, Parameter(help="one CSV, as it would be delivered")],
+    /,
+    *,
+    home: HomeOption = None,
+    source: SourceOption = None,
+    adapter: Annotated[bool, Parameter(help="print a first adapter for the file's header instead")] = False,
+) -> None:
+    """Say what would happen to a file: its faults, what is allowed, what it would replace; nothing is stored."""
+    from pipelines.jobs.inspect import inspect_file, write_adapter
+    from pipelines.settings import load_settings
+    from pipelines.store.database import Home
+
+    place = Home(home_path(home))
+    settings = load_settings(place.path)
+    if adapter:
+        print(write_adapter(place, settings, file, source), end="")
+        return
+    lines, is_taken = inspect_file(place, settings, file, source)
+    print("\n".join(lines))
+    if not is_taken:
+        raise FilesRejectedError(f"{file}: would be rejected, for the reasons above")
+
+
 def quarantine(
     action: Annotated[
         Literal["list", "export"], Parameter(help="list counts the reasons, export prints every bad cell as CSV")

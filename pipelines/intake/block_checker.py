@@ -51,7 +51,7 @@ class BlockChecker:
     def check(self, raw: RawRows) -> tuple[CheckedBlock, RowCounts]:
         """Check a block. Raises FileRejected for a direct identifier, or if the source's adapter fails."""
         with self.gate_lock:
-            self._look_for_identifiers(raw)
+            self.look_for_identifiers(raw)
         rows = canonical_rows(self.rules.adapter, self.rules.source, raw.table, self.file_id, self.rules.pack)
         validated = self.validator.validate(rows, raw.bad_lines)
         with contextlib.closing(self.ids.scratch.cursor()) as cursor:
@@ -68,7 +68,8 @@ class BlockChecker:
             lines = [keeper.keep(number, text) for number, text in raw.block.texts(numbers)]
         return CheckedBlock(accepted, _hide_values(bad_cells, lines), raw_lines_table(lines))
 
-    def _look_for_identifiers(self, raw: RawRows) -> None:
+    def look_for_identifiers(self, raw: RawRows) -> None:
+        """Let the gate look at every column of a block, and at its damaged lines."""
         for name in raw.table.column_names:
             if name == "line_number" or name in self.gate.exempt:
                 continue

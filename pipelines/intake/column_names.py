@@ -219,6 +219,6 @@ def _is_harmless(kind: str, words: set[str]) -> bool:
 
 def shown_name(place: int, name: str) -> str:
     """Return a column's name as a message may tell it: by its place if it could be a value of somebody's report."""
-    if PLAUSIBLE.fullmatch(name[:40]) and not likely_kinds(name) and sum(map(str.isdigit, name)) < 5:
+    if PLAUSIBLE.fullmatch(name.strip()[:40]) and not likely_kinds(name) and sum(map(str.isdigit, name)) < 5:
         return f"{name[:40]!a}"
     return f"{place} of the header"
