@@ -22,7 +22,7 @@ from pipelines.cli.options import (
     existing_home,
     home_path,
 )
-from pipelines.errors import FilesRejectedError
+from pipelines.errors import FilesRejectedError, UsageError
 from pipelines.text import many
 
 if TYPE_CHECKING:
@@ -50,12 +50,24 @@ def run(
     place = Home(home_path(home))
     place.make()
     settings = load_settings(place.path)
-    given = list(paths) or [str(place.path / path) for path in settings.incoming]
+    given = list(paths) or incoming_paths(place.path, settings)
     prepare_prefect(place.path)
     from pipelines import flows  # Prefect reads its environment when it is imported
 
     with start_told():
         flows.run_once(place.path, given, source, wait)
+
+
+def incoming_paths(home: Path, settings: Settings) -> list[str]:
+    """Return what `run` ingests if nothing is named. Raises UsageError if a folder of it is not there."""
+    paths = [str(home / path) for path in settings.incoming]
+    for path in paths:
+        if not any(sign in path for sign in "*?[") and not os.path.lexists(path):
+            raise UsageError(
+                f"{path}: no such file or folder; it is what the setting `incoming` names. "
+                "Make the folder and put files into it, name files (`calfwatch run PATH`), or set `incoming`"
+            )
+    return paths
 
 
 def ingest(

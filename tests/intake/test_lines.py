@@ -24,8 +24,9 @@ from hypothesis import strategies as st
 from pipelines.errors import FileRejected
 from pipelines.intake import csv_rows, lines
 from pipelines.intake.adapters import check_header, load_adapter
-from pipelines.intake.csv_rows import ENCODING, (
+from pipelines.intake.csv_rows import (
     BOM,
+    ENCODING,
     BadLine,
     RawRows,
     header_names,

@@ -41,7 +41,7 @@ def test_every_kind_of_fault_is_told_with_count_lines_what_is_allowed_and_what_t
     assert inspect(write(tmp_path, BAD), home) == 0
     told = capsys.readouterr().out
     for words in (
-        "sex: one_of, 1 cell (line 33); such as 'Frau'",
+        "sex: allowed_values, 1 cell (line 33); such as 'Frau'",
         "allowed: female male other unknown",
         "pain_score: ",
         "the line: width, 1 cell (line 34)",
