@@ -164,7 +164,7 @@ def _fits_form(cell: str, form: str) -> bool:
     parts = [int(part) for part in re.split(r"\D", cell)]
     names = [part.strip("-") for part in re.findall(r"%(-?\w)", form)]
     by_name = dict(zip(names, parts, strict=True))
-    return 1 <= by_name["m"] <= 12 and 1 <= by_name["d"] <= 31
+    return bool(1 <= by_name["m"] <= 12 and 1 <= by_name["d"] <= 31)
 
 
 def _region_sql(column: str, cells: Sequence[str], guess: Guess) -> str:

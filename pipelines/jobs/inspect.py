@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
@@ -199,7 +200,8 @@ def _describe_delivery(delivery: Delivery, named: str | None, findings: Findings
     yield f"time zone {source.time_zone} (of times without an offset)"
     counts = findings.counts
     if counts.first and counts.last:
-        yield f"period    first report {counts.first:%Y-%m-%d %H:%M} UTC, last {counts.last:%Y-%m-%d %H:%M} UTC"
+        first, last = (moment.astimezone(ZoneInfo(source.time_zone)) for moment in (counts.first, counts.last))
+        yield f"period    first report {first:%Y-%m-%d %H:%M}, last {last:%Y-%m-%d %H:%M}, in that time zone"
     parts = [many(counts.rows, "row"), f"{max(0, counts.bad_rows + findings.conflicts):,} with a fault"]
     parts += [f"{findings.duplicates:,} duplicate"] if findings.duplicates else []
     parts += [f"{counts.out_of_scope:,} out of scope"] if counts.out_of_scope else []
