@@ -108,6 +108,7 @@ class CheckedFile:
     conflicts. `columns` are those of its header that the adapter reads, `absent` the canonical ones that it therefore
     says nothing of, `columns_gone` those that the sender's last file had. `is_whole`: the last line has a line end.
     `period` are the days that its name says it is about. `ids_of` is the file's name if ids hold for one file alone.
+    `note` is what the ledger should tell of a file that is taken.
     """
 
     file_id: str
@@ -121,6 +122,7 @@ class CheckedFile:
     is_whole: bool = True
     period: tuple[date, date] | None = None
     ids_of: str = ""
+    note: str | None = None
 
     def stored_id(self, report_id: str) -> str:
         """Return the id under which a report is stored: of ids that count from 1 in each file, a hash with its name."""

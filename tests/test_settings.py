@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pipelines.errors import UsageError
 from pipelines.settings import FILE_NAME, Settings, Source, key_meanings, load_settings
-from pipelines.settings_file import describe_settings, read_settings
+from pipelines.settings_file import describe_settings, read_settings, write_first_settings
 
 DOCS = Path(__file__).parent.parent / "docs" / "commands.md"
 
@@ -173,3 +173,19 @@ def test_pydantic_is_loaded_for_a_file_alone(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_text("threads = 1\n")
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "True\n"
     assert read_settings(tmp_path / FILE_NAME).threads == 1
+
+
+def test_a_first_settings_file_can_be_read_has_a_source_and_says_every_default(tmp_path: Path) -> None:
+    path = write_first_settings(tmp_path / "new")
+    assert path.stat().st_mode & 0o077 == 0 or path.parent.stat().st_mode & 0o077 == 0
+    written = load_settings(tmp_path / "new")
+    assert written == Settings(sources=(Source("clinic-1", patterns=("clinic-1_*.csv",)),))
+    path.write_text(re.sub(r"(?m)^# (\w+ = )", r"\1", path.read_text()))
+    assert load_settings(tmp_path / "new") == written
+
+
+def test_a_settings_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "calfwatch.toml").write_text("threads = 1\n")
+    with pytest.raises(UsageError, match="is there already"):
+        write_first_settings(tmp_path)
+    assert (tmp_path / "calfwatch.toml").read_text() == "threads = 1\n"

@@ -45,6 +45,7 @@ COMMANDS = {
     "Take files in": {
         "run": ("engineer:run", "one batch as a Prefect flow: ingest what is new, publish, write reports that are due"),
         "ingest": ("engineer:ingest", "ingest and publish, without Prefect and without the report"),
+        "inspect": ("engineer:inspect", "a dry run: what would happen to a file, and a first adapter for its header"),
         "quarantine": ("engineer:quarantine", "rows that were set aside: reasons with counts, or every cell as CSV"),
         "withdraw": ("engineer:withdraw", "take a wrong file back, as if it had never been delivered"),
         "serve": ("engineer:serve", "run the schedules, as Prefect deployments, until stopped"),

@@ -65,13 +65,25 @@ def run(
         from pipelines.jobs.scheduled_run import run_without_server
 
         return run_without_server(place, settings, paths, source, wait)
-    given = list(paths) or [str(place.path / path) for path in settings.incoming]
+    given = list(paths) or incoming_paths(place.path, settings)
     prepare_prefect(place.path, settings.prefect_days)
     with running_server(place.path):
         from pipelines import flows  # Prefect reads its environment when it is imported
 
         flows.run_once(place.path, given, source, wait)
     return 0
+
+
+def incoming_paths(home: Path, settings: Settings) -> list[str]:
+    """Return what `run` ingests if nothing is named. Raises UsageError if a folder of it is not there."""
+    paths = [str(home / path) for path in settings.incoming]
+    for path in paths:
+        if not any(sign in path for sign in "*?[") and not os.path.lexists(path):
+            raise UsageError(
+                f"{path}: no such file or folder; it is what the setting `incoming` names. "
+                "Make the folder and put files into it, name files (`calfwatch run PATH`), or set `incoming`"
+            )
+    return paths
 
 
 def ingest(
@@ -208,6 +220,30 @@ def notify(
     for target, problem in results:
         print(f"{target}: {problem or 'sent'}")
     return int(any(problem for _, problem in results))
+
+
+def inspect(
+    file: Annotated[str, Parameter(help="one CSV, as it would be delivered")],
+    /,
+    *,
+    home: HomeOption = None,
+    source: SourceOption = None,
+    adapter: Annotated[bool, Parameter(help="print a first adapter for the file's header instead")] = False,
+) -> None:
+    """Say what would happen to a file: its faults, what is allowed, what it would replace; nothing is stored."""
+    from pipelines.jobs.inspect import inspect_file, write_adapter
+    from pipelines.settings import load_settings
+    from pipelines.store.database import Home
+
+    place = Home(home_path(home))
+    settings = load_settings(place.path)
+    if adapter:
+        print(write_adapter(place, settings, file, source), end="")
+        return
+    lines, is_taken = inspect_file(place, settings, file, source)
+    print("\n".join(lines))
+    if not is_taken:
+        raise FilesRejectedError(f"{file}: would be rejected, for the reasons above")
 
 
 def quarantine(

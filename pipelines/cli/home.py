@@ -109,11 +109,18 @@ def status(*, home: HomeOption = None, json: JsonOption = False) -> int:
     return ATTENTION if found["attention"] else 0
 
 
-def config(*, home: HomeOption = None) -> None:
+def config(
+    *,
+    home: HomeOption = None,
+    init: Annotated[bool, Parameter(help="write a commented calfwatch.toml; overwrites none")] = False,
+) -> None:
     """Show every setting, its value, where it came from and what it means."""
-    from pipelines.settings_file import describe_settings
+    from pipelines.settings_file import describe_settings, write_first_settings
 
     path = home_path(home)
+    if init:
+        print(f"{write_first_settings(path)}: written; take the # from a line to set it")
+        return
     rows = describe_settings(path)
     print(f"home = {path}  ({_home_origin(home)})")
     for name, value, origin, meaning in rows:

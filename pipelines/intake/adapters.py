@@ -7,6 +7,7 @@ runs in a DuckDB of its own, in memory, that can reach neither files nor setting
 from __future__ import annotations
 
 import contextlib
+import difflib
 import hashlib
 import re
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ import pyarrow.compute
 
 from pipelines.connections import connect
 from pipelines.errors import FileRejected, UsageError
+from pipelines.intake.adapter_head import read_head
+from pipelines.intake.column_names import shown_name
 from pipelines.settings import SHIPPED_ADAPTERS, Source
 from schemas.fields import CONTEXT_NAMES, REQUIRED_NAMES
 from schemas.pack import Pack
@@ -36,7 +39,7 @@ ADDED_COLUMNS = ("line_number", "file_id", "unlisted")  # what `raw` has beside 
 class Adapter:
     """A source's SELECT and the columns it knows.
     `dates` are the columns that hold the date of the report, which is no birth date; `ids` those that hold its
-    number, which may look like anything.
+    number, which may look like anything; `allow` those whose name looks like that of an identifier and is none.
     """
 
     sql: str
@@ -45,6 +48,7 @@ class Adapter:
     ignores: frozenset[str]
     dates: frozenset[str]
     ids: frozenset[str]
+    allow: frozenset[str]
     digest: str
 
     @property
@@ -59,15 +63,8 @@ def load_adapter(source: Source, home: Path) -> Adapter:
         text = (files("sql.sources") / f"{source.adapter}.sql").read_text(encoding="utf-8")
     else:
         text = _read_own(source, home / source.adapter)
-    return Adapter(
-        text,
-        _listed_names(text, "requires"),
-        _listed_names(text, "optional"),
-        _listed_names(text, "ignores"),
-        _listed_names(text, "dates"),
-        _listed_names(text, "ids"),
-        hashlib.sha256(text.encode()).hexdigest(),
-    )
+    head = read_head(text, f"source '{source.name}': adapter {source.adapter}")
+    return Adapter(text, **head, digest=hashlib.sha256(text.encode()).hexdigest())
 
 
 def _read_own(source: Source, path: Path) -> str:
@@ -76,11 +73,6 @@ def _read_own(source: Source, path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         shipped = ", ".join(SHIPPED_ADAPTERS)
         raise UsageError(f"source '{source.name}': adapter {path} cannot be read; shipped are {shipped}") from error
-
-
-def _listed_names(text: str, key: str) -> frozenset[str]:
-    match = re.search(rf"^--\s*{key}:(.*)$", text, re.MULTILINE)
-    return frozenset(name.strip() for name in match.group(1).split(",") if name.strip()) if match else frozenset()
 
 
 def _without_comments(sql: str) -> str:
@@ -94,26 +86,60 @@ def answer_columns(adapter: Adapter, pack: Pack) -> frozenset[str]:
 
 def check_header(adapter: Adapter, names: list[str], pack: Pack) -> None:
     """Raise FileRejected if a column is unknown or a required one is missing."""
-    own = frozenset(field.name for field in pack.fields)
+    if faults := find_header_faults(adapter, names, pack):
+        raise FileRejected(faults[0])
+
+
+def known_columns(adapter: Adapter, pack: Pack) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the columns that a file of an adapter must have, and all that it may have."""
     if adapter.is_canonical:
-        requires, known = frozenset(REQUIRED_NAMES), frozenset(CONTEXT_NAMES) | own
-    else:
-        requires, known = adapter.requires, adapter.requires | adapter.optional | adapter.ignores
-    unknown = [name for name in names if name not in known]
+        own = frozenset(field.name for field in pack.fields)
+        return frozenset(REQUIRED_NAMES), frozenset(CONTEXT_NAMES) | own
+    return adapter.requires, adapter.requires | adapter.optional | adapter.ignores
+
+
+def find_header_faults(adapter: Adapter, names: list[str], pack: Pack) -> list[str]:
+    """Return everything that is wrong with a header, each with what is allowed and what was perhaps meant."""
+    requires, known = known_columns(adapter, pack)
+    unknown = [(place, name) for place, name in enumerate(names, 1) if name not in known]
+    missing = sorted(requires - set(names))
     if len(unknown) == len(names):  # then these may be values, and are not repeated
         hint = "is the header line missing, or is it another source's file?"
-        raise FileRejected(f"no name in the first line is a known column ({hint}); allowed: {_list_some(known)}")
-    if unknown:
-        more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
-        raise FileRejected(f"unknown column {unknown[0][:40]!a}{more}; allowed: {_list_some(known)}")
+        wanted = f"required are {', '.join(sorted(requires))}; allowed" if requires else "allowed"
+        near = _describe_near([name for _, name in unknown], known)
+        return [f"no name in the first line is a known column ({hint}); {wanted}: {_list_some(known)}{near}"]
+    faults = [_describe_unknown(unknown, missing, known)] if unknown else []
     taken = next((name for name in names if name.lower() in ADDED_COLUMNS), None)
     if taken is not None:
-        raise FileRejected(f"column {taken!a} has a name that the reader gives to a column of its own; rename it")
-    missing = sorted(requires - set(names))
+        faults.append(f"column {taken!a} has a name that the reader gives to a column of its own; rename it")
     if missing:
-        raise FileRejected(f"required column {', '.join(missing)} is missing")
+        near = _describe_near([name for _, name in unknown], frozenset(missing))
+        faults.append(f"required column {', '.join(missing)} is missing{near}")
+    own = frozenset(field.name for field in pack.fields)
     if adapter.is_canonical and not own & set(names):
-        raise FileRejected(f"no symptom column in the header; at least one of {_list_some(own)}")
+        faults.append(f"no symptom column in the header; at least one of {_list_some(own)}")
+    return faults
+
+
+def _describe_unknown(unknown: list[tuple[int, str]], missing: list[str], known: frozenset[str]) -> str:
+    place, name = unknown[0]
+    more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
+    near = _describe_near([name for _, name in unknown], known)
+    lacks = f"; required and missing: {', '.join(missing)}" if missing else ""
+    return f"unknown column {shown_name(place, name)}{more}; allowed: {_list_some(known)}{lacks}{near}"
+
+
+def _describe_near(names: list[str], known: frozenset[str]) -> str:
+    """Tell which known columns some names are nearly; no name is told that is not nearly one."""
+    pairs = [(name, near) for name in names if (near := nearest_column(name, known))]
+    told = ", ".join(f"{near} for {name[:40]!a}" for name, near in pairs[:3])
+    return f"; did you mean {told}?" if told else ""
+
+
+def nearest_column(name: str, known: frozenset[str]) -> str | None:
+    """Return the known column that a name is nearly: but for case, blanks and hyphens, or a few letters."""
+    plain = re.sub(r"[^a-z0-9]+", "_", name[:60].lower()).strip("_")
+    return next(iter(difflib.get_close_matches(plain, sorted(known), n=1, cutoff=0.8)), None)
 
 
 def _list_some(names: frozenset[str]) -> str:

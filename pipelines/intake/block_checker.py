@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -16,12 +15,13 @@ from pipelines.intake.adapters import Adapter, canonical_rows
 from pipelines.intake.coded_columns import distinct_values
 from pipelines.intake.csv_rows import RawRows
 from pipelines.intake.duplicates import RepeatedIds
-from pipelines.intake.gate import Gate
+from pipelines.intake.gate import SHOWS_IDENTIFIER, Gate
 from pipelines.intake.instants import instant_sql, parse_times
+from pipelines.intake.line_keeper import KeptLine, LineKeeper
 from pipelines.intake.reader import WHOLE_COLUMNS, is_read_answer
 from pipelines.intake.validator import Validator
 from pipelines.settings import Settings, Source
-from schemas.checked_file import RAW_LINES, CheckedBlock, RowCounts, accepted_schema
+from schemas.checked_file import BAD_CELLS, RAW_LINES, CheckedBlock, RowCounts, accepted_schema
 from schemas.pack import Pack
 
 SAMPLE_PER_BLOCK = 256  # report ids that are looked at in each block
@@ -51,18 +51,25 @@ class BlockChecker:
     def check(self, raw: RawRows) -> tuple[CheckedBlock, RowCounts]:
         """Check a block. Raises FileRejected for a direct identifier, or if the source's adapter fails."""
         with self.gate_lock:
-            self._look_for_identifiers(raw)
+            self.look_for_identifiers(raw)
         rows = canonical_rows(self.rules.adapter, self.rules.source, raw.table, self.file_id, self.rules.pack)
         validated = self.validator.validate(rows, raw.bad_lines)
         with contextlib.closing(self.ids.scratch.cursor()) as cursor:
             self.ids.add(cursor, rows)
             accepted = self._with_times(cursor, validated.accepted)
         self._look_at_refused(raw, validated.bad_cells)
-        return CheckedBlock(accepted, validated.bad_cells, _bad_raw_lines(raw, validated.bad_cells)), _count(
-            raw, rows, accepted
-        )
+        return self._make_block(raw, accepted, validated.bad_cells), _count(raw, rows, accepted)
 
-    def _look_for_identifiers(self, raw: RawRows) -> None:
+    def _make_block(self, raw: RawRows, accepted: pa.Table, bad_cells: pa.Table) -> CheckedBlock:
+        """Return the block; a line that must not be kept leaves neither its text nor a cell that holds it."""
+        numbers = sorted(set(bad_cells.column("line_number").to_pylist()))
+        keeper = LineKeeper(self.gate, _column_names(raw), self.rules.source.delimiter)
+        with self.gate_lock:
+            lines = [keeper.keep(number, text) for number, text in raw.block.texts(numbers)]
+        return CheckedBlock(accepted, _hide_values(bad_cells, lines), raw_lines_table(lines))
+
+    def look_for_identifiers(self, raw: RawRows) -> None:
+        """Let the gate look at every column of a block, and at its damaged lines."""
         for name in raw.table.column_names:
             if name == "line_number" or name in self.gate.exempt:
                 continue
@@ -75,7 +82,7 @@ class BlockChecker:
             values, counts = ([], list) if is_read_answer(column) else distinct_values(column)
             self.gate.see(name, values, filled, counts)
         for line in raw.bad_lines:
-            self.gate.see_line(line.text, self.rules.source.delimiter)
+            self.gate.see_line(line.text, self.rules.source.delimiter, _column_names(raw))
 
     def _look_at_refused(self, raw: RawRows, bad_cells: pa.Table) -> None:
         """Look at invalid ids and times: of good ones only the share counts, but these go to the quarantine."""
@@ -107,17 +114,25 @@ def _count(raw: RawRows, rows: pa.Table, accepted: pa.Table) -> RowCounts:
     )
 
 
-def _bad_raw_lines(raw: RawRows, bad_cells: pa.Table) -> pa.Table:
-    return raw_lines_table(raw.block.texts(sorted(set(bad_cells.column("line_number").to_pylist()))))
+def _column_names(raw: RawRows) -> list[str]:
+    return [name for name in raw.table.column_names if name != "line_number"]
 
 
-def raw_lines_table(lines: Iterable[tuple[int, str]]) -> pa.Table:
+def _hide_values(bad_cells: pa.Table, lines: Sequence[KeptLine]) -> pa.Table:
+    """Blank what bad cells tell of lines that are not kept: the whole line, and any cell if an identifier shows."""
+    dropped = pa.array([line.number for line in lines if line.dropped], pa.int64())
+    showing = pa.array([line.number for line in lines if line.dropped == SHOWS_IDENTIFIER], pa.int64())
+    if not len(dropped):
+        return bad_cells
+    compute, numbers = pyarrow.compute, bad_cells["line_number"]
+    is_line = compute.and_(compute.is_null(bad_cells["column_name"]), compute.is_in(numbers, dropped))
+    is_hidden = compute.or_(is_line, compute.is_in(numbers, showing))
+    shown = compute.if_else(is_hidden, pa.scalar(None, pa.string()), bad_cells["value"])
+    return bad_cells.set_column(bad_cells.schema.get_field_index("value"), BAD_CELLS.field("value"), shown)
+
+
+def raw_lines_table(lines: Iterable[KeptLine]) -> pa.Table:
     """Return lines as RAW_LINES."""
-    rows = [(number, text[:RAW_LINE_CUT], _fingerprint(text)) for number, text in lines]
+    rows = [(line.number, line.text[:RAW_LINE_CUT], line.fingerprint) for line in lines]
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(RAW_LINES)
     return pa.table([pa.array(c, t) for c, t in zip(columns, RAW_LINES.types, strict=True)], schema=RAW_LINES)
-
-
-def _fingerprint(text: str) -> int:
-    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big")

@@ -19,6 +19,8 @@ from pipelines.errors import FileRejected
 from pipelines.intake.lines import Block
 from schemas.fields import NO_WORDS, YES_WORDS, plain_words
 
+QUOTING = "RFC 4180 quotes that open and close on one line: export without line breaks inside cells"
+ENCODING = "UTF-8 text: export the file as UTF-8 (spreadsheets call it CSV UTF-8)"
 BOM = b"\xef\xbb\xbf"
 
 
@@ -59,12 +61,16 @@ def header_names(line: bytes, delimiter: str) -> list[str]:
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise FileRejected("the header is not UTF-8 text; export the file as UTF-8") from error
+        raise FileRejected(
+            "the header is not UTF-8 text; export the file as UTF-8 (spreadsheets call it CSV UTF-8)"
+        ) from error
     if "\r" in text:
         raise FileRejected("lines end in a lone carriage return; export the file with LF or CRLF line ends")
     cells = split_line(text, delimiter)
     if cells is None:
-        raise FileRejected("the header is not RFC 4180 (a quote is open or stands inside a bare cell)")
+        raise FileRejected(
+            "the header is not RFC 4180 (a quote is open or inside a bare cell); export without line breaks in cells"
+        )
     names = [cell or f"unnamed_{place}" for place, cell in enumerate(cells, 1)]
     if not text.strip():
         raise FileRejected("the first line is blank; a header line is required")
@@ -214,10 +220,10 @@ def _split_cells(number: int, line: bytes, width: int, delimiter: str) -> list[s
     if b"\0" in line or b"\r" in line:
         return BadLine(number, "control_character", "no NUL and no carriage return inside a line", text)
     if "\\x" in text and text.encode() != line:
-        return BadLine(number, "encoding", "UTF-8 text", text)
+        return BadLine(number, "encoding", ENCODING, text)
     cells = split_line(text, delimiter)
     if cells is None:
-        return BadLine(number, "quoting", "RFC 4180 quotes that open and close on one line", text)
+        return BadLine(number, "quoting", QUOTING, text)
     if len(cells) != width:
         return BadLine(number, "width", f"{width} cells; this line has {len(cells)}", text)
     return cells

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
 
 from pipelines.errors import FileRejected
 from pipelines.intake.identifiers import (
@@ -24,7 +26,17 @@ from pipelines.intake.identifiers import (
 
 REMEMBERED_VALUES = 100_000
 LONGEST_REMEMBERED = 1_000  # characters; a file of nothing but long cells would fill the memory
+SHOWS_IDENTIFIER = "it shows what could be a direct identifier"
+SHORTEST = 5  # characters of an identifier
 ENOUGH_IDS = 3  # report ids with a good check digit; one random number has one by chance, three hardly
+
+
+@dataclass(frozen=True)
+class NoPostal:
+    """What is no postal code though it looks like one: columns of numbers, and declared regions (small letters)."""
+
+    columns: frozenset[str] = frozenset()
+    regions: frozenset[str] = frozenset()
 
 
 class Gate:
@@ -41,7 +53,9 @@ class Gate:
         judged_whole: frozenset[str],
         certain_only: frozenset[str] = frozenset(),
         earlier_ids: Sequence[str] = (),
+        no_postal: NoPostal = NoPostal(),
     ) -> None:
+        self.no_postal = no_postal
         self.earlier_ids = earlier_ids
         self.exempt = exempt
         self.judged_whole = judged_whole
@@ -78,32 +92,66 @@ class Gate:
     def _find_kinds(self, column: str, value: str) -> frozenset[str]:
         certain = certain_kind(value)
         if certain and column not in self.judged_whole:
-            raise FileRejected(f"column {column[:40]!a} holds {certain}; remove it at the sender")
+            self.refuse(f"column {column[:40]!a} holds {certain}; remove it at the sender")
         likely = set() if column in self.certain_only else likely_kinds(value)
-        if column in self.judged_whole:
-            likely.discard(POSTAL_CODE)  # reports that are counted from 1 have five digits for a long time
+        # reports that are counted from 1 have five digits for a long time
+        numbers = column in self.judged_whole or column in self.no_postal.columns
+        if numbers or value.lower() in self.no_postal.regions:
+            likely.discard(POSTAL_CODE)
         return frozenset(likely | ({certain} if certain else set()))
 
     def see_refused(self, column: str, value: str) -> None:
         """Take in an invalid id or time: one e-mail address is enough there too, and one phone number for an id."""
         kind = certain_kind(value)
         if kind == EMAIL_ADDRESS or (kind == PHONE_NUMBER and column not in self.exempt):
-            raise FileRejected(f"column {column[:40]!a} holds {kind}; remove it at the sender")
+            self.refuse(f"column {column[:40]!a} holds {kind}; remove it at the sender")
 
-    def see_line(self, text: str, delimiter: str) -> None:
-        """Take in a line that is no row: its cells belong to no column, and its first dates may be exempt ones."""
+    def see_line(self, text: str, delimiter: str, names: Sequence[str] = ()) -> None:
+        """Take in a line that is no row. Its cells count for the columns that stand at their place in `names`.
+
+        Cells may be shifted, so that its first dates may be those of exempt columns wherever they stand.
+        """
         cells = [cell.strip(' "') for cell in text.split(delimiter)]
         dates = [place for place, cell in enumerate(cells) if ISO_TIME.fullmatch(cell) or BIRTH_DATE.fullmatch(cell)]
         for place, cell in enumerate(cells):
             kind = certain_kind(cell)
             if kind and place not in dates[: len(self.exempt)]:
-                raise FileRejected(f"a damaged line holds {kind}; remove it at the sender")
+                self.refuse(f"a damaged line holds {kind}; remove it at the sender")
+        for name, cell in zip(names, cells, strict=False):
+            if cell and name not in self.exempt and not certain_kind(cell):
+                self.see(name, [cell], 1, lambda: [1])
+
+    def find_reason_to_drop(self, names: Sequence[str], cells: Sequence[str]) -> str | None:
+        """Return why the text of a line that is set aside must not be kept, or None.
+
+        A line of another width than the header's is damaged: its cells may belong to any column.
+        """
+        is_damaged = len(names) != len(cells)
+        if is_damaged and self.certain_only & set(names):
+            return "the line is damaged, and a column of the file is ignored"
+        for name, cell in zip_longest(names, cells, fillvalue=""):
+            if cell and name in self.certain_only:
+                return "an ignored column has a value in it"
+            if len(cell) >= SHORTEST and name not in self.exempt and self._shows_identifier(name, cell, is_damaged):
+                return SHOWS_IDENTIFIER
+        return None
+
+    def _shows_identifier(self, column: str, cell: str, is_damaged: bool) -> bool:
+        if is_damaged and (ISO_TIME.fullmatch(cell) or BIRTH_DATE.fullmatch(cell)):
+            return False  # looked at in `see_line`: that of the report
+        if column in self.judged_whole:
+            return certain_kind(cell) in (EMAIL_ADDRESS, PHONE_NUMBER)  # the id itself is kept in any case
+        return bool(self._kinds(column, cell))
+
+    def refuse(self, reason: str) -> None:
+        """Raise FileRejected."""
+        raise FileRejected(reason)
 
     def decide(self) -> None:
         """Raise FileRejected for a column of which more than half looks like one kind of identifier."""
         for (column, kind), count in sorted(self.kinds.items()):
             if count * 2 > self.cells[column] and self._is_more_than_chance(column, kind, count):
-                raise FileRejected(f"column {column[:40]!a} holds {kind} in most rows; remove it at the sender")
+                self.refuse(f"column {column[:40]!a} holds {kind} in most rows; remove it at the sender")
 
     def _is_more_than_chance(self, column: str, kind: str, count: int) -> bool:
         """Whether chance alone does not explain it; few report ids are judged with the sender's earlier ones."""

@@ -1,4 +1,4 @@
-"""Recognise direct identifiers: by the name of a column, and by what a cell looks like.
+"""Recognise direct identifiers by what a cell looks like.
 
 One e-mail address, phone number or birth date is certain. Numbers with a check digit and postal codes look like
 ordinary numbers (one random ten-digit number in ten passes a check digit), so these are only likely.
@@ -8,87 +8,63 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from importlib import import_module
 
-from pipelines.errors import FileRejected
-
-NAME_WORDS = {
-    "name": "a name",
-    "firstname": "a name",
-    "lastname": "a name",
-    "surname": "a name",
-    "forename": "a name",
-    "fullname": "a name",
-    "fname": "a name",
-    "lname": "a name",
-    "initials": "a name",
-    "nextofkin": "a name",
-    "username": "a name",
-    "patientname": "a name",
-    "email": "an e-mail address",
-    "mail": "an e-mail address",
-    "phone": "a phone number",
-    "telephone": "a phone number",
-    "tel": "a phone number",
-    "mobile": "a phone number",
-    "fax": "a phone number",
-    "address": "an address",
-    "street": "an address",
-    "postcode": "a postal code",
-    "postalcode": "a postal code",
-    "zip": "a postal code",
-    "zipcode": "a postal code",
-    "dob": "a date of birth",
-    "birth": "a date of birth",
-    "birthday": "a date of birth",
-    "birthdate": "a date of birth",
-    "dateofbirth": "a date of birth",
-    "ssn": "a national id",
-    "nino": "a national id",
-    "passport": "a national id",
-    "nationalid": "a national id",
-    "bsn": "a national id",
-    "pesel": "a national id",
-    "dni": "a national id",
-    "socialsecurity": "a national id",
-    "nhs": "a medical record number",
-    "nhsnumber": "a medical record number",
-    "mrn": "a medical record number",
-    "medicalrecord": "a medical record number",
-    "patientid": "a medical record number",
-    "insurance": "an insurance number",
-    "ip": "a network address",
-    "ipaddress": "a network address",
-}
-UNMISTAKABLE = ("email", "phone", *(word for word in NAME_WORDS if len(word) > 6))  # also glued to another word
-THINGS = {"region", "site", "clinic", "hospital", "facility", "practice", "centre", "center", "ward", "unit", "county"}
-THINGS |= {"department", "district", "city", "town", "area", "state", "country", "drug", "product", "file", "form"}
-
-EMAIL = re.compile(r"[^@\s,;<>]{1,64}@[^@\s,;<>]{1,255}\.[A-Za-z]{2,}")  # bounded: a cell may be a megabyte
+# bounded: a cell may be a megabyte; names and domains may be in any script
+EMAIL = re.compile(
+    r"[^@\s,;<>]{1,64}@[^@\s,;<>]{1,255}\.[^\W\d_][^\s\d@.,;<>]"
+    r"|[\w.+-]{1,64} ?(?:\(at\)|\[at\]) ?[\w.-]{1,255}\.[^\W\d_]{2}",
+    re.IGNORECASE,
+)
 PHONE = re.compile(
     r"(?<![\w.+-])(?:\+\d{1,3}[ ./-]?(?:\(0?\d{1,4}\)[ ./-]?)?\d(?:[ ./-]?\d){6,12}"  # +44 20 7946 0000
-    r"|\(0?\d{2,4}\)[ ./-]?\d{3,4}[ ./-]?\d{3,5}"  # (020) 7946 0000
+    r"|\(\+\d{1,3}\)(?:[ ./-]?\d){6,13}"  # (+44) 20 7946 0000
+    r"|(?:\d{1,3}[ ./-]?)?\(0?\d{2,4}\)[ ./-]?\d{3,4}[ ./-]?\d{3,5}"  # (020) 7946 0000, 1(202)555-0100
+    r"|\d ?\(\d{3,4}\) ?\d{2,3}-\d\d-\d\d"  # 8 (495) 123-45-67
     r"|00[1-9]\d{0,2}(?:[ ./-]\d{1,4}){2,6}|00[1-9]\d{10,12}"  # 0044 20 7946 0000
     r"|0\d{2,4}[ /]\d{3,4}(?:[ /-]?\d{3,5})?|0\d{2,4}-\d{3,4}[ /-]?\d{3,5}"  # 020 7946 0000; not the id 012-0001
-    r"|0[1-9](?:[ .-]\d\d){4}"  # 06 12 34 56 78
-    r"|0\d \d{4} \d{4}|06-\d{8}"  # 02 9374 4000
+    r"|0\d{2,4} [/-] \d{3,4} ?\d{3,5}|0\d{2,4}\.\d{3,4}\.\d{3,5}"  # 030 - 1234567, 020.7946.0000
+    r"|0[1-9](?:[ ./-]\d\d){4}"  # 06 12 34 56 78
+    r"|0\d[ -]\d{4}[ -]\d{4}|06-\d{8}"  # 02 9374 4000
     r"|0[1-9]\d{8,9}"  # 02079460000
-    r"|(?:1[ .-])?\d{3}[ ./-]\d{3}[ .-]\d{4})(?![\w-])"  # 202-555-0100
+    r"|(?:1[ .-])?\d{3}[ ./-]\d{3}[ ./-]\d{4})(?: ?(?:x|ext\.?) ?\d{1,6})?(?!\w|-\w)",  # 202-555-0100 x12
+    re.IGNORECASE,
 )
+PHONE_IN_TEXT = re.compile(
+    r"\b(?:tel|telephone|phone|mobile|mob|fax|whatsapp)\b\W{0,3}"
+    r"(?:(?:no|nr|number)\b\W{0,3})?\d(?:[ ./()-]{0,3}\d){6,14}(?!\d)",
+    re.IGNORECASE,
+)
+BARE_PHONE = re.compile(r"447\d{9}|91[ -][6-9]\d{9}")  # these could be other numbers, so one is not enough
 _YEAR, _MONTH, _DAY = r"(?:19|20)\d\d", r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"
 _MONTH_NAME = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _MONTH_NAME += r"|mär|mai|okt|dez|mrt|mei|fév|avr|juin|aoû|déc|ene|abr|ago|dic|gen|mag|giu|lug|set|ott|out)[a-zéûç]*"
+_WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )?"
+_TWO_DIGITS = r"(?:0[1-9]|1[0-2])"
 _DATES = (
-    rf"(?:{_YEAR}[-/.]{_MONTH}[-/.]{_DAY}\.?|{_DAY}[-/.] ?{_MONTH}[-/.] ?{_YEAR}|{_MONTH}[-/.]{_DAY}[-/.]{_YEAR}"
-    rf"|(?:{_DAY}/{_MONTH}|{_MONTH}/{_DAY})/\d\d|{_DAY}-{_MONTH_NAME}-\d\d"  # 17/05/80, 17-MAY-80
-    rf"|{_DAY}(?:st|nd|rd|th|er)?(?: of| de)?[-/. ]{{1,2}}{_MONTH_NAME}(?: de)?[-/., ]{{1,2}}{_YEAR}"  # 17 May 1980
+    rf"(?:{_YEAR} ?[-/.] ?{_MONTH} ?[-/.] ?{_DAY}\.?|{_DAY} ?[-/.] ?{_MONTH} ?[-/.] ?{_YEAR}"
+    rf"|{_MONTH} ?[-/.] ?{_DAY} ?[-/.] ?{_YEAR}|{_YEAR} {_MONTH} {_DAY}|{_DAY} {_MONTH} {_YEAR}|{_MONTH} {_DAY} {_YEAR}"
+    rf"|(?:{_DAY} ?/ ?{_MONTH}|{_MONTH} ?/ ?{_DAY}) ?/ ?\d\d|{_DAY}-{_MONTH_NAME}-\d\d"  # 17/05/80, 17-MAY-80
+    rf"|(?:[0-3]\d[-.]{_TWO_DIGITS}|{_TWO_DIGITS}[-.][0-3]\d)[-.](?:2[7-9]|[3-9]\d)"  # 17-05-80; 10.11.12 is no date
+    rf"|\d\d{_MONTH_NAME}\d\d"  # 17MAY80
+    rf"|{_WEEKDAY}{_DAY}(?:st|nd|rd|th|er)?(?: of| de)?[-/. ]{{0,2}}{_MONTH_NAME}(?: de)?[-/., ]{{0,2}}{_YEAR}"
     rf"|{_YEAR}[-/ ]{_MONTH_NAME}[-/ ]{_DAY}"  # 1980-May-17
-    rf"|{_MONTH_NAME}[-/. ]{{1,2}}{_DAY}(?:st|nd|rd|th)?[-/, ]{{1,2}}{_YEAR}"  # May 17, 1980
+    rf"|{_WEEKDAY}{_MONTH_NAME}[-/. ]{{1,2}}{_DAY}(?:st|nd|rd|th)?[-/, ]{{1,2}}{_YEAR}"  # May 17, 1980
     r"|(?:19\d\d|20[01]\d)(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01]))"
 )
 _MIDNIGHT = r"[T ](?:00?:00(?::00(?:\.0+)?)?|12:00(?::00)? ?AM) ?(?:Z|UTC|[+-]\d\d:?\d\d)?"  # exports add it
 BIRTH_DATE = re.compile(rf"{_DATES}(?:{_MIDNIGHT})?", re.IGNORECASE)
+_TWO_DIGIT_DAY = r"(?:0[1-9]|[12]\d|3[01])"
+# 17051980
+BARE_DATE = re.compile(
+    rf"(?:{_TWO_DIGIT_DAY}{_TWO_DIGITS}|{_TWO_DIGITS}{_TWO_DIGIT_DAY})(?:19\d\d|20[01]\d)"
+)  # 17051980
+LABELLED_ID = re.compile(
+    r"\b(?:(?:nhs|ssn|bsn|pesel|nino)\W{0,3}(?:(?:no|nr|number)\b\W{0,3})?\d(?:[ -]?\d){6,}"
+    r"|mrn\W{0,3}\d{5,})",
+    re.IGNORECASE,
+)
+AROUND = " \t()[]{}.,;:'\"-"  # what may stand around a date in its cell
 BIRTH_IN_TEXT = re.compile(
     r"\b(?:dob|d\.o\.b\.?|born|date of birth|birth ?da(?:te|y)|geb(?:oren|\.)?|née? le)(?: on| am)?"
     rf"\W{{0,3}}(?:{_DATES}|\d{{8}}\b)",
@@ -102,6 +78,8 @@ POSTAL = re.compile(
     r"|\d{4} ?[A-Z]{2}"  # Netherlands
 )
 POSTAL_CODE, EMAIL_ADDRESS, PHONE_NUMBER = "a postal code", "an e-mail address", "a phone number"
+A_BIRTH_DATE, LABELLED_NUMBER = "a birth date", "a national id or medical record number"
+PLAIN_SIGNS = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"), "-") | {0x3002: ".", 0x2044: "/"}
 # shape, the module of python-stdnum that knows the number, name; spaces, hyphens and dots are taken out first
 NATIONAL_IDS = (
     (re.compile(r"\d{10}"), "stdnum.gb.nhs", "a national id (NHS number)"),
@@ -114,51 +92,42 @@ NATIONAL_IDS = (
 )
 CHECKED = frozenset(name for _, _, name in NATIONAL_IDS)
 SSN = re.compile(r"(?!000|666|9\d\d)\d{3}-(?!00)\d\d-(?!0000)\d{4}")
-
-
-def check_names(names: Iterable[str], known: frozenset[str] = frozenset()) -> None:
-    """Raise FileRejected for a column that by its name holds a direct identifier, or a name that is one.
-
-    `known` are the fields themselves, which may be called as they like.
-    """
-    for place, name in enumerate(names, 1):
-        if name in known:
-            continue
-        if certain_kind(name):
-            raise FileRejected(f"column {place} of the header is {certain_kind(name)}; is the header line missing?")
-        kind = find_kind_of_name(name)
-        if kind:
-            raise FileRejected(f"column {name[:40]!a} holds {kind} by its name; remove it at the sender")
-
-
-def find_kind_of_name(name: str) -> str | None:
-    """Return the kind by any run of a name's words, and by a long word glued to others, as in PHONENUMBER."""
-    words = re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name[:200]).lower())
-    runs = ["".join(words[start:end]) for start in range(len(words)) for end in range(start + 1, len(words) + 1)]
-    if {"name", "names"} & set(words) and THINGS & set(words):
-        runs = [run for run in runs if NAME_WORDS.get(run) != "a name"]  # the name of a region is nobody's
-    glued = [word for word in UNMISTAKABLE if word in "".join(words)]
-    return next((NAME_WORDS[run] for run in [*runs, *glued] if run in NAME_WORDS), None)
+LIKELY_SHAPES = (
+    (POSTAL, POSTAL_CODE),
+    (SSN, "a national id (SSN)"),
+    (BARE_DATE, A_BIRTH_DATE),
+    (BARE_PHONE, PHONE_NUMBER),
+)
 
 
 def certain_kind(cell: str) -> str | None:
     """Return the kind of identifier of which one is enough, or None."""
-    if not cell.isascii():
-        cell = unicodedata.normalize("NFKC", cell)  # full-width letters and digits are read as plain ones
-    if "@" in cell and EMAIL.search(cell):  # looking first makes long cells cheap
+    cell = plain_text(cell)
+    if ("@" in cell or "at)" in cell or "at]" in cell) and EMAIL.search(cell):  # looking first makes long cells cheap
         return EMAIL_ADDRESS
-    if PHONE.search(cell):
+    if PHONE.search(cell) or PHONE_IN_TEXT.search(cell):
         return PHONE_NUMBER
-    return "a birth date" if BIRTH_DATE.fullmatch(cell.strip()) or BIRTH_IN_TEXT.search(cell) else None
+    if LABELLED_ID.search(cell):
+        return LABELLED_NUMBER
+    return A_BIRTH_DATE if BIRTH_DATE.fullmatch(cell.strip(AROUND)) or BIRTH_IN_TEXT.search(cell) else None
 
 
 def likely_kinds(cell: str) -> set[str]:
     """Return the kinds that a cell could be, of which more than half of a column is needed."""
-    kinds = {POSTAL_CODE} if POSTAL.fullmatch(cell.upper()) else set()
-    if SSN.fullmatch(cell):
-        kinds.add("a national id (SSN)")
+    cell = plain_text(cell)
+    kinds = {kind for shape, kind in LIKELY_SHAPES if shape.fullmatch(cell.upper())}
     bare = re.sub("[ .-]", "", cell).upper()
     return kinds | {name for shape, module, name in NATIONAL_IDS if shape.fullmatch(bare) and _is_issued(module, bare)}
+
+
+def plain_text(cell: str) -> str:
+    """Return a cell with letters, digits, hyphens and blanks of any width and script as the plain ones."""
+    if cell.isascii():
+        return cell
+    plain = unicodedata.normalize("NFKC", cell).translate(PLAIN_SIGNS)
+    if plain.isascii():
+        return plain
+    return "".join(str(unicodedata.decimal(sign)) if sign.isdecimal() else sign for sign in plain)
 
 
 def _is_issued(module: str, number: str) -> bool:

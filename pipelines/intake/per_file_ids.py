@@ -21,6 +21,11 @@ class PerFileIds:
 
     def __iter__(self) -> Iterator[CheckedBlock]:
         for block in self.blocks:
-            place = block.accepted.schema.get_field_index("report_id")
-            ids = [per_file_id(self.name, report_id) for report_id in block.accepted.column(place).to_pylist()]
-            yield replace(block, accepted=block.accepted.set_column(place, "report_id", pa.array(ids, pa.string())))
+            yield replace(block, accepted=replace_ids(block.accepted, self.name))
+
+
+def replace_ids(accepted: pa.Table, name: str) -> pa.Table:
+    """Return accepted rows of the file `name` with the stored ids in place of the delivered ones."""
+    place = accepted.schema.get_field_index("report_id")
+    ids = [per_file_id(name, report_id) for report_id in accepted.column(place).to_pylist()]
+    return accepted.set_column(place, "report_id", pa.array(ids, pa.string()))

@@ -23,12 +23,13 @@ from pipelines.errors import FileRejected
 from pipelines.intake.adapters import check_header, scratch
 from pipelines.intake.block_checker import BlockChecker, Rules, raw_lines_table
 from pipelines.intake.buffer import BufferedBlocks
+from pipelines.intake.column_names import check_names, find_refused_names
 from pipelines.intake.columns import find_absent_columns
 from pipelines.intake.csv_rows import RawRows
 from pipelines.intake.deliveries import CHANGED, Delivery
 from pipelines.intake.duplicates import RepeatedIds
-from pipelines.intake.gate import Gate
-from pipelines.intake.identifiers import check_names
+from pipelines.intake.gate import Gate, NoPostal
+from pipelines.intake.line_keeper import LineKeeper
 from pipelines.intake.lines import lines_at
 from pipelines.intake.opening import OpenDelivery
 from pipelines.intake.per_file_ids import PerFileIds
@@ -42,7 +43,7 @@ from schemas.checked_file import (
     RowCounts,
     accepted_schema,
 )
-from schemas.fields import CONTEXT_NAMES
+from schemas.fields import CONTEXT_NAMES, NUMERIC_FIELDS
 
 TOO_LARGE = "needs more memory than there is for one file; deliver it in parts, or raise memory_limit"
 CONFLICTS_AT_A_TIME = 50_000
@@ -76,7 +77,8 @@ def _check_file(
     reader: PrefetchingReader, rules: Rules, blocks: BufferedBlocks, ids: RepeatedIds, earlier_ids: Sequence[str]
 ) -> CheckedFile:
     """Raises FileRejected if the file must not be stored."""
-    check_names(reader.names(), frozenset((*CONTEXT_NAMES, *(field.name for field in rules.pack.fields))))
+    known = frozenset((*CONTEXT_NAMES, *(field.name for field in rules.pack.fields)))
+    check_names(reader.names(), known, rules.adapter.allow)
     check_header(rules.adapter, reader.names(), rules.pack)
     gate = _make_gate(rules, earlier_ids)
     checker = BlockChecker(rules, reader.file_id(), gate, ids)
@@ -87,7 +89,8 @@ def _check_file(
     gate.decide()
     _check_complete(reader, counts)
     _check_share(rules, counts, blocks)  # before the work that many bad rows make
-    checked = CheckedFile(reader.file_id(), rules.source.name, counts, ids.find_rows_left_out(blocks), blocks)
+    left_out, note = ids.find_rows_left_out(blocks), _describe_allowed(rules, reader.names())
+    checked = CheckedFile(reader.file_id(), rules.source.name, counts, left_out, blocks, note=note)
     return _with_conflicts(checked, reader, rules, blocks) if checked.count_left_out(CONFLICT) else checked
 
 
@@ -106,10 +109,26 @@ def describe_file(checked: CheckedFile, delivery: Delivery, reader: PrefetchingR
     )
 
 
+def _describe_allowed(rules: Rules, names: Sequence[str]) -> str | None:
+    """Tell the columns of a file that are in it only because the adapter lets them in."""
+    allowed = [name for name in names if name in rules.adapter.allow and find_refused_names([name], frozenset())]
+    return f"let in by the adapter: {', '.join(allowed)}" if allowed else None
+
+
 def _make_gate(rules: Rules, earlier_ids: Sequence[str]) -> Gate:
+    return Gate(*gate_columns(rules), earlier_ids, no_postal(rules))
+
+
+def gate_columns(rules: Rules) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """Return the columns that the gate exempts, judges as a whole, and looks at for certain values alone."""
     adapter = rules.adapter
-    exempt, judged_whole = frozenset({"reported_at"}) | adapter.dates, frozenset({"report_id"}) | adapter.ids
-    return Gate(exempt, judged_whole, adapter.ignores, earlier_ids)
+    return frozenset({"reported_at"}) | adapter.dates, frozenset({"report_id"}) | adapter.ids, adapter.ignores
+
+
+def no_postal(rules: Rules) -> NoPostal:
+    """Return what of a file looks like a postal code and is declared to be something else."""
+    numbers = frozenset((*NUMERIC_FIELDS, *rules.pack.own_numbers))
+    return NoPostal(numbers, frozenset(region.lower() for region in rules.source.regions))
 
 
 def _map_in_order(check: Callable[[RawRows], Checked], rows: Iterable[RawRows], threads: int) -> Iterator[Checked]:
@@ -172,8 +191,9 @@ def _with_conflicts(
     _check_share(rules, checked.counts, blocks, conflicts.filter(conflicts["accepted"]).num_rows)
     first, last = _find_range(checked.blocks, conflicts["line_number"])
     lines = lines_at(reader.delivery.path, rules.settings, conflicts["line_number"].to_pylist())
+    keeper = LineKeeper(_make_gate(rules, ()), reader.names(), rules.source.delimiter)
     for ids in _in_chunks(conflicts["report_id"].to_pylist(), CONFLICTS_AT_A_TIME):
-        raw_lines = raw_lines_table(islice(lines, len(ids)))
+        raw_lines = raw_lines_table(keeper.keep(*line) for line in islice(lines, len(ids)))
         empty = accepted_schema(rules.pack).empty_table()
         blocks.add(CheckedBlock(empty, _conflict_cells(raw_lines["line_number"], ids), raw_lines))
     return replace(checked, counts=replace(checked.counts, first=first, last=last))

@@ -156,6 +156,7 @@ def note(counts: GuardCounts, checked: CheckedFile) -> str | None:
     """Return what is told on the line of a file that is taken, or None."""
     lines = 1 + checked.counts.blank + checked.counts.rows
     notes = [
+        checked.note or "",
         f"{counts.lowered:,} moved down from emergency" if counts.lowered else "",
         f"{counts.moved:,} moved to another day" if counts.moved else "",
         f"{many(counts.removed, 'record')} that it lacks taken out" if counts.removed else "",

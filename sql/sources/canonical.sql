@@ -14,7 +14,9 @@
 --      optional   columns that may be missing; they are then there, blank
 --      ignores    columns that are known and dropped
 --      ids        columns that number the reports: like report_id, judged as identifiers by the share of the column alone
+--      allow      columns whose name looks like that of an identifier and that are none
 --      dates      columns that hold the date of the report: full dates elsewhere look like birth dates and reject the file
+--    A list that ends with a comma goes on in the next line; a name with a comma stands in double quotes.
 --    Any other column rejects the file, so that nobody's extra data comes in by accident.
 --
 -- 2. The SELECT, one statement, WITH included. It reads the table `raw`: every column of the file as text, a blank cell as
@@ -29,7 +31,6 @@
 --      CASE sex WHEN 'M' THEN 'male' WHEN 'F' THEN 'female' ELSE sex END     -- not: without ELSE, X would become unknown
 --    - Unknown is never no: a blank cell stays NULL.
 --    - What fits no column can be told in a column adapter_error: text that quarantines the row, NULL where all is well.
---    It runs without access to files or the network. Look at the result first: calfwatch ingest FILE --source NAME
---    --home /tmp/try, then calfwatch quarantine list --home /tmp/try.
+--    It runs without access to files or the network. Look at the result first: calfwatch inspect FILE --source NAME.
 SELECT * EXCLUDE (file_id, unlisted)
 FROM raw

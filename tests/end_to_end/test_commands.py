@@ -24,6 +24,7 @@ COMMANDS = (
     "demo",
     "run",
     "ingest",
+    "inspect",
     "report",
     "query",
     "explain",

@@ -270,7 +270,7 @@ def test_a_clinic_with_its_own_layout_is_taken_in_by_one_select(
         ("5", 7, None, None, "2026-11-19 12:00:00+00"),
     ]
     assert ask("SELECT line_number, column_name, value FROM quarantine ORDER BY 1") == [
-        (2, None, "1;16.11.2026;calf;NORTH;yes;a;b"),
+        (2, None, None),  # a column is ignored, and any cell may be one of it
         (5, "redness", "maybe"),
     ]
 

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - signs that look like others are what is tested
 """The anonymisation gate: what it must stop, what it must let pass, and that a stopped file leaves nothing behind."""
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import duckdb
 import pytest
 
 from pipelines.errors import FileRejected
-from pipelines.intake.gate import Gate
-from pipelines.intake.identifiers import certain_kind, check_names, likely_kinds
+from pipelines.intake.column_names import check_names
+from pipelines.intake.gate import Gate, NoPostal
+from pipelines.intake.identifiers import certain_kind, likely_kinds
 from pipelines.jobs.outcome import describe
 from pipelines.settings import Settings, Source
 from pipelines.store.database import Home
@@ -32,6 +34,7 @@ CERTAIN = {
         "<jane@example.org>",
         "mailto:jane@example.org",
         "x" * 300 + "@example.org",
+        *("иван@почта.рф", "jane@例え.中国", "jane(at)example.org", "ｊａｎｅ＠ｅｘａｍｐｌｅ．ｏｒｇ"),
     ],
     "a phone number": [
         "+44 20 7946 0000",
@@ -53,6 +56,9 @@ CERTAIN = {
         "02 9374 4000",
         "+44 20 7946 0000".translate({ord("0") + digit: 0xFF10 + digit for digit in range(10)}),
         "call 202-555-0100 after six",
+        *("Tel.0612345678", "202-555-0100x123", "202-555-0100 ext. 12", "1(202)555-0100", "(+44) 20 7946 0000"),
+        *("202–555–0100", "030 - 1234567", "0171 / 1234567", "020.7946.0000", "8 (495) 123-45-67", "202-555-0100-"),
+        *("03-1234-5678", "202/555/0100", "٠٢٠ ٧٩٤٦ ٠٠٠٠"),
     ],
     "a birth date": [
         "1980-05-17",
@@ -88,9 +94,13 @@ CERTAIN = {
         "5/17/1980 0:00",
         "17/05/1980 12:00:00 AM",
         "1980-05-17T00:00:00+02:00",
+        *("(17/05/1980)", "17/05/1980.", "17-05-80", "17.05.80", "Sat 17 May 1980", "17 / 05 / 1980", "17 05 1980"),
+        *("17MAY1980", "17MAY80", "１７／０５／１９８０"),
     ],
 }
+CERTAIN["a national id or medical record number"] = ["NHS-9434765919", "SSN078-05-1120", "mrn 1234567"]
 NO_IDENTIFIERS = [
+    *("12-05-26", "NHS 111", "call 111", "phone 3 times", "1-2-3", "50 - 100", "Zürich", "north–east", "１２"),
     *(
         "012-0001",
         "001-123",
@@ -138,6 +148,8 @@ LIKELY = {
     "a national id (DNI)": ["12345678Z", "12345678z", "X1234567L", "12345678-Z"],
     "a national id (NIR)": ["255081416802538", "2 55 08 14 168 025 38"],
     "a national id (SSN)": ["078-05-1120", "219-09-9999"],
+    "a birth date": ["17051980", "05171980", "31122011"],
+    "a phone number": ["91-9876543210", "447700900123"],
     "a postal code": ["SW1A 1AA", "sw1a1aa", "M1 1AE", "K1A 0B6", "K1A0B6", "10115", "90210-1234", "1012 AB", "1012AB"],
 }
 WRONG_CHECK_DIGIT = ["943 476 5918", "44051401358", "111222334", "130692545", "12345678A", "255081416802539"]
@@ -536,3 +548,93 @@ def test_an_ignored_column_is_looked_at_too_for_quarantined_lines_keep_their_tex
     (outcome,) = ingest(path, source="mine", settings=Settings(sources=(Source("mine", adapter="mine.sql"),)))
     assert outcome.status == "rejected"
     assert planted_anywhere(home, PLANTED) == []
+
+
+# --- damaged lines, lines set aside, what an adapter lets in -----------------------------------------
+
+
+def test_a_likely_identifier_in_a_damaged_line_counts_for_the_column_at_its_place() -> None:
+    for lines, told in ((2, "column 'region' holds a postal code in most rows"), (1, "ok")):
+        gate = Gate(frozenset({"reported_at"}), frozenset({"report_id"}))
+        for _ in range(lines):
+            gate.see_line("r1,2026-11-16,SW1A 1AA,no,no", ",", ["report_id", "reported_at", "region", "fever"])
+        assert verdict("region", ["north"], gate).startswith(told)
+
+
+def test_declared_regions_and_numbers_are_no_postal_codes() -> None:
+    counties = ["01003", "06037", "36061"]
+    assert "postal code" in verdict("region", counties)
+    declared = NoPostal(frozenset({"steps"}), frozenset(counties))
+    assert verdict("region", counties, Gate(frozenset(), frozenset(), no_postal=declared)) == "ok"
+    other = verdict("region", ["10115", "20095", "01003"], Gate(frozenset(), frozenset(), no_postal=declared))
+    assert "postal code" in other
+    assert verdict("steps", ["10115", "20095"], Gate(frozenset(), frozenset(), no_postal=declared)) == "ok"
+
+
+MINE = "SELECT line_number, report_id, reported_at, region, redness FROM raw"
+
+
+@pytest.mark.parametrize(
+    ("head", "row", "kept"),
+    [
+        ("", "9,2026-11-16,north,maybe,", "9,2026-11-16,north,maybe,"),
+        ("", "9,2026-11-16,SW1A 1AA,no,", "(not kept: it shows what could be a direct identifier)"),
+        ("", "9,2026-11-16,north,maybe,private", "(not kept: an ignored column has a value in it)"),
+        ("", "9,2026-11-16,north,no,x,y", "(not kept: the line is damaged, and a column of the file is ignored)"),
+    ],
+)
+def test_a_line_set_aside_keeps_its_text_only_if_nothing_in_it_must_go(
+    head: str, row: str, kept: str, tmp_path: Path, ingest: Callable[..., list[Outcome]], home: Home, ask
+) -> None:
+    (home.path / "mine.sql").write_text(
+        f"-- t\n-- requires: report_id, reported_at, region, redness\n-- ignores: notes\n{head}{MINE}"
+    )
+    path = tmp_path / "w.csv"
+    good = [f"{place},2026-11-16,north,no,secret" for place in range(8)]
+    path.write_text("\n".join(["report_id,reported_at,region,redness,notes", *good, row, ""]))
+    (outcome,) = ingest(path, source="mine", settings=Settings(sources=(Source("mine", adapter="mine.sql"),)))
+    assert outcome.status == "accepted"
+    assert ask("SELECT raw_line FROM quarantine") == [(kept,)]
+    for word in ("SW1A", "private"):
+        assert planted_anywhere(home, word) == []
+
+
+def test_an_adapter_lets_a_named_column_in_and_the_ledger_tells_it(
+    tmp_path: Path, ingest: Callable[..., list[Outcome]], home: Home, ask
+) -> None:
+    path = tmp_path / "w.csv"
+    path.write_text("report_id,reported_at,region,redness,form_user_name\n1,2026-11-16,north,no,v2\n")
+    settings = Settings(sources=(Source("mine", adapter="mine.sql"),))
+    head = "-- t\n-- requires: report_id, reported_at, region, redness\n-- ignores: form_user_name\n"
+    for allow, status in (("", "rejected"), ("-- allow: form_user_name\n", "accepted")):
+        (home.path / "mine.sql").write_text(head + allow + MINE)
+        (outcome,) = ingest(path, source="mine", settings=settings)
+        assert outcome.status == status
+    assert ask("SELECT status, notes FROM files") == [("accepted", "let in by the adapter: form_user_name")]
+
+
+@pytest.mark.parametrize(
+    "name", ["Initial_Symptoms", "telephone_triage", "zip3", "sex_at_birth", "redcap_event_name", "birth_country"]
+)
+def test_a_word_that_stands_beside_what_it_belongs_to_identifies_nobody(name: str) -> None:
+    check_names([name])
+
+
+@pytest.mark.parametrize(
+    "name", ["clinic_contact_name", "phone_triage_number", "zip4", "PATIENTDOB", "birth_date_order"]
+)
+def test_such_a_word_is_no_excuse_where_the_identifier_itself_is_meant(name: str) -> None:
+    with pytest.raises(FileRejected, match="by its name"):
+        check_names([name])
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("comment", "unknown column 'comment'"), ("20 Main Rd", "unknown column 4 of"), ("9434765919", "column 4 of")],
+)
+def test_an_unknown_name_that_is_no_name_is_told_by_its_place(name: str, told: str, ingest, tmp_path: Path) -> None:
+    path = tmp_path / "w.csv"
+    path.write_text(f"report_id,reported_at,fever,{name}\n1,2026-11-16,no,x\n")
+    (outcome,) = ingest(path)
+    assert told in (outcome.reason or "")
+    assert (name in (outcome.reason or "")) == (name == "comment")

@@ -26,6 +26,7 @@ from pipelines.intake import csv_rows, lines
 from pipelines.intake.adapters import check_header, load_adapter
 from pipelines.intake.csv_rows import (
     BOM,
+    ENCODING,
     BadLine,
     RawRows,
     header_names,
@@ -478,7 +479,7 @@ def test_lines_that_are_no_longer_there_reject_the_file(folder: Path) -> None:
 
 def test_a_bad_line_keeps_its_text_readable() -> None:
     raw = parse_block(block_of(b"1,\xff\n"), ["a", "b"], ",", WHOLE)
-    assert raw.bad_lines == (BadLine(2, "encoding", "UTF-8 text", "1,\\xff"),)
+    assert raw.bad_lines == (BadLine(2, "encoding", ENCODING, "1,\\xff"),)
 
 
 def test_zstandard_files_of_the_command_line_tool_are_read(folder: Path) -> None:

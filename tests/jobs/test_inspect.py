@@ -1,0 +1,163 @@
+"""inspect: a dry run that tells every kind of fault, stores nothing, and prints no identifier; and first adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipelines.cli.app import main
+from pipelines.settings import Settings, Source
+from pipelines.store.database import Home
+from pipelines.store.ledger import Outcome
+
+HEADER = "report_id,reported_at,region,sex,pain_score,fever"
+BAD = [
+    HEADER,
+    *(f"{place},2026-11-16,north,female,3,no" for place in range(1, 31)),
+    "31,17.11.2026,north,female,3,no",
+    "32,2026-11-16,north,Frau,11,no",
+    "33,2026-11-16,north,Frau,3,no,extra",
+    "34,2026-11-16,north,female,3,no",
+    "34,2026-11-16,north,female,3,yes",
+    "30,2026-11-16,north,female,3,no",
+]
+
+
+def inspect(path: Path, home: Home, *more: str) -> int:
+    return main(["inspect", str(path), "--home", str(home.path), *more])
+
+
+def write(folder: Path, lines: list[str], name: str = "w.csv") -> Path:
+    path = folder / name
+    path.write_text("\n".join([*lines, ""]))
+    return path
+
+
+def test_every_kind_of_fault_is_told_with_count_lines_what_is_allowed_and_what_to_do(
+    tmp_path: Path, home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert inspect(write(tmp_path, BAD), home) == 0
+    told = capsys.readouterr().out
+    for words in (
+        "sex: allowed_values, 1 cell (line 33); such as 'Frau'",
+        "allowed: female male other unknown",
+        "pain_score: ",
+        "the line: width, 1 cell (line 34)",
+        "report_id: conflict, 2 cells (line 35, 36)",
+        "36 rows, 5 with a fault, 1 duplicate",
+        "verdict   the file would be taken; its rows with a fault would go to the quarantine",
+    ):
+        assert words in told, words
+
+
+def test_it_tells_what_the_ingest_then_does(
+    tmp_path: Path, home: Home, ingest: Callable[..., list[Outcome]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = write(tmp_path, [HEADER, *(f"{i},2026-11-16,north,female,3,no" for i in range(10))], "w1.csv")
+    again = [f"{i},2026-11-16,north,female,{4 if i > 7 else 3},no" for i in range(5, 13)]
+    second = write(tmp_path, [HEADER, *again], "w2.csv")
+    ingest(first)
+    before = {path: path.read_bytes() for path in home.path.rglob("*") if path.is_file()}
+    assert inspect(second, home) == 0
+    assert "store     3 new, 2 would replace a record, 3 are stored already" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in home.path.rglob("*") if path.is_file()} == before
+    (outcome,) = ingest(second)
+    assert (outcome.rows_accepted, outcome.rows_superseded, outcome.rows_duplicate) == (5, 2, 3)
+
+
+def test_a_rejected_file_is_told_to_its_end_and_no_identifier_is_printed(
+    tmp_path: Path, home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = ["1,2026-11-16,zebra@example.org,female,3,no,x", "2,2026-11-16,north,zebra@example.org,3,no,x"]
+    path = write(tmp_path, [f"{HEADER},Symptom", *rows, "3,2026-11-16,north,SW1A 1AA,3,no,x"])
+    assert inspect(path, home) == 3
+    told = capsys.readouterr()
+    for words in ("unknown column 'Symptom'", "'region' holds an e-mail", "'sex' holds an e-mail", "rejected whole"):
+        assert words in told.out
+    assert "zebra" not in told.out + told.err
+    assert "SW1A" not in told.out + told.err
+    assert not home.records.exists()
+
+
+def test_near_misses_in_the_header_are_told(tmp_path: Path, home: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, ["Report_ID,Reported At,region,Fevr", "1,2026-11-16,north,no"])
+    assert inspect(path, home) == 3
+    told = capsys.readouterr().out
+    assert "did you mean report_id for 'Report_ID', reported_at for 'Reported At', fever for 'Fevr'?" in told
+
+
+EXPORTS = {
+    "line list": (
+        "case_id,date_onset,date_report,redness\n1,2026-11-12,2026-11-16,yes\n2,2026-11-13,2026-11-17,no\n",
+        [("1", True), ("2", False)],
+        "OPEN date_onset: full dates",
+    ),
+    "redcap": (
+        "record_id,redcap_event_name,call_date,fever,signs___1,call_complete\n1,week_1,2026-11-16,1,1,2\n",
+        [("1", None)],
+        "OPEN signs___1: a box to tick",
+    ),
+    "kobo": ("_uuid,today,notes,redness\nu1,2026-11-16,x,yes\n", [("u1", True)], ""),
+    "R": ('"report_id","reported_at","region","redness"\n"1","2026-11-16",NA,"yes"\n', [("1", True)], ""),
+    "other words": (
+        'Fall-ID,date,age,gender,"Redness (calf, left)",redness\nA1,16.11.2026,54,f,x,ja\nA2,17.11.2026,7,m,,nein\n',
+        [("A1", True), ("A2", False)],
+        "",
+    ),
+    "no number": ("date,redness\n2026-11-16,yes\n", [], "OPEN no column looks like report_id"),
+    "months": (
+        "case_id,hosp date,hospital,gender,age,age_unit,redness\n1,11/13/2026,St. Mary's,f,30,months,yes\n"
+        "2,11/14/2026,Port,m,30,years,no\n",
+        [("1", True), ("2", False)],
+        "OPEN hospital: free text",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", EXPORTS)
+def test_the_adapter_it_writes_loads_and_takes_the_file_or_says_what_is_open(
+    kind: str, tmp_path: Path, home: Home, ingest, ask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text, records, told = EXPORTS[kind]
+    path = tmp_path / "export.csv"
+    path.write_text(text)
+    assert inspect(path, home, "--adapter") == 0
+    sql = capsys.readouterr().out
+    assert told in sql
+    (home.path / "mine.sql").write_text(sql)
+    (outcome,) = ingest(path, source="mine", settings=Settings(sources=(Source("mine", adapter="mine.sql"),)))
+    if records:
+        assert outcome.status == "accepted", outcome.reason
+        assert ask("SELECT report_id, redness FROM reports ORDER BY 1") == records
+    else:
+        assert outcome.status == "rejected"
+
+
+def test_ages_in_months_and_american_dates_are_read_by_the_guessed_adapter(
+    tmp_path: Path, home: Home, ingest, ask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "export.csv"
+    path.write_text(EXPORTS["months"][0])
+    inspect(path, home, "--adapter")
+    (home.path / "mine.sql").write_text(capsys.readouterr().out)
+    ingest(path, source="mine", settings=Settings(sources=(Source("mine", adapter="mine.sql"),)))
+    rows = "SELECT reported_at::DATE::VARCHAR, region, age_band, sex FROM reports ORDER BY report_id"
+    assert ask(rows) == [
+        ("2026-11-13", "St_Mary_s", "0-17", "female"),
+        ("2026-11-14", "Port", "30-44", "male"),
+    ]
+
+
+def test_a_column_of_birth_dates_is_never_exempt_in_a_guessed_adapter(
+    tmp_path: Path, home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "export.csv"
+    path.write_text("report_id,reported_at,redness,dob,d1\n1,2026-11-16,yes,1980-05-17,1981-05-17\n")
+    inspect(path, home, "--adapter")
+    sql = capsys.readouterr().out
+    assert "-- dates: reported_at\n" in sql
+    assert "OPEN dob: holds a date of birth by its name" in sql
+    assert "OPEN d1: full dates" in sql
+    assert "1980" not in sql
