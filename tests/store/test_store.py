@@ -875,7 +875,7 @@ def test_a_folder_of_reports_that_may_not_be_written_is_told_in_one_line(
         home.reports.chmod(0o500)
         with as_nobody():
             assert main(["report", "--home", str(home.path), "--week", "2026-W47"]) == 2
-        assert capsys.readouterr().err.endswith("Permission denied; mend its mode, or ask its owner\n")
+        assert capsys.readouterr().err.endswith("change its permissions, or ask its owner to\n")
 
 
 # --- who may see what --------------------------------------------------
