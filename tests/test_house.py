@@ -1,4 +1,4 @@
-"""The house rules of CONTRIBUTING.md: who imports what, how large a room may be, that every SQL file has a place."""
+"""The house rules of CONTRIBUTING.md: who imports what, how large a room may be, every SQL file in its place."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ SQL_FILES = sorted(ROOT.glob("sql/**/*.sql"))
 
 # a library -> the only modules that import it
 FEW_PLACES = {
-    "pandera": {"schemas/report_schema.py"},
+    "pandera": {"schemas/report_schema.py", "pipelines/intake/validator.py"},  # the schema, and its error
     "prefect": {"pipelines/flows.py", "pipelines/prefect_runner.py"},
     "cyclopts": {"pipelines/cli/"},
     "typst": {"pipelines/pages/paper.py"},
-    "stdnum": {"pipelines/intake/identifiers.py"},
     "apprise": {"pipelines/jobs/notice_targets.py"},
     "prometheus_client": {"pipelines/jobs/metrics.py"},
     "statsmodels": {"pipelines/signals/"},
@@ -78,10 +77,39 @@ def test_every_module_says_in_a_line_what_it_is() -> None:
 
 
 # larger than the rules say, each with its reason
-LARGE_MODULES: dict[str, str] = {}
-LARGE_CLASSES: dict[str, str] = {}
-LONG_FUNCTIONS: dict[str, str] = {}
-MANY_PARAMETERS: dict[str, str] = {}
+LARGE_MODULES = {
+    "pipelines/synthetic.py": "the generator: its tables are to become data",
+    "pipelines/jobs/withdraw.py": "its SQL is to move to store/versions",
+    "pipelines/rules/solver.py": "one exact search; two halves would each need the other",
+    "pipelines/signals/farrington.py": "one published method, kept whole beside its oracle",
+    "schemas/pack_file.py": "every fault of a pack with its line",
+    "schemas/tables.py": "the declaration of every table: a list, not code",
+}
+LARGE_CLASSES = {"pipelines/store/home.py:Home": "paths, what is ours among them, and the lock: the home as one thing"}
+LONG_FUNCTIONS = {
+    "pipelines/synthetic.py:generate": "a signature of one line a parameter",
+    "pipelines/synthetic.py:_sql_parts": "a table of placeholders",
+    "pipelines/explain/explanation.py:explanation": "one dict, a line a key",
+    "pipelines/rules/compiler.py:tag_sql": "one SQL text",
+    "pipelines/rules/plain_sql.py:plain_sql": "one SQL text",
+    "pipelines/signals/farrington.py:farrington_flexible": "public: a signature of one line a parameter",
+    "pipelines/cli/engineer.py:run": "a signature of one line an option",
+    "pipelines/cli/clinical.py:explain": "a signature of one line an option",
+}
+MANY_PARAMETERS = {
+    "pipelines/synthetic.py:generate": "the options of the command",
+    "pipelines/synthetic.py:_delivered": "the columns of a delivery",
+    "pipelines/flows.py:ingest_files": "Prefect stores the parameters of a task: plain values, no bundle",
+    "pipelines/jobs/ingest.py:ingest_batch": "the options of the command",
+    "pipelines/jobs/withdraw.py:withdraw_file": "the options of the command",
+    "pipelines/signals/farrington.py:farrington_flexible": "public: the settings by their published names",
+    "pipelines/signals/daily.py:_rows": "the columns of the table",
+    "pipelines/pages/crosstabs.py:_cell": "the geometry of a cell",
+    "pipelines/pages/charts.py:_bar": "the geometry of a bar",
+}
+
+
+LARGE_PACKAGES = {"pipelines/jobs": "what runs by itself (status, notices, run records) is to become a package"}
 
 
 def functions() -> Iterator[tuple[str, ast.FunctionDef]]:
@@ -114,7 +142,7 @@ def test_functions_have_few_parameters_and_packages_few_modules() -> None:
     # a command function has a parameter for each of its options
     assert {name for name in found if not name.startswith("pipelines/cli/")} == set(MANY_PARAMETERS)
     counted = Counter(path.parent for path in MODULES if path.name != "__init__.py")
-    assert [str(folder) for folder, number in counted.items() if number > MOST_MODULES] == []
+    assert {str(folder.relative_to(ROOT)) for folder, n in counted.items() if n > MOST_MODULES} == set(LARGE_PACKAGES)
 
 
 def test_every_sql_file_is_named_by_the_code_and_begins_with_its_grain() -> None:

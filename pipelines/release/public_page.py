@@ -9,8 +9,6 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from pipelines.errors import UsageError
 from pipelines.files import put_in_place
 from pipelines.pages import svg
 from pipelines.pages.charts import Week
-from pipelines.pages.words import count, in_words, share, span
+from pipelines.pages.words import in_words, share, span
 from pipelines.release import curve
 from pipelines.release.public_database import read_public_database
 from pipelines.release.rounding import TOTAL, Cell, hidden_limit
@@ -64,7 +62,7 @@ def write_public_pages(database: Path) -> list[Path]:
     for release in releases:
         if release["status"] == "released":
             rows = [row for row in published.weekly_counts if row[0] == release["week"]]
-            page = _template().render(page_values(about, release, releases, cells))
+            page = _fill_page(page_values(about, release, releases, cells))
             _write(folder / release["week"], {PAGE: page, TABLE: csv_text(WEEKLY_COUNTS.column_names, rows)})
         else:
             shutil.rmtree(folder / release["week"], ignore_errors=True)
@@ -173,14 +171,10 @@ def plain(attribute: str, value: str) -> str:
     return value if attribute in ("region", "age_band") else value.replace("_", " ").capitalize()
 
 
-@cache
-def _template() -> Any:
-    from jinja2 import Environment, StrictUndefined  # here: `status` needs the names of the files alone
+def _fill_page(values: Mapping[str, Any]) -> str:
+    from pipelines.pages.style import render  # here: `status` needs the names of the files alone
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"count": count, "day": in_words, "cell": curve.cell_words}
-    text = (files("pipelines.release.templates") / "public.html.jinja").read_text(encoding="utf-8")
-    return environment.from_string(text)
+    return render("release/public.html.jinja", **values, day=in_words, cell_words=curve.cell_words)
 
 
 if __name__ == "__main__":

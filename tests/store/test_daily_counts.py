@@ -113,7 +113,9 @@ def test_counts_kept_file_by_file_equal_a_rebuild_and_a_count_by_pandas(
         database.check_counts(connection)
         assert_every_record_is_in_a_covered_week(connection)
         publish_job.publish(connection, context.home, settings)
-        assert published(context.home) == weekly | tables(connection, ["daily_summary", "rules", "causes", "fields"])
+        assert published(context.home) == weekly | tables(
+            connection, ["daily_summary", "rules", "causes", "fields", "signatures"]
+        )
 
 
 def assert_every_record_is_in_a_covered_week(connection: duckdb.DuckDBPyConnection) -> None:

@@ -66,7 +66,7 @@ def test_a_published_week_is_recorded_as_its_page_was_made(published: Path, ask:
     observed = "SELECT count(DISTINCT series) FROM weekly_signals WHERE week = ?"
     assert ask(observed, WEEK) == [(len(counts),)]
     assert revised(ask, home) == []
-    assert not (home.reports / ".unpublished").exists()
+    assert not (home.reports / weekly_report.UNPUBLISHED).exists()
 
 
 @pytest.mark.parametrize(
@@ -197,12 +197,14 @@ def test_a_run_that_died_before_the_rename_has_published_nothing(
         patch.setattr(os, "rename", die)
         with pytest.raises(KeyboardInterrupt):
             weekly_report.write_week(home, WEEK, None, False)
-    assert (home.reports / ".unpublished" / WEEK / revisions.COUNTS_OF["reported_counts"]).exists(), "it was near"
+    assert (home.reports / weekly_report.UNPUBLISHED / WEEK / revisions.COUNTS_OF["reported_counts"]).exists(), (
+        "it was near"
+    )
     assert not (home.reports / WEEK).exists()
     assert ask("FROM reported_weeks") == []
     ingest(write_csv([report(3)], "second.csv"))
     weekly_report.write_week(home, WEEK, None, False)
-    assert not (home.reports / ".unpublished").exists()
+    assert not (home.reports / weekly_report.UNPUBLISHED).exists()
     assert ask("SELECT last_delivery FROM reported_weeks") == [(2,)]
     assert ask("SELECT reports FROM reported_counts WHERE series = 'all'") == [(2,)]
 
@@ -306,7 +308,7 @@ def test_nothing_is_written_over_the_published_reports(
     published: Path, home: Home, as_known_now: bool, place: str
 ) -> None:
     before = {path: path.read_bytes() for path in home.reports.rglob("*") if path.is_file()}
-    with pytest.raises(UsageError, match="holds the published reports"):
+    with pytest.raises(UsageError, match="is one of the files of the home"):
         weekly_report.write_week(home, WEEK, home.reports / place, as_known_now)
     assert {path: path.read_bytes() for path in home.reports.rglob("*") if path.is_file()} == before
 

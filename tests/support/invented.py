@@ -123,7 +123,7 @@ WEEKLY: dict[str, tuple[str, str, str, dict[str, str]]] = {
     ),
 }
 DAILY_SQL = """SELECT report_date, source, region, age_band, sex, triage_level, triage_ceiling,
-  cause_category, likely_cause, count(*), count_if(severe)
+  cause_category, likely_cause, count(*), count_if(severe), 0, 0
   FROM r JOIN causes USING (likely_cause) GROUP BY ALL"""
 QUALITY_SQL = """
 WITH x AS (SELECT strftime(week_start, '%G-W%V') AS week, week_start, source, count(*) AS n,
