@@ -193,6 +193,8 @@ def moment(text: str) -> datetime:
     assert int(minutes) < 60
     zone = timezone(-offset if sign == "-" else offset)
     year, month, day, hour, minute, second = map(int, parts)
+    if match[4] is None:  # a date alone is that day everywhere; noon in UTC stands for it
+        hour = 12
     found = datetime(year, month, day, hour, minute, second, int(fraction[:6].ljust(6, "0")), zone)
     return found.astimezone(UTC)
 

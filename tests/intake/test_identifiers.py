@@ -499,7 +499,8 @@ def test_a_rejected_file_leaves_no_value_anywhere_and_the_message_names_column_a
     damaged.write_text(damaged.read_text() + f"r9,2026-11-16T10:00:00Z,{PLANTED}@example.org\n")
     header = write_csv([], name="header.csv", header=["report_id", "reported_at", "redness", f"{PLANTED}@example.org"])
     missing = write_csv([], name="missing.csv", header=["7", "2026-11-16T10:00:00Z", f"{PLANTED}"])
-    outcomes = ingest(*paths, damaged, header, missing)
+    given = [*paths, damaged, header, missing]
+    outcomes = sorted(ingest(*given), key=lambda outcome: given.index(Path(outcome.path)))
     reasons = [reason for _, _, reason in SECRETS.values()]
     reasons += ["a damaged line holds an e-mail address", "column 4 of the header is an e-mail address", "known column"]
     assert [outcome.status for outcome in outcomes] == ["rejected"] * len(reasons)

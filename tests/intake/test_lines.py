@@ -173,7 +173,7 @@ DOCUMENT = st.tuples(st.lists(LINE, max_size=8), st.sampled_from([b"\n", b"\r\n"
 @given(DOCUMENT, st.integers(1, 40))
 @example(BOM + b"1,2,3\n", 3)
 @example(b"1,2,3\n" + BOM + b"1,2,3\n", 6)
-@examples(max_examples=150)
+@examples(max_examples=150, deadline=None)
 def test_blocks_may_be_cut_anywhere_and_the_vectorised_path_changes_nothing(
     folder: Path, document: bytes, size: int
 ) -> None:

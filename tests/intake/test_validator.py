@@ -161,6 +161,7 @@ def test_accepted_cells_are_typed(validator: Validator, pack: Pack) -> None:
         "duration_days": 3650,
         "answered": bits["redness"] | bits["fever"],
         "yes": bits["redness"],
+        "stated_date": None,
     }
     assert {name for name, value in blank.items() if not value} == set(untyped_schema(pack).names[3:])
 
@@ -341,8 +342,8 @@ SUMMER_TIME = {
     "2026-10-25T02:30+02:00": "00:30:00",  # an offset settles it
     "2026-10-25T02:30+01:00": "01:30:00",
     "2026-10-25T03:30": "02:30:00",
-    "2026-07-01": "22:00:00",
-    "2026-12-01": "23:00:00",
+    "2026-07-01": "12:00:00",  # a date alone is that day everywhere: noon in UTC stands for it
+    "2026-12-01": "12:00:00",
 }
 
 

@@ -164,10 +164,16 @@ def _counted(frame: pd.DataFrame, keys: list[str]) -> list[tuple[Any, ...]]:
 
 def _summary(reports: pd.DataFrame) -> list[tuple[Any, ...]]:
     words = dict.fromkeys(("region", "age_band", "sex"), "unknown") | {"likely_cause": "undetermined"}
-    frame = reports.fillna(words).assign(severe=reports.pain_score.ge(7))
+    points = reports.cause_scores.map(dict)
+    frame = reports.fillna(words).assign(
+        severe=reports.pain_score.ge(7),
+        close=reports.cause_certainty == "close",
+        serious=(reports.triage_level == "self_care") & points.map(lambda named: bool(PACK.serious_causes & {*named})),
+    )
     keys = ["report_date", "source", "region", "age_band", "sex", "triage_level", "triage_ceiling", "cause_category"]
-    counts = frame.groupby([*keys, "likely_cause"]).severe.agg(["size", "sum"])
-    return sorted((*key, int(size), int(severe)) for key, size, severe in counts.itertuples())
+    groups = frame.groupby([*keys, "likely_cause"])
+    counts = pd.concat([groups.size(), groups[["severe", "close", "serious"]].sum()], axis=1)
+    return sorted((*key, *map(int, numbers)) for key, *numbers in counts.itertuples())
 
 
 def _fields(reports: pd.DataFrame) -> list[tuple[Any, ...]]:
