@@ -29,7 +29,7 @@ DECLARED = [
 CONTRACT = {
     "daily_summary": "report_date DATE, source VARCHAR, region VARCHAR, age_band VARCHAR, sex VARCHAR, "
     "triage_level VARCHAR, triage_ceiling VARCHAR, cause_category VARCHAR, likely_cause VARCHAR, reports BIGINT, "
-    "severe_pain BIGINT",
+    "severe_pain BIGINT, close_causes BIGINT, serious_signs BIGINT",
     "weekly_triage": "triage_level VARCHAR, reports BIGINT, share DOUBLE, previous_week BIGINT, "
     "could_be_emergency BIGINT",
     "weekly_causes": "cause_category VARCHAR, likely_cause VARCHAR, reports BIGINT, share DOUBLE, previous_week BIGINT",
@@ -53,7 +53,8 @@ LEDGER = """file_id path source status reason rows_read rows_accepted rows_quara
     rows_out_of_scope rows_superseded delivery_no first_report last_report rule_pack ingested_at run_id"""
 QUARANTINE = "file_id line_number report_id column_name check_name value raw_line"
 CONTEXT = "report_id reported_at region age_band sex pain_score duration_days"
-TAGS = """triage_level triage_ceiling triage_rules missing_answers cause_category likely_cause cause_scores rule_pack
+TAGS = """triage_level triage_ceiling triage_rules missing_answers cause_category likely_cause cause_certainty cause_scores
+    rule_pack
     file_id line_number source"""
 
 
