@@ -41,8 +41,9 @@ CONTRACT = {
     "weekly_missing_answers": "field VARCHAR, reports BIGINT, share DOUBLE, previous_week BIGINT, unresolved BIGINT, "
     "settles BIGINT",
     "weekly_quality": "source VARCHAR, measure VARCHAR, item VARCHAR, value DOUBLE",
-    "weekly_signals": "series VARCHAR, observed BIGINT, expected DOUBLE, upper DOUBLE, method VARCHAR, status VARCHAR, "
-    "reason VARCHAR, p_value DOUBLE, rank INTEGER",
+    "weekly_signals": "series VARCHAR, observed BIGINT, reports BIGINT, expected DOUBLE, lower DOUBLE, upper DOUBLE, "
+    "method VARCHAR, is_primary BOOLEAN, status VARCHAR, reason VARCHAR, p_value DOUBLE, rank INTEGER, level VARCHAR, "
+    "trend VARCHAR, sources INTEGER, left_out VARCHAR",
     "weekly_revisions": "series VARCHAR, as_reported BIGINT, as_known_now BIGINT, difference BIGINT, reason VARCHAR",
     "about": "rule_pack VARCHAR, complaint VARCHAR, time_zone VARCHAR, week_system VARCHAR, latest_week VARCHAR, "
     "first_report TIMESTAMP WITH TIME ZONE, last_report TIMESTAMP WITH TIME ZONE, "
@@ -50,11 +51,11 @@ CONTRACT = {
     "rule_pack_content VARCHAR",
 }
 LEDGER = """file_id path source status reason rows_read rows_accepted rows_quarantined rows_duplicate
-    rows_out_of_scope rows_superseded delivery_no first_report last_report rule_pack ingested_at run_id"""
+    rows_out_of_scope rows_superseded delivery_no first_report last_report rule_pack ingested_at run_id period clock"""
 QUARANTINE = "file_id line_number report_id column_name check_name value raw_line"
 CONTEXT = "report_id reported_at region age_band sex pain_score duration_days"
 TAGS = """triage_level triage_ceiling triage_rules missing_answers cause_category likely_cause cause_scores rule_pack
-    file_id line_number source"""
+    file_id line_number source first_delivery_no"""
 
 
 @pytest.fixture(scope="module", params=[("UTC", "iso"), ("America/New_York", "mmwr")], ids=["iso", "mmwr"])
@@ -134,7 +135,8 @@ def test_the_private_tables_keep_the_promised_columns(made: Made) -> None:
     connection = made["records"]
     reports = connection.sql("FROM reports").columns
     assert reports == [*CONTEXT.split(), *PACK.field_names, *TAGS.split()]
-    assert connection.sql("FROM superseded").columns == [*reports, "superseded_by", "superseded_at"]
+    superseded = [*reports[:-1], "superseded_by", "superseded_at", reports[-1]]  # as an older state gets it
+    assert connection.sql("FROM superseded").columns == superseded
     for name, promised in (("files", LEDGER), ("quarantine", QUARANTINE)):
         assert set(promised.split()) <= set(connection.sql(f"FROM {name}").columns)
     assert {str(connection.sql(f"SELECT {name} FROM reports").types[0]) for name in PACK.field_names} == {"BOOLEAN"}
