@@ -59,7 +59,7 @@ class Store:
         self.connection.execute(
             "INSERT INTO daily_arrivals VALUES (?, ?, ?, ?, ?)", [day, source, level, number, reports]
         )
-        row = [day, source, region, "18-29", "female", level, level, "undetermined", "undetermined", reports, 0]
+        row = [day, source, region, "18-29", "female", level, level, "undetermined", "undetermined", reports, 0, 0, 0]
         self.connection.execute(f"INSERT INTO daily_summary VALUES ({', '.join('?' * len(row))})", row)
 
     def weekly(self, source: str, counts: Mapping[int, int], **kwargs: str) -> None:
