@@ -159,7 +159,11 @@ def test_every_fault_of_a_file_is_told_on_its_line(
 def test_each_setting_is_described_with_its_origin(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_text('threads = 0\n[[sources]]\nname = "a"\npatterns = ["x*", "y*"]\n')
     rows = {name: (value, origin) for name, value, origin, _ in describe_settings(tmp_path)}
-    assert list(rows) == [*(key for key in key_meanings(Settings) if key != "sources"), "source a"]
+    assert list(rows) == [
+        *(key for key in key_meanings(Settings) if key not in ("sources", "public")),
+        "public hide_up_to",
+        "source a",
+    ]
     assert rows["threads"] == ("0", FILE_NAME), "written, though it is the default"
     assert rows["retries"] == ("1", "default")
     assert "patterns=x* y*, delimiter=,, unlisted=unknown" in rows["source a"][0]
