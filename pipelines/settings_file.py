@@ -132,7 +132,7 @@ def _fault_of(detail: Mapping[str, Any]) -> Fault:
     if kind == "missing":
         return Fault(keys, f'a [[{keys[0]}]] table has no {keys[-1]}; add {keys[-1]} = "..."')
     if kind == "dataclass_type" or keys == ("sources",):
-        return Fault(keys, f"{keys[0]} must be written as {_header(str(keys[0]))}")
+        return Fault(keys, f"{keys[0]} must be written as {_header(str(keys[0]))} table{'s' * (keys[0] == 'sources')}")
     name = ".".join(key for key in keys if isinstance(key, str))
     return Fault(keys, f"{name} must be {_allowed(detail)}, not {_shown(detail['input'])}")
 

@@ -9,15 +9,13 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Iterator
-from dataclasses import fields as fields_of
 from datetime import date
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, create_model
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from schemas import pack_checks
@@ -121,7 +119,6 @@ def _name(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_not_blank)]
 Name = Annotated[Text, AfterValidator(_name)]
-Words = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1)]
 
 
 class _Head(_Table):
@@ -323,8 +320,3 @@ def _words(name: str, key: str, detail: ErrorDetails, model: type[BaseModel]) ->
 
 def _literals(detail: ErrorDetails) -> list[str]:
     return re.findall(r"'([^']*)'", str(detail.get("ctx", {}).get("expected", "")))
-
-
-def row_keys(table: str) -> Iterator[str]:
-    """The keys of a pack's table, as the docs list them."""
-    yield from (field.name for field in fields_of(_LISTS[table][1]))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import hypothesis
 import pytest
 
 from pipelines.intake.deliveries import find_deliveries
@@ -20,6 +21,9 @@ from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
 from schemas.pack import Pack
 from schemas.pack_file import load_pack
+
+hypothesis.settings.register_profile("no timing", deadline=None)  # a shared machine is slow now and then
+hypothesis.settings.load_profile("no timing")
 
 CONTEXT = ("report_id", "reported_at", "region", "age_band", "sex", "pain_score", "duration_days")
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.errors import UsageError
-from pipelines.settings import FILE_NAME, Settings, Source, key_meanings, load_settings
+from pipelines.settings import FILE_NAME, Public, Settings, Source, key_meanings, load_settings
 from pipelines.settings_file import describe_settings, read_settings, write_first_settings
 
 DOCS = Path(__file__).parent.parent / "docs" / "commands.md"
@@ -42,7 +42,7 @@ SOURCE_FAULTS = {
     'patterns = "a*"': 'sources.patterns must be a list of texts, such as ["a", "b"], not \'a*\'',
     'delimiter = ";;"': "sources.delimiter must be one character, such as ; or a tab, not ';;'",
     'unlisted = "maybe"': "sources.unlisted must be no or unknown, not 'maybe'",
-    'rhythm = "daily"': "sources.rhythm must be weekly or none, not 'daily'",
+    'rhythm = "monthly"': "sources.rhythm must be daily or weekdays or weekly or none, not 'monthly'",
     'patern = ["x"]': "'patern' is not a key of [[sources]]; did you mean patterns?",
     'ingest_cron = "1 * * * *"': "'ingest_cron' is not a key of [[sources]] but a setting: write it above the first",
 }
@@ -74,7 +74,9 @@ def test_every_default_is_allowed(tmp_path: Path) -> None:
 
     settings, source = asdict(Settings()), asdict(Source("mine"))
     del settings["sources"]
-    (tmp_path / FILE_NAME).write_text(f"{toml(settings)}\n[[sources]]\n{toml(source)}\n")
+    public = settings.pop("public")
+    text = f"{toml(settings)}\n[public]\n{toml(public)}\n[[sources]]\n{toml(source)}\n"
+    (tmp_path / FILE_NAME).write_text(text)
     assert load_settings(tmp_path) == Settings(sources=(Source("mine"),))
 
 
@@ -84,7 +86,7 @@ def test_the_file_that_the_docs_show_names_every_key_and_is_read(tmp_path: Path)
     settings = load_settings(tmp_path)
     assert settings.source("line-7").patterns == ("l7_*.csv*",)
     shown = set(re.findall(r"^(\w+) =", text, re.MULTILINE))
-    assert shown == {*key_meanings(Settings), *key_meanings(Source)} - {"sources"}
+    assert shown == {*key_meanings(Settings), *key_meanings(Source), *key_meanings(Public)} - {"sources", "public"}
 
 
 @pytest.mark.parametrize(("line", "told"), FAULTS.items())
@@ -111,7 +113,7 @@ def test_a_wrong_key_of_a_source_is_told_with_what_is_allowed(line: str, told: s
             '[[sources]]\nname = "a"\n[[sources]]\nname = "a"\nrhythm = "x"\n',
             [
                 (4, "source 'a' stands twice; give each sender its own name"),
-                (5, "sources.rhythm must be weekly or none, not 'x'"),
+                (5, "sources.rhythm must be daily or weekdays or weekly or none, not 'x'"),
             ],
         ),
         ('[sources]\nname = "a"\n', [(1, "sources must be written as [[sources]] tables")]),
@@ -157,7 +159,11 @@ def test_every_fault_of_a_file_is_told_on_its_line(
 def test_each_setting_is_described_with_its_origin(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_text('threads = 0\n[[sources]]\nname = "a"\npatterns = ["x*", "y*"]\n')
     rows = {name: (value, origin) for name, value, origin, _ in describe_settings(tmp_path)}
-    assert list(rows) == [*(key for key in key_meanings(Settings) if key != "sources"), "source a"]
+    assert list(rows) == [
+        *(key for key in key_meanings(Settings) if key not in ("sources", "public")),
+        "public hide_up_to",
+        "source a",
+    ]
     assert rows["threads"] == ("0", FILE_NAME), "written, though it is the default"
     assert rows["retries"] == ("1", "default")
     assert "patterns=x* y*, delimiter=,, unlisted=unknown" in rows["source a"][0]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from pipelines.cli.options import DEFAULT_WAIT, HomeOption, WaitOption, existing_home
+from pipelines.cli.options import DEFAULT_WAIT, HomeOption, WaitOption, existing_home, refresh_status
 from pipelines.errors import ReleaseRefused, UsageError
 from pipelines.text import many
 
@@ -39,11 +39,14 @@ def release(
         if not (withdraw and week) or preview or incomplete:
             raise UsageError("to withdraw a week: calfwatch release --withdraw WEEK --reason TEXT")
         job.withdraw_week(place, settings, week, reason, wait)
+        refresh_status(place.path)
         print(f"{week} withdrawn; its rows and its page are no longer published, and it stays so")
     elif preview:
         print_preview(job.preview_week(place, settings, asked))
     else:
-        print_release(job.release_week(place, settings, asked, wait))
+        done = job.release_week(place, settings, asked, wait)
+        refresh_status(place.path)
+        print_release(done)
 
 
 def print_preview(decision: Decision) -> None:

@@ -6,6 +6,7 @@ module loads no pandas: reading begins while that still loads.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 from collections.abc import Iterator
@@ -46,12 +47,11 @@ class PrefetchingReader:
         self._closed = False
         self._room = threading.Condition()
         self._pool = ThreadPoolExecutor(max(1, (settings.threads or os.cpu_count() or 1) - 1))
-        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._read, self._identify)]
-        for thread in self._threads:
-            thread.start()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
 
     def file_id(self) -> str:
-        """Return the sha256 of the content. It is taken ahead of the rows: a known file is not parsed to its end."""
+        """Return the sha256 of the content, as soon as all of it was read once; a long file is then not yet parsed."""
         return self._file_id.result()
 
     def names(self) -> list[str]:
@@ -71,36 +71,35 @@ class PrefetchingReader:
         with self._room:
             self._closed = True
             self._room.notify()
-        for thread in self._threads:
-            thread.join()
+        self._thread.join()
         self._pool.shutdown(cancel_futures=True)
         self._parsed = SimpleQueue()
-
-    def _identify(self) -> None:
-        meter = ContentMeter()
-        try:
-            for chunk in content_chunks(self.delivery.path, self.settings):
-                if self._closed:
-                    return
-                meter.see(chunk)
-            self._file_id.set_result(meter.file_id)
-        except BaseException as error:
-            self._file_id.set_exception(error)
 
     def _read(self) -> None:
         try:
             for block in self._row_blocks():
                 if not self._wait_for_room():
-                    break
+                    return
                 self._hold(2 * len(block.data))  # its text, and about as much for its rows
                 self._parsed.put(self._pool.submit(self._parse, block))
-        except BaseException as error:  # raised where the rows are taken
-            failed: Future[RawRows] = Future()
-            failed.set_exception(error)
-            self._parsed.put(failed)
-            if not self._names.done():
-                self._names.set_exception(error)
+            if not self._file_id.done():  # all of it fitted into the room
+                self._file_id.set_result(self.meter.file_id)
+        except BaseException as error:
+            self._fail(error)
         self._parsed.put(None)
+
+    def _fail(self, error: BaseException) -> None:
+        """Let the error be raised where names and rows are taken; content that can be read has an id all the same."""
+        failed: Future[RawRows] = Future()
+        failed.set_exception(error)
+        self._parsed.put(failed)
+        if not self._names.done():
+            self._names.set_exception(error)
+        if not self._file_id.done():
+            try:
+                self._identify()
+            except BaseException as unread:
+                self._file_id.set_exception(unread)
 
     def _row_blocks(self) -> Iterator[Block]:
         """Yield the blocks behind the header."""
@@ -129,10 +128,27 @@ class PrefetchingReader:
         return raw
 
     def _wait_for_room(self) -> bool:
-        """Wait for room; return False if the rows are no longer wanted."""
+        """Wait for room; return False if the rows are no longer wanted.
+
+        Nobody takes rows, and makes room, before the content is identified: so before the first wait the file is read
+        a second time, for its hash alone.
+        """
+        while not self._file_id.done():
+            with self._room:
+                if self._closed or self._held < AHEAD_BYTES:
+                    return not self._closed
+            self._identify()
         with self._room:
             self._room.wait_for(lambda: self._closed or self._held < AHEAD_BYTES)
             return not self._closed
+
+    def _identify(self) -> None:
+        digest = hashlib.sha256()
+        for chunk in content_chunks(self.delivery.path, self.settings):
+            if self._closed:
+                return
+            digest.update(chunk)
+        self._file_id.set_result(digest.hexdigest())
 
     def _hold(self, size: int) -> None:
         with self._room:

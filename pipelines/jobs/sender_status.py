@@ -21,7 +21,8 @@ def sender_lines(connection: duckdb.DuckDBPyConnection) -> tuple[list[str], list
     wanted = [_missing_text(row) for row in rows if row["state"] == MISSING]
     wanted += [_partial_text(row) for row in rows if row["state"] == PARTIAL]
     lines = []
-    if joined := [row["source"] for row in rows if row["joined"] and row["state"] not in (MISSING, SILENT)]:
+    joined = [row["source"] for row in rows if row["joined"] and row["state"] not in (MISSING, SILENT)]
+    if joined and len(joined) < len(rows):  # in a home of the first weeks all of them would be
         lines.append(f"joined        {', '.join(joined)}: in the first eight weeks")
     if silent := [row["source"] for row in rows if row["state"] == SILENT]:
         lines.append(f"silent        {', '.join(silent)}: nothing for more than eight weeks; set `until` if it stopped")

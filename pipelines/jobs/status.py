@@ -25,7 +25,7 @@ from pipelines.settings import Settings, load_settings
 NAME = "status.json"
 SCHEDULE = Path("prefect") / "schedule.json"  # the next slots, written by the runner of `serve`
 GRACE = timedelta(minutes=10)
-WATCHED = ("records.duckdb", "records.duckdb.wal", "summaries.duckdb", "calfwatch.toml")
+WATCHED = ("records.duckdb", "records.duckdb.wal", "summaries.duckdb", "public.duckdb", "calfwatch.toml")
 
 
 def write_run(home: Path, key: str, entry: Mapping[str, Any]) -> None:

@@ -77,13 +77,13 @@ def find(connection: duckdb.DuckDBPyConnection, attempt: Attempt) -> Outcome | N
     """
     row = first_row(
         connection,
-        "SELECT status, reason, tried_with FROM files WHERE file_id = ? AND source = ?",
+        "SELECT status, reason, tried_with, path FROM files WHERE file_id = ? AND source = ?",
         [attempt.file_id, attempt.source],
     )
     if row is None or attempt.file_id.startswith(UNREAD):
         return None
-    if row[0] == "rejected" and row[2] != attempt.tried_with:
-        return None
+    if row[0] == "rejected" and (row[2], row[3]) != (attempt.tried_with, attempt.path):
+        return None  # it may fare otherwise, or lies in another place, which the ledger is to name
     status = "rejected" if row[0] == "rejected" else "known"
     return Outcome(attempt.path, attempt.source, status, attempt.file_id, row[1])
 

@@ -146,6 +146,8 @@ def _supersede_records(
 
 def _quarantine_rows(connection: duckdb.DuckDBPyConnection, checked: CheckedFile, delivery_no: int) -> int:
     """Store every bad cell with its line as delivered, but those of duplicates; return the number of rows."""
+    if not checked.counts.bad_rows and not checked.rows_left_out.num_rows:
+        return 0
     ids = {"file_id": checked.file_id, "delivery_no": delivery_no}
     for block in checked.blocks:
         if block.bad_cells.num_rows:

@@ -61,7 +61,29 @@ def test_every_row_comes_once_and_in_order_however_the_file_is_cut(
         found, stream = taken(path, Settings(threads=threads))
     assert found == [(number + 2, f"r{number}") for number in range(count)]
     assert (stream.names(), stream.meter.lines) == (["report_id", "fever"], count + 1)
-    assert stream.meter.file_id == content_id(path, SETTINGS)
+    assert stream.file_id() == stream.meter.file_id == content_id(path, SETTINGS)
+
+
+@pytest.mark.parametrize("room", [1, 5_000, 1 << 20])
+def test_the_content_is_identified_before_any_row_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    monkeypatch.setattr(lines, "BLOCK_BYTES", 1 << 10)
+    monkeypatch.setattr(reader, "AHEAD_BYTES", room)
+    path = numbered(tmp_path, 5_000)
+    with contextlib.closing(PrefetchingReader(Delivery(path, Source("canonical")), SETTINGS)) as stream:
+        assert stream.file_id() == content_id(path, SETTINGS)
+        assert sum(raw.table.num_rows for raw in stream) == 5_000
+
+
+@pytest.mark.parametrize("content", [b"", b'a,"b\n1,2\n', b"a,b\n" + b"x" * (2 << 20)])
+def test_content_that_is_no_csv_is_identified_too(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(content)
+    with contextlib.closing(PrefetchingReader(Delivery(path, Source("canonical")), SETTINGS)) as stream:
+        assert stream.file_id() == content_id(path, SETTINGS)
+        with pytest.raises(FileRejected):
+            list(stream)
 
 
 def test_no_more_is_read_ahead_than_there_is_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,10 +189,10 @@ def test_rows_read_ahead_are_used_where_they_fit_and_closed_in_any_case(
     outcome = take(path, ahead)
     assert (outcome.status, outcome.rows_accepted) == ("accepted", 50)
     assert ask("SELECT DISTINCT fever, redness, pain_score FROM reports") == [(True, None, 1)]
-    assert not ahead._threads[0].is_alive()
+    assert not ahead._thread.is_alive()
     again = begun(path, fields)
     assert take(path, again).status == "known"
-    assert not again._threads[0].is_alive()
+    assert not again._thread.is_alive()
 
 
 def test_rows_of_another_file_are_not_taken_for_this_one(
@@ -191,7 +213,7 @@ def test_a_file_replaced_after_its_reading_began_is_read_as_it_is_now(
         ahead.names()
         os.replace(write_csv([{"report_id": name}], name="new.csv"), path)
         assert take(path, ahead).status == "accepted"
-        assert not ahead._threads[0].is_alive()
+        assert not ahead._thread.is_alive()
     assert ask("SELECT report_id FROM records ORDER BY delivery_no") == [("second",), ("third",)]
 
 

@@ -16,6 +16,7 @@ from pipelines.cli.app import main
 from pipelines.intake.deliveries import find_deliveries
 from pipelines.jobs.incoming import settled_deliveries
 from pipelines.settings import Settings, Source
+from pipelines.store.home import Home
 
 ROOT = Path(__file__).parents[2]
 HEADER = "report_id,reported_at,pain_score,fever\n"
@@ -77,14 +78,14 @@ def test_verbose_tells_of_known_files_too(tmp_path: Path, capsys) -> None:
 
 def test_a_young_file_waits_and_its_sender_s_later_ones_wait_with_it(tmp_path: Path) -> None:
     one, two = Source("one", patterns=("one*",)), Source("two", patterns=("two*",))
-    settings = Settings(sources=(one, two))
+    home, settings = Home(tmp_path / "home"), Settings(sources=(one, two))
     ages = {"one_1": 61, "one_2": 59, "one_3": 3600, "two_1": 3600, "two_2": -3600}
     for name, age in ages.items():
         (tmp_path / f"{name}.csv").write_text(HEADER)
         os.utime(tmp_path / f"{name}.csv", (time.time() - age,) * 2)
 
     def names(seconds: float) -> list[str]:
-        return [delivery.path.stem for delivery in settled_deliveries([str(tmp_path)], settings, None, seconds)]
+        return [delivery.path.stem for delivery in settled_deliveries(home, [str(tmp_path)], settings, None, seconds)]
 
     assert names(0) == [d.path.stem for d in find_deliveries([str(tmp_path)], settings, None)] == sorted(ages)
     assert names(0.0001) == sorted(ages), "nothing changed in that moment"

@@ -65,7 +65,7 @@ def test_a_quiet_home_is_counted_and_ends_with_0(fed: Home, looked: Looked) -> N
         "last ingest   done at NOW",
     ]
     assert re.fullmatch(r"note          canonical: .*second\.csv: 1 moved to another day", note)
-    assert re.fullmatch(r"rule pack     calf_pain-1-[0-9a-f]{8}", lines[1])
+    assert re.fullmatch(r"rule pack     calf_pain-2-[0-9a-f]{32}", lines[1])
     assert (code, err) == (0, "")
 
 
@@ -121,10 +121,10 @@ def test_a_withdrawn_file_is_counted_as_that(
 
 def test_another_pack_is_named_with_the_setting_that_chooses_it(fed: Home, looked: Looked, tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "data" / "rules" / "calf_pain.toml").read_text()
-    (fed.path / "own.toml").write_text(text.replace("number = 1", "number = 2", 1))
+    (fed.path / "own.toml").write_text(text.replace("number = 2", "number = 3", 1))
     (fed.path / "calfwatch.toml").write_text('rule_pack = "own.toml"\n')
     (told,) = [line for line in looked()[1].splitlines() if line.startswith("other pack")]
-    assert re.match(r"other pack    rule_pack of the settings is calf_pain-2-\w+; `calfwatch retag` would tag", told)
+    assert re.match(r"other pack    rule_pack of the settings is calf_pain-3-\w+; `calfwatch retag` would tag", told)
     assert told.endswith("To keep the pack in use, set rule_pack to its file")
 
 

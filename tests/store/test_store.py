@@ -621,7 +621,7 @@ def test_content_is_not_rejected_for_what_another_file_held_in_its_place(
     real = PrefetchingReader._read
 
     def read_later(self: PrefetchingReader) -> None:
-        self.file_id()
+        self._identify()
         os.replace(write_csv([{"report_id": "r", "fever": "jane@example.org"}], name="new.csv"), path)
         real(self)
 

@@ -53,7 +53,7 @@ CONTRACT = {
     "rule_pack_content VARCHAR",
 }
 LEDGER = """file_id path source status reason rows_read rows_accepted rows_quarantined rows_duplicate
-    rows_out_of_scope rows_superseded delivery_no first_report last_report rule_pack ingested_at run_id"""
+    rows_out_of_scope rows_superseded delivery_no first_report last_report rule_pack ingested_at run_id period clock"""
 QUARANTINE = "file_id line_number report_id column_name check_name value raw_line"
 CONTEXT = "report_id reported_at region age_band sex pain_score duration_days"
 TAGS = """triage_level triage_ceiling triage_rules missing_answers cause_category likely_cause cause_certainty

@@ -1,0 +1,56 @@
+"""A signature is recorded in the home, published, and shown; an unsigned pack says so."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import date, timedelta
+
+import duckdb
+import pytest
+
+from pipelines.errors import UsageError
+from pipelines.jobs.sign import sign_pack
+from pipelines.settings import load_settings
+from pipelines.store.database import Home
+from pipelines.store.packs import recorded_signatures
+from pipelines.text import signature_words
+from schemas.pack import Pack
+
+DAY = date(2026, 11, 20)
+
+
+def sign(home: Home, *signature: object) -> str:
+    return sign_pack(home, load_settings(home.path), None, signature, 1)  # type: ignore[arg-type]
+
+
+def test_a_signature_is_kept_published_and_audited(fed_home: Home, pack: Pack) -> None:
+    assert recorded_signatures(fed_home.path, pack.version) == []
+    text = sign(fed_home, " A. Reader ", "clinical lead", DAY)
+    assert text == f"Rule pack {pack.version} is signed by A. Reader (clinical lead) on 2026-11-20."
+    (row,) = recorded_signatures(fed_home.path, pack.version)
+    assert (row["name"], row["role"], row["signed_on"]) == ("A. Reader", "clinical lead", DAY)
+    for path, sql in (
+        (fed_home.summaries, "SELECT rule_pack FROM signatures"),
+        (fed_home.records, "SELECT subject FROM audit WHERE action = 'sign'"),
+    ):
+        with contextlib.closing(duckdb.connect(str(path), read_only=True)) as connection:
+            assert connection.execute(sql).fetchall() == [(pack.version,)]
+
+
+def test_an_unsigned_pack_says_so() -> None:
+    assert "is not signed" in signature_words("calf_pain-2-0", [])
+
+
+@pytest.mark.parametrize(
+    ("signature", "message"),
+    [
+        (("", "lead", DAY), "needs a name and a role"),
+        (("A", " ", DAY), "needs a name and a role"),
+        (("A", "lead", date.today() + timedelta(days=1)), "a day to come"),
+    ],
+)
+def test_a_signature_without_a_name_a_role_or_a_day_that_was_is_refused(
+    fed_home: Home, signature: tuple[object, ...], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        sign(fed_home, *signature)
