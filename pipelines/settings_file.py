@@ -88,8 +88,11 @@ def _first_lines() -> Iterator[str]:
     yield "# calfwatch settings. Every line with a # says a default; `calfwatch config` shows what holds."
     defaults = Settings()
     for key, meaning in key_meanings(Settings).items():
-        if key != "sources":
+        if key not in TABLES:
             yield from ("", f"# {meaning}", "# " + _toml_line(key, getattr(defaults, key)))
+    yield from ("", "# What may be published.", "[public]")
+    for key, meaning in key_meanings(Public).items():
+        yield from ("", f"# {meaning}", "# " + _toml_line(key, getattr(defaults.public, key)))
     yield from ("", "# One table for each sender of files; the source's name goes into every record.", "[[sources]]")
     yield 'name = "clinic-1"'
     source = Source("clinic-1", patterns=("clinic-1_*.csv",))

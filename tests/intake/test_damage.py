@@ -170,7 +170,7 @@ def typed_row(row: dict[str, str], fields: Sequence[str]) -> tuple[Any, ...] | N
         age_band, sex = row.get("age_band", ""), row.get("sex", "")
         assert age_band in ("", "0-17", "18-29", "30-44", "45-59", "60-74", "75+")
         assert sex in ("", "female", "male", "other", "unknown")
-        context = (row["report_id"], moment(row["reported_at"]), region or None, age_band or None, sex or None)
+        context = (row["report_id"], moment(row["reported_at"]), region.lower() or None, age_band or None, sex or None)
         numbers = (number(row.get("pain_score", ""), 10), number(row.get("duration_days", ""), 3650))
         return (*context, *numbers, *(answer(row.get(name, "")) for name in fields))
     except (AssertionError, KeyError, ValueError):

@@ -145,7 +145,7 @@ def test_ages_in_months_and_american_dates_are_read_by_the_guessed_adapter(
     ingest(path, source="mine", settings=Settings(sources=(Source("mine", adapter="mine.sql"),)))
     rows = "SELECT reported_at::DATE::VARCHAR, region, age_band, sex FROM reports ORDER BY report_id"
     assert ask(rows) == [
-        ("2026-11-13", "St_Mary_s", "0-17", "female"),
+        ("2026-11-13", "st_mary_s", "0-17", "female"),
         ("2026-11-14", "Port", "30-44", "male"),
     ]
 
