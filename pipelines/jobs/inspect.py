@@ -6,6 +6,7 @@ import contextlib
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -200,13 +201,23 @@ def _describe_delivery(delivery: Delivery, named: str | None, findings: Findings
     yield f"source    {source.name} ({why}); adapter {source.adapter}; cells separated by {source.delimiter!r}"
     yield f"time zone {source.time_zone} (of times without an offset)"
     counts = findings.counts
-    if counts.first and counts.last:
-        first, last = (moment.astimezone(ZoneInfo(source.time_zone)) for moment in (counts.first, counts.last))
-        yield f"period    first report {first:%Y-%m-%d %H:%M}, last {last:%Y-%m-%d %H:%M}, in that time zone"
+    if days := _report_days(findings, ZoneInfo(source.time_zone)):
+        yield f"period    first report {min(days)}, last {max(days)}, in that time zone"
     parts = [many(counts.rows, "row"), f"{max(0, counts.bad_rows + findings.conflicts):,} with a fault"]
     parts += [f"{findings.duplicates:,} duplicate"] if findings.duplicates else []
     parts += [f"{counts.out_of_scope:,} out of scope"] if counts.out_of_scope else []
     yield f"rows      {', '.join(parts)}"
+
+
+def _report_days(findings: Findings, zone: ZoneInfo) -> set[date]:
+    """Return the first and the last days of reports that have a date alone, and of those that have a time."""
+    days: set[date] = set()
+    for table in findings.accepted:
+        timed = table.filter(pyarrow.compute.is_null(table["stated_date"]))
+        days |= {day for day in pyarrow.compute.min_max(table["stated_date"]).as_py().values() if day}
+        moments = pyarrow.compute.min_max(timed["reported_at"]).as_py().values()
+        days |= {moment.astimezone(zone).date() for moment in moments if moment}
+    return days
 
 
 def _describe_faults(findings: Findings) -> Iterator[str]:

@@ -146,7 +146,7 @@ def test_ages_in_months_and_american_dates_are_read_by_the_guessed_adapter(
     rows = "SELECT reported_at::DATE::VARCHAR, region, age_band, sex FROM reports ORDER BY report_id"
     assert ask(rows) == [
         ("2026-11-13", "st_mary_s", "0-17", "female"),
-        ("2026-11-14", "Port", "30-44", "male"),
+        ("2026-11-14", "port", "30-44", "male"),
     ]
 
 
