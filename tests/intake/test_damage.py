@@ -164,19 +164,23 @@ def typed_row(row: dict[str, str], fields: Sequence[str]) -> tuple[Any, ...] | N
     try:
         assert 1 <= len(row["report_id"]) <= 64
         assert set(row["report_id"]) <= WORD_SIGNS | {"."}
-        region = row.get("region", "")
+        assert row["report_id"].lower() not in SAY_NOTHING
+        cells = {name: "" if cell.lower() in SAY_NOTHING and name in CONTEXT else cell for name, cell in row.items()}
+        region = cells.get("region", "")
         assert len(region) <= 32
         assert set(region) <= WORD_SIGNS
-        age_band, sex = row.get("age_band", ""), row.get("sex", "")
+        age_band, sex = cells.get("age_band", ""), cells.get("sex", "")
+        sex = "unknown" if row.get("sex", "").lower() == "unknown" else sex  # a value of its own
         assert age_band in ("", "0-17", "18-29", "30-44", "45-59", "60-74", "75+")
         assert sex in ("", "female", "male", "other", "unknown")
         context = (row["report_id"], moment(row["reported_at"]), region.lower() or None, age_band or None, sex or None)
-        numbers = (number(row.get("pain_score", ""), 10), number(row.get("duration_days", ""), 3650))
+        numbers = (number(cells.get("pain_score", ""), 10), number(cells.get("duration_days", ""), 3650))
         return (*context, *numbers, *(answer(row.get(name, "")) for name in fields))
     except (AssertionError, KeyError, ValueError):
         return None
 
 
+SAY_NOTHING = {"na", "n/a", "nan", "none", "null", "unknown"}
 WORD_SIGNS = set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 TIME = re.compile(
     r"(20\d\d)-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(?:Z|([+-])(\d\d)(?::?(\d\d))?)?)?",
@@ -211,7 +215,7 @@ def number(text: str, largest: int) -> int | None:
 def answer(text: str) -> bool | None:
     assert text.isascii()
     said = text.lower()
-    if said in ("", "na", "unknown"):
+    if said in {"", *SAY_NOTHING}:
         return None
     assert said in ("yes", "y", "true", "t", "1", "no", "n", "false", "f", "0")
     return said in ("yes", "y", "true", "t", "1")
