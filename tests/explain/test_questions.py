@@ -127,6 +127,7 @@ def test_no_fewer_answers_can_rule_out_every_level_above(pack: Pack, record: Ans
         assert_fewest(pack, Space(pack), record)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pack", [SHIPPED, WRISTS], ids=lambda pack: pack.name)
 def test_no_fewer_answers_can_rule_out_every_level_above_of_a_pack_as_it_is_written(pack: Pack) -> None:
     space = Space(pack)

@@ -165,7 +165,7 @@ def test_rules_equal_weekly_rules_and_say_why(page: Page, database: Path, pack: 
         assert cells[0] == f"{rule.sentence} {rule.basis} {rule.reference}"
         assert cells[2] == shown(fired[rule.id])
     levels = [cells[1] for cells in page.tables["rules"].values()][1:]
-    assert levels == ["Emergency"] * 3 + ["Contact a doctor"] * 11
+    assert levels == ["Emergency"] * 3 + ["Contact a doctor"] * 12
 
 
 def test_unanswered_equal_weekly_missing_answers(page: Page, database: Path) -> None:

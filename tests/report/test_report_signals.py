@@ -110,8 +110,8 @@ def test_what_cannot_be_judged_is_counted_with_its_reason(changed: Callable[...,
 @pytest.mark.parametrize(
     ("week", "said"),
     [
-        (WEEK, "Not every expected source has reported for this week: its numbers are not whole"),
-        ("2026-W45", "Not every expected source has reported for the week before: changes against it"),
+        (WEEK, "Not every expected source has reported for this week (b sent nothing): its numbers are not whole"),
+        ("2026-W45", "Not every expected source has reported for the week before (b sent nothing): changes against it"),
     ],
 )
 def test_a_week_that_lacks_a_source_is_not_compared_without_a_word(

@@ -122,6 +122,8 @@ WEEKLY: dict[str, tuple[str, str, str, dict[str, str]]] = {
         {"unresolved": _level_count("unresolved"), "settles": "count_if(triage_level = 'unresolved' AND severe)"},
     ),
 }
+SOURCES_SQL = """BY NAME SELECT strftime(week_start, '%G-W%V') AS week, week_start, source, 'reported' AS state,
+  count(*) AS reports, 100.0 AS usual, false AS joined, 'weekly' AS rhythm FROM r GROUP BY ALL"""
 DAILY_SQL = """SELECT report_date, source, region, age_band, sex, triage_level, triage_ceiling,
   cause_category, likely_cause, count(*), count_if(severe), 0, 0
   FROM r JOIN causes USING (likely_cause) GROUP BY ALL"""
@@ -210,6 +212,7 @@ def make_summaries(path: Path, made: Made | None = None, pack: Pack | None = Non
         db.executemany("INSERT INTO rules VALUES (?, ?, '', '', '', '')", [(r.id, r.level) for r in pack.triage])
         statements = {table: _weekly_sql(table) for table in WEEKLY}
         statements |= {"daily_summary": DAILY_SQL, "weekly_quality": QUALITY_SQL, "about": ABOUT_SQL}
+        statements["weekly_sources"] = SOURCES_SQL
         if made.signals:
             statements |= {"weekly_signals": SIGNALS_SQL, "weekly_revisions": REVISIONS_SQL}
         for table, sql in statements.items():
