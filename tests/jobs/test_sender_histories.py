@@ -17,7 +17,7 @@ from pipelines.settings import Settings, Source
 from pipelines.store import database
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
-from schemas.pack import load_pack
+from schemas.pack_file import load_pack
 
 SETTINGS = Settings(sources=(Source("line-7", patterns=("l7_*.csv",)), Source("line-8", patterns=("l8_*.csv",))))
 PACK = load_pack()
