@@ -1,15 +1,16 @@
-"""Calf pain symptom reports in, answers out. The story, in the order it happens:
+"""Calf pain symptom reports in, answers out. The story, in the order in which it happens:
 
-read       a CSV -> raw rows with line numbers, strictly; rows: ahead of who takes them
-adapt      raw rows -> canonical rows, through the SELECT of their source
-validate   canonical rows -> accepted rows and bad cells (pandera); identifiers keeps direct identifiers out
-tag        accepted rows + rule pack -> triage level, ceiling, missing answers, likely cause
-store      one file, one transaction; the ledger; the lock (ingest ties these together)
-summarise  records -> daily counts, on which the weekly views in sql/views stand
-signals    weekly counts -> expected ranges and alarms; surveillance judges every series of a run by them
-snapshot   what readers get: summaries.duckdb, replaced as a whole
-report     one week's counts -> the page a clinical lead reads on Monday, as PDF, for mail, as CSV
-quarantine what was set aside, and why
-withdraw   a wrong file taken back; check, backup and migrate are for damage and older states (docs/safety.md)
-flows      the same steps as Prefect flows; batch and weekly are what flows and plain commands share
+intake     a delivered file is found, read strictly, adapted and checked: it becomes a checked file, or a rejection
+rules      what the rule pack means: its conditions as SQL, which evidence leads, what is still to be asked
+store      records.duckdb: the ledger, the guards between files, one transaction a file, daily counts, the snapshot
+signals    senders' own time, comparable senders, expected ranges, alarms and their episodes, what is still to come
+explain    why a record is tagged so, and what another pack would change
+pages      what every page shares: words, charts, one document and the forms that it is rendered in
+report     one week's counts -> what the clinical lead reads on Monday
+release    one week's counts -> what may leave the house, once
+jobs       each of these as one job, from top to bottom
+flows      the jobs as Prefect flows; prefect_runner, prefect_server and supervisor are `calfwatch serve`
+cli        the command line
+
+The ground: errors, settings, text, files, statements, connections. `synthetic` writes reports of nobody.
 """
