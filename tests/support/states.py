@@ -47,7 +47,7 @@ def content(path: Path) -> dict[str, list[tuple[Any, ...]]]:
 def fed(home: Home, pack: Pack, paths: Sequence[Path], publish: bool = True) -> None:
     settings = Settings()
     with home.lock(0), database.open_records(home, settings, pack) as connection:
-        for delivery in find_deliveries([str(path) for path in paths], settings, None):
+        for delivery in find_deliveries([str(path) for path in paths], settings, None, in_order=True):
             ingest_file(connection, delivery, Run(home, settings, pack))
         if publish:
             publish_job.publish(connection, home, settings)
