@@ -104,7 +104,7 @@ def content(home: Home) -> dict[str, list[Any]]:
     queries = {
         "records": "FROM records",
         "reports": "SELECT * EXCLUDE (rule_pack) FROM reports",
-        "files": "SELECT * EXCLUDE (path, ingested_at, run_id, tried_with, rule_pack) FROM files",
+        "files": "SELECT * EXCLUDE (path, ingested_at, run_id, tried_with, rule_pack, notes) FROM files",
         **{
             t: f"FROM {t}" for t in ("daily_summary", "daily_rules", "daily_fields", "weekly_triage", "rules", "fields")
         },
