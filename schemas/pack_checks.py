@@ -43,6 +43,7 @@ RESERVED_NAMES = frozenset(
             "last_day",
         ),
         *("best", "close_causes", "serious_signs"),
+        *("stated_date", "time_known", "first_delivery_no"),
     )
 )
 RESERVED_PATTERN = re.compile(

@@ -543,7 +543,7 @@ def test_senders_may_write_names_labels_and_synonyms_in_any_case() -> None:
     [
         ("pruritus", "exanthem", "'exanthem' of 'itch' already means 'rash'"),
         ("pruritus", "Rash", "'rash' of 'itch' already means 'rash'"),
-        ("pruritus", "none", "'none' of 'itch' already means 'nothing'"),
+        ("pruritus", "none", "'none' of 'itch' already means 'no answer'"),
         ("pruritus", "unknown", "'unknown' of 'itch' already means 'no answer'"),
         ("itch = [", "itsch = [", "'itsch' is not a yes/no field of the pack; allowed: rash, itch"),
         ('["pruritus"]', "[1]", "'itch' must be a list of texts"),
