@@ -90,7 +90,8 @@ def tagged(connection: duckdb.DuckDBPyConnection) -> dict[str, Tags]:
 def shown(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Any]]:
     """Every case as the view `reports` shows it, in one query."""
     records = f"""SELECT 'clinic' AS source, place::VARCHAR AS report_id, now() AS reported_at, NULL AS region,
-        0 AS age_band, 0 AS sex, 1 AS delivery_no, 1 AS first_delivery_no, NULL::DATE AS stated_date, place + 2 AS line_number, *
+        0 AS age_band, 0 AS sex, 1 AS delivery_no, 1 AS first_delivery_no, NULL::DATE AS stated_date,
+        place + 2 AS line_number, *
         FROM ({tag_sql(SHIPPED, "packed")})"""
     connection.execute("CREATE TABLE files AS SELECT 1 AS delivery_no, 'file' AS file_id, 'pack' AS rule_pack")
     view = connection.execute(f"FROM ({reports_sql(SHIPPED, f'({records})', 'UTC')}) ORDER BY line_number")

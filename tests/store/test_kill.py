@@ -154,7 +154,7 @@ def held_against_an_undisturbed_run(kills: int, files: int, seed: int, folder: P
 
 def leftovers(home: Path) -> Sequence[str]:
     """Whatever is there beside what a home holds."""
-    known = {"records.duckdb", "summaries.duckdb", "reports", "tmp", "writer.lock"}
+    known = {"records.duckdb", "summaries.duckdb", "reports", "tmp", "writer.lock", "status.json", "status.lock"}
     odd = [path.name for path in home.iterdir() if path.name not in known]
     odd += [path.name for path in (home / "tmp").iterdir()]
     return odd + [path.name for path in (home / "reports").iterdir() if path.name not in (WEEK, "index.html")]
