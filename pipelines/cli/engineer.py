@@ -27,6 +27,7 @@ from pipelines.cli.options import (
     choose_lines,
     existing_home,
     home_path,
+    make_home,
     refresh_status,
 )
 from pipelines.errors import FilesRejectedError, UsageError
@@ -54,12 +55,8 @@ def run(
 ) -> int:
     """Run one batch as a Prefect flow: ingest what is new, publish, write reports that are due."""
     from pipelines.prefect_server import prepare_prefect, running_server
-    from pipelines.settings import load_settings
-    from pipelines.store.database import Home
 
-    place = Home(home_path(home))
-    place.make()
-    settings = load_settings(place.path)
+    place, settings = make_home(home)
     os.environ["CALFWATCH_LINES"] = choose_lines(quiet, verbose)  # the flow's tasks read it
     if no_server:
         from pipelines.jobs.scheduled_run import run_without_server
@@ -100,12 +97,8 @@ def ingest(
     from pipelines.intake.deliveries import SUFFIXES, find_deliveries
     from pipelines.jobs.outcome import tell_other_files
     from pipelines.jobs.prefetch import prefetch_first
-    from pipelines.settings import load_settings
-    from pipelines.store.database import Home
 
-    place = Home(home_path(home))
-    place.make()
-    settings = load_settings(place.path)
+    place, settings = make_home(home)
     deliveries = find_deliveries(paths, settings, source, place.leaves_out, in_order)
     tell_other_files(paths, place.owns)
     if not deliveries:
@@ -174,12 +167,8 @@ def serve(
 ) -> int:
     """Run both schedules, as Prefect deployments, until stopped."""
     from pipelines import supervisor
-    from pipelines.settings import load_settings
-    from pipelines.store.database import Home
 
-    place = Home(home_path(home))
-    place.make()
-    settings = load_settings(place.path)
+    place, settings = make_home(home)
     crons = (ingest_cron or settings.ingest_cron, report_cron or settings.report_cron)
     return supervisor.serve(place.path, crons, settings.prefect_days, choose_lines(quiet, verbose))
 

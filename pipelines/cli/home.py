@@ -21,6 +21,7 @@ from pipelines.cli.options import (
     WholeNumber,
     existing_home,
     home_path,
+    make_home,
     refresh_status,
 )
 from pipelines.text import many
@@ -41,12 +42,8 @@ def demo(
     from pipelines.cli.engineer import ingest_files, report_rejected
     from pipelines.intake.deliveries import find_deliveries
     from pipelines.jobs.weekly_report import write_week
-    from pipelines.settings import load_settings
-    from pipelines.store.database import Home
 
-    place = Home(home_path(home))
-    place.make()
-    settings = load_settings(place.path)
+    place, settings = make_home(home)
     made = _make_reports(place.path / "demo", reports, seed)
     outcomes = ingest_files(place, settings, find_deliveries([str(made)], settings, None), DEFAULT_WAIT)
     folder = write_week(place, "latest", None, False)
@@ -176,13 +173,9 @@ def restore(
 ) -> None:
     """Replace the records by a backup; the old state is kept beside it."""
     from pipelines.jobs.backup import restore as replace_records
-    from pipelines.settings import load_settings
-    from pipelines.store.database import Home
     from pipelines.store.packs import configured_pack
 
-    place = Home(home_path(home))
-    place.make()
-    settings = load_settings(place.path)
+    place, settings = make_home(home)
     pack = configured_pack(place, settings)
     records, kept = replace_records(place, settings, pack, Path(file).absolute(), wait)
     refresh_status(place.path)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import CoercionError, Parameter, Token
 
 from pipelines.errors import UsageError, lost_records
+
+if TYPE_CHECKING:
+    from pipelines.settings import Settings
+    from pipelines.store.database import Home
 
 DEFAULT_HOME = "calfwatch-home"
 DEFAULT_WAIT = 60
@@ -68,6 +72,16 @@ WholeNumber = Annotated[int, Parameter(converter=read_whole_number)]
 def home_path(given: str | None) -> Path:
     """Return the home as an absolute path; nothing, or an empty CALFWATCH_HOME, means ./calfwatch-home."""
     return Path(given or DEFAULT_HOME).absolute()
+
+
+def make_home(given: str | None) -> tuple[Home, Settings]:
+    """Return a home, its folders made if they are not there, and its settings."""
+    from pipelines.settings import load_settings
+    from pipelines.store.database import Home
+
+    home = Home(home_path(given))
+    home.make()
+    return home, load_settings(home.path)
 
 
 def existing_home(given: str | None) -> Path:
