@@ -626,18 +626,12 @@ def test_readers_keep_their_snapshot_while_a_new_one_takes_its_place(fed: Home, 
     assert run_query(fed.summaries, "SELECT sum(reports) AS n FROM weekly_triage").to_pylist() == [{"n": 3}]
 
 
+def query_command(home: Home, sql: str) -> list[str]:
+    return [sys.executable, "-m", "pipelines", "query", "--home", str(home.path), sql, "--format", "csv"]
+
+
 def test_a_closed_pipe_is_no_error(fed: Home) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "pipelines",
-        "query",
-        "--home",
-        str(fed.path),
-        "FROM range(1000000)",
-        "--format",
-        "csv",
-    ]
+    command = query_command(fed, "FROM range(1000000)")
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -648,17 +642,7 @@ def test_a_closed_pipe_is_no_error(fed: Home) -> None:
 
 
 def test_output_to_a_pipe_is_utf_8_whatever_the_locale(fed: Home) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "pipelines",
-        "query",
-        "--home",
-        str(fed.path),
-        "SELECT 'é日' AS a",
-        "--format",
-        "csv",
-    ]
+    command = query_command(fed, "SELECT 'é日' AS a")
     environment = os.environ | {"PYTHONIOENCODING": "latin-1"}
     done = subprocess.run(command, capture_output=True, env=environment, check=True)
     assert done.stdout.decode() == "a\né日\n"

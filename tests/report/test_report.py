@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import os
 import re
-import shutil
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -28,7 +28,7 @@ from pipelines.report.week import SINGLE_WEEK, TRENDS
 from schemas.fields import AGE_BANDS, SEXES
 from schemas.pack import Pack
 from tests.support.invented import BANDS, Made, make_summaries
-from tests.support.pages import MINUS, NONE, Page, page_of, rows_of, shown, signed
+from tests.support.pages import MINUS, NONE, Page, changed_page, page_of, rows_of, shown, signed
 
 WEEK, START = "2026-W46", date(2026, 11, 9)
 
@@ -68,14 +68,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def changed(small: Path, tmp_path: Path, pack: Pack) -> Callable[..., Page]:
     """Changes small summaries with SQL, then makes the report."""
 
-    def after(*statements: str) -> Page:
-        summaries = Path(shutil.copy(small, tmp_path))
-        with duckdb.connect(str(summaries)) as db:
-            for statement in statements:
-                db.execute(statement)
-        return page_of(write_report(summaries, pack, tmp_path / "reports"))
-
-    return after
+    return partial(changed_page, small, tmp_path, pack)
 
 
 # ------------------------------------------------------------------------------------- numbers equal tables

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import csv
 import re
-import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from pipelines.pages.labels import series_label
 from pipelines.report import write_report
 from schemas.pack import Pack
 from tests.support.invented import Made, make_summaries
-from tests.support.pages import NONE, Page, page_of, rows_of, shown
+from tests.support.pages import NONE, Page, changed_page, page_of, rows_of, shown
 
 WEEK = "2026-W46"
 RULED_OUT = """UPDATE weekly_signals SET status = 'none', upper = observed
@@ -32,14 +31,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def changed(database: Path, tmp_path: Path, pack: Pack) -> Callable[..., Page]:
     """The page after changing the summaries with SQL."""
 
-    def after(*statements: str) -> Page:
-        summaries = Path(shutil.copy(database, tmp_path))
-        with duckdb.connect(str(summaries)) as db:
-            for statement in statements:
-                db.execute(statement)
-        return page_of(write_report(summaries, pack, tmp_path / "reports"))
-
-    return after
+    return partial(changed_page, database, tmp_path, pack)
 
 
 @pytest.fixture(scope="module")

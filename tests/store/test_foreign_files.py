@@ -171,9 +171,7 @@ def held(top: Path, good_home: Home, placed: Sequence[tuple[str, str]], run: Seq
         assert place.changed() == [], (placed, run, command, code)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(placed=placements, run=commands)
-def test_what_calfwatch_did_not_make_stays_as_it_was(
+def stays_as_it_was(
     placed: Sequence[tuple[str, str]], run: Sequence[str], good_home: Home, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     top = tmp_path_factory.mktemp("place")
@@ -181,15 +179,15 @@ def test_what_calfwatch_did_not_make_stays_as_it_was(
     shutil.rmtree(top)
 
 
-@pytest.mark.slow
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(placed=placements, run=commands)
-def test_it_does_so_in_many_more_places(
-    placed: Sequence[tuple[str, str]], run: Sequence[str], good_home: Home, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    top = tmp_path_factory.mktemp("place")
-    held(top, good_home, placed, run)
-    shutil.rmtree(top)
+def tried_with(examples: int) -> Callable[..., None]:
+    """The same property with so many examples."""
+    checks = [HealthCheck.function_scoped_fixture]
+    limits = settings(max_examples=examples, deadline=None, suppress_health_check=checks)
+    return limits(given(placed=placements, run=commands)(stays_as_it_was))
+
+
+test_what_calfwatch_did_not_make_stays_as_it_was = tried_with(12)
+test_it_does_so_in_many_more_places = pytest.mark.slow(tried_with(60))
 
 
 @pytest.mark.parametrize("name", ["tmp", "reports", "records.duckdb", "records.duckdb.wal", "writer.lock", "prefect"])

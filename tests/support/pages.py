@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import duckdb
+
+from pipelines.report import write_report
+from schemas.pack import Pack
 
 NONE, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
@@ -65,6 +69,15 @@ class Page(HTMLParser):
 
 def page_of(folder: Path) -> Page:
     return Page((folder / "internal.html").read_text(encoding="utf-8"))
+
+
+def changed_page(summaries: Path, folder: Path, pack: Pack, *statements: str) -> Page:
+    """The page of a copy of some summaries, which SQL statements have changed."""
+    copied = Path(shutil.copy(summaries, folder))
+    with duckdb.connect(str(copied)) as db:
+        for statement in statements:
+            db.execute(statement)
+    return page_of(write_report(copied, pack, folder / "reports"))
 
 
 def rows_of(database: Path, sql: str, *parameters: object, **named: object) -> list[tuple[Any, ...]]:
