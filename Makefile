@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+# a file of tests to a core: the tests of a file share what is dear to make
+PARALLEL := --numprocesses auto --dist loadfile
 
 .PHONY: demo test test-fast test-oldest-duckdb check bench docs lock browser clean
 
@@ -11,11 +13,11 @@ demo: $(READY)
 	$(BIN)/calfwatch demo --home demo-home
 
 test: $(READY) browser check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 # the everyday loop: no slow marker, no lint
 test-fast: $(READY)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 check: $(READY)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
@@ -49,7 +51,7 @@ test-oldest-duckdb:
 	$(VENV)-oldest/bin/python -m pip install --quiet --no-deps -r requirements.lock
 	$(VENV)-oldest/bin/python -m pip install --quiet duckdb==1.5.6
 	$(VENV)-oldest/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	$(VENV)-oldest/bin/python -m pytest -m "not slow"
+	$(VENV)-oldest/bin/python -m pytest $(PARALLEL) -m "not slow"
 
 lock:
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 \
