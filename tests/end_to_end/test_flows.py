@@ -78,13 +78,13 @@ def test_many_files_are_at_most_about_twenty_tasks_in_delivery_order(prefect_ser
 
     for day in range(1, 41):
         write_csv(
-            [{"report_id": "same", "reported_at": "2026-10-01", "pain_score": str(day % 11)}],
+            [{"report_id": "same", "reported_at": "2026-10-01", "duration_days": str(day)}],
             f"many/{day:03d}.csv",
         )
     before = len(_runs()[1])
     flows.run_once(home.path, [str(write_csv([], "many/000.csv").parent)], None, 5)
     assert len(_runs()[1]) - before <= 20
-    assert ask("SELECT pain_score FROM reports") == [(40 % 11,)]
+    assert ask("SELECT duration_days FROM reports") == [(40,)]
     assert ask("SELECT count(*) FROM superseded") == [(39,)]
 
 
