@@ -98,7 +98,6 @@ LONG_FUNCTIONS = {
     "pipelines/rules/compiler.py:tag_sql": "one SQL text",
     "pipelines/rules/plain_sql.py:plain_sql": "one SQL text",
     "pipelines/signals/farrington.py:farrington_flexible": "public: a signature of one line a parameter",
-    "pipelines/cli/engineer.py:run": "a signature of one line an option",
     "pipelines/cli/clinical.py:explain": "a signature of one line an option",
 }
 MANY_PARAMETERS = {

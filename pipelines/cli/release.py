@@ -35,18 +35,17 @@ def release(
 
     place = Home(existing_home(home))
     settings, asked = load_settings(place.path), Asked(week, incomplete)
+    if preview and not (withdraw or reason):
+        print_preview(job.preview_week(place, settings, asked))
+        return
     if withdraw or reason:
         if not (withdraw and week) or preview or incomplete:
             raise UsageError("to withdraw a week: calfwatch release --withdraw WEEK --reason TEXT")
         job.withdraw_week(place, settings, week, reason, wait)
-        refresh_status(place.path)
         print(f"{week} withdrawn; its rows and its page are no longer published, and it stays so")
-    elif preview:
-        print_preview(job.preview_week(place, settings, asked))
     else:
-        done = job.release_week(place, settings, asked, wait)
-        refresh_status(place.path)
-        print_release(done)
+        print_release(job.release_week(place, settings, asked, wait))
+    refresh_status(place.path)
 
 
 def print_preview(decision: Decision) -> None:
