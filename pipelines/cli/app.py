@@ -81,7 +81,7 @@ COMMANDS = {
 }
 FAMILIES = {
     "alarm": "what was found out about an alarm: `list` them, `note`, `close` or `reopen` one",
-    "rules": "a rule pack: `check` it, `show` it as a page to sign, or as `sql`; `diff` compares two",
+    "rules": "a rule pack: `check` it, `show` it as a page, `sign` it, print it as `sql`; `diff` compares two",
 }
 
 

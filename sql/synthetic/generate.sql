@@ -1,4 +1,4 @@
--- Macros of the synthetic report generator; pipelines/generate.py fills in what is in braces, and the blocks.
+-- Macros of the synthetic report generator; pipelines/synthetic.py fills in what is in braces, and the blocks.
 --
 -- Every choice is integer arithmetic on the report's number and the run's keys (seed, size, weeks). random()
 -- and hash() are not used: their values depend on threads and on the DuckDB version, these do not.

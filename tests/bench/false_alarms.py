@@ -1,7 +1,7 @@
 """How often the identifier gate rejects a clean file: prints the figures of docs/safety.md.
 
 Run: python -m tests.bench.false_alarms [FILES] [CSV...]. The clean files are generated ones with the report ids put in
-each of the common styles of tests/test_identifiers.py; a CSV given is judged as it is.
+each of the common styles of tests/intake/test_identifiers.py; a CSV given is judged as it is.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """What common readers lose on damaged files, and this one: prints the table of docs/safety.md.
 
-Run: python -m tests.bench.losses [FILES]. Each file is a good CSV with one to three random damages (tests/damage.py).
-Every reader reads every column as text, so that only reading is judged: a line is sound where RFC 4180 gives it the
-width of the header. A reader that raises an error has refused the file, and loses nothing silently.
+Run: python -m tests.bench.losses [FILES]. Each file is a good CSV with one to three random damages
+(tests/support/damage.py). Every reader reads every column as text, so that only reading is judged: a line is sound
+where RFC 4180 gives it the width of the header. A reader that raises an error has refused the file, and loses nothing
+silently.
 """
 
 from __future__ import annotations

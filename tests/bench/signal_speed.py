@@ -37,7 +37,7 @@ def filled_store() -> Store:
         SELECT report_date, source, triage_level, delivery_no, count(*) FROM reports GROUP BY ALL""")
     store.connection.execute("""INSERT INTO daily_summary
         SELECT report_date, source, region, '18-29', 'female', triage_level, triage_level, causes.cause_category,
-          causes.likely_cause, count(*), 0
+          causes.likely_cause, count(*), 0, 0, 0
         FROM reports JOIN (SELECT *, row_number() OVER () AS cause FROM causes) AS causes USING (cause)
         GROUP BY ALL""")
     return store

@@ -110,7 +110,7 @@ def last_week(counts: pd.Series, **kwargs: Any) -> pd.Series:
     return farrington_flexible(counts, weeks=[counts.index[-1]], **kwargs).iloc[0]
 
 
-# slow and plain computations of the same, written from the published formulas and not from pipelines/signals.py
+# slow and plain computations of the same, written from the published formulas and not from pipelines/signals
 
 
 def seasonal(level: float, seed: int, weeks: int = 240, outbreak: int = 0) -> pd.Series:
