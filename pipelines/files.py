@@ -23,18 +23,12 @@ from pipelines.errors import UsageError
 PREFIX = ".calfwatch-"
 MARKER = ".calfwatch-made"  # in a folder that calfwatch made: the names of what it put there, a line each
 _TEMPORARY = re.compile(r"\.calfwatch-[a-z]+-[0-9a-f]{16}(\.wal|-.*)?")
-_SPILL = "duckdb_temp_"  # begins the name of every file that DuckDB spills into
 _FOREIGN_TO_FILES = ("/dev", "/proc")  # what stands there is no file that could be replaced
 
 
 def temporary_beside(target: Path, purpose: str = "new") -> Path:
     """Return a name of ours, not taken, in the folder of `target`."""
     return target.with_name(f"{PREFIX}{purpose}-{secrets.token_hex(8)}")
-
-
-def spill_folder(parent: Path) -> str:
-    """Return a name for DuckDB's `temp_directory`: DuckDB makes the folder if it spills, and removes it at its end."""
-    return str(temporary_beside(parent / "spill", "spill"))
 
 
 @contextlib.contextmanager
@@ -69,8 +63,8 @@ def _is_abandoned(folder: Path) -> bool:
     """Return whether a folder is one of ours that no process uses any more."""
     try:
         marker = os.open(folder / MARKER, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:  # killed before the marker was written, or made by DuckDB
-        return all(path.name.startswith(_SPILL) for path in folder.iterdir())
+    except OSError:  # killed before the marker was written
+        return not any(folder.iterdir())
     try:
         fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

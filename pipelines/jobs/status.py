@@ -17,7 +17,6 @@ from typing import Any
 
 from pipelines.errors import CalfwatchError, LockedError
 from pipelines.files import private
-from pipelines.jobs.status_text import status_lines
 from pipelines.jobs.stored_facts import read_facts
 from pipelines.processes import is_running, read_json, write_json
 from pipelines.settings import Settings, load_settings
@@ -78,12 +77,6 @@ def _seen(home: Path) -> dict[str, list[int]]:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def status_of(home: Path) -> tuple[list[str], bool]:
-    """Return lines about the home, and whether something needs attention."""
-    content = read_status(home)
-    return status_lines(content), bool(content["attention"])
 
 
 def read_status(home: Path) -> dict[str, Any]:

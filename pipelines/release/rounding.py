@@ -54,11 +54,6 @@ def hidden_limit(method: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def is_limit(hide_up_to: int) -> bool:
-    """Whether the limit fits the rounding: the next count above it must be the first that rounds to its multiple."""
-    return hide_up_to >= STEP + HALF and hide_up_to % STEP == HALF
-
-
 def disclose_count(attribute: str, value: str, exact: int, hide_up_to: int) -> Cell:
     """Hide a count up to the limit, else round it to the nearest 5."""
     if exact <= hide_up_to:
