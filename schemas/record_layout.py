@@ -34,19 +34,9 @@ def field_bit(pack: Pack, field: str) -> int:
     return 1 << pack.field_names.index(field)
 
 
-def all_field_bits(pack: Pack) -> int:
-    """The bits of every yes-or-no field."""
-    return (1 << len(pack.field_names)) - 1
-
-
 def rule_bit(place: int) -> int:
     """The bit of the triage rule at a place in the pack, in `rules_true`."""
     return 1 << place
-
-
-def missing_bit(pack: Pack, field: str) -> int:
-    """The bit of a field in `missing`."""
-    return 1 << pack.askable.index(field)
 
 
 def code_of(values: Sequence[str], value: str) -> int:
