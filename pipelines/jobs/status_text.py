@@ -13,7 +13,12 @@ Content = Mapping[str, Any]
 def status_lines(told: Content) -> list[str]:
     """Return the lines that `calfwatch status` prints."""
     facts = told["facts"]
-    lines = [f"home          {told['home']}", *_stored(facts), _small_groups(facts["small_groups"])]
+    lines = [
+        f"home          {told['home']}",
+        *_stored(facts),
+        *_in_no_week(facts),
+        _small_groups(facts["small_groups"]),
+    ]
     lines += [f"note          {note['source']}: {note['path']}: {note['notes']}" for note in facts["notes"]]
     lines += [f"no CSV        {facts['no_csv']}"] if facts["no_csv"] else []
     lines += [f"other pack    {facts['other_pack']}"] if facts["other_pack"] else []
@@ -33,6 +38,17 @@ def _stored(facts: Content) -> list[str]:
         f"records       {records['count']:,} from {_moment(records['first'])} to {_moment(records['last'])}",
         f"quarantined   {many(files['rows_quarantined'], 'row')}",
         "state         ledger, records and summaries agree",
+    ]
+
+
+def _in_no_week(facts: Content) -> list[str]:
+    found = facts["records"].get("in_no_week")  # a status.json of an earlier version has none
+    if not found or not found["count"]:
+        return []
+    days = " to ".join(sorted({found["first"], found["last"]}))
+    return [
+        f"in no week    {many(found['count'], 'record')}, in the daily counts alone: their days ({days}) "
+        "stand more than 13 weeks from their sender's others; typed wrong?"
     ]
 
 

@@ -71,7 +71,18 @@ def _files(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 def _records(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     row = first_row(connection, "SELECT count(*), min(reported_at), max(reported_at) FROM records")
     assert row is not None
-    return {"count": row[0], "first": _text(row[1]), "last": _text(row[2])}
+    return {"count": row[0], "first": _text(row[1]), "last": _text(row[2]), "in_no_week": _in_no_week(connection)}
+
+
+def _in_no_week(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Count the records that no weekly table has: their days stand too far from their sender's others."""
+    row = first_row(
+        connection,
+        """SELECT coalesce(sum(reports), 0)::BIGINT, min(report_date), max(report_date)
+           FROM daily_summary ANTI JOIN calendar USING (report_date)""",
+    )
+    assert row is not None
+    return {"count": row[0], "first": str(row[1]), "last": str(row[2])}
 
 
 def _other_pack(used: str, configured: Pack, setting: str) -> str:

@@ -144,7 +144,7 @@ def _day_sums(pack: Pack) -> str:
     """
     numbers = [f"sum(({name} IS NOT NULL)::UTINYINT)" for name in pack.numbers]
     choices = [f"sum(({name} <> 0)::UTINYINT)" for name in pack.choices]
-    answered = ", ".join([bit_sums_sql("answered", len(pack.field_names)), *numbers, *choices])
+    answered = ", ".join(filter(None, [bit_sums_sql("answered", len(pack.field_names)), *numbers, *choices]))
     unresolved = f"CASE WHEN triage_level = {LEVELS.index('unresolved')} THEN missing ELSE 0 END"
     return f"""SELECT report_date, source, delivery_no, sign, count(*) AS reports,
         [{bit_sums_sql("rules_true", len(pack.triage))}] AS rules,

@@ -1,5 +1,6 @@
 -- The accepted rows of one delivery, tagged, without those left out (in-file duplicates and conflicts) and
--- those equal, after typing, to a stored record of the same source. A correction keeps the first delivery's number.
+-- those equal, after typing, to a stored record of the same source. A correction keeps the first delivery's number, and
+-- so does a report that a whole list took out and a later one brings back: it is no late report.
 INSERT INTO records BY NAME
 SELECT
   $source AS source, report_id, reported_at, region, age_band, sex, pain_score, duration_days, answered, yes,
@@ -7,6 +8,10 @@ SELECT
   $delivery_no AS delivery_no, line_number${own},
   coalesce(
     (SELECT any_value(stored.first_delivery_no) FROM stored_matches AS stored WHERE stored.report_id = tagged.report_id),
+    (
+      SELECT min(old.first_delivery_no) FROM superseded AS old
+      WHERE old.source = $source AND old.report_id = tagged.report_id
+    ),
     $delivery_no
   ) AS first_delivery_no,
   stated_date

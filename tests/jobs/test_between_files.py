@@ -297,6 +297,15 @@ def test_a_record_that_a_whole_list_lacks_is_taken_out_and_one_that_is_quarantin
     check(home, as_source(cumulative=True), pack, deep=True)
 
 
+def test_a_report_that_a_later_whole_list_brings_back_is_no_late_report(deliver: Deliver, ask: Ask) -> None:
+    rows = week(1, 9)
+    deliver(rows, "1.csv", cumulative=True)
+    deliver([*rows[1:], *week(30, 16)], "2.csv", cumulative=True)
+    deliver([*rows, *week(30, 16), *week(50, 23)], "3.csv", cumulative=True)
+    firsts = "SELECT first_delivery_no, count(*) FROM reports GROUP BY ALL ORDER BY 1"
+    assert ask(firsts) == [(1, 10), (2, 10), (3, 10)]
+
+
 def test_a_list_that_is_not_whole_takes_nothing_out(deliver: Deliver, ask: Ask) -> None:
     deliver(week(1, 9, 20), "1.csv")
     assert deliver(week(2, 9, 19), "2.csv").rows_superseded == 0

@@ -137,6 +137,19 @@ def test_a_single_record_is_told_as_one(home: Home, tmp_path: Path, looked: Look
     assert "WARNING: 1 of 1 record is in 1 group of region" in said
 
 
+def test_records_that_no_weekly_table_counts_are_told(fed: Home, looked: Looked, tmp_path: Path, capsys) -> None:
+    assert "in no week" not in looked()[1]
+    (tmp_path / "odd.csv").write_text(HEADER + "odd-1,2062-11-12,5,no\nodd-2,2001-11-12,5,no\n")
+    assert main(["ingest", "--home", str(fed.path), str(tmp_path / "odd.csv")]) == 0
+    capsys.readouterr()
+    (line,) = (line for line in looked()[1].splitlines() if line.startswith("in no week"))
+    assert "2 records, " in line
+    assert "(2001-11-12 to 2062-11-12)" in line
+    with duckdb.connect(str(fed.summaries), read_only=True) as connection:
+        row = connection.execute("SELECT (SELECT sum(reports) FROM daily_summary) - sum(reports) FROM weekly_triage")
+        assert row.fetchone() == (2,), "what the line tells is what the weekly tables lack"
+
+
 def test_a_missing_snapshot_wants_attention(fed: Home, looked: Looked) -> None:
     fed.summaries.unlink()
     code, out, _ = looked()

@@ -163,6 +163,35 @@ def test_a_file_of_the_other_complaint_is_rejected(wrist_home: Path, tmp_path: P
     assert command(["ingest", "--home", str(wrist_home), str(tmp_path / "calf.csv")]) == 3
 
 
+NO_YES_NO = """
+pack = {name = "one", number = 1, complaint = "c", article = "a", reviewed = 2026-01-01, notes = [], disclaimer = "d"}
+categories = [{name = "cat", label = "cat"}]
+causes = [{name = "cau", category = "cat", label = "cau"}]
+guidance = [{cause = "any", kind = "self_care", text = "t", reference = "r"}]
+fields = [{name = "k", label = "k", meaning = "m", reference = "r", @FIELD@}]
+triage = [{id = "t0", level = "emergency", when = "@WHEN@", reference = "r", basis = "stated", sentence = "s"}]
+evidence = [{id = "e", cause = "cau", when = "@WHEN@", points = 1, reference = "r", basis = "stated", sentence = "s"}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("field", "when", "cell"),
+    [
+        ('type = "choice", values = ["aa", "bb"]', "k = 'bb'", "bb"),
+        ('type = "number", unit = "u", smallest = 0, largest = 9', "k >= 5", "7"),
+    ],
+)
+def test_a_pack_without_any_yes_no_field_is_counted_too(field: str, when: str, cell: str, tmp_path: Path) -> None:
+    (tmp_path / "one.toml").write_text(NO_YES_NO.replace("@FIELD@", field).replace("@WHEN@", when))
+    (tmp_path / "calfwatch.toml").write_text('rule_pack = "one.toml"\n')
+    (tmp_path / "one.csv").write_text(f"report_id,reported_at,k\nx1,2026-11-12,{cell}\nx2,2026-11-12,\n")
+    assert command(["ingest", "--home", str(tmp_path), str(tmp_path / "one.csv")]) == 0
+    assert command(["check", "--deep", "--home", str(tmp_path)]) == 0
+    with opened(tmp_path) as connection:
+        tags = connection.execute("SELECT triage_level, triage_ceiling FROM reports ORDER BY report_id").fetchall()
+    assert tags == [("emergency", "emergency"), ("unresolved", "emergency")]
+
+
 def test_an_empty_home_takes_another_pack_up(tmp_path: Path) -> None:
     (tmp_path / "calf.csv").write_text("report_id,reported_at,redness\n")
     (tmp_path / "wrist.csv").write_text(as_csv([("yes", "left")], ("numb_fingers", "side")))
