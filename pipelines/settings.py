@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, get_type_hints
@@ -67,6 +67,7 @@ def one_of(*words: str) -> Allowed:
 
 
 TIME_ZONE = Allowed("a time zone, such as Europe/Berlin or UTC", is_time_zone)
+TIME_ZONE_OR_NONE = Allowed(f"empty, or {TIME_ZONE.words}", lambda name: not name or is_time_zone(name))
 SHARE = Allowed("between 0 and 1", lambda share: 0 <= share <= 1)
 NOT_NEGATIVE = Allowed("0 or more", lambda number: number >= 0)
 POSITIVE = Allowed("1 or more", lambda number: number >= 1)
@@ -88,7 +89,7 @@ class Source:
 
     name: Annotated[str, "a record is identified by source and report_id", NOT_EMPTY]
     adapter: Annotated[str, "a shipped adapter, or the path of your own"] = "canonical"
-    time_zone: Annotated[str, "of times without an offset", TIME_ZONE] = "UTC"
+    time_zone: Annotated[str, "of times without an offset; empty: the reporting time zone", TIME_ZONE_OR_NONE] = ""
     patterns: Annotated[
         tuple[str, ...],
         "whose files these are: shell patterns on the name; {date} or {week} is its period",
@@ -163,12 +164,11 @@ class Settings:
     public: Annotated[Public, "what may be published"] = Public()
 
     def source(self, name: str) -> Source:
-        """A source by name; the shipped adapters are sources without any setting."""
-        for source in self.sources:
+        """A source by name, with its time zone; the shipped adapters are sources without any setting."""
+        shipped = (Source(each, adapter=each) for each in SHIPPED_ADAPTERS)
+        for source in (*self.sources, *shipped):
             if source.name == name:
-                return source
-        if name in SHIPPED_ADAPTERS:
-            return Source(name, adapter=name)
+                return replace(source, time_zone=source.time_zone or self.time_zone)
         known = ", ".join(sorted({s.name for s in self.sources} | set(SHIPPED_ADAPTERS)))
         raise UsageError(f"source '{name}' is not known; known: {known}. Name it in {FILE_NAME} under [[sources]].")
 

@@ -47,7 +47,7 @@ def instant_sql(source: Source) -> str:
     # DuckDB 1.5 reads no offset behind a time without seconds
     shortened = "reported_at[:16] || ':00' || reported_at[17:]"
     text = f"CASE WHEN reported_at[17] IN ('Z', '+', '-') THEN {shortened} ELSE reported_at END"
-    if source.time_zone == "UTC":
+    if source.time_zone in ("", "UTC"):
         return f"TRY_CAST({text} AS TIMESTAMPTZ)"
     offset = "length(reported_at) > 10 AND regexp_matches(reported_at, '(Z|[+-][0-9]{2}(:?[0-9]{2})?)$')"
     local = f"timezone({quoted(source.time_zone)}, TRY_CAST(reported_at AS TIMESTAMP))"

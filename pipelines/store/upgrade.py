@@ -66,7 +66,7 @@ def _find_stated_dates(connection: duckdb.DuckDBPyConnection, settings: Settings
 
     Before schema version 4 a date alone became such a midnight; then all dates of a file were written alike.
     """
-    known = {source.name: source.time_zone for source in settings.sources}
+    known = {source.name: source.time_zone or "UTC" for source in settings.sources}  # UTC was the default then
     for (source,) in connection.execute("SELECT DISTINCT source FROM files WHERE status = 'accepted'").fetchall():
         values = {"source": source, "zone": known.get(source, "UTC")}
         connection.execute(statement("store", "midnight_files"), values)

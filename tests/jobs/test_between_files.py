@@ -93,6 +93,19 @@ def test_a_date_alone_compares_as_a_day(deliver: Deliver, ask: Ask) -> None:
     assert ask("SELECT report_date::VARCHAR, time_known FROM superseded") == [("2026-11-16", False)]
 
 
+@pytest.mark.parametrize(("own", "week"), [("", "2026-W46"), ("Europe/Berlin", "2026-W46"), ("UTC", "2026-W47")])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_sender_without_a_time_zone_writes_times_of_the_reporting_zone(
+    own: str, week: str, named: bool, write_csv: Write, ingest: Ingest, ask: Ask
+) -> None:
+    """Sunday, half an hour before midnight in Berlin; UTC is then still on Sunday, but 23:30 UTC is Berlin's Monday."""
+    settings = Settings(time_zone="Europe/Berlin")
+    if named or own:
+        settings = replace(settings, sources=as_source(time_zone=own).sources)
+    ingest(write_csv([report(1, 15, reported_at="2026-11-15T23:30")]), settings=settings)
+    assert ask("SELECT week FROM weekly_triage WHERE reports > 0") == [(week,)]
+
+
 # words
 
 
