@@ -12,6 +12,7 @@ import pyarrow as pa
 from schemas.pack import Pack
 
 INSTANT = pa.timestamp("us", "UTC")
+LINES_SHOWN = 5  # of those with a warning
 DUPLICATE, CONFLICT = "duplicate", "conflict"  # why a row that shares its report id is left out
 
 BAD_CELLS = pa.schema(
@@ -80,7 +81,10 @@ class CheckedBlock:
 
 @dataclass(frozen=True)
 class RowCounts:
-    """What became of the lines of a file or a block, and the first and last instant of its accepted rows."""
+    """What became of the lines of a file or a block, and the first and last instant of its accepted rows.
+
+    `warned` counts the accepted rows of which the adapter understood a part, `warned_lines` are the first of them.
+    """
 
     rows: int = 0
     blank: int = 0
@@ -88,6 +92,8 @@ class RowCounts:
     bad_rows: int = 0
     first: datetime | None = None
     last: datetime | None = None
+    warned: int = 0
+    warned_lines: tuple[int, ...] = ()
 
     def __add__(self, other: RowCounts) -> RowCounts:
         return RowCounts(
@@ -97,6 +103,8 @@ class RowCounts:
             self.bad_rows + other.bad_rows,
             min(filter(None, (self.first, other.first)), default=None),
             max(filter(None, (self.last, other.last)), default=None),
+            self.warned + other.warned,
+            tuple(sorted(self.warned_lines + other.warned_lines)[:LINES_SHOWN]),
         )
 
 

@@ -38,7 +38,9 @@ FAULTS = {
 }
 SOURCE_FAULTS = {
     'adapter = ["neiss"]': "sources.adapter must be a text in quotes, not ['neiss']",
-    'time_zone = "localtime"': "sources.time_zone must be empty, or a time zone, such as Europe/Berlin or UTC, not 'localtime'",
+    'time_zone = "localtime"': (
+        "sources.time_zone must be empty, or a time zone, such as Europe/Berlin or UTC, not 'localtime'"
+    ),
     'patterns = "a*"': 'sources.patterns must be a list of texts, such as ["a", "b"], not \'a*\'',
     'delimiter = ";;"': "sources.delimiter must be one character, such as ; or a tab, not ';;'",
     'unlisted = "maybe"': "sources.unlisted must be no or unknown, not 'maybe'",

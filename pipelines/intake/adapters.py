@@ -16,7 +16,6 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute
 
 from pipelines.connections import connect
 from pipelines.errors import FileRejected, UsageError
@@ -191,23 +190,13 @@ def canonical_rows(adapter: Adapter, source: Source, raw: pa.Table, file_id: str
     with contextlib.closing(sandbox()) as connection:
         connection.register("words", _tabulate_words(pack))
         result = _select(connection, adapter, source, raw)
-    return _set_warnings_aside(_check_result(result, raw, source, pack))
+    return _check_result(result, raw, source, pack)
 
 
 def _tabulate_words(pack: Pack) -> pa.Table:
     """Return what senders may write for a yes/no field: a word, in lower case, and the field."""
     words = sender_words(pack)
     return pa.table({"word": pa.array(words.keys(), pa.string()), "field": pa.array(words.values(), pa.string())})
-
-
-def _set_warnings_aside(rows: pa.Table) -> pa.Table:
-    """Make warnings errors: none is stored beside an accepted row yet, so its row is set aside lest it vanish."""
-    if ADAPTER_WARNING not in rows.column_names:
-        return rows
-    warning = rows.column(ADAPTER_WARNING)
-    error = rows.column(ADAPTER_ERROR) if ADAPTER_ERROR in rows.column_names else warning
-    kept = rows.drop_columns([name for name in (ADAPTER_WARNING, ADAPTER_ERROR) if name in rows.column_names])
-    return kept.append_column(ADAPTER_ERROR, pyarrow.compute.coalesce(error, warning))
 
 
 def _select(connection: duckdb.DuckDBPyConnection, adapter: Adapter, source: Source, raw: pa.Table) -> pa.Table:

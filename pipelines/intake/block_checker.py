@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute
 
-from pipelines.intake.adapters import Adapter, canonical_rows
+from pipelines.intake.adapters import ADAPTER_WARNING, Adapter, canonical_rows
 from pipelines.intake.coded_columns import distinct_values
 from pipelines.intake.csv_rows import RawRows
 from pipelines.intake.duplicates import RepeatedIds
@@ -21,7 +21,7 @@ from pipelines.intake.line_keeper import KeptLine, LineKeeper
 from pipelines.intake.reader import WHOLE_COLUMNS, is_read_answer
 from pipelines.intake.validator import Validator
 from pipelines.settings import Settings, Source
-from schemas.checked_file import BAD_CELLS, RAW_LINES, CheckedBlock, RowCounts, accepted_schema
+from schemas.checked_file import BAD_CELLS, LINES_SHOWN, RAW_LINES, CheckedBlock, RowCounts, accepted_schema
 from schemas.pack import Pack
 
 SAMPLE_PER_BLOCK = 256  # report ids that are looked at in each block
@@ -53,12 +53,13 @@ class BlockChecker:
         with self.gate_lock:
             self.look_for_identifiers(raw)
         rows = canonical_rows(self.rules.adapter, self.rules.source, raw.table, self.file_id, self.rules.pack)
+        rows, warned = _split_warnings(rows)
         validated = self.validator.validate(rows, raw.bad_lines)
         with contextlib.closing(self.ids.scratch.cursor()) as cursor:
             self.ids.add(cursor, rows)
             accepted = self._with_times(cursor, validated.accepted)
         self._look_at_refused(raw, validated.bad_cells)
-        return self._make_block(raw, accepted, validated.bad_cells), _count(raw, rows, accepted)
+        return self._make_block(raw, accepted, validated.bad_cells), _count(raw, rows, accepted, warned)
 
     def _make_block(self, raw: RawRows, accepted: pa.Table, bad_cells: pa.Table) -> CheckedBlock:
         """Return the block; a line that must not be kept leaves neither its text nor a cell that holds it."""
@@ -102,7 +103,17 @@ class BlockChecker:
         return accepted.set_column(accepted.schema.get_field_index("stated_date"), "stated_date", dates)
 
 
-def _count(raw: RawRows, rows: pa.Table, accepted: pa.Table) -> RowCounts:
+def _split_warnings(rows: pa.Table) -> tuple[pa.Table, pa.Array]:
+    """Return the rows without the adapter's warnings, and the lines that have one."""
+    if ADAPTER_WARNING not in rows.column_names:
+        return rows, pa.array([], pa.int64())
+    warned = rows.filter(rows.column(ADAPTER_WARNING).is_valid()).column("line_number").combine_chunks()
+    return rows.drop_columns([ADAPTER_WARNING]), warned
+
+
+def _count(raw: RawRows, rows: pa.Table, accepted: pa.Table, warned: pa.Array) -> RowCounts:
+    taken = accepted.column("line_number").cast(pa.int64())
+    lines = taken.filter(pyarrow.compute.is_in(taken, warned)).to_pylist() if len(warned) else []
     ends = pyarrow.compute.min_max(accepted.column("reported_at")).as_py()
     return RowCounts(
         rows=raw.table.num_rows + len(raw.bad_lines),
@@ -111,6 +122,8 @@ def _count(raw: RawRows, rows: pa.Table, accepted: pa.Table) -> RowCounts:
         bad_rows=rows.num_rows - accepted.num_rows + len(raw.bad_lines),
         first=ends["min"],
         last=ends["max"],
+        warned=len(lines),
+        warned_lines=tuple(sorted(lines)[:LINES_SHOWN]),
     )
 
 

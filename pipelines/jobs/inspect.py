@@ -31,6 +31,7 @@ from pipelines.intake.reader import PrefetchingReader
 from pipelines.intake.screening import gate_columns, no_postal
 from pipelines.settings import Settings
 from pipelines.statements import first_row, statement
+from pipelines.store import guards
 from pipelines.store.database import Home, open_read_only
 from pipelines.store.packs import configured_pack
 from pipelines.text import many, printable, shown_path
@@ -206,6 +207,7 @@ def _describe_delivery(delivery: Delivery, named: str | None, findings: Findings
     parts = [many(counts.rows, "row"), f"{max(0, counts.bad_rows + findings.conflicts):,} with a fault"]
     parts += [f"{findings.duplicates:,} duplicate"] if findings.duplicates else []
     parts += [f"{counts.out_of_scope:,} out of scope"] if counts.out_of_scope else []
+    parts += [warned] if (warned := guards.warned_words(counts)) else []
     yield f"rows      {', '.join(parts)}"
 
 

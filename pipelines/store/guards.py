@@ -14,7 +14,7 @@ import duckdb
 from pipelines.settings import Source
 from pipelines.statements import rows_by_name, statement
 from pipelines.text import many
-from schemas.checked_file import CheckedFile, Rejection
+from schemas.checked_file import CheckedFile, Rejection, RowCounts
 from schemas.fields import SEXES
 from schemas.pack import LEVELS, Pack
 from schemas.record_layout import (
@@ -157,6 +157,7 @@ def note(counts: GuardCounts, checked: CheckedFile) -> str | None:
     lines = 1 + checked.counts.blank + checked.counts.rows
     notes = [
         checked.note or "",
+        warned_words(checked.counts),
         f"{counts.lowered:,} moved down from emergency" if counts.lowered else "",
         f"{counts.moved:,} moved to another day" if counts.moved else "",
         f"{many(counts.removed, 'record')} that it lacks taken out" if counts.removed else "",
@@ -164,3 +165,12 @@ def note(counts: GuardCounts, checked: CheckedFile) -> str | None:
         f"ends at a spreadsheet's limit of {lines:,} lines: is it cut off?" if lines in ROW_LIMITS else "",
     ]
     return "; ".join(filter(None, notes)) or None
+
+
+def warned_words(counts: RowCounts) -> str:
+    """Return what is told of rows of which the adapter understood a part; nothing where there is none."""
+    if not counts.warned:
+        return ""
+    more = counts.warned - len(counts.warned_lines)
+    lines = ", ".join(map(str, counts.warned_lines)) + (f" and {more:,} more" if more else "")
+    return f"{many(counts.warned, 'row')} with something not understood, taken as unknown (line {lines})"

@@ -109,6 +109,34 @@ def test_a_sender_without_a_time_zone_writes_times_of_the_reporting_zone(
 # words
 
 
+LISTS = {
+    "1": "cannot_bear_weight; fever; night sweats",  # what is known counts, and the word hides nothing
+    "2": "no fever",  # nothing is guessed
+    "3": "fever?; redness",
+    "4": "cannot bear weight",
+}
+
+
+def test_a_list_with_a_word_that_is_not_understood_loses_no_emergency(
+    write_csv: Write, ingest: Ingest, ask: Ask, home: Home, pack: Pack
+) -> None:
+    """Each row is taken: what is understood is yes, and nothing else is no, though the sender asks everything."""
+    rows = [{"report_id": key, "reported_at": "2026-11-16", "symptoms": text} for key, text in LISTS.items()]
+    sender = Source("line", adapter="symptom_list", patterns=("*",), unlisted="no")
+    path = write_csv(rows, "lists.csv", header=("report_id", "reported_at", "symptoms"))
+    (outcome,) = ingest(path, settings=Settings(sources=(sender,)))
+    assert (outcome.rows_accepted, outcome.rows_quarantined) == (4, 0)
+    assert outcome.notes == "3 rows with something not understood, taken as unknown (line 2, 3, 4)"
+    tagged = ask("SELECT report_id, triage_level, triage_ceiling, fever, redness, warmth FROM reports ORDER BY 1")
+    assert tagged == [
+        ("1", "emergency", "emergency", True, None, None),
+        ("2", "unresolved", "emergency", None, None, None),
+        ("3", "unresolved", "emergency", None, True, None),
+        ("4", "emergency", "emergency", False, False, False),
+    ]
+    assert check(home, Settings(), pack, deep=True)
+
+
 def test_r_writes_na_and_it_is_neither_a_region_nor_a_report(deliver: Deliver, ask: Ask) -> None:
     rows = [report(n, 16, region="NA", sex="NA", pain_score="NaN", redness="None") for n in range(9)]
     outcome = deliver([*rows, report(9, 16, "NA", region="North")], "r.csv")
