@@ -40,8 +40,8 @@ class GuardCounts:
     Of its rows: `moved` replace a record of another day, `exchanged` of them with other answers, too; `lowered` take a
     record down from emergency; `lost` replace a known answer because the file lacks the column; `same_plain_id` and
     `same_content` have a new id, but the plain form or the content of a stored record that the file does not name.
-    `removed` records of its `covered` ones are those that a whole list lacks. `rows_before` and `moved_before` are of
-    the sender's files of the 28 days before.
+    `removed` records of its `covered` ones are those that a whole list lacks, of which `removed_emergencies` are one.
+    `rows_before` and `moved_before` are of the sender's files of the 28 days before.
     """
 
     rows: int = 0
@@ -54,6 +54,7 @@ class GuardCounts:
     same_plain_id: int = 0
     same_content: int = 0
     removed: int = 0
+    removed_emergencies: int = 0
     covered: int = 0
 
 
@@ -161,6 +162,7 @@ def note(counts: GuardCounts, checked: CheckedFile) -> str | None:
         f"{counts.lowered:,} moved down from emergency" if counts.lowered else "",
         f"{counts.moved:,} moved to another day" if counts.moved else "",
         f"{many(counts.removed, 'record')} that it lacks taken out" if counts.removed else "",
+        f"emergencies among them: {counts.removed_emergencies:,}" if counts.removed_emergencies else "",
         f"lacks {', '.join(sorted(checked.columns_gone))}, which the last file had" if checked.columns_gone else "",
         f"ends at a spreadsheet's limit of {lines:,} lines: is it cut off?" if lines in ROW_LIMITS else "",
     ]

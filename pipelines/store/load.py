@@ -116,13 +116,15 @@ def _count_for_guards(
         return GuardCounts(checked.counts.rows)
     time_zone = get_state(connection, "time_zone")
     found = guards.count(connection, checked, pack, delivery_no, time_zone)
-    removed = covered = 0
+    removed = covered = emergencies = 0
     if source.cumulative:
         with _incoming(connection, checked, pack):
             days = whole_lists.find_days(connection, "incoming", time_zone)
         connection.execute("CREATE OR REPLACE TEMP TABLE present_ids AS SELECT report_id FROM stored_matches")
         removed, covered = whole_lists.add_lacking(connection, checked, delivery_no, time_zone, days)
-    return GuardCounts(checked.counts.rows, removed=removed, covered=covered, **found)
+        emergencies = whole_lists.count_emergencies(connection, delivery_no)
+    removals = {"removed": removed, "removed_emergencies": emergencies, "covered": covered}
+    return GuardCounts(checked.counts.rows, **removals, **found)
 
 
 def _supersede_records(

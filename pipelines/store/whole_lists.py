@@ -10,6 +10,7 @@ import duckdb
 
 from pipelines.statements import one_number, statement
 from schemas.checked_file import CheckedFile
+from schemas.pack import LEVELS
 from schemas.record_layout import report_day_sql
 
 LONGEST_GAP = 91  # days without a report that part a sender's time
@@ -68,3 +69,13 @@ def add_lacking(
         values,
     )
     return one_number(connection, statement("store", "records_lacking", day=day), values), total
+
+
+def count_emergencies(connection: duckdb.DuckDBPyConnection, delivery_no: int) -> int:
+    """Count the emergencies among what `add_lacking` added: what is replaced, but not by a record of the file."""
+    return one_number(
+        connection,
+        """SELECT count(*) FROM replaced ANTI JOIN (FROM records WHERE delivery_no = ?) USING (report_id)
+           WHERE triage_level = ?""",
+        [delivery_no, LEVELS.index("emergency")],
+    )

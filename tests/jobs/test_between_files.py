@@ -338,6 +338,17 @@ def test_a_record_that_a_whole_list_lacks_is_taken_out_and_one_that_is_quarantin
     check(home, as_source(cumulative=True), pack, deep=True)
 
 
+def test_emergencies_that_a_whole_list_lacks_are_told(deliver: Deliver, ask: Ask) -> None:
+    header = ("report_id", "reported_at", "pain_score", "cannot_bear_weight")
+    rows = [report(n, 16, cannot_bear_weight="yes" if n in (1, 2, 5) else "no") for n in range(30)]
+    deliver(rows, "1.csv", header=header, cumulative=True)
+    corrected = rows[5] | {"cannot_bear_weight": "no"}  # lowered, but not taken out
+    second = deliver([*rows[3:5], corrected, *rows[6:]], "2.csv", header=header, cumulative=True)
+    told = "1 moved down from emergency; 3 records that it lacks taken out; emergencies among them: 2"
+    assert second.notes == told
+    assert ask("SELECT count(*) FROM reports WHERE triage_level = 'emergency'") == [(0,)]
+
+
 def test_a_report_that_a_later_whole_list_brings_back_is_no_late_report(deliver: Deliver, ask: Ask) -> None:
     rows = week(1, 9)
     deliver(rows, "1.csv", cumulative=True)
