@@ -71,6 +71,11 @@ def _name_lacking(tables: WeekTables, week_start: date) -> str:
     )
 
 
+def _lacks_senders(tables: WeekTables) -> bool:
+    """Whether somebody sent nothing, or a part only, for the week or the one before."""
+    return any(_name_lacking(tables, tables.start - timedelta(weeks=back)) for back in (0, 1))
+
+
 def find_messages(tables: WeekTables, pack: Pack, key_numbers: Iterable[KeyNumber]) -> list[Message]:
     """Return the sentences in the order of what a lead needs first."""
     numbers = {number.name: number for number in key_numbers}
@@ -113,6 +118,8 @@ def _say_reports(tables: WeekTables, reports: KeyNumber) -> str:
     opening = f"{many(reports.now, 'report')} this week"
     if not tables.is_complete:
         return f"{opening} so far."
+    if _lacks_senders(tables):
+        return f"{opening}; how many more or fewer cannot be said, as not every expected source has reported."
     if reports.before is not None:
         return f"{opening}, {_compared(reports)}."
     if tables.start == min(tables.covered):
@@ -242,7 +249,8 @@ def _from_to(row: CauseCount | RegionCount) -> str:
 
 def _than_before(tables: WeekTables, number: KeyNumber) -> str:
     """The difference if there is a week before; a part of a week is not compared with a whole one."""
-    return f", {_compared(number)}" if tables.is_complete and number.before is not None else ""
+    is_comparable = tables.is_complete and number.before is not None and not _lacks_senders(tables)
+    return f", {_compared(number)}" if is_comparable else ""
 
 
 def _compared(number: KeyNumber) -> str:

@@ -111,7 +111,13 @@ def test_a_week_that_lacks_a_source_is_not_compared_without_a_word(
 ) -> None:
     assert "Not every expected source" not in page.text
     silent = "INSERT INTO weekly_sources BY NAME SELECT DISTINCT week, week_start, 'b' AS source, 'missing' AS state"
-    assert said in changed(f"{silent} FROM weekly_triage WHERE week = '{week}'").text
+    text = changed(f"{silent} FROM weekly_triage WHERE week = '{week}'").text
+    assert said in text
+    assert "how many more or fewer cannot be said, as not every expected source has reported" in text
+    assert re.search("(more|fewer) than the week before", page.text)
+    assert not re.search("(more|fewer) than the week before", text), (
+        "the mail and the digest have these sentences alone"
+    )
 
 
 @pytest.mark.parametrize(
