@@ -173,7 +173,7 @@ def _say_causes(tables: WeekTables, pack: Pack) -> str:
         return ""
     top = max(named, key=lambda row: row.reports)
     told = f"Most frequent likely cause: {cause_label(top, pack).lower()}, {many(top.reports, 'report')}."
-    risen = _find_most_risen(named)
+    risen = _find_most_risen(tables, named)
     if risen is None:
         return told
     if risen is top:
@@ -188,7 +188,7 @@ def _say_regions(tables: WeekTables) -> str:
     top = max(named, key=lambda row: (row.emergency, row.reports))
     of_reports = f"{top.emergency:,} of {many(top.reports, 'report')}"
     told = f"Most emergencies: region {top.region} ({of_reports})." if top.emergency else ""
-    risen = _find_most_risen(named)
+    risen = _find_most_risen(tables, named)
     if risen is None:
         return told
     return f"{told} Largest increase in reports: region {risen.region}, {_from_to(risen)}.".strip()
@@ -233,8 +233,10 @@ def _say_revisions(tables: WeekTables) -> str:
     return f"{told}: {many(total.as_reported, 'report')} then, {total.as_known_now:,} now."
 
 
-def _find_most_risen(rows: Sequence[Counted]) -> Counted | None:
+def _find_most_risen(tables: WeekTables, rows: Sequence[Counted]) -> Counted | None:
     """The row with the largest rise since the week before, if it is more than the scatter of such counts."""
+    if _lacks_senders(tables):
+        return None
     most = max(rows, key=_rise)
     return most if _rise(most) > (most.reports + (most.previous_week or 0)) ** 0.5 else None
 
