@@ -37,11 +37,11 @@ def run_query(path: Path, sql: str, timeout_seconds: float = 60, force: bool = F
     if force:
         timers.append(_make_timer(timeout_seconds + GRACE_SECONDS, _end_process, timeout_seconds))
     try:
-        with _bounded_memory(), interruptible(connection):
+        for timer in timers:  # threads start outside the bound: their stacks count as memory too
+            timer.start()
+        with interruptible(connection), _bounded_memory():
             if (typed := _count_statements(connection, sql)) != 1:
                 raise UsageError("one SQL statement at a time" if typed else NOTHING_TYPED)
-            for timer in timers:
-                timer.start()
             return _convert_table(_read_result(connection.sql(sql)))
     except (duckdb.Error, pa.ArrowException, OSError, MemoryError) as error:
         if timers[0].finished.is_set():

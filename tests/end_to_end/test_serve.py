@@ -167,9 +167,11 @@ def test_a_run_beside_serve_uses_its_server_and_a_failed_run_says_why(serve: Ser
 def test_an_address_where_nothing_answers_is_told_in_one_line(serve: Serve) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
+    serving = serve()
+    serving.feed("first", 1)
     for command in ("serve", "run"):
         done = subprocess.run(
-            [sys.executable, "-m", "pipelines", command, "--home", str(serve().home)],
+            [sys.executable, "-m", "pipelines", command, "--home", str(serving.home)],
             check=False, capture_output=True, text=True, timeout=120,
             env=clean_environment() | {"PREFECT_API_URL": f"http://127.0.0.1:{port}/api"},
         )  # fmt: skip

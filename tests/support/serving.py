@@ -73,7 +73,9 @@ class Serving:
         incoming = self.home / "incoming"
         incoming.mkdir(exist_ok=True)
         for number in range(files):
-            lines = [f"{name}-{number}-{row},2026-11-{1 + row:02d}T08:00:00Z,{row % 11},no\n" for row in range(rows)]
+            # no two files say the same of the same moment: that would be one list under other ids
+            clock = f"{sum(name.encode()) % 24:02d}:{number:02d}:00Z"
+            lines = [f"{name}-{number}-{row},2026-11-{1 + row:02d}T{clock},{row % 11},no\n" for row in range(rows)]
             part = incoming / f"{name}-{number:03d}.csv.part"
             part.write_text(HEADER + "".join(lines))
             part.rename(part.with_suffix(""))
