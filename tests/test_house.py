@@ -25,8 +25,8 @@ FEW_PLACES = {
     "prefect": {"pipelines/flows.py", "pipelines/prefect_runner.py"},
     "cyclopts": {"pipelines/cli/"},
     "typst": {"pipelines/pages/paper.py"},
-    "apprise": {"pipelines/jobs/notice_targets.py"},
-    "prometheus_client": {"pipelines/jobs/metrics.py"},
+    "apprise": {"pipelines/jobs/monitoring/notice_targets.py"},
+    "prometheus_client": {"pipelines/jobs/monitoring/metrics.py"},
     "statsmodels": {"pipelines/signals/"},
     "pydantic": {"pipelines/settings_file.py", "schemas/pack_file.py"},
     "sqlglot": {
@@ -113,10 +113,7 @@ MANY_PARAMETERS = {
 }
 
 
-LARGE_PACKAGES = {
-    "pipelines/intake": "what judges identifiers (gate, names, kinds) is to become a package",
-    "pipelines/jobs": "what runs by itself (status, notices, run records) is to become a package",
-}
+LARGE_PACKAGES: dict[str, str] = {}
 
 
 def functions() -> Iterator[tuple[str, ast.FunctionDef]]:
