@@ -80,7 +80,6 @@ def test_every_module_says_in_a_line_what_it_is() -> None:
 LARGE_MODULES = {
     "pipelines/cli/engineer.py": "seven commands with their options; the schedule's are to move",
     "pipelines/jobs/inspect.py": "the dry run and the first adapter, to be parted",
-    "pipelines/jobs/withdraw.py": "its SQL is to move to store/versions",
     "pipelines/rules/solver.py": "one exact search; two halves would each need the other",
     "pipelines/signals/farrington.py": "one published method, kept whole beside its oracle",
     "schemas/pack_file.py": "every fault of a pack with its line",
