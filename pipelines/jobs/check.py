@@ -28,8 +28,10 @@ from pipelines.store.database import (
     get_state,
     is_declared,
     pack_in_use,
+    stored_pack,
     view_sql,
 )
+from pipelines.store.packs import kept_versions
 from pipelines.text import many
 from schemas.pack import Pack
 from schemas.tables import ABOUT, CALENDAR, DELIVERY_DAYS, Table, published_tables, stored_tables, stored_views
@@ -55,7 +57,8 @@ def check(home: Home, settings: Settings, pack: Pack, deep: bool) -> list[str]:
         with damage_told(home.records):
             check_version(connection, home.records)
             check_counts(connection)
-            used = pack_in_use(connection, pack)
+            pack_in_use(connection, pack)
+            used = stored_pack(connection, get_state(connection, "rule_pack"))  # the very text that was verified
             released = ledger.require_sound(connection)
         lines = ["ledger, records and summaries have the same counts"]
         lines += [f"the audit of what was released holds ({many(released, 'week')})"] if released else []
@@ -155,7 +158,12 @@ def _views(look: Look) -> Iterator[str]:
 
 
 def _tags(look: Look) -> Iterator[str]:
-    """Every record tagged again with the pack that the state names."""
+    """Every record tagged again with the text kept of the pack that the state names; every text held to its version."""
+    for version in kept_versions(look.connection):
+        try:
+            stored_pack(look.connection, version)
+        except StateError as error:
+            yield str(error).partition(". ")[0]
     kept = ", ".join(f"{name} AS {name}_before" for name in TAG_COLUMNS)
     relation = f"(SELECT * EXCLUDE ({', '.join(TAG_COLUMNS)}), {kept} FROM records)"
     differ = " OR ".join(f"{name} IS DISTINCT FROM {name}_before" for name in TAG_COLUMNS)
