@@ -16,10 +16,10 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.errors import FileRejected, UsageError
-from pipelines.intake.adapters import answer_columns, load_adapter
 from pipelines.intake.block_checker import Rules
 from pipelines.intake.buffer import BufferedBlocks
 from pipelines.intake.deliveries import CHANGED, Delivery, find_deliveries
+from pipelines.intake.layouts.adapters import answer_columns, load_adapter
 from pipelines.intake.lines import content_id
 from pipelines.intake.opening import open_delivery
 from pipelines.intake.screening import screen_file
