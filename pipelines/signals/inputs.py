@@ -57,12 +57,11 @@ def read_today(connection: duckdb.DuckDBPyConnection, settings: Settings) -> dat
     return found
 
 
-def read_senders(connection: duckdb.DuckDBPyConnection, settings: Settings) -> tuple[Span, list[Sender]]:
+def read_senders(connection: duckdb.DuckDBPyConnection, settings: Settings, today: date) -> tuple[Span, list[Sender]]:
     """Return the weeks and what is known of every sender over them; no weeks if no delivery is about any day."""
     sql = statement("signals", "source_days", plausible_days=statement("store", "plausible_days"))
     days = connection.execute(sql).fetchall()
     deliveries = rows_by_name(connection, statement("signals", "deliveries"))
-    today = read_today(connection, settings)
     mark = week_words(settings)["mark"]
     said = _empty_days(deliveries)
     known = [day for _, day, _ in days] + [day for empty in said.values() for day in empty]
