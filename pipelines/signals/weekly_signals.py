@@ -33,13 +33,16 @@ EMERGENCY = "triage_level=emergency"
 Grid = list[list[SenderWeek]]
 
 
-def update_signals(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Bring every table of signals up to date, if anything that they depend on has changed."""
-    fingerprint = _fingerprint(connection, settings)
+def update_signals(connection: duckdb.DuckDBPyConnection, settings: Settings, today: date) -> None:
+    """Bring every table of signals up to date, if anything that they depend on has changed.
+
+    `today` is in the reporting time zone.
+    """
+    fingerprint = _fingerprint(connection, settings, today)
     if first_row(connection, "SELECT value FROM state WHERE key = 'signals'") == (fingerprint,):
         return
     clocks.update_clocks(connection)
-    span, senders = inputs.read_senders(connection, settings)
+    span, senders = inputs.read_senders(connection, settings, today)
     grid = sender_weeks(span.starts, senders, span.today)
     _write_sources(connection, span, grid)
     daily_counts.update_calendar(connection, settings)
@@ -48,7 +51,7 @@ def update_signals(connection: duckdb.DuckDBPyConnection, settings: Settings) ->
     set_state(connection, "signals", fingerprint)
 
 
-def _fingerprint(connection: duckdb.DuckDBPyConnection, settings: Settings) -> str:
+def _fingerprint(connection: duckdb.DuckDBPyConnection, settings: Settings, today: date) -> str:
     """Return a digest of what the tables depend on: deliveries, audited deeds, the day, settings and version."""
     facts = first_row(
         connection,
@@ -56,7 +59,7 @@ def _fingerprint(connection: duckdb.DuckDBPyConnection, settings: Settings) -> s
              FROM files), (SELECT count(*) FROM audit), (SELECT value FROM state WHERE key = 'rule_pack')""",
     )
     chosen = [settings.time_zone, settings.week_system, settings.min_alarm_count, *map(asdict, settings.sources)]
-    parts = (facts, inputs.read_today(connection, settings), chosen, version("calfwatch"))
+    parts = (facts, today, chosen, version("calfwatch"))
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
