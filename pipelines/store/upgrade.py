@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import filecmp
 import os
-from datetime import UTC, datetime
 
 import duckdb
 
-from pipelines import files
+from pipelines import clock, files
 from pipelines.connections import transaction
 from pipelines.errors import StateError, UsageError
 from pipelines.settings import Settings
@@ -112,7 +111,7 @@ def _keep_copy(home: Home, what: str) -> None:
     if kept.is_file() and filecmp.cmp(home.records, kept, shallow=False):
         return
     if os.path.lexists(kept):
-        kept = home.path / f"records.{what}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.duckdb"
+        kept = home.path / f"records.{what}-{clock.now():%Y%m%dT%H%M%S.%fZ}.duckdb"
     files.copy(home.records, new)
     files.put_where_nothing_is(new, kept)
 
