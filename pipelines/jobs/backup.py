@@ -23,8 +23,7 @@ from pipelines.release.public_database import Rows
 from pipelines.settings import Settings
 from pipelines.statements import one_number
 from pipelines.store import audit, database
-from pipelines.store.attachment import private_database
-from pipelines.store.foreign import refuse_foreign_databases
+from pipelines.store.attachment import private_database, refuse_foreign_databases
 from pipelines.store.home import Home, refuse_own_output
 from schemas.pack import Pack
 from schemas.tables import SCHEMA_VERSION

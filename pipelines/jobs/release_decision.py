@@ -159,16 +159,13 @@ def _open_release(connection: duckdb.DuckDBPyConnection, settings: Settings, wee
         raise ReleaseRefused(f"{week} is not covered by any accepted file")
     start, first, last = row
     limit, moment = settings.public.hide_up_to, clock.now()
+    decided = (RELEASED, clock.day_of(moment, zone), method_of(limit), None, None)
     return Release(
-        week=week,
-        week_start=start,
-        status=RELEASED,
-        released_on=clock.day_of(moment, zone),
-        method=method_of(limit),
-        incomplete=None,
-        note=None,
-        first_moment=first,
-        last_moment=last,
+        week,
+        start,
+        *decided,
+        first,
+        last,
         time_zone=zone,
         published=False,
         released_at=moment,
