@@ -70,9 +70,7 @@ def print_release(done: Done) -> None:
     decision, total = done.decision, done.decision.disclosure.total
     week = decision.release.week
     if done.was_killed:
-        print(
-            f"{week} was decided on {decision.release.released_on} by a run that was killed; its rows are those of then"
-        )
+        print(f"finished what a killed run had decided on {decision.release.released_on}, with the numbers of then")
     print(f"{week} released: about {total.reports:,} reports ({total.at_least:,} to {total.at_most:,})")
     print(_audit_line(decision))
     _print_warnings(decision)
