@@ -19,7 +19,7 @@ import sys
 import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from pathlib import Path
 from queue import SimpleQueue
@@ -36,7 +36,7 @@ TOO_WIDE = (
     *("tests/end_to_end/", "tests/test_house.py", "tests/test_docs.py", "tests/bench/", "tests/mutants/"),
     *("tests/store/test_kill", "tests/store/test_disk", "tests/release/test_release_kill", "tests/intake/test_damage"),
 )
-MOST_FILES = 8  # of tests that concern one fault
+MOST_FILES = 4  # of tests that concern one fault
 BESIDE = {"sql/views": "tests/store/test_views", "sql/sources": "tests/intake/test_sources", "schemas": "tests/rules/"}
 
 
@@ -137,7 +137,8 @@ def try_all(faults: Sequence[Fault], workers: int) -> Iterator[dict[str, Any]]:
             trees.put(tree)
 
     with ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(work, faults)
+        for done in as_completed([pool.submit(work, fault) for fault in faults]):
+            yield done.result()
 
 
 def table(found: Mapping[str, Mapping[str, Any]], reasons: Mapping[str, str]) -> list[str]:
