@@ -432,3 +432,20 @@ def test_sql_and_status_speak_of_the_pack_that_tagged_the_home(
     said = capsys.readouterr().out
     assert f"rule pack     {new.version}\n" in said
     assert f"rule_pack of the settings is {parse_pack(OLD).version}; `calfwatch retag` would tag the history" in said
+
+
+def test_a_field_of_the_pack_may_be_named_like_an_identifier(tmp_path: Path) -> None:
+    """The names of the pack's own fields are no finding; the same name in a column that is none of its fields is."""
+    text = OLD.replace("fell_on_hand", "phone_number")
+    home = Home(tmp_path)
+    home.make()
+    (tmp_path / "pack.toml").write_text(text)
+    (tmp_path / "calfwatch.toml").write_text('rule_pack = "pack.toml"\n')
+    (tmp_path / "1.csv").write_text("report_id,reported_at,grip_kg,phone_number\nx,2026-11-18,4,yes\n")
+    (tmp_path / "2.csv").write_text("report_id,reported_at,grip_kg,email\ny,2026-11-18,4,yes\n")
+    assert command(["ingest", "--home", str(home.path), str(tmp_path / "1.csv")]) == 0
+    assert command(["ingest", "--home", str(home.path), str(tmp_path / "2.csv")]) != 0
+    with contextlib.closing(duckdb.connect(str(home.records), read_only=True)) as connection:
+        assert connection.execute("SELECT report_id, phone_number, triage_level FROM reports").fetchall() == [
+            ("x", True, "emergency")
+        ]
