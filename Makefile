@@ -20,7 +20,7 @@ test-fast: $(READY)
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 check: $(READY)
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/mypy
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench.bench $(BENCH)

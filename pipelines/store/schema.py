@@ -40,7 +40,7 @@ def use_pack(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pa
     Raises UsageError for a pack with a rule that can never be TRUE.
     """
     require_sound(pack)
-    _fill_dimensions(connection, pack)
+    fill_dimensions(connection, pack)
     connection.execute(
         """INSERT INTO rule_packs SELECT $version, $number, $article, $now, $text
            WHERE $version NOT IN (SELECT rule_pack FROM rule_packs)""",
@@ -57,7 +57,7 @@ def use_pack(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pa
     declare(connection, settings, pack)
 
 
-def _fill_dimensions(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
+def fill_dimensions(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
     """The pack's rules, causes and fields as tables, in place of those of the pack before."""
     for table in ("rules", "causes", "fields"):
         connection.execute(f"DELETE FROM {table}")

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
+from pipelines.jobs.sign import sign_pack
 
 from pipelines import clock
 from pipelines.errors import ReleaseRefused, UsageError
@@ -21,7 +22,6 @@ from pipelines.jobs import publish as publish_job
 from pipelines.jobs import release_decision, sender_status, weekly_report
 from pipelines.jobs.release import release_week
 from pipelines.jobs.release_decision import Asked
-from pipelines.jobs.sign import sign_pack
 from pipelines.settings import Settings, load_settings
 from pipelines.statements import rows_by_name
 from pipelines.store import database
