@@ -28,7 +28,7 @@ from typing import Any
 
 import pytest
 
-from tests.mutants.sample import ROOT, SHARES, Fault, draw_sample
+from tests.mutants.sample import ROOT, SHARES, Fault, draw_sample, package_of
 
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 KEPT = ROOT / "build" / "mutants.jsonl"
@@ -73,7 +73,8 @@ def tests_of(path: str) -> list[str]:
     tests = {name: text for name, text in sources("tests").items() if Path(name).name.startswith("test_")}
     tests = {name: text for name, text in tests.items() if not name.startswith(TOO_WIDE)}
     users = [name for name, text in sources("pipelines").items() if names_module(text, path) and name != path]
-    beside = BESIDE.get(str(Path(path).parent), f"tests/{Path(path).parent.name}/")
+    package = package_of(path)
+    beside = BESIDE.get(package, f"tests/{Path(package).name}/")
     own = [name for name, text in tests.items() if names_module(text, path) or Path(path).stem in Path(name).stem]
     by_users = [name for name, text in tests.items() if any(names_module(text, user) for user in users)]
     rest = [name for name in tests if name.startswith(beside)]
