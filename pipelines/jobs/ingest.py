@@ -23,7 +23,7 @@ from pipelines.intake.screening import TOO_LARGE, screen_file
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs.outcome import Lines
 from pipelines.settings import Settings, Source
-from pipelines.store import clocks, daily_counts, database, guards, ledger
+from pipelines.store import clocks, daily_counts, database, erasure, guards, ledger
 from pipelines.store.database import Home, transaction
 from pipelines.store.ledger import Attempt, Outcome
 from pipelines.store.load import LoadedRows, load_file
@@ -91,6 +91,8 @@ def ingest_file(
             checked = screen_file(opened, rules, blocks, ledger.find_earlier_ids(connection, source.name))
             if isinstance(checked, CheckedFile):
                 checked = _compare_form(connection, checked, attempt, run)
+            if isinstance(checked, CheckedFile):
+                checked = erasure.leave_out_erased(connection, checked, run.home)
             stored = checked if isinstance(checked, Rejection) else _store(connection, opened, checked, attempt, run)
     return _reject(connection, attempt, stored) if isinstance(stored, Rejection) else stored
 

@@ -28,7 +28,7 @@ from pipelines.jobs.ingest import Run
 from pipelines.rules.compiler import tag_sql
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number, statement
-from pipelines.store import audit, daily_counts, database
+from pipelines.store import audit, daily_counts, database, erasure
 from pipelines.store.database import Home, check_counts, get_state, reports_sql, transaction
 from pipelines.store.ledger import UNREAD
 from pipelines.store.packs import configured_pack
@@ -92,6 +92,7 @@ def withdraw(
         return _close(connection, entry)
     connection.execute(statement("store", "named_reports"), {"withdrawn": entry.delivery_no})
     _refuse_if_taken_out(connection, entry)
+    _refuse_if_erased(connection, entry)
     repeated = _repeating_files(connection, entry)
     _read_again(connection, run, repeated, _found(run, repeated, csvs))
     with transaction(connection):
@@ -111,6 +112,15 @@ def _refuse_if_taken_out(connection: duckdb.DuckDBPyConnection, entry: Entry) ->
             f"{ascii(later[1])[1:-1]} (file {later[0][:12]}) took out some of the records that this file names, "
             "as it is a whole list that lacks them\n"
             "Nothing was changed. Withdraw that one first, then deliver it again."
+        )
+
+
+def _refuse_if_erased(connection: duckdb.DuckDBPyConnection, entry: Entry) -> None:
+    """Raise UsageError if records of the file were erased: what it brought can be told from the rest no more."""
+    if first_row(connection, "SELECT 1 FROM erased_files WHERE delivery_no = ?", [entry.delivery_no]):
+        raise UsageError(
+            f"{entry.file_id[:12]}: some of its records were erased, and their counts cannot be taken back\n"
+            "Nothing was changed. Let the sender deliver the right file: its records take the place of those left."
         )
 
 
@@ -219,7 +229,8 @@ def _read_again(
             checked = screen_file(opened, rules, blocks)
             if isinstance(checked, Rejection):
                 raise _changed(entry, checked.reason)
-            _check_same(connection, entry, checked)
+            kept = erasure.leave_out_erased(connection, checked, run.home)
+            _check_same(connection, entry, kept, has_erased=kept is not checked)
             _keep_repeated(connection, run.pack, entry, checked)
 
 
@@ -228,8 +239,10 @@ def _version_columns(pack: Pack) -> str:
     return ", ".join(("delivery_no", *accepted_schema(pack).names))
 
 
-def _check_same(connection: duckdb.DuckDBPyConnection, entry: Entry, checked: CheckedFile) -> None:
-    """The file must read as it did: settings or an adapter may have changed since."""
+def _check_same(
+    connection: duckdb.DuckDBPyConnection, entry: Entry, checked: CheckedFile, has_erased: bool = False
+) -> None:
+    """The file must read as it did: settings or an adapter may have changed since. Times of erased rows are gone."""
     row = connection.execute(
         "SELECT rows_read, rows_out_of_scope, first_report, last_report FROM files WHERE delivery_no = ?",
         [entry.delivery_no],
@@ -237,7 +250,8 @@ def _check_same(connection: duckdb.DuckDBPyConnection, entry: Entry, checked: Ch
     counts = checked.counts
     if checked.file_id != entry.file_id:
         raise _changed(entry, CHANGED)
-    if row != (counts.rows, counts.out_of_scope, counts.first, counts.last):
+    found = (counts.rows, counts.out_of_scope, *(row[2:] if has_erased else (counts.first, counts.last)))
+    if row != found:
         raise _changed(entry, f"its {counts.rows} rows or their first and last times are not what the ledger says")
 
 

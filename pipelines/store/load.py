@@ -12,7 +12,7 @@ import pyarrow as pa
 from pipelines.rules.compiler import tag_sql
 from pipelines.settings import Source
 from pipelines.statements import first_row, one_number, statement
-from pipelines.store import guards, whole_lists
+from pipelines.store import erasure, guards, whole_lists
 from pipelines.store.database import in_any_order, reports_sql
 from pipelines.store.guards import GuardCounts
 from pipelines.store.state import get_state
@@ -155,6 +155,7 @@ def _quarantine_rows(connection: duckdb.DuckDBPyConnection, checked: CheckedFile
         if block.bad_cells.num_rows:
             connection.register("bad_cells", block.bad_cells)
             connection.register("raw_lines", block.raw_lines)
+            erasure.find_erased_lines(connection)
             connection.execute(statement("store", "quarantine_rows", duplicate=DUPLICATE), ids)
             connection.unregister("raw_lines")
             connection.unregister("bad_cells")
