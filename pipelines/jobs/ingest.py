@@ -23,8 +23,9 @@ from pipelines.intake.screening import TOO_LARGE, screen_file
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs.outcome import Lines
 from pipelines.settings import Settings, Source
-from pipelines.store import clocks, daily_counts, database, erasure, guards, ledger
+from pipelines.store import clocks, daily_counts, database, guards, ledger
 from pipelines.store.database import Home, transaction
+from pipelines.store.erasing import erasure
 from pipelines.store.ledger import Attempt, Outcome
 from pipelines.store.load import LoadedRows, load_file
 from pipelines.store.packs import configured_pack

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from pipelines.statements import create_sql, statement
-from pipelines.store import erasure
+from pipelines.store.erasing import erasure
 from schemas.record_layout import report_day_sql
 from schemas.tables import (
     ALARM_EPISODES,

@@ -10,7 +10,8 @@ import duckdb
 
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number, sql_list, statement
-from pipelines.store import clocks, erasure
+from pipelines.store import clocks
+from pipelines.store.erasing import erasure
 from schemas.fields import AGE_BANDS, SEVERE_PAIN, SEXES
 from schemas.pack import CERTAINTIES, LEVELS, UNDETERMINED, Pack
 from schemas.record_layout import bit_sums_sql, report_day_sql, timed_day_sql

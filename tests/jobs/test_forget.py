@@ -16,7 +16,7 @@ from pipelines.cli.app import main as command
 from pipelines.jobs import weekly_report
 from pipelines.settings import load_settings
 from pipelines.store.database import Home
-from pipelines.store.erasure import KEY
+from pipelines.store.erasing.erasure import KEY
 
 ERASED = "person-4711"
 REGION = "hidden-hamlet"
@@ -33,7 +33,7 @@ def _rows(count: int = 40) -> list[dict[str, str]]:
         {
             "report_id": f"other-{number:03}",
             "reported_at": f"2026-11-{16 + number % 7}T10:{number:02}:00Z",
-            "region": "north" if number % 2 else "south",
+            "region": ("north", "south", "")[number % 3],
             "pain_score": str(number % 11),
         }
         for number in range(count)
@@ -45,7 +45,7 @@ def _person(**changes: str) -> dict[str, str]:
         "report_id": ERASED,
         "reported_at": "2026-11-16T03:04:05Z",
         "region": REGION,
-        "shortness_of_breath": "yes",
+        "cannot_bear_weight": "yes",
     }
     return person | changes
 

@@ -20,8 +20,9 @@ from pipelines.jobs import publish as publish_job
 from pipelines.jobs.erasing import holders, traces
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number, statement
-from pipelines.store import audit, database, erasure, rewrite
+from pipelines.store import audit, database
 from pipelines.store.database import Home, pack_in_use, transaction
+from pipelines.store.erasing import erasure, rewrite
 from pipelines.store.packs import configured_pack
 from pipelines.text import many, printable
 

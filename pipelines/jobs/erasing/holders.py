@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import csv
-from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 
+from pipelines import clock
 from pipelines.errors import FileRejected
 from pipelines.files import private
 from pipelines.intake.lines import content_chunks
@@ -50,7 +50,7 @@ def note_backup(home: Path, target: Path) -> None:
     """Remember where a backup was written."""
     path = home / BACKUPS
     with open(path, "a", encoding="utf-8", newline="", opener=private) as file:
-        csv.writer(file, lineterminator="\n").writerow([datetime.now(UTC).isoformat(timespec="seconds"), target])
+        csv.writer(file, lineterminator="\n").writerow([clock.now().isoformat(timespec="seconds"), target])
 
 
 def find_backups(home: Home) -> list[Path]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import fcntl
 import html
+import io
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +24,7 @@ ROW = re.compile(
 )
 STUB = "<!doctype html><html lang=en><meta charset=utf-8><title>Erased</title><p>This report was erased.</p></html>\n"
 ERASED_ROW = '<tr><th scope="row">erased</th><td data-label="Source" colspan="5">this report was erased</td></tr>'
+COUNTS = "reported_counts.csv"
 TEXTS = (".html", ".md", ".csv", ".svg", ".json", ".txt")
 WORD = re.compile(
     rb"[A-Za-z0-9_.\-]{6,}"
@@ -84,12 +87,25 @@ def _rename_regions(folder: Path, regions: Sequence[str]) -> bool:
         if path.suffix in TEXTS and path.is_file() and not path.is_symlink():
             before = path.read_text(encoding="utf-8")
             after = word.sub("unknown", before)
+            if path.name == COUNTS and after != before:
+                after = _summed(after)
             if after != before:
                 _replace(path, after)
                 found = True
     if found:
         (folder / "report.pdf").unlink(missing_ok=True)
     return found
+
+
+def _summed(text: str) -> str:
+    """Return the counts of a published week with one row a series: what was another region may be `unknown` twice."""
+    header, *rows = csv.reader(text.splitlines())
+    counts: dict[tuple[str, ...], int] = {}
+    for *key, count in rows:
+        counts[tuple(key)] = counts.get(tuple(key), 0) + int(count)
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([header, *([*key, count] for key, count in sorted(counts.items()))])
+    return out.getvalue()
 
 
 def _replace(path: Path, text: str) -> None:

@@ -15,8 +15,9 @@ from pipelines import files
 from pipelines.connections import transaction
 from pipelines.settings import Settings
 from pipelines.statements import create_sql, one_number, statement
-from pipelines.store import daily_counts, erasure
+from pipelines.store import daily_counts
 from pipelines.store.attachment import STORAGE_VERSION, attach, detach
+from pipelines.store.erasing import erasure
 from pipelines.store.home import Home
 from pipelines.store.integrity import check_counts
 from pipelines.store.schema import declare
