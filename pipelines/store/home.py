@@ -39,6 +39,8 @@ OWN_NAMES = (
     "serve.lock",
     "notices.json",
     "notify",
+    "forget.key",
+    "backups.csv",
     f"{files.PREFIX}*",
 )
 NO_LINKS = (

@@ -126,13 +126,30 @@ def _attention(told: Mapping[str, Any]) -> list[str]:
     found += [facts["snapshot"]] if facts["snapshot"] else []
     found += facts["senders_missing"]
     found += facts["public_lagging"]
-    found += [
+    found += _failed_runs(runs)
+    found += [f"a notice to {target} failed: {reason}" for target, reason in sorted(told["notices"].items())]
+    return found + find_overdue(told, clock.now())
+
+
+def _failed_runs(runs: Mapping[str, Any]) -> list[str]:
+    return [
         f"the last {job} {run['outcome']} at {run['ended'][:16].replace('T', ' ')} UTC: {run['reason']}"
         for job, run in sorted(runs.items())
         if run["outcome"] in ("failed", "crashed") and not _has_later_success(runs, run)
     ]
-    found += [f"a notice to {target} failed: {reason}" for target, reason in sorted(told["notices"].items())]
-    return found + find_overdue(told, clock.now())
+
+
+def read_health(home: Path) -> list[str]:
+    """Return what is wrong with the machine that runs here, whatever the senders do: failed runs, missed slots.
+
+    Opens no database, and a home in which nothing ran yet is healthy.
+    """
+    content = read_json(home / NAME)
+    in_work = content.get("in_work")
+    is_at_work = isinstance(in_work, dict) and is_running(in_work)
+    runs = content.get("runs", {})
+    told = {"runs": runs, "in_work": in_work if is_at_work else None, "schedule": read_json(home / SCHEDULE)}
+    return _failed_runs(runs) + find_overdue(told, clock.now())
 
 
 def _has_later_success(runs: Mapping[str, Any], failed: Mapping[str, Any]) -> bool:
