@@ -27,8 +27,7 @@ from schemas.pack import Pack
 def read_facts(home: Path, settings: Settings) -> dict[str, Any]:
     """Return what is stored, as JSON can hold it.
 
-    Raises StateError if the ledger, the records and the summaries contradict each other, LockedError while a run
-    writes to them.
+    Raises StateError if ledger, records and summaries contradict each other, LockedError while a run writes to them.
     """
     place = Home(home)
     with open_for_reading(place.records) as connection:
