@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import clock
-from pipelines.errors import CalfwatchError, LockedError
-from pipelines.files import private
+from pipelines.errors import CalfwatchError, LockedError, UsageError
 from pipelines.jobs.monitoring.stored_facts import read_facts
 from pipelines.processes import is_running, read_json, write_json
 from pipelines.settings import Settings, load_settings
+from pipelines.store.home import Home, open_lock
 
 NAME = "status.json"
 SCHEDULE = Path("prefect") / "schedule.json"  # the next slots, written by the runner of `serve`
@@ -56,7 +56,7 @@ def refresh_facts(home: Path, settings: Settings) -> None:
 @contextlib.contextmanager
 def _changed(home: Path) -> Iterator[dict[str, Any]]:
     """Read, change and replace status.json, one process after the other."""
-    handle = private(str(home / "status.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+    handle = open_lock(home / "status.lock")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         content = read_json(home / NAME)
@@ -157,6 +157,13 @@ def _has_later_success(runs: Mapping[str, Any], failed: Mapping[str, Any]) -> bo
     return any(
         run["outcome"] in ("done", "rejected") and run["ended"] > failed["ended"] for run in (runs.get("run"),) if run
     )
+
+
+def refuse_own_metrics(home: Path, settings: Settings) -> None:
+    """Raise UsageError if `metrics_file` is one of the files of the home, which the metrics would replace."""
+    path = home / (settings.metrics_file or "metrics")
+    if Home(home).owns(path):
+        raise UsageError(f"metrics_file: {path} is one of the files of the home; name another file")
 
 
 def write_metrics(home: Path, settings: Settings) -> None:
