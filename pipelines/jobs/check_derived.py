@@ -1,7 +1,7 @@
 """What is worked out of the records and the pack, worked out anew: `check --deep` holds the stored tables against it.
 
-The state is open for reading only. Tables of the same names are made beside it, as temporary ones, which hide the stored
-ones from the very code that filled these; afterwards they are gone.
+The state is open for reading only. Tables of the same names are made beside it, as temporary ones, which hide the
+stored ones from the very code that filled these; afterwards they are gone.
 """
 
 from __future__ import annotations
