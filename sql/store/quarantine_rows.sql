@@ -1,8 +1,13 @@
--- One row a bad cell of a block, with the line it stands on; rows that repeat another row of the file are left out.
+-- One row a bad cell of the group's files, with the line it stands on; rows that repeat another row of their file are
+-- left out.
 INSERT INTO quarantine BY NAME
 SELECT
-  $file_id AS file_id, $delivery_no AS delivery_no, line_number, report_id, column_name, check_name, allowed, value,
-  text AS raw_line
-FROM bad_cells JOIN raw_lines USING (line_number)
-WHERE line_number NOT IN (SELECT line_number FROM rows_left_out WHERE kind = '${duplicate}')
-ORDER BY line_number, column_name NULLS FIRST
+  file_id, delivery_no, line_number, report_id, column_name, check_name, allowed, value, text AS raw_line
+FROM bad_cells
+JOIN (
+  -- a line in conflict stands in the block of the conflicts, too
+  SELECT delivery_no, line_number, any_value(text) AS text FROM raw_lines GROUP BY ALL
+) AS lines USING (delivery_no, line_number)
+JOIN delivered USING (delivery_no)
+ANTI JOIN (FROM rows_left_out WHERE kind = '${duplicate}') AS duplicates USING (delivery_no, line_number)
+ORDER BY delivery_no, line_number, column_name NULLS FIRST
