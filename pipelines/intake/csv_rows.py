@@ -140,40 +140,19 @@ def parse_block(
     The columns `answers` are boolean if every cell of them in the block is blank or a plain word for yes or no,
     which is faster. Every line becomes a row, a bad line or a blank line.
     """
-    raw = _parse_at_once(block, names, delimiter, whole, answers)
+    raw = parse_at_once(block, names, delimiter, whole, answers)
     return parse_line_by_line(block, names, delimiter, whole) if raw is None else raw
 
 
-def _parse_at_once(
+def parse_at_once(
     block: Block, names: Sequence[str], delimiter: str, whole: frozenset[str], answers: frozenset[str]
 ) -> RawRows | None:
+    """Do the same by a vectorised reader; return None if each line must be looked at."""
     table = _parse_fast(block, names, delimiter, whole, answers)
     if table is None:
         return None
     numbers = pa.arange(block.first_line, block.first_line + block.lines)
     return RawRows(block, table.append_column("line_number", numbers), (), 0)
-
-
-def parse_joined(
-    block: Block,
-    pieces: Sequence[Block],
-    names: Sequence[str],
-    delimiter: str,
-    whole: frozenset[str],
-    answers: frozenset[str],
-) -> tuple[RawRows, list[int]]:
-    """Do the same with a block that pieces of several files are joined to; return the blank lines of each, too.
-
-    If it cannot be parsed at once, each piece is parsed by itself: one odd file does not make the others slow.
-    """
-    raw = _parse_at_once(block, names, delimiter, whole, answers)
-    if raw is not None:
-        return raw, [0] * len(pieces)
-    parts = [parse_block(piece, names, delimiter, whole) for piece in pieces]
-    table = pa.concat_tables([part.table for part in parts]).unify_dictionaries()
-    bad = tuple(line for part in parts for line in part.bad_lines)
-    blank = [part.blank_lines for part in parts]
-    return RawRows(block, table, bad, sum(blank)), blank
 
 
 def _parse_fast(

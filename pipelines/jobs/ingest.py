@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import uuid
 from collections.abc import Iterator, Sequence
 
@@ -10,9 +11,10 @@ import duckdb
 
 from pipelines.intake.deliveries import Delivery
 from pipelines.intake.reader import PrefetchingReader
-from pipelines.intake.small_files import FilesAhead
+from pipelines.intake.together.small_files import FilesAhead
 from pipelines.jobs import publish as publish_job
-from pipelines.jobs.group import Member, Run, ingest_members, screen_members
+from pipelines.jobs.candidates import Member, Run
+from pipelines.jobs.group import ingest_members, screen_members
 from pipelines.jobs.outcome import Lines
 from pipelines.jobs.prefetch import plan_groups
 from pipelines.settings import Settings
@@ -46,15 +48,19 @@ def ingest_batch(
     with database.writing(home, settings, configured, wait_seconds) as connection:
         run = Run(home, settings, database.pack_in_use(connection, configured), run_id or uuid.uuid4().hex, whole)
         for group in plan_groups(deliveries):
-            places = iter(group)
-            for stored in ingest_group(connection, [deliveries[place] for place in group], run, prefetched):
-                for outcome, place in zip(stored, places, strict=False):
-                    outcomes[place] = outcome
-                    progress.done(outcome)
+            stored = ingest_group(connection, [deliveries[place] for place in group], run, prefetched)
+            outcomes.update(_tell(group, stored, progress))
             prefetched = None
         if publish:
             publish_job.publish(connection, home, settings)
     return [outcomes[place] for place in range(len(deliveries))]
+
+
+def _tell(group: Sequence[int], stored: Iterator[list[Outcome]], progress: Lines) -> Iterator[tuple[int, Outcome]]:
+    """Yield the outcomes of a group, each with the place of its file; a line appears after the commit."""
+    for place, outcome in zip(group, itertools.chain.from_iterable(stored), strict=True):
+        progress.done(outcome)
+        yield place, outcome
 
 
 def ingest_group(

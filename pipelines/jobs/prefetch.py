@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Iterator, Sequence
 
 from pipelines.errors import FileRejected
-from pipelines.intake.adapters import answer_columns, load_adapter
 from pipelines.intake.deliveries import Delivery, file_identity
+from pipelines.intake.layouts.adapters import answer_columns, load_adapter
 from pipelines.intake.reader import PrefetchingReader
-from pipelines.intake.small_files import LARGE_BYTES, FilesAhead
+from pipelines.intake.together.small_files import LARGE_BYTES, FilesAhead
 from pipelines.settings import Settings
 from pipelines.store.database import Home
 from pipelines.store.packs import configured_pack

@@ -11,7 +11,7 @@ import duckdb
 from pipelines.settings import Settings
 from pipelines.statements import first_row, sql_list, statement
 from pipelines.store import clocks
-from pipelines.store.group import Group
+from pipelines.store.ledger import Group
 from schemas.fields import AGE_BANDS, SEVERE_PAIN, SEXES
 from schemas.pack import CERTAINTIES, LEVELS, UNDETERMINED, Pack
 from schemas.record_layout import bit_sums_sql, report_day_sql, timed_day_sql

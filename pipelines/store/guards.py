@@ -14,7 +14,7 @@ import duckdb
 
 from pipelines.settings import Source
 from pipelines.statements import Row, first_row, rows_by_name, statement
-from pipelines.store.group import Group
+from pipelines.store.ledger import Group
 from pipelines.text import many
 from schemas.checked_file import CheckedFile, Rejection, RowCounts
 from schemas.fields import SEXES

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
+from pipelines import clock
+from pipelines.errors import UsageError
+from pipelines.settings import Source
 from pipelines.statements import first_row, one_number
-from schemas.checked_file import Rejection
+from schemas.checked_file import CheckedFile, Rejection
+from schemas.pack import Pack
 
+WITHDRAWN = "it was withdrawn, and stays out; `calfwatch withdraw --undo` lets it in again"
 UNREAD = "unread-"  # begins the id of a file that could not be read; the rest is its path's hash
 UNFINISHED = "the last line has no line end, as the sender's files so far had: "
 STILL_COMING = "an unfinished upload? It is tried again in the next run"
@@ -116,7 +121,24 @@ def next_delivery_no(connection: duckdb.DuckDBPyConnection, attempts: Sequence[A
 
 
 @dataclass(frozen=True)
-class Entry:
+class Group:
+    """Files of one source that are stored in one transaction, by the number of their delivery, ascending.
+
+    A single file is a group of one.
+    """
+
+    source: Source
+    pack: Pack
+    files: Mapping[int, CheckedFile]
+
+    @property
+    def numbers(self) -> dict[str, object]:
+        """Return the first and the last delivery number, as parameters of statements."""
+        return {"first": min(self.files), "last": max(self.files)}
+
+
+@dataclass(frozen=True)
+class NewEntry:
     """A row of the ledger: what became of a try; `reported` are the instants of the first and the last report.
 
     `period` are the days that the file's name gives.
@@ -129,9 +151,9 @@ class Entry:
     period: str | None = None
 
 
-def write(connection: duckdb.DuckDBPyConnection, entries: Sequence[Entry]) -> None:
+def write(connection: duckdb.DuckDBPyConnection, entries: Sequence[NewEntry]) -> None:
     """Write the rows of files, all by one statement: one each would take a millisecond."""
-    now = datetime.now(UTC)
+    now = clock.now()
     rows = [_entry_row(entry) | {"ingested_at": now} for entry in entries]
     schema = pa.schema([(name, TYPES.get(name, pa.string())) for name in rows[0]])
     connection.register("entries", pa.Table.from_pylist(rows, schema=schema))
@@ -139,7 +161,7 @@ def write(connection: duckdb.DuckDBPyConnection, entries: Sequence[Entry]) -> No
     connection.unregister("entries")
 
 
-def _entry_row(entry: Entry) -> dict[str, object]:
+def _entry_row(entry: NewEntry) -> dict[str, object]:
     outcome, attempt = entry.outcome, entry.attempt
     return asdict(outcome) | {
         "columns": None if outcome.columns is None else list(outcome.columns),
@@ -209,3 +231,50 @@ def known_ids(connection: duckdb.DuckDBPyConnection, source: str, file_ids: Sequ
         [source, list(file_ids)],
     ).fetchall()
     return {file_id for (file_id,) in rows}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of the ledger."""
+
+    delivery_no: int
+    file_id: str
+    source: str
+    status: str
+    path: str
+    rows: int
+    accepted: int
+
+
+def find_entry(connection: duckdb.DuckDBPyConnection, file_id: str, source: str | None) -> Entry:
+    """Return the one file whose id begins so. Raises UsageError if there is none, or more than one."""
+    entries = find_entries(
+        connection, "starts_with(file_id, ?) AND (source = ? OR ? IS NULL)", [file_id, source, source]
+    )
+    if not file_id or not entries:
+        raise UsageError(
+            f"no file of the ledger has an id that begins with '{file_id}';"
+            ' `calfwatch query --db records "FROM files"` lists them'
+        )
+    if len(entries) > 1:
+        some = ", ".join(f"{entry.file_id[:12]} of {entry.source}" for entry in entries[:3])
+        raise UsageError(f"'{file_id}' begins {len(entries)} ids ({some}); give more of it, or --source")
+    return entries[0]
+
+
+def find_entries(connection: duckdb.DuckDBPyConnection, condition: str, values: Sequence[object]) -> list[Entry]:
+    """Return the files of the ledger that meet a condition, in the order of their deliveries."""
+    columns = "delivery_no, file_id, source, status, path, rows_read, rows_accepted"
+    rows = connection.execute(f"SELECT {columns} FROM files WHERE {condition} ORDER BY delivery_no", values).fetchall()
+    return [Entry(*row) for row in rows]
+
+
+def mark_withdrawn(connection: duckdb.DuckDBPyConnection, entry: Entry) -> None:
+    """Keep the file in the ledger as withdrawn, with all its counts at zero."""
+    connection.execute(
+        """UPDATE files SET status = 'withdrawn', reason = ?, rows_read = 0, rows_accepted = 0,
+             rows_quarantined = 0, rows_duplicate = 0, rows_out_of_scope = 0, rows_superseded = 0,
+             first_report = NULL, last_report = NULL, rows_moved = NULL, rows_removed = NULL
+           WHERE delivery_no = ?""",
+        [WITHDRAWN, entry.delivery_no],
+    )

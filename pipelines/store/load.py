@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
+from pipelines import clock
 from pipelines.rules.compiler import tag_sql
 from pipelines.statements import first_row, one_number, statement
 from pipelines.store import guards, whole_lists
 from pipelines.store.database import in_any_order, reports_sql
-from pipelines.store.group import Group
 from pipelines.store.guards import GuardCounts
+from pipelines.store.ledger import Group
 from pipelines.store.state import get_state
 from schemas.checked_file import BAD_CELLS, DUPLICATE, RAW_LINES, ROWS_LEFT_OUT, CheckedBlock, accepted_schema
 from schemas.pack import Pack
@@ -63,7 +64,11 @@ def load_files(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[int,
     connection.unregister("rows_left_out")
     return {
         number: LoadedRows(
-            *(found.get(number, 0) for found in (inserted, repeated, quarantined, replaced)), counts[number]
+            inserted.get(number, 0),
+            repeated.get(number, 0),
+            quarantined.get(number, 0),
+            replaced.get(number, 0),
+            counts[number],
         )
         for number in group.files
     }
@@ -206,7 +211,7 @@ def supersede(connection: duckdb.DuckDBPyConnection, group: Group) -> int:
     count = one_number(connection, "SELECT count(*) FROM replaced")
     if count:
         old = reports_sql(group.pack, "replaced", get_state(connection, "time_zone"))
-        connection.execute(statement("store", "supersede_records", relation=old))
+        connection.execute(statement("store", "supersede_records", relation=old), {"now": clock.now()})
         connection.execute(
             """DELETE FROM records WHERE source = ?
                AND (delivery_no, report_id) IN (SELECT (delivery_no, report_id) FROM replaced)""",

@@ -25,8 +25,7 @@ import pyarrow as pa
 from pipelines.errors import FileRejected
 from pipelines.settings import Settings, Source
 from pipelines.store import database, guards, ledger, load
-from pipelines.store.group import Group
-from pipelines.store.ledger import Attempt, Entry, Outcome
+from pipelines.store.ledger import Attempt, Group, NewEntry, Outcome
 from schemas.checked_file import (
     BAD_CELLS,
     RAW_LINES,
@@ -169,7 +168,7 @@ def is_rejected(connection: duckdb.DuckDBPyConnection, source: Source, checked: 
                 rows_moved=loaded.counts.moved,
             )  # fmt: skip
             reported = (checked.counts.first, checked.counts.last)
-            ledger.write(connection, [Entry(attempt, outcome, number, reported)])
+            ledger.write(connection, [NewEntry(attempt, outcome, number, reported)])
             load.supersede(connection, group)
     except FileRejected as error:
         print(f"  {source.name}: {error.reason[:110]}", flush=True)

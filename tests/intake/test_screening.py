@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from pipelines.intake.adapters import load_adapter
 from pipelines.intake.block_checker import Rules
 from pipelines.intake.buffer import BufferedBlocks
 from pipelines.intake.deliveries import Delivery
+from pipelines.intake.layouts.adapters import load_adapter
 from pipelines.intake.lines import content_id
 from pipelines.intake.opening import open_delivery
 from pipelines.intake.screening import screen_file
 from pipelines.settings import Settings, Source
 from pipelines.store import database
 from pipelines.store.database import Home, transaction
-from pipelines.store.group import Group
+from pipelines.store.ledger import Group
 from pipelines.store.load import load_files
 from schemas.checked_file import CheckedFile, Rejection
 from schemas.pack import Pack

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, event, given, settings
@@ -53,9 +51,11 @@ class Sent:
         lines = [",".join(names), *(",".join(row[: len(names)]) for row in self.rows)]
         if self.fault == "e-mail":
             lines.append(",".join(("z1", "2026-11-16", "jane@example.org", "", "yes", "yes")))
-        lines += {"blank lines": ["", ""], "damaged": ["a,b"], "quoted": ['"q1","2026-11-17","east","","yes","no"']}.get(
-            self.fault, []
-        )
+        lines += {
+            "blank lines": ["", ""],
+            "damaged": ["a,b"],
+            "quoted": ['"q1","2026-11-17","east","","yes","no"'],
+        }.get(self.fault, [])
         end = {"cut off": "", "carriage returns": "\r\n"}.get(self.fault, "\n")
         text = ("\r\n" if self.fault == "carriage returns" else "\n").join(lines) + end
         return text.encode("utf-16" if self.fault == "no text" else "utf-8")
@@ -77,7 +77,19 @@ GOOD_ROW = st.tuples(
     IDS, st.sampled_from(["2026-11-16", "2026-11-17T10:00:00Z"]), st.just("north"), st.just(""),
     st.sampled_from(["yes", "no"]), st.sampled_from(["yes", "no", ""]),
 )  # fmt: skip
-FAULTS = ("", "", "", "e-mail", "no redness", "blank lines", "damaged", "quoted", "cut off", "carriage returns", "no text")
+FAULTS = (
+    "",
+    "",
+    "",
+    "e-mail",
+    "no redness",
+    "blank lines",
+    "damaged",
+    "quoted",
+    "cut off",
+    "carriage returns",
+    "no text",
+)
 
 
 @st.composite

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -63,9 +63,9 @@ def count_files(found: Sequence[BatchRows], accepted: pa.Table, starts: Places) 
     ]
 
 
-def _count(starts: Places, lines: Sequence[pa.ChunkedArray] | object) -> Places:
+def _count(starts: Places, lines: Iterable[pa.ChunkedArray | Places]) -> Places:
     total = np.zeros(len(starts), dtype=np.int64)
-    for each in lines:  # type: ignore[attr-defined]
+    for each in lines:
         total += np.bincount(places_of(each, starts), minlength=len(starts))
     return total
 

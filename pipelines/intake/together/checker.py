@@ -15,14 +15,14 @@ import pyarrow as pa
 import pyarrow.compute
 
 from pipelines.errors import FileRejected
-from pipelines.intake.batch_counts import BatchRows, Places, places_of
+from pipelines.intake.anonymisation.gate import Gate
+from pipelines.intake.anonymisation.identifiers import EMAIL_ADDRESS, PHONE_NUMBER, certain_kind
 from pipelines.intake.block_checker import SAMPLE_PER_BLOCK, BlockChecker, Rules
 from pipelines.intake.coded_columns import distinct_values
-from pipelines.intake.csv_rows import RawRows, parse_joined
-from pipelines.intake.gate import Gate
-from pipelines.intake.identifiers import EMAIL_ADDRESS, PHONE_NUMBER, certain_kind
+from pipelines.intake.csv_rows import RawRows, parse_at_once, parse_block
 from pipelines.intake.lines import Block
 from pipelines.intake.reader import MOST_OTHER_WORDS, WHOLE_COLUMNS, is_read_answer
+from pipelines.intake.together.counts import BatchRows, Places, places_of
 
 # report ids that cannot look like an identifier of any kind: fewer than four digits, or a short number behind a letter
 PLAIN_ID = r"^(?:[A-Za-z._ -]*(?:[0-9][A-Za-z._ -]*){0,3}|[A-Za-z]?-?[0-9]{1,7})$"
@@ -86,11 +86,7 @@ class BatchChecker(BlockChecker):
 
     def check_joined(self, joined: Joined, names: Sequence[str], answers: frozenset[str]) -> BatchRows:
         """Parse and check a block; if it cannot be checked, its files are to be judged alone."""
-        delimiter = self.rules.source.delimiter
-        if self._other_words >= MOST_OTHER_WORDS:
-            answers = frozenset()
-        pieces = [piece for _, piece in joined.pieces]
-        raw, blank = parse_joined(joined.block, pieces, names, delimiter, WHOLE_COLUMNS, answers)
+        raw, blank = self._parse(joined, names, answers if self._other_words < MOST_OTHER_WORDS else frozenset())
         if not any(is_read_answer(raw.table.column(name)) for name in answers & set(names)):
             self._other_words += 1
         places = [place for place, _ in joined.pieces]
@@ -100,6 +96,21 @@ class BatchChecker(BlockChecker):
             self.alone.update(places)
             checked = None
         return BatchRows(raw, checked, dict(zip(places, blank, strict=True)))
+
+    def _parse(self, joined: Joined, names: Sequence[str], answers: frozenset[str]) -> tuple[RawRows, list[int]]:
+        """Return the rows, and the blank lines of each piece.
+
+        If the block cannot be parsed at once, each piece is parsed by itself: one odd file makes no other slow.
+        """
+        delimiter = self.rules.source.delimiter
+        raw = parse_at_once(joined.block, names, delimiter, WHOLE_COLUMNS, answers)
+        if raw is not None:
+            return raw, [0] * len(joined.pieces)
+        parts = [parse_block(piece, names, delimiter, WHOLE_COLUMNS) for _, piece in joined.pieces]
+        table = pa.concat_tables([part.table for part in parts]).unify_dictionaries()
+        bad = tuple(line for part in parts for line in part.bad_lines)
+        blank = [part.blank_lines for part in parts]
+        return RawRows(joined.block, table, bad, sum(blank)), blank
 
     def file_ids(self, raw: RawRows) -> pa.Array:
         """Return the id of every row's file."""

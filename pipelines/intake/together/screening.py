@@ -13,11 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.errors import FileRejected
-from pipelines.intake.adapters import answer_columns, scratch
-from pipelines.intake.batch_checker import BatchChecker, BatchIds, BatchRows, Joined, MarkingGate
-from pipelines.intake.batch_counts import OWN_FIRST, Places, count_files
 from pipelines.intake.block_checker import Rules
 from pipelines.intake.csv_rows import header_names
+from pipelines.intake.layouts.adapters import answer_columns, scratch
 from pipelines.intake.lines import BLOCK_BYTES, MOST_LINES, Block, cut_blocks
 from pipelines.intake.screening import (
     check_columns,
@@ -27,7 +25,9 @@ from pipelines.intake.screening import (
     map_in_order,
     no_postal,
 )
-from pipelines.intake.small_files import SmallFile
+from pipelines.intake.together.checker import BatchChecker, BatchIds, Joined, MarkingGate
+from pipelines.intake.together.counts import OWN_FIRST, BatchRows, Places, count_files
+from pipelines.intake.together.small_files import SmallFile
 from schemas.checked_file import (
     BAD_CELLS,
     RAW_LINES,
