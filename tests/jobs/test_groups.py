@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from pipelines.connections import connect
+from pipelines.intake.anonymisation.identifiers import POSTAL_CODE, certain_kind, likely_kinds
 from pipelines.intake.deliveries import find_deliveries
+from pipelines.intake.together.checker import PLAIN_ID
+from pipelines.jobs import group as group_module
 from pipelines.jobs.ingest import Run, ingest_batch, ingest_file
 from pipelines.jobs.outcome import Lines
 from pipelines.settings import Settings, Source
-from pipelines.store import database
+from pipelines.store import database, load
 from pipelines.store.database import Home
-from pipelines.store.ledger import Outcome
+from pipelines.store.ledger import Group, Outcome
+from pipelines.store.load import LoadedRows
 from schemas.pack import Pack
 
 SOURCES = (
@@ -183,3 +190,120 @@ def test_groups_of_files_leave_what_files_one_by_one_leave(
     done = compare(place, template, pack, sent)
     event(f"a rejected file: {any(each.status == 'rejected' for each in done)}")
     shutil.rmtree(place)
+
+
+# --- faults inside a group: the other files are stored, the message names the file, the next run heals ----------
+
+Take = Callable[[], list[Outcome]]
+
+
+@pytest.fixture
+def five(tmp_path: Path) -> list[Path]:
+    """Five files of three rows each."""
+    paths = [tmp_path / "in" / f"north-{number}.csv" for number in range(5)]
+    paths[0].parent.mkdir()
+    for number, path in enumerate(paths):
+        rows = "".join(f"n{number}{row},2026-11-16,north,,yes,no\n" for row in range(3))
+        path.write_text(",".join(HEADER) + "\n" + rows)
+    return paths
+
+
+@pytest.fixture
+def take(tmp_path: Path, template: Path, pack: Pack, five: list[Path]) -> Take:
+    """Ingests the five files as one batch."""
+    home = Home(tmp_path / "home")
+    shutil.copytree(template, home.path)
+    deliveries = find_deliveries([str(path) for path in five], SETTINGS, None)
+    return lambda: ingest_batch(home, SETTINGS, deliveries, 5, Quiet(), publish=False)
+
+
+def statuses(outcomes: Sequence[Outcome]) -> str:
+    return " ".join(outcome.status for outcome in outcomes)
+
+
+def change_before_storing(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> None:
+    real, pending = group_module._store, [change]
+
+    def store_changed(*arguments: Any) -> list[Outcome]:
+        while pending:
+            pending.pop()()
+        return real(*arguments)
+
+    monkeypatch.setattr(group_module, "_store", store_changed)
+
+
+@pytest.mark.parametrize("change", ["touched", "gone"])
+def test_a_file_that_changes_while_its_group_is_stored_is_tried_again(
+    take: Take, five: list[Path], monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    content = five[2].read_bytes()
+    with monkeypatch.context() as patch:
+        change_before_storing(patch, lambda: os.utime(five[2], (1, 1)) if change == "touched" else five[2].unlink())
+        done = take()
+    assert statuses(done) == "accepted accepted rejected accepted accepted"
+    assert ("north-2.csv" in done[2].path, "changed while it was read" in (done[2].reason or "")) == (True, True)
+    five[2].write_bytes(content)
+    assert statuses(take()) == "known known accepted known known"
+
+
+def test_a_file_of_a_group_that_is_gone_before_it_is_read_stops_no_other(take: Take, five: list[Path]) -> None:
+    content = five[1].read_bytes()
+    five[1].unlink()
+    done = take()
+    assert (statuses(done), "cannot be read" in (done[1].reason or "")) == (
+        "accepted rejected accepted accepted accepted",
+        True,
+    )
+    five[1].write_bytes(content)
+    assert statuses(take()) == "known accepted known known known"
+
+
+def test_accounts_of_a_file_of_a_group_that_do_not_add_up_reject_that_file(
+    take: Take, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = load.load_files
+
+    def miscounted(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[int, LoadedRows]:
+        return {
+            number: replace(rows, inserted=rows.inserted - 1) if number == 4 else rows
+            for number, rows in real(connection, group).items()
+        }
+
+    with monkeypatch.context() as patch:
+        patch.setattr(load, "load_files", miscounted)
+        done = take()
+    assert (statuses(done), "do not add up" in (done[3].reason or "")) == (
+        "accepted accepted accepted rejected accepted",
+        True,
+    )
+
+
+def test_a_group_that_needs_too_much_memory_is_stored_file_by_file(take: Take, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, stored = load.load_files, []
+
+    def too_many(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[int, LoadedRows]:
+        if len(group.files) > 2:
+            raise duckdb.OutOfMemoryException("too many")
+        stored.append(len(group.files))
+        return real(connection, group)
+
+    monkeypatch.setattr(load, "load_files", too_many)
+    assert statuses(take()) == "accepted accepted accepted accepted accepted"
+    assert stored == [1, 1, 2, 1]
+
+
+def test_what_breaks_a_run_inside_a_group_leaves_nothing_of_it(
+    take: Take, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("pipelines.store.daily_counts.add_changes", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            take()
+    assert all(not rows for rows in tables(Home(tmp_path / "home")).values())
+    assert statuses(take()) == "accepted accepted accepted accepted accepted"
+
+
+@given(text=st.from_regex(PLAIN_ID.replace("$", r"\Z"), alphabet=st.characters(codec="ascii")))
+def test_a_plain_report_id_looks_like_no_identifier(text: str) -> None:
+    assert not certain_kind(text)
+    assert likely_kinds(text) <= {POSTAL_CODE}  # which an id may look like
