@@ -215,8 +215,11 @@ def test_days_before_a_date_are_erased_and_another_zone_or_pack_counts_the_same(
     assert command(["check", "--deep"]) == 0
 
 
-def test_retention_erases_with_the_weekly_report(person_home: Home, ask: Ask) -> None:
-    age = (datetime.now(UTC).date() - date(2026, 11, 19)).days
+def test_retention_erases_with_the_weekly_report(
+    person_home: Home, ask: Ask, set_clock: Callable[[datetime], None]
+) -> None:
+    set_clock(datetime(2026, 11, 28, 12, tzinfo=UTC))
+    age = (date(2026, 11, 28) - date(2026, 11, 19)).days
     (person_home.path / "calfwatch.toml").write_text(f"keep_days = {age}\n{SETTINGS}")
     assert load_settings(person_home.path).keep_days == age
     assert weekly_report.write_due_reports(person_home) == []
