@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from pipelines import clock
 from pipelines.cli.options import (
     DEFAULT_WAIT,
     HomeOption,
@@ -58,7 +59,7 @@ def _make_reports(folder: Path, reports: int, seed: int) -> Path:
     from pipelines.synthetic import generate
 
     def fill(empty: Path) -> None:
-        generate(empty, reports=reports, weeks=26, seed=seed, end=_last_sunday(date.today()))
+        generate(empty, reports=reports, weeks=26, seed=seed, end=_last_sunday(clock.today("UTC")))
 
     if not (folder / "reports").exists():
         print(f"writing {reports:,} synthetic reports over 26 weeks, no real person among them")
@@ -96,11 +97,20 @@ def _find_example(home: Home) -> str:
     return str(row[0]) if row else "REPORT_ID"
 
 
-def status(*, home: HomeOption = None, json: JsonOption = False) -> int:
+def status(
+    *,
+    home: HomeOption = None,
+    json: JsonOption = False,
+    health: Annotated[bool, Parameter(help="only whether runs fail or slots are missed, whatever senders do")] = False,
+) -> int:
     """Show what is stored, what is due and what was rejected; exit code 7 if something needs attention."""
-    from pipelines.jobs.monitoring.status import read_status
+    from pipelines.jobs.monitoring.status import read_health, read_status
     from pipelines.jobs.monitoring.status_text import status_lines
 
+    if health:
+        wrong = read_health(home_path(home))
+        print("\n".join(wrong) or "healthy")
+        return ATTENTION if wrong else 0
     found = read_status(existing_home(home))
     print(json_text.dumps(found, indent=2) if json else "\n".join(status_lines(found)))
     return ATTENTION if found["attention"] else 0

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines import files
+from pipelines import clock, files
 from pipelines.connections import open_for_reading, read_only
 from pipelines.errors import CalfwatchError, UsageError
+from pipelines.jobs.erasing.forget import forget_what_is_old
+from pipelines.jobs.monitoring.run_lines import write_line
 from pipelines.jobs.publish import publish_if_stale
 from pipelines.settings import load_settings
 from pipelines.store import database, revisions
@@ -49,14 +51,26 @@ def write_week(home: Home, week: str, out: Path | None, as_known_now: bool, wait
 def write_due_reports(home: Home, wait_seconds: float = 60) -> list[Path]:
     """Publish every week that ended since the last published one, oldest first; in a home without any, the last.
 
-    A schedule that missed a Monday leaves no hole. Raises LockedError if another run holds the home.
+    A schedule that missed a Monday leaves no hole. With a new report, what is older than `keep_days` is erased.
+    Raises LockedError if another run holds the home.
     """
     if not home.records.exists() and not home.summaries.exists():  # a schedule may start before the first file comes
         return []
     ended = _list_ended_weeks(home)
     published = [place for place, week in enumerate(ended) if _has_report(home.reports / week)]
     due = ended[published[-1] + 1 :] if published else ended[-1:]
-    return _publish_reports(home, due, wait_seconds) if due or _is_unfinished(home) else []
+    folders = _publish_reports(home, due, wait_seconds) if due or _is_unfinished(home) else []
+    if folders:
+        _keep_retention(home, wait_seconds)
+    return folders
+
+
+def _keep_retention(home: Home, wait_seconds: float) -> None:
+    """Erase what is older than `keep_days`, once a week: the records are written anew for it."""
+    settings = load_settings(home.path)
+    today = clock.today(settings.time_zone)
+    if done := forget_what_is_old(home, settings, today, wait_seconds):
+        write_line(done.splitlines()[0], settings.time_zone)
 
 
 def _has_report(folder: Path) -> bool:
@@ -99,7 +113,7 @@ def _write_report(connection: duckdb.DuckDBPyConnection, home: Home, week: str) 
         return write_report(home.summaries, pack, home.reports / PRELIMINARY, week, pages)
     folder = write_report(home.summaries, pack, _make_unpublished(home), week, pages)
     with contextlib.closing(read_only(home.summaries)) as published:
-        revisions.freeze(published, folder, week, home.reports / week)
+        revisions.freeze(published, folder, week, home.reports / week, clock.now())
     with contextlib.suppress(UsageError):  # somebody put something of their own there: it stays
         files.remove_folder(home.reports / PRELIMINARY / week)
     return home.reports / week
@@ -124,9 +138,9 @@ def _clear_unpublished(home: Home) -> None:
 def _list_ended_weeks(home: Home) -> list[str]:
     """List the covered weeks that are over by now, oldest first; the snapshot may be older."""
     sql = """SELECT week FROM (SELECT DISTINCT week, week_start FROM weekly_triage), about
-        WHERE week_start + 7 <= (now() AT TIME ZONE about.time_zone)::DATE ORDER BY week_start"""
+        WHERE week_start + 7 <= ($now AT TIME ZONE about.time_zone)::DATE ORDER BY week_start"""
     with open_for_reading(home.summaries) as connection:
-        return [week for (week,) in connection.execute(sql).fetchall()]
+        return [week for (week,) in connection.execute(sql, {"now": clock.now()}).fetchall()]
 
 
 def _find_week(home: Home, week: str) -> str:

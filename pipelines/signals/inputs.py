@@ -10,7 +10,7 @@ import duckdb
 
 from pipelines.settings import RHYTHMS, Settings
 from pipelines.signals.senders import Sender
-from pipelines.statements import first_row, rows_by_name, statement
+from pipelines.statements import rows_by_name, statement
 from pipelines.store.clocks import period_days
 from pipelines.store.daily_counts import week_words
 
@@ -47,14 +47,6 @@ def week_start(day: date, settings: Settings) -> date:
     """Return the first day of the week that a day is in."""
     into = day.weekday() if settings.week_system == "iso" else (day.weekday() + 1) % 7
     return day - timedelta(days=into)
-
-
-def read_today(connection: duckdb.DuckDBPyConnection, settings: Settings) -> date:
-    """Return the day that it is in the reporting time zone."""
-    row = first_row(connection, "SELECT (now() AT TIME ZONE ?)::DATE", [settings.time_zone])
-    assert row is not None
-    found: date = row[0]
-    return found
 
 
 def read_senders(connection: duckdb.DuckDBPyConnection, settings: Settings, today: date) -> tuple[Span, list[Sender]]:

@@ -34,9 +34,11 @@ EMERGENCY = "triage_level=emergency"
 Grid = list[list[SenderWeek]]
 
 
-def update_signals(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Bring every table of signals up to date, if anything that they depend on has changed."""
-    today = inputs.read_today(connection, settings)
+def update_signals(connection: duckdb.DuckDBPyConnection, settings: Settings, today: date) -> None:
+    """Bring every table of signals up to date, if anything that they depend on has changed.
+
+    `today` is in the reporting time zone.
+    """
     fingerprint = _fingerprint(connection, settings, today)
     if first_row(connection, "SELECT value FROM state WHERE key = 'signals'") == (fingerprint,):
         return

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
+from pipelines import clock
 from pipelines.rules.compiler import tag_sql
 from pipelines.settings import Source
 from pipelines.statements import first_row, one_number, statement
 from pipelines.store import guards, whole_lists
 from pipelines.store.database import in_any_order, reports_sql
+from pipelines.store.erasing import erasure
 from pipelines.store.guards import GuardCounts
 from pipelines.store.state import get_state
 from schemas.checked_file import DUPLICATE, CheckedFile, accepted_schema
@@ -135,8 +137,8 @@ def _supersede_records(
     if count:
         old = reports_sql(pack, "replaced", get_state(connection, "time_zone"))
         connection.execute(
-            f"INSERT INTO superseded BY NAME SELECT *, ? AS superseded_by, now() AS superseded_at FROM ({old})",
-            [checked.file_id],
+            f"INSERT INTO superseded BY NAME SELECT *, ? AS superseded_by, ? AS superseded_at FROM ({old})",
+            [checked.file_id, clock.now()],
         )
         connection.execute(
             """DELETE FROM records WHERE source = ? AND delivery_no < ?
@@ -155,6 +157,7 @@ def _quarantine_rows(connection: duckdb.DuckDBPyConnection, checked: CheckedFile
         if block.bad_cells.num_rows:
             connection.register("bad_cells", block.bad_cells)
             connection.register("raw_lines", block.raw_lines)
+            erasure.find_erased_lines(connection)
             connection.execute(statement("store", "quarantine_rows", duplicate=DUPLICATE), ids)
             connection.unregister("raw_lines")
             connection.unregister("bad_cells")

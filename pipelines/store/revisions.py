@@ -12,6 +12,7 @@ import contextlib
 import csv
 import os
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -27,13 +28,14 @@ from schemas.tables import REPORTED_COUNTS, REPORTED_WEEKS, Table, quoted
 COUNTS_OF = {table.name: Path("data") / f"{table.name}.csv" for table in (REPORTED_WEEKS, REPORTED_COUNTS)}
 
 
-def freeze(snapshot: duckdb.DuckDBPyConnection, folder: Path, week: str, published: Path) -> None:
-    """Add the counts of the snapshot to a finished report's folder and publish it by one rename.
+def freeze(snapshot: duckdb.DuckDBPyConnection, folder: Path, week: str, published: Path, moment: datetime) -> None:
+    """Add the counts of the snapshot to a finished report's folder and publish it by one rename; `moment` is now.
 
     Raises UsageError if the published place holds anything that calfwatch did not put there.
     """
     for name, place in COUNTS_OF.items():
-        rows = snapshot.execute(statement("store", name, week=quoted(week)))
+        values = {"now": moment} if name == REPORTED_WEEKS.name else None
+        rows = snapshot.execute(statement("store", name, week=quoted(week)), values)
         _write(folder / place, [[column[0] for column in rows.description], *rows.fetchall()])
     move_folder(folder, published)
 

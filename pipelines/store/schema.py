@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 import duckdb
 
+from pipelines import clock
 from pipelines.connections import transaction
 from pipelines.rules.cause_sql import cause_scores_sql
 from pipelines.rules.lint import require_sound
@@ -41,9 +42,15 @@ def use_pack(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pa
     require_sound(pack)
     fill_dimensions(connection, pack)
     connection.execute(
-        """INSERT INTO rule_packs SELECT $version, $number, $article, now(), $text
+        """INSERT INTO rule_packs SELECT $version, $number, $article, $now, $text
            WHERE $version NOT IN (SELECT rule_pack FROM rule_packs)""",
-        {"version": pack.version, "number": pack.number, "article": pack.article, "text": pack.text},
+        {
+            "version": pack.version,
+            "number": pack.number,
+            "article": pack.article,
+            "text": pack.text,
+            "now": clock.now(),
+        },
     )
     set_state(connection, "rule_pack", pack.version)
     set_state(connection, "complaint", pack.complaint)
