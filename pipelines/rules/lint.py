@@ -31,7 +31,7 @@ from schemas.toml_lines import line_of
 # Causes are weighed against each other, over every condition of the pack at once: here alone a search can grow beyond
 # a few seconds, and is then given up and told. The shipped pack needs a hundredth of this.
 MOST_STATEMENTS = 200_000
-# Conditions alone and two by two: hard ones (n + 1 things in n places) would take hours. The shipped pack needs no search.
+# Conditions alone and two by two: hard ones (n + 1 things in n places) would take hours; the shipped pack needs none.
 MOST_OF_CONDITIONS = 100_000
 BEYOND = "its conditions together are beyond what can be decided; part a long one into several rules"
 ERROR, WARNING, NOTE = "error", "warning", "note"
@@ -63,7 +63,7 @@ def _never(pack: Pack, space: Space) -> set[str]:
 
 
 def findings(pack: Pack) -> list[Finding]:
-    """Everything found, in the order of the pack's lines; decided exactly, or an error or note says what was given up."""
+    """Everything found, in the order of the pack's lines; decided exactly, or it is told what was given up."""
     try:
         return _findings(pack, Space(pack, Effort(MOST_OF_CONDITIONS)))
     except TooMuchEffortError:
