@@ -18,7 +18,16 @@ from pipelines.intake.reader import PrefetchingReader
 from pipelines.intake.screening import TOO_LARGE
 from pipelines.intake.together.screening import Alone, screen_batch
 from pipelines.intake.together.small_files import SmallFile
-from pipelines.jobs.candidates import Candidate, Judge, Member, Run, compare_forms, find_candidates, make_rules
+from pipelines.jobs.candidates import (
+    Candidate,
+    Judge,
+    Member,
+    Run,
+    compare_forms,
+    find_candidates,
+    leave_out_erased,
+    make_rules,
+)
 from pipelines.store import clocks, daily_counts, guards, ledger, load
 from pipelines.store.database import transaction
 from pipelines.store.ledger import Attempt, Group, NewEntry, Outcome
@@ -94,9 +103,8 @@ def _ingest_part(
     """Store some files by one transaction. Raises StruckError, or OutOfMemoryException, if not all of them can be."""
     with contextlib.ExitStack() as held:
         rules = make_rules(part[0].delivery.source, run)
-        candidates = compare_forms(
-            connection, find_candidates(connection, part, Judge(rules, run, held, prefetched)), run
-        )
+        found = find_candidates(connection, part, Judge(rules, run, held, prefetched))
+        candidates = leave_out_erased(connection, compare_forms(connection, found, run), run)
         try:
             return _store(connection, candidates, run)
         except StruckError as struck:

@@ -18,6 +18,7 @@ from pipelines.rules.compiler import tag_sql
 from pipelines.statements import first_row, one_number, statement
 from pipelines.store import guards, whole_lists
 from pipelines.store.database import in_any_order, reports_sql
+from pipelines.store.erasing import erasure
 from pipelines.store.guards import GuardCounts
 from pipelines.store.ledger import Group
 from pipelines.store.state import get_state
@@ -240,6 +241,7 @@ def _quarantine_rows(connection: duckdb.DuckDBPyConnection, group: Group) -> dic
     for blocks in _bad_blocks(group):
         connection.register("bad_cells", _concat([(number, block.bad_cells) for number, block in blocks], BAD_CELLS))
         connection.register("raw_lines", _concat([(number, block.raw_lines) for number, block in blocks], RAW_LINES))
+        erasure.find_erased_lines(connection)
         connection.execute(statement("store", "quarantine_rows", duplicate=DUPLICATE))
         connection.unregister("raw_lines")
         connection.unregister("bad_cells")
