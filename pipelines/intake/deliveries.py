@@ -62,11 +62,12 @@ def find_deliveries(
     passes over it. The files of an archive keep the order and the senders that its list tells, and come first. Raises
     UsageError for a path that is not there.
     """
-    archived = {path.absolute(): name for given in paths for path, name in read_archive(Path(given)) if given}
     found: dict[Path, None] = {}
+    archived: dict[Path, str] = {}
     for given in paths:
         for path in sorted(_find_paths(given, is_left_out), key=_path_key):
             found.setdefault(path.absolute())
+        archived |= {path.absolute(): name for path, name in read_archive(Path(given))}
     deliveries = assign_sources([path for path in found if path not in archived], settings, source)
     first = [_assign_source(path, settings, source or name) for path, name in archived.items()]
     return first + (deliveries if in_order else sorted(deliveries, key=_delivery_key))

@@ -74,7 +74,7 @@ def leave_out_erased(connection: duckdb.DuckDBPyConnection, checked: CheckedFile
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE erased_marks AS SELECT mark FROM erased WHERE source = ?", [checked.source]
     )
-    if not _has_marks(connection):
+    if not has_marks(connection):
         return checked
     define_mark(connection, home, checked.source)
     connection.execute("CREATE OR REPLACE TEMP TABLE erased_rows (line_number BIGINT, report_id VARCHAR)")
@@ -108,12 +108,12 @@ def _with_range(connection: duckdb.DuckDBPyConnection, checked: CheckedFile) -> 
 
 def find_erased_lines(connection: duckdb.DuckDBPyConnection) -> None:
     """Fill the table `erased_lines` with the lines of `bad_cells` and `raw_lines` of which nothing may be kept."""
-    if _has_marks(connection):
+    if has_marks(connection):
         connection.execute(statement("store", "erased_lines"))
     else:
-        connection.execute("CREATE OR REPLACE TEMP TABLE erased_lines (line_number BIGINT)")
+        connection.execute("CREATE OR REPLACE TEMP TABLE erased_lines (delivery_no INTEGER, line_number BIGINT)")
 
 
-def _has_marks(connection: duckdb.DuckDBPyConnection) -> bool:
+def has_marks(connection: duckdb.DuckDBPyConnection) -> bool:
     connection.execute("CREATE TEMP TABLE IF NOT EXISTS erased_marks (mark UUID)")
     return first_row(connection, "SELECT 1 FROM erased_marks LIMIT 1") is not None
