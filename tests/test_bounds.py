@@ -77,7 +77,7 @@ LINES = st.tuples(st.sampled_from(["threads", "sources", "time_zone", "incoming"
 
 
 @pytest.mark.slow
-@settings(max_examples=2_000)
+@settings(max_examples=500)
 @given(lines=st.lists(LINES.map(" = ".join), max_size=5))
 @example(lines=["incoming = [1]"])
 def test_invented_settings_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, lines: list[str]) -> None:
@@ -88,7 +88,7 @@ def test_invented_settings_are_read_or_refused(tmp_path_factory: pytest.TempPath
 
 
 @pytest.mark.slow
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_damaged_packs_are_read_or_refused(data: st.DataObject) -> None:
     lines = default_pack_path().read_text(encoding="utf-8").splitlines()
