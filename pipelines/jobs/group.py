@@ -197,7 +197,7 @@ def _account(checked: CheckedFile, attempt: Attempt, loaded: LoadedRows) -> Outc
 def screen_members(files: Sequence[tuple[Delivery, SmallFile | None]], run: Run, known: set[str]) -> list[Member]:
     """Screen small files of one source together, those of the same header; what is `known` need not be read again."""
     rules = make_rules(files[0][0].source, run)
-    members = [Member(delivery, small) for delivery, small in files]
+    members = [Member(delivery, small, Alone(needs_earlier=False)) for delivery, small in files]
     alike: dict[tuple[bytes, bool], list[int]] = {}
     for place, (_, small) in enumerate(files):
         if small and small.file_id not in known:
