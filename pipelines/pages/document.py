@@ -30,7 +30,6 @@ class Layout(Enum):
     ROWS = "rows"  # on a phone a card for each row
     TIGHT = "tight"  # few columns, a table on a phone too
     CARDS = "cards"  # a card for each row, with its chart
-    PANELS = "panels"  # a panel for each row, with its chart; on paper the charts stand above the table
     METERS = "meters"  # a label, a bar and a share for each row
 
 
@@ -117,7 +116,7 @@ class Gallery:
     """Charts of one kind beside each other, with one legend and one caption."""
 
     charts: Sequence[Chart]
-    across: int = 2
+    across: int = 2  # more than two are small ones
     legend: Sequence[LegendEntry] = ()
     name: str = ""
     caption: str = ""
@@ -125,10 +124,15 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Note:
-    """A sentence of small print. link: words and the address that they lead to, before the text; not on paper."""
+    """A sentence of small print. link: words and the address that they lead to, before the text."""
 
     text: str
     link: tuple[str, str] | None = None
+
+    @property
+    def on_paper(self) -> str:
+        """The sentence with the address in words."""
+        return f"{self.link[0]} ({self.link[1]}){self.text}" if self.link else self.text
 
 
 @dataclass(frozen=True)
@@ -176,10 +180,11 @@ class Accordion:
 
 @dataclass(frozen=True)
 class Beside:
-    """Two blocks next to each other, neither below the other if there is room."""
+    """Two blocks next to each other, neither below the other if there is room. even: each has half of it."""
 
     left: Block
     right: Block
+    even: bool = False
 
 
 @dataclass(frozen=True)
@@ -219,7 +224,7 @@ class Section:
 class Document:
     """A page, a paper or a mail.
 
-    opening: the sections of the first screen, beside each other; facts: label and value, at the end.
+    headline: the week in one sentence; opening: the sections of the first screen, beside each other; facts: label and value, at the end.
     """
 
     subject: str
@@ -228,6 +233,7 @@ class Document:
     audience: str
     handling: str
     as_of: str
+    headline: str
     notices: Sequence[Callout]
     disclaimer: str
     opening: Sequence[Section]

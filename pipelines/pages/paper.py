@@ -35,7 +35,7 @@ from pipelines.pages.values import Cell, Column, Kind, cell_note, cell_text
 
 FONT = "Libertinus Serif"
 TEXT_UNITS = {1: 11, 2: 15, 5: 19}  # size of a chart's words if so many stand side by side
-PANELS_ACROSS, METERS_ACROSS = 5, 3
+METERS_ACROSS = 3
 PAINTS = PALETTE["light"]
 
 Json = dict[str, Any]  # what typst reads: texts, numbers, lists and objects of them
@@ -60,6 +60,7 @@ def paper_content(document: Document) -> Json:
         "title": document.title,
         "footer": f"{document.title}, {document.audience.lower()}: {document.handling}",
         "dates": document.dates,
+        "headline": document.headline,
         "as_of": document.as_of,
         "notices": [notice.text for notice in document.notices],
         "disclaimer": document.disclaimer,
@@ -86,13 +87,16 @@ def _block(block: Block) -> list[Json]:
             return [_charts([block], 1, block.legend)]
         case Gallery():
             return [_charts(block.charts, block.across, block.legend), *_small_print(block.caption)]
-        case Note(link=None) | Callout():
-            return [{"kind": type(block).__name__.lower(), "text": block.text}]
+        case Note():
+            return _small_print(block.on_paper)
+        case Callout():
+            return [{"kind": "callout", "text": block.text}]
         case List():
             return [
                 {
                     "kind": "list",
                     "title": block.title,
+                    "columns": block.columns,
                     "items": [_item(i.text, i.reference, i.paint) for i in block.items],
                 }
             ]
@@ -101,7 +105,7 @@ def _block(block: Block) -> list[Json]:
         case Accordion():
             return _blocks(block.parts)
         case Beside():
-            return [{"kind": "beside", "left": _block(block.left), "right": _block(block.right)}]
+            return [{"kind": "beside", "even": block.even, "left": _block(block.left), "right": _block(block.right)}]
     return []
 
 
@@ -124,9 +128,7 @@ def _table(table: Table) -> list[Json]:
         "numbers": [column.is_number for _, column in shown],
         "rows": [_row(row, shown) for row in rows],
     }
-    if table.layout is not Layout.PANELS:
-        return [found]
-    return [_charts(table.charts, PANELS_ACROSS, ()), *_small_print(table.charts_note), found]
+    return [found]
 
 
 def _small_print(text: str) -> list[Json]:

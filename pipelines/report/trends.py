@@ -11,7 +11,7 @@ from pipelines.report.curves import Curve
 from pipelines.report.week import WeekTables
 from pipelines.text import csv_text
 
-CURVE_COLUMNS = ("series", "week", "week_start", "reports", "expected", "upper", "alarm")
+CURVE_COLUMNS = ("series", "week", "week_start", "reports", "expected", "lower", "upper", "alarm")
 
 
 def week_rows(tables: WeekTables, *values: Sequence[Cell]) -> list[Row]:
@@ -25,6 +25,8 @@ def curves_csv(tables: WeekTables, curves: Iterable[Curve]) -> str:
     rows = [
         (curve.series, week.label, week.start, *numbers)
         for curve in curves
-        for week, *numbers in zip(tables.axis, curve.counts, curve.expected, curve.upper, curve.alarms, strict=True)
+        for week, *numbers in zip(
+            tables.axis, curve.counts, curve.expected, curve.lower, curve.upper, curve.alarms, strict=True
+        )
     ]
     return csv_text(CURVE_COLUMNS, rows)
