@@ -7,14 +7,16 @@ import duckdb
 from pipelines.connections import transaction
 from pipelines.settings import Settings
 from pipelines.signals import weekly_signals
-from pipelines.store import database, revisions, snapshot
+from pipelines.store import database, denominators, revisions, snapshot
 from pipelines.store.home import Home
 from pipelines.store.packs import configured_pack
 
 
 def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
     """Work out signals and revisions in one transaction, then replace summaries.duckdb by a snapshot of now."""
+    numbers = denominators.read_file(home, settings)  # before anything is worked out: a fault in it is told at once
     with transaction(connection):
+        denominators.replace(connection, numbers)
         weekly_signals.update_signals(connection, settings)
         revisions.adopt(connection, home.reports)
         revisions.update_revisions(connection, settings)
@@ -22,8 +24,9 @@ def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Setting
 
 
 def publish_if_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
-    """Publish if the snapshot is older than the state, the settings or the week."""
-    if snapshot.is_stale(connection, home, settings):
+    """Publish if the snapshot is older than the state, the settings, the denominators or the week."""
+    is_old = snapshot.is_stale(connection, home, settings)
+    if is_old or not denominators.is_current(connection, denominators.read_file(home, settings)):
         publish(connection, home, settings)
 
 

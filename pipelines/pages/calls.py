@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+DETAILED_ALARMS = 3  # that are shown with their days, regions, ages and records; the others stand in the table
+
 
 @dataclass(frozen=True)
 class Call:

@@ -224,7 +224,8 @@ class Section:
 class Document:
     """A page, a paper or a mail.
 
-    headline: the week in one sentence; opening: the sections of the first screen, beside each other; facts: label and value, at the end.
+    headline: the week in one sentence; opening: the sections of the first screen, beside each other; facts: label and
+    value, at the end.
     """
 
     subject: str

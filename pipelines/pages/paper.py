@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Any
 from xml.etree import ElementTree
 
@@ -36,6 +37,7 @@ from pipelines.pages.values import Cell, Column, Kind, cell_note, cell_text
 FONT = "Libertinus Serif"
 TEXT_UNITS = {1: 11, 2: 15, 5: 19}  # size of a chart's words if so many stand side by side
 METERS_ACROSS = 3
+SENTENCE = 60  # signs; a cell with more is set over several lines
 PAINTS = PALETTE["light"]
 
 Json = dict[str, Any]  # what typst reads: texts, numbers, lists and objects of them
@@ -92,14 +94,8 @@ def _block(block: Block) -> list[Json]:
         case Callout():
             return [{"kind": "callout", "text": block.text}]
         case List():
-            return [
-                {
-                    "kind": "list",
-                    "title": block.title,
-                    "columns": block.columns,
-                    "items": [_item(i.text, i.reference, i.paint) for i in block.items],
-                }
-            ]
+            items = [_item(i.text, i.reference, i.paint) for i in block.items]
+            return [{"kind": "list", "title": block.title, "columns": _in_columns(items, block.columns)}]
         case Folded(on_paper=True) | Group():
             return [{"kind": "heading", "text": block.title}, *_blocks(block.blocks)]
         case Accordion():
@@ -111,6 +107,17 @@ def _block(block: Block) -> list[Json]:
 
 def _item(text: str, reference: str, paint: str) -> Json:
     return {"text": text, "reference": reference, "color": PAINTS[paint] if paint else ""}
+
+
+def _in_columns(items: Sequence[Json], number: int) -> list[Sequence[Json]]:
+    """Items side by side in columns of about the same length."""
+    lengths = [len(item["text"]) + len(item["reference"]) for item in items]
+    ends = list(accumulate(lengths))
+    places = [
+        min(number - 1, number * (end - length // 2) // ends[-1]) for end, length in zip(ends, lengths, strict=True)
+    ]
+    columns = [[item for item, at in zip(items, places, strict=True) if at == place] for place in range(number)]
+    return [column for column in columns if column]
 
 
 def _table(table: Table) -> list[Json]:
@@ -126,9 +133,16 @@ def _table(table: Table) -> list[Json]:
         "across": METERS_ACROSS if table.layout is Layout.METERS else 1,
         "columns": [column.title for _, column in shown],
         "numbers": [column.is_number for _, column in shown],
-        "rows": [_row(row, shown) for row in rows],
+        "rows": (texts := [_row(row, shown) for row in rows]),
+        "widest": _find_widest(texts),
     }
     return [found]
+
+
+def _find_widest(rows: Sequence[Sequence[Json]]) -> int:
+    """The column of sentences, which takes the room that the others leave; -1 if there is none."""
+    longest = [max(len(cell["text"]) + len(cell["note"]) for cell in column) for column in zip(*rows, strict=True)]
+    return longest.index(max(longest)) if max(longest) > SENTENCE else -1
 
 
 def _small_print(text: str) -> list[Json]:

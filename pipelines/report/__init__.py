@@ -34,8 +34,8 @@ def write_report(summaries: Path, pack: Pack, out: Path, week: str = "latest", c
     """Write the report of one week into `out/WEEK/` and return that folder, which is replaced as a whole.
 
     week: a covered week, `2026-W47`, or `latest`, the last complete one. calls: its single records; their pages
-    are put into `explain/` and linked from the page. Folders are private (0700), files too (0600). Raises UsageError without
-    summaries or for a week that is not covered, StateError if the summaries cannot be read.
+    are put into `explain/` and linked from the page. Folders are private (0700), files too (0600). Raises UsageError
+    without summaries or for a week that is not covered, StateError if the summaries cannot be read.
     """
     tables = read_week(summaries, week)
     document = weekly_document(tables, pack, calls)

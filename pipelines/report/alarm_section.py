@@ -106,7 +106,8 @@ def _alarm_group(tables: WeekTables, alarm: Alarm, curve: Curve, pack: Pack, cal
     charts = [_curve_chart(tables, curve, pack), _daily_chart(tables, curve, days, pack)]
     regions = _spread(tables, f"{curve.name}-regions", "Region", days, lambda row: row.region)
     ages = _spread(tables, f"{curve.name}-ages", "Age", days, lambda row: row.age_band)
-    blocks: list[Block] = [Gallery(charts, legend=CURVE_LEGEND), Beside(regions, ages, even=True)]
+    spread = Beside(regions, ages, even=True) if len(regions.rows) > 1 else ages
+    blocks: list[Block] = [Gallery(charts, legend=CURVE_LEGEND), spread]
     if alarm.series in calls.alarms:
         page, number = calls.alarms[alarm.series]
         blocks.append(Note("", link=(f"Its records: {number:,}", f"explain/{page}")))
@@ -129,7 +130,7 @@ def _daily_chart(tables: WeekTables, curve: Curve, days: Sequence[SeriesDay], pa
 def _spread(
     tables: WeekTables, name: str, title: str, days: Sequence[SeriesDay], place: Callable[[SeriesDay], str]
 ) -> Table:
-    """This week's reports of a series by region or age, beside a usual week: the mean of those before that are shown."""
+    """This week's reports of a series by region or age, beside the mean of the weeks before that are shown."""
     this_week, before, weeks = {}, {}, DAYS_SHOWN // 7 - 1  # type: dict[str, int], dict[str, int], int
     for row in days:
         counts = this_week if row.report_date >= tables.start else before

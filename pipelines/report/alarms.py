@@ -15,7 +15,7 @@ CLOSED, OVER = "closed", "over"
 
 @dataclass(frozen=True)
 class Alarm:
-    """A series that alarms this week: the row that shows it best, and the episode that it belongs to, if one is kept."""
+    """A series that alarms this week: the row that shows it best, and its episode, if one is kept."""
 
     found: Signal
     episode: Episode | None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipelines.pages.charts import Series
 from pipelines.pages.document import Block, Chart, DataFiles, Gallery, Row, Section, Table
-from pipelines.pages.labels import category_labels, cause_labels, plain
+from pipelines.pages.labels import cause_labels, plain
 from pipelines.pages.plots import SMALL, WeeklyColumns
 from pipelines.pages.values import Cell, Column, Kind, Text
 from pipelines.report.comparisons import comparison_cells, comparison_columns
@@ -73,11 +73,11 @@ def cause_label(name: str, pack: Pack) -> str:
 def cause_section(tables: WeekTables, pack: Pack) -> Section:
     """State the likely causes: a table, then their weeks as small charts."""
     columns = (
-        Column("Likely cause, the most dangerous first"),
+        Column("Likely cause, by danger"),
         Column("Emergencies", Kind.COUNT),
         Column("Reports", Kind.COUNT),
         Column("It leads", Kind.COUNT),
-        Column("Cannot be told apart from another", Kind.COUNT),
+        Column("Not told apart", Kind.COUNT),
         *comparison_columns(tables),
     )
     causes, totals = sort_causes(tables, pack), add_up_causes(tables)
@@ -91,7 +91,7 @@ def cause_section(tables: WeekTables, pack: Pack) -> Section:
 def _cause_row(tables: WeekTables, row: CauseCount, totals: CauseTotals, pack: Pack) -> Row:
     is_known = row.likely_cause != UNDETERMINED
     cells: tuple[Cell, ...] = (
-        Text(cause_label(row.likely_cause, pack), category_labels(pack).get(row.cause_category, "")),
+        cause_label(row.likely_cause, pack),
         totals.emergency,
         row.reports,
         totals.leading if is_known else Text(""),

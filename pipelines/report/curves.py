@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from pipelines.report.alarms import find_alarm_weeks, find_alarms
-from pipelines.report.week import ALWAYS_CURVED, DETAILED, WeekTables
+from pipelines.report.alarms import find_alarm_weeks
+from pipelines.report.week import ALWAYS_CURVED, WeekTables
 
 EMERGENCY_IN = ",triage_level=emergency"
 
@@ -27,8 +27,7 @@ class Curve:
 
 def find_curves(tables: WeekTables) -> list[Curve]:
     """Return the curves of the report: all reports, emergencies, then the series that alarm, the strongest first."""
-    raised = [alarm.series for alarm in find_alarms(tables)]
-    chosen = list(dict.fromkeys([*ALWAYS_CURVED, *raised[:DETAILED]]))
+    chosen = list(dict.fromkeys([*ALWAYS_CURVED, *tables.days]))
     return [_curve(tables, series, f"curve-{i}") for i, series in enumerate(chosen, 1)]
 
 

@@ -88,4 +88,4 @@ def _assessment_section(tables: WeekTables) -> Section:
 
 def _signature(tables: WeekTables) -> str:
     signed = [{"name": row.name, "role": row.role, "signed_on": row.signed_on} for row in tables.signatures]
-    return signature_words(tables.about.rule_pack, signed)
+    return signature_words(tables.about.rule_pack, signed).rstrip(".")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 from pipelines.pages.document import Block, Folded, Group, Item, List, Section
@@ -49,9 +49,8 @@ def _advice(entries: Sequence[Guidance], causes: Sequence[str], pack: Pack) -> l
     places = list(dict.fromkeys([ANY_CAUSE, *causes, *categories]))
     chosen = sorted((entry for entry in entries if entry.cause in places), key=lambda entry: places.index(entry.cause))
     return [
-        item
+        _item("" if cause == ANY_CAUSE else _title(cause, pack), list(group))
         for (cause, _), group in groupby(chosen, key=lambda entry: (entry.cause, entry.kind))
-        for item in _items("" if cause == ANY_CAUSE else _title(cause, pack), list(group))
     ]
 
 
@@ -60,10 +59,16 @@ def _title(cause: str, pack: Pack) -> str:
     return categories.get(cause) or cause_label(cause, pack)
 
 
-def _items(title: str, entries: Iterable[Guidance]) -> list[Item]:
-    """A line for each reference: what the article says in one place is read in one go."""
-    head = f"{title}: " if title else ""
-    return [Item(f"{head}{entry.text}", reference=entry.reference) for entry in entries]
+def _item(title: str, entries: Sequence[Guidance]) -> Item:
+    """What is said of one cause, read in one go; a reference that begins as the one before names its end alone."""
+    text = " ".join(entry.text for entry in entries)
+    places: list[str] = []
+    before = ""
+    for reference in dict.fromkeys(entry.reference for entry in entries):
+        start, _, end = reference.rpartition(", ")
+        places.append(end if start and start == before else reference)
+        before = start
+    return Item(f"{title}: {text}" if title else text, reference="; ".join(places))
 
 
 def method_section(tables: WeekTables, pack: Pack) -> Section:

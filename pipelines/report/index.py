@@ -32,8 +32,10 @@ class ListedWeek:
     files: Sequence[str]
 
 
-def write_index(reports: Path) -> Path:
+def write_index(reports: Path, assessments: Mapping[str, Sequence[Mapping[str, str]]] | None = None) -> Path:
     """Write the index of the weeks whose folders are in `reports`, in place of the one before.
+
+    assessments: by week, each with `written_at`, `name`, `contact` and `text`.
 
     Raises UsageError if a file of that name is there which calfwatch did not write.
     """
@@ -42,7 +44,7 @@ def write_index(reports: Path) -> Path:
     folders = sorted(filter(_is_week, reports.iterdir()), key=_place, reverse=True)
     weeks = [_week(folder) for folder in folders]
     fresh = temporary_beside(reports / INDEX)
-    write_private(reports, fresh.name, render("report/index.html.jinja", weeks=weeks))
+    write_private(reports, fresh.name, render("report/index.html.jinja", weeks=weeks, assessments=assessments or {}))
     put_in_place(fresh, reports / INDEX, 0o600)
     return reports / INDEX
 

@@ -12,6 +12,7 @@ from pipelines.pages.values import Cell, Column, Kind, Share, Text
 from pipelines.report.comparisons import comparison_cells, comparison_columns, empty_comparison
 from pipelines.report.curves import count_series
 from pipelines.report.week import WEEKS_SHOWN, WeekTables
+from pipelines.report.wording import KEY_LEAD
 from schemas.fields import SEVERE_PAIN
 from schemas.pack import Pack
 
@@ -51,9 +52,15 @@ def find_key_counts(tables: WeekTables) -> dict[str, KeyCount]:
         _level(tables, "contact_doctor", LEVELS["contact_doctor"], total),
         _level(tables, "unresolved", LEVELS["unresolved"], total),
         _level(tables, "self_care", LEVELS["self_care"], total),
-        KeyCount("severe_pain", f"Severe pain, {SEVERE_PAIN} to 10 of 10", "plain", total, severe),
+        KeyCount("serious_signs", "Self-care with serious signs", "self_care", total, _serious_signs(tables)),
+        KeyCount("severe_pain", f"Severe pain ({SEVERE_PAIN} to 10)", "plain", total, severe),
     ]
     return {number.name: number for number in found}
+
+
+def _serious_signs(tables: WeekTables) -> list[int | None]:
+    """This week's alone: the weeks before are not drawn."""
+    return [*[None] * (WEEKS_SHOWN - 1), sum(row.serious for row in tables.cause_levels)]
 
 
 def _level(tables: WeekTables, name: str, label: str, total: int) -> KeyCount:
@@ -69,7 +76,7 @@ def key_number_section(tables: WeekTables, pack: Pack) -> Section:
         Column("This week", Kind.COUNT, "reports"),
         Column("Share", Kind.SHARE),
         *comparison_columns(tables),
-        Column("Week before, same age", Kind.COUNT, "previous_week"),
+        Column("Week before", Kind.COUNT, "previous_week"),
     )
     numbers = list(find_key_counts(tables).values())
     table = Table(
@@ -81,7 +88,7 @@ def key_number_section(tables: WeekTables, pack: Pack) -> Section:
         charts_note=f"Small columns: the last {WEEKS_SHOWN} weeks, each on its own scale.",
         exported=True,
     )
-    return Section("numbers", "Key numbers, and what each level asks", [table])
+    return Section("numbers", "Key numbers, and what each level asks", [table], KEY_LEAD)
 
 
 def _row(tables: WeekTables, number: KeyCount, pack: Pack) -> Row:
@@ -103,8 +110,8 @@ def _action(tables: WeekTables, number: KeyCount, pack: Pack) -> str:
         return f"Ask first. Until then: {pack.actions['emergency']}"
     if number.name == "unresolved":
         return pack.actions["unresolved"].rstrip(":").rstrip() + "."
-    if number.name == "self_care" and (serious := sum(row.serious for row in tables.cause_levels)):
-        return f"{pack.actions['self_care']} {serious:,} with signs of a serious cause: no home care for them."
+    if number.name == "serious_signs":
+        return "Signs that can belong to a serious cause: no home care is shown for them."
     return pack.actions.get(number.name, "")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.pages.charts import Series
+from pipelines.pages.charts import Look, Series
 from pipelines.pages.document import Block, Chart, DataFiles, Folded, Layout, LegendEntry, Section, Table
 from pipelines.pages.labels import LEVELS
 from pipelines.pages.plots import WeeklyColumns
@@ -27,7 +27,7 @@ def _level_chart(tables: WeekTables) -> Chart:
     return Chart(
         "triage",
         "Reports a week by triage level",
-        WeeklyColumns(tables.axis, series),
+        WeeklyColumns(tables.axis, series, Look((560, 180))),
         caption=f"{signs} {_gaps_in_words(tables)}".strip(),
         legend=LEVEL_LEGEND,
     )

@@ -48,7 +48,7 @@ def find_notices(tables: WeekTables, pack: Pack) -> list[str]:
         )
     if lacking := name_lacking(tables, weeks_back=0):
         notices.append(
-            f"Not every expected sender has reported: {lacking}. The counts of this week are not whole; what is compared "
+            f"Not every expected sender has reported: {lacking}. This week's counts are not whole; what is compared "
             "is compared among the senders that reported."
         )
     if tables.about.rule_pack != pack.version:
@@ -78,9 +78,9 @@ def find_headline(tables: WeekTables, pack: Pack) -> str:
     if not found.judged:
         return f"{told} this week; whether that is more than expected cannot be judged yet."
     go_on = len(found.going_on) + len(found.quiet)
-    alarms = f"No new alarm, {go_on} going on" if go_on else "No alarm"
     among = " among those who reported" if name_lacking(tables, weeks_back=0) else ""
-    return f"{alarms}{among}: {told} this week, {_expected_words(tables, EMERGENCY)}."
+    alarms = f"No new alarm{among}, {go_on} going on" if go_on else f"No alarm{among}"
+    return f"{alarms}: {told} this week, {_expected_words(tables, EMERGENCY)}."
 
 
 def _and_more(alarms: Sequence[Alarm]) -> str:
@@ -158,7 +158,8 @@ def _say_emergencies(tables: WeekTables, pack: Pack) -> str:
     now, total = counts["emergency"].now, counts["reports"].now
     if not now:
         return "Emergencies: no report met an emergency criterion."
-    told = f"Emergencies: {now:,} of {many(total, 'report')}{_in_percent(now, total)}, {_expected_words(tables, EMERGENCY)}"
+    expected = _expected_words(tables, EMERGENCY)
+    told = f"Emergencies: {now:,} of {many(total, 'report')}{_in_percent(now, total)}, {expected}"
     sentences = {rule.id: rule.sentence for rule in pack.triage}
     fired = [row for row in sort_rules(tables) if row.triage_level == "emergency" and row.rule_id in sentences]
     if not fired or not fired[0].reports:
@@ -186,7 +187,7 @@ def _say_open_ended(tables: WeekTables) -> str:
 
 
 def _say_still_to_come(tables: WeekTables) -> str:
-    """Like with like: this week with the week before as it stood at the same age, and never a sign that is not clear."""
+    """Like with like: the week before as it stood at the same age, and never a sign that is not clear."""
     row = tables.nowcasts.get("all")
     if row is None:
         return ""
@@ -202,7 +203,8 @@ def _say_still_to_come(tables: WeekTables) -> str:
         "fewer": "in the end this week will have fewer",
         "not clear": "which will have more in the end is not clear",
     }
-    end = f"; {ends[row.change]}" if row.change in ends and not row.reason else ""
+    is_whole = not (name_lacking(tables, weeks_back=0) or name_lacking(tables, weeks_back=1))
+    end = f"; {ends[row.change]}" if row.change in ends and not row.reason and is_whole else ""
     return f"{told}. The week before stood at {row.previous_so_far:,} at the same age{end}.{without}"
 
 
@@ -218,8 +220,8 @@ def _say_serious(tables: WeekTables) -> str:
         return ""
     has, it = ("has", "it") if number == 1 else ("have", "them")
     return (
-        f"{many(number, 'self-care report')} {has} signs that can belong to a serious cause: the home care below is not "
-        f"for {it}."
+        f"{many(number, 'self-care report')} {has} signs that can belong to a serious cause: the home care below is "
+        f"not for {it}."
     )
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pipelines.pages.calls import Call, CallList, WeekCalls
 from pipelines.pages.document import Beside, Block, Note, Row, Section, Table
 from pipelines.pages.values import Column, Text
 from pipelines.report.wording import PHONE_LEAD
 from pipelines.text import many
 
-CALLS_SHOWN = 10
+CALLS_SHOWN = 8
 LIST_PAGE = "explain/index.html"
 
 
@@ -27,22 +25,19 @@ def phone_section(calls: WeekCalls) -> Section:
 
 
 def _table(name: str, title: str, found: CallList, reasons: str) -> Table:
-    columns = (Column("Report"), Column(reasons), Column("Age, region"))
+    columns = (Column("Report"), Column(reasons), Column("Age, region, time"))
     rows = [_row(call) for call in found.calls[:CALLS_SHOWN]]
     caption = f"{title}: {len(rows):,} of {found.total:,}"
     return Table(name, columns, rows, caption=caption, empty=f"{title}: none.")
 
 
 def _row(call: Call) -> Row:
-    told: Sequence[str] = [call.reason, call.cause]
-    if call.ask:
-        reason = Text("; ".join(call.ask), " ".join(told))
-    else:
-        reason = Text(call.reason, call.cause)
+    asked = Text("; or ".join(call.ask), f"{call.reason} {call.cause}")
+    reason = asked if call.ask else Text(call.reason, call.cause)
     link = f"explain/{call.page}" if call.page else ""
     cells = (
-        Text(call.report_id, f"{call.source}, {call.reported}", link=link),
+        Text(call.report_id, call.source, link=link),
         reason,
-        Text(call.age_band, call.region),
+        Text(f"{call.age_band}, {call.region}", call.reported),
     )
     return Row(cells, key=call.report_id)

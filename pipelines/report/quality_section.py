@@ -26,7 +26,7 @@ from pipelines.report.week import WEEKS_SHOWN, WeekTables
 from pipelines.report.wording import BALANCED, QUALITY_LEAD, UNBALANCED
 from schemas.pack import Pack
 
-REASONS_SHOWN = 12
+REASONS_SHOWN, FIELDS_SHOWN = 12, 9
 # a soft hyphen says where a heading may be broken in a narrow column
 COUNT_TITLES = (
     "Files",
@@ -51,7 +51,7 @@ def quality_section(tables: WeekTables, pack: Pack) -> Section:
     if not found.sources:
         return Section("quality", "Data quality", [*blocks, DataFiles(("weekly_quality",))])
     if trends := _trend_charts(tables):
-        drawn = [Gallery(trends, name="quality-trends"), DataFiles(("quality_trend",))]
+        drawn: list[Block] = [Gallery(trends, name="quality-trends"), DataFiles(("quality_trend",))]
         blocks.append(Folded(f"How late and how complete the {WEEKS_SHOWN} weeks were", drawn))
     if not found.is_balanced:
         blocks.append(Callout(UNBALANCED))
@@ -117,4 +117,6 @@ def _reason_table(found: Quality) -> Table:
 
 def _completeness_table(found: Quality) -> Table:
     columns = (Column("Field"), Column("Answered", Kind.PERCENT))
-    return Table("completeness", columns, [Row(pair) for pair in found.completeness], layout=Layout.METERS)
+    return Table(
+        "completeness", columns, [Row(pair) for pair in found.completeness], layout=Layout.METERS, most=FIELDS_SHOWN
+    )

@@ -11,7 +11,7 @@ from pipelines.report.wording import RULES_LEAD, UNANSWERED_LEAD
 from pipelines.text import many
 from schemas.pack import Pack, TriageRule
 
-QUESTIONS_SHOWN = 12
+QUESTIONS_SHOWN = 8
 
 
 def sort_rules(tables: WeekTables) -> list[RuleCount]:

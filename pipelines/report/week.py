@@ -15,6 +15,7 @@ import duckdb
 from pipelines.connections import read_only
 from pipelines.errors import StateError, UsageError
 from pipelines.pages import charts
+from pipelines.pages.calls import DETAILED_ALARMS
 from pipelines.pages.labels import series_parts
 from pipelines.report.rows import (
     About,
@@ -42,7 +43,6 @@ from pipelines.statements import statement
 
 WEEKS_SHOWN = 26
 YEAR_BEFORE = timedelta(weeks=52)  # the week nearest to the same date of the year before
-DETAILED = 3  # alarms that are shown with their days, regions, ages and records; the others stand in the table
 DAYS_SHOWN = 56  # of an alarm's days
 # read for all the weeks shown, and the same week a year before
 TRENDS = ("weekly_triage", "weekly_causes", "weekly_regions", "weekly_revisions", "weekly_sources")
@@ -254,7 +254,7 @@ def _days_of_alarms(
     ordered = sorted((row for row in signals if row.is_alarm), key=lambda row: (row.rank is None, row.rank, row.series))
     last = start + timedelta(days=6)
     span = {"first": last - timedelta(days=DAYS_SHOWN - 1), "last": last}
-    chosen = list(dict.fromkeys(row.series for row in ordered))[:DETAILED]
+    chosen = list(dict.fromkeys(row.series for row in ordered))[:DETAILED_ALARMS]
     sql = statement("report", "series_days")
     return {series: _select(connection, sql, span | series_parts(series)).typed(SeriesDay) for series in chosen}
 
