@@ -8,7 +8,7 @@ from pipelines.pages.values import Column, Text
 from pipelines.report.wording import PHONE_LEAD
 from pipelines.text import many
 
-CALLS_SHOWN = 8
+CALLS_SHOWN = 6
 LIST_PAGE = "explain/index.html"
 
 
