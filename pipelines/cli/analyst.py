@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from pipelines import clock
 from pipelines.cli.options import (
     DEFAULT_WAIT,
     HomeOption,
@@ -34,7 +34,7 @@ def report(
     path = existing_home(home)
     if as_known_now and not out:
         raise UsageError("--as-known-now does not touch the published report: say where to write with --out DIR")
-    started = time.time()
+    started = clock.now().timestamp()
     page = write_week(Home(path), week, Path(out) if out else None, as_known_now) / "internal.html"
     refresh_status(path)
     print(page)

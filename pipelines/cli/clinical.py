@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from pipelines import clock
 from pipelines.cli.options import (
     DEFAULT_WAIT,
     HomeOption,
@@ -106,13 +107,14 @@ def sign_pack(
     wait: WaitOption = DEFAULT_WAIT,
 ) -> None:
     """Record who signed the pack, in which role and when."""
-    from pipelines.jobs.sign import sign_pack as record_signature
+    from pipelines.jobs.packs.sign import sign_pack as record_signature
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
     path = existing_home(home)
-    signature = (name, role, signed_on or date.today())
-    print(record_signature(Home(path), load_settings(path), pack, signature, wait))
+    settings = load_settings(path)
+    signature = (name, role, signed_on or clock.today(settings.time_zone))
+    print(record_signature(Home(path), settings, pack, signature, wait))
 
 
 def print_sql(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
@@ -144,7 +146,7 @@ def _pack_path(given: str | None, home: Path) -> Path:
 def compare_packs(a: ComparedPack, b: ComparedPack, /, *, home: HomeOption = None, json: JsonOption = False) -> None:
     """Show how two packs tag the stored history differently; nothing is written."""
     from pipelines.explain.comparison_text import comparison_text
-    from pipelines.jobs.compare import compare_packs as compare_stored
+    from pipelines.jobs.packs.compare import compare_packs as compare_stored
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
@@ -162,7 +164,7 @@ def retag(
     wait: WaitOption = DEFAULT_WAIT,
 ) -> None:
     """Tag the stored history with another rule pack, in one transaction."""
-    from pipelines.jobs.retag import retag_history
+    from pipelines.jobs.packs.retag import retag_history
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 

@@ -51,7 +51,6 @@ class LegendEntry:
 
     label: str
     paint: str = "plain"
-    opacity: float = 1
     shape: str = "swatch"
 
 
@@ -172,13 +171,6 @@ class Folded:
 
 
 @dataclass(frozen=True)
-class Accordion:
-    """Folded parts of one kind, in two columns if there is room."""
-
-    parts: Sequence[Folded]
-
-
-@dataclass(frozen=True)
 class Beside:
     """Two blocks next to each other, neither below the other if there is room. even: each has half of it."""
 
@@ -202,7 +194,7 @@ class DataFiles:
     names: Sequence[str]
 
 
-Block = Table | Chart | Gallery | Note | Callout | List | Folded | Accordion | Beside | Group | DataFiles
+Block = Table | Chart | Gallery | Note | Callout | List | Folded | Beside | Group | DataFiles
 
 
 @dataclass(frozen=True)
@@ -272,8 +264,6 @@ def _children(block: Block) -> Sequence[Block]:
             return block.charts
         case Folded() | Group():
             return block.blocks
-        case Accordion():
-            return block.parts
         case Beside():
             return (block.left, block.right)
         case Chart(numbers=Folded() as numbers):

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Sequence
 
 from pipelines.pages.document import (
-    Accordion,
     Beside,
     Block,
     Callout,
@@ -69,8 +68,6 @@ def _block(block: Block) -> str:
             return title + "\n".join(f"- {escaped(item.text)}" for item in block.items)
         case Folded(on_paper=True) | Group():
             return "\n\n".join(filter(None, [f"### {escaped(block.title)}", *map(_block, block.blocks)]))
-        case Accordion():
-            return "\n\n".join(map(_block, block.parts))
         case Beside():
             return "\n\n".join(filter(None, map(_block, (block.left, block.right))))
     return ""

@@ -13,7 +13,6 @@ from typing import Any
 from xml.etree import ElementTree
 
 from pipelines.pages.document import (
-    Accordion,
     Beside,
     Block,
     Callout,
@@ -98,8 +97,6 @@ def _block(block: Block) -> list[Json]:
             return [{"kind": "list", "title": block.title, "columns": _in_columns(items, block.columns)}]
         case Folded(on_paper=True) | Group():
             return [{"kind": "heading", "text": block.title}, *_blocks(block.blocks)]
-        case Accordion():
-            return _blocks(block.parts)
         case Beside():
             return [{"kind": "beside", "even": block.even, "left": _block(block.left), "right": _block(block.right)}]
     return []
@@ -167,8 +164,7 @@ def _charts(charts: Sequence[Chart], across: int, legend: Sequence[LegendEntry])
 
 
 def _sign(entry: LegendEntry) -> Json:
-    shade = "" if entry.opacity == 1 else f"{round(255 * entry.opacity):02x}"
-    return {"label": entry.label, "color": f"{PAINTS[entry.paint]}{shade}", "shape": entry.shape}
+    return {"label": entry.label, "color": PAINTS[entry.paint], "shape": entry.shape}
 
 
 def _chart(chart: Chart, text_units: int) -> Json:

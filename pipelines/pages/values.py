@@ -18,7 +18,6 @@ class Kind(Enum):
     DECIMAL = "decimal"
     TENTHS = "tenths"
     PERCENT = "percent"
-    PROBABILITY = "probability"
     SHARE = "share"
     BARS = "bars"
 
@@ -142,7 +141,6 @@ NUMBERS: Mapping[Kind, Callable[[float], str]] = {
     Kind.DECIMAL: words.decimal,
     Kind.TENTHS: lambda value: f"{value:,.1f}",
     Kind.PERCENT: words.percent,
-    Kind.PROBABILITY: words.probability,
 }
 
 

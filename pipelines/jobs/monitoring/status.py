@@ -11,13 +11,14 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pipelines import clock
 from pipelines.errors import CalfwatchError, LockedError
 from pipelines.files import private
-from pipelines.jobs.stored_facts import read_facts
+from pipelines.jobs.monitoring.stored_facts import read_facts
 from pipelines.processes import is_running, read_json, write_json
 from pipelines.settings import Settings, load_settings
 
@@ -76,7 +77,7 @@ def _seen(home: Path) -> dict[str, list[int]]:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return clock.now().isoformat(timespec="seconds")
 
 
 def read_status(home: Path) -> dict[str, Any]:
@@ -104,7 +105,7 @@ def read_status(home: Path) -> dict[str, Any]:
         "disk_free_bytes": shutil.disk_usage(home).free,
         "notices": read_json(home / "notices.json").get("failed", {}),
     }
-    return told | {"overdue": find_overdue(told, datetime.now(UTC)), "attention": _attention(told)}
+    return told | {"overdue": find_overdue(told, clock.now()), "attention": _attention(told)}
 
 
 def find_overdue(told: Mapping[str, Any], now: datetime) -> list[str]:
@@ -131,7 +132,7 @@ def _attention(told: Mapping[str, Any]) -> list[str]:
         if run["outcome"] in ("failed", "crashed") and not _has_later_success(runs, run)
     ]
     found += [f"a notice to {target} failed: {reason}" for target, reason in sorted(told["notices"].items())]
-    return found + find_overdue(told, datetime.now(UTC))
+    return found + find_overdue(told, clock.now())
 
 
 def _has_later_success(runs: Mapping[str, Any], failed: Mapping[str, Any]) -> bool:
@@ -145,7 +146,7 @@ def write_metrics(home: Path, settings: Settings) -> None:
     """Write the metrics for a Prometheus text-file collector, if `metrics_file` names a file."""
     if not settings.metrics_file:
         return
-    from pipelines.jobs.metrics import write_metrics_file
+    from pipelines.jobs.monitoring.metrics import write_metrics_file
 
     with contextlib.suppress(CalfwatchError):
         write_metrics_file(home / settings.metrics_file, read_status(home))
