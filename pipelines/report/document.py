@@ -71,7 +71,7 @@ def _sections(tables: WeekTables, pack: Pack, calls: WeekCalls | None) -> list[S
 
 def _message_section(tables: WeekTables, pack: Pack) -> Section:
     items = [Item(message.text, message.paint) for message in find_messages(tables, pack)]
-    return Section("messages", "This week", [List(items, marked=True)])
+    return Section("messages", "Summary of the week", [List(items, marked=True)])
 
 
 def _assessment_section(tables: WeekTables) -> Section:
