@@ -79,7 +79,7 @@ def _assessment_section(tables: WeekTables) -> Section:
     if tables.assessments:
         zone = tables.about.time_zone
         items = [
-            Item(row.text, reference=f"{row.name}, {row.written_at[:16]} ({zone}). Contact: {row.contact}")
+            Item(f"{row.text} ({row.name}, {row.written_at[:16]} {zone}; contact: {row.contact})")
             for row in tables.assessments
         ]
         blocks = [List(items)]

@@ -132,7 +132,8 @@ def test_level_trend_and_the_year_before_stand_beside_every_count(pack: Pack, tm
     judged = rows_of(
         summaries,
         """SELECT series[14:], max(level), max(trend) FILTER (is_primary),
-        bool_or(status = 'alarm' AND upper IS NOT NULL) FROM weekly_signals WHERE week = ? AND series LIKE 'likely_cause=%' GROUP BY ALL""",
+        bool_or(status = 'alarm' AND upper IS NOT NULL) FROM weekly_signals
+        WHERE week = ? AND series LIKE 'likely_cause=%' GROUP BY ALL""",
         WEEK,
     )
     assert len(judged) == 10
@@ -674,7 +675,7 @@ def test_an_assessment_written_before_stands_on_the_page_with_name_and_time(
     written = f"""INSERT INTO assessments VALUES ('{WEEK}', 'A. Example', 'ext. 1', 'It is the heat.',
         TIMESTAMPTZ '2026-11-16 07:00:00+00')"""
     text = changed(written).text
-    assert "It is the heat. A. Example, 2026-11-16 08:00 (Europe/Berlin). Contact: ext. 1" in text
+    assert "It is the heat. (A. Example, 2026-11-16 08:00 Europe/Berlin; contact: ext. 1)" in text
     assert "None was written" not in text
 
 

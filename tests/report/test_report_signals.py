@@ -225,11 +225,11 @@ def test_each_kind_of_series_is_counted_from_its_table(changed: Callable[..., Pa
         "region=harbour": "reports FROM weekly_regions WHERE region = 'harbour'",
         "region=harbour,triage_level=emergency": "emergency FROM weekly_regions WHERE region = 'harbour'",
     }
-    changed(
-        "UPDATE weekly_signals SET status = 'none'",
-        *map(alarm_of, kinds),
-    )
-    rows = {row["series"]: row for row in csv_rows(tmp_path / f"reports/{WEEK}/data/curves.csv") if row["week"] == WEEK}
+    rows: dict[str, dict[str, str]] = {}
+    for few in (list(kinds)[:2], list(kinds)[2:]):  # three alarms are drawn
+        changed("UPDATE weekly_signals SET status = 'none'", *map(alarm_of, few))
+        curves = csv_rows(tmp_path / f"reports/{WEEK}/data/curves.csv")
+        rows |= {row["series"]: row for row in curves if row["week"] == WEEK}
     for series, sql in kinds.items():
         ((expected,),) = rows_of(tmp_path / "summaries.duckdb", f"SELECT {sql} AND week = ?", WEEK)
         assert rows[series]["reports"] == str(expected)
