@@ -46,13 +46,18 @@ class Server:
 def prepare_prefect(home: Path, kept_days: float = 5) -> None:
     """Set every variable of Prefect's that is not set already.
 
-    Raises DiskError where a server of our own would have no room: it then waits in vain, and reports nothing.
+    Raises UsageError if a name in HOME/prefect is a link, DiskError where a server of our own would have no room: it
+    then waits in vain, and reports nothing.
     """
     folder = home / "prefect"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    if not folder.exists():
+        folder.mkdir(mode=0o700, parents=True)
+        folder.chmod(0o700)  # mkdir's own mode is subject to the umask
+    if link := next((path for path in folder.iterdir() if path.is_symlink()), None):
+        raise UsageError(f"{link} is a link; calfwatch writes to nothing behind it: move it away")
     for name, value in _environment(folder, kept_days).items():
         os.environ.setdefault(name, value)
+    _refuse_odd_proxies()
     _exempt_loopback_from_proxies()
     place = Path(os.environ["PREFECT_HOME"])
     if "PREFECT_API_URL" not in os.environ and place.exists() and shutil.disk_usage(place).free < SERVER_BYTES:
@@ -77,6 +82,17 @@ def _exempt_loopback_from_proxies() -> None:
     for name in ("NO_PROXY", "no_proxy"):
         hosts = [host.strip() for host in os.environ.get(name, "").split(",") if host.strip()]
         os.environ[name] = ",".join([*hosts, *(host for host in (HOST, "localhost") if host not in hosts)])
+
+
+def _refuse_odd_proxies() -> None:
+    """Raise UsageError for a proxy that Prefect's client cannot use: it would end with a traceback."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        url = os.environ.get(name) or os.environ.get(name.lower()) or ""
+        if "://" in url and not url.startswith(("http://", "https://")):
+            raise UsageError(
+                f"{name} names a proxy that is neither http:// nor https://; Prefect cannot use it: unset it, or run "
+                "without Prefect: `calfwatch run --no-server`"
+            )
 
 
 @contextlib.contextmanager

@@ -37,12 +37,14 @@ class Layout(Enum):
 class Row:
     """The cells of a table's row, one for each column.
 
-    key: names the row on the page, for links and tests; quiet: nothing happened in it.
+    key: names the row on the page, for links and tests; quiet: nothing happened in it; record: the sender and the id
+    of the one report that the row is about, by which it is found again when that report is erased.
     """
 
     cells: Sequence[Cell]
     key: str = ""
     quiet: bool = False
+    record: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)

@@ -40,4 +40,4 @@ def _row(call: Call) -> Row:
         reason,
         Text(f"{call.age_band}, {call.region}", call.reported),
     )
-    return Row(cells, key=call.report_id)
+    return Row(cells, record=(call.source, call.report_id))

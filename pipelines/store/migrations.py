@@ -53,6 +53,8 @@ def _from_3(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
     _add_dates_and_guards(connection)
     _tag_causes(connection, pack)  # after every new column of a record
     _add_releases(connection)
+    _add_erasures(connection)
+    _add_release_facts(connection)
     _add_assessments_and_denominators(connection)
 
 
@@ -126,6 +128,12 @@ def _add_releases(connection: duckdb.DuckDBPyConnection) -> None:
         at_most BIGINT)""")
 
 
+def _add_release_facts(connection: duckdb.DuckDBPyConnection) -> None:
+    """In which time zone a released week began, and whether its public files were ever finished."""
+    connection.execute("ALTER TABLE releases ADD COLUMN time_zone VARCHAR")
+    connection.execute("ALTER TABLE releases ADD COLUMN published BOOLEAN")
+
+
 def _add_dates_and_guards(connection: duckdb.DuckDBPyConnection) -> None:
     """Days of reports without a time, regions in lower case, and what the guards between files remember."""
     connection.execute("ALTER TABLE records ADD COLUMN stated_date DATE")
@@ -148,6 +156,27 @@ def _add_dates_and_guards(connection: duckdb.DuckDBPyConnection) -> None:
         "notes VARCHAR",
     ):
         connection.execute(f"ALTER TABLE files ADD COLUMN {column}")
+
+
+def _add_erasures(connection: duckdb.DuckDBPyConnection) -> None:
+    """Room for what was erased: its marks and its counts."""
+    summary = """source VARCHAR, region VARCHAR, age_band VARCHAR, sex VARCHAR, triage_level VARCHAR,
+        triage_ceiling VARCHAR, cause_category VARCHAR, likely_cause VARCHAR, reports BIGINT, severe_pain BIGINT,
+        close_causes BIGINT, serious_signs BIGINT"""
+    fields = """source VARCHAR, field VARCHAR, reports BIGINT, answered BIGINT, missing BIGINT, unresolved BIGINT,
+        settles BIGINT"""
+    columns = {
+        "erased": "source VARCHAR, mark UUID",
+        "erased_files": "delivery_no INTEGER, records BIGINT, superseded BIGINT, replaced BIGINT",
+        "erased_summary": f"report_date DATE, {summary}",
+        "erased_rules": "report_date DATE, source VARCHAR, rule_id VARCHAR, reports BIGINT",
+        "erased_fields": f"report_date DATE, {fields}",
+        "erased_arrivals": """report_date DATE, source VARCHAR, triage_level VARCHAR,
+            first_delivery_no INTEGER, reports BIGINT""",
+        "erased_days": "delivery_no INTEGER, report_date DATE, reports BIGINT",
+    }
+    for table, declared in columns.items():
+        connection.execute(f"CREATE TABLE {table} ({declared})")
 
 
 STEPS: Mapping[int, Step] = {1: _from_1, 2: _from_2, 3: _from_3}

@@ -501,8 +501,9 @@ def test_a_second_publication_without_news_differs_in_its_time_alone(home, inges
     assert ask("SELECT * EXCLUDE published_at FROM about", path=home.summaries) == about
 
 
-def test_about_names_the_last_week_that_is_over(home, ingest, write_csv, ask) -> None:
-    today = datetime.now(UTC).date()
+@pytest.mark.parametrize("today", [date(2026, 11, 22), date(2026, 11, 23), date(2027, 1, 1), date(2028, 2, 29)])
+def test_about_names_the_last_week_that_is_over(today, home, ingest, write_csv, ask, set_clock) -> None:
+    set_clock(datetime(today.year, today.month, today.day, 12, tzinfo=UTC))
     monday = today - timedelta(days=today.isoweekday() - 1)
     moments = {"over": monday - timedelta(days=1), "running": today, "ahead": today + timedelta(days=30)}
     ingest(write_csv([{"report_id": name, "reported_at": f"{day}T00:00:00Z"} for name, day in moments.items()]))
@@ -516,3 +517,22 @@ def test_about_is_one_row_of_nothing_in_an_empty_home(home, ingest, ask) -> None
     ingest()
     assert ask("SELECT latest_week, first_report, last_report FROM about", path=home.summaries) == [(None, None, None)]
     assert all(not found for name, found in published(home).items() if name not in ("rules", "causes", "fields"))
+
+
+def test_what_is_blank_and_what_is_said_to_be_unknown_are_one_key(home, ingest, write_csv, ask) -> None:
+    cells = {"region": "north", "age_band": "18-29"}
+    alike = [{"report_id": f"{place}", "sex": sex, **cells} for place, sex in enumerate(("", "unknown", "female", ""))]
+    ingest(write_csv([*alike, {"report_id": "x", "region": "unknown"}, {"report_id": "y", "region": ""}]))
+    assert ask("SELECT region, sex, reports FROM daily_summary ORDER BY ALL") == [
+        ("north", "female", 1),
+        ("north", "unknown", 3),
+        ("unknown", "unknown", 2),
+    ]
+    assert ask("SELECT week, age_band, sex FROM weekly_demographics GROUP BY ALL HAVING count(*) > 1") == []
+
+
+def test_an_empty_home_has_had_no_delivery(home, ingest, write_csv, ask) -> None:
+    ingest()
+    assert ask("SELECT last_delivery FROM about", path=home.summaries) == [(0,)]
+    ingest(write_csv([{"report_id": "a"}]))
+    assert ask("SELECT last_delivery FROM about", path=home.summaries) == [(1,)]
