@@ -68,11 +68,17 @@ def _erase_listed(folder: Path, ids: set[tuple[str, str]]) -> int:
         pages.update(unquote(html.unescape(link)) for link in LINK.findall(row["cells"] or row["old_cells"]))
         return ERASED_ROW
 
-    for path in (folder / "internal.html", *sorted((folder / "explain").glob("*.html"))):
+    own = [folder / name for name in ("internal.html", "report.md", "data/alarms.csv")]
+    named = {form for _, report_id in ids for form in (report_id, html.escape(report_id)) if len(report_id) >= 6}
+    word = re.compile(rf"(?<![\w.-])({'|'.join(map(re.escape, sorted(named))) or '(?!)'})(?![\w-])")
+    for path in (*own, *sorted((folder / "explain").glob("*.html"))):
         before = path.read_text(encoding="utf-8") if path.is_file() and not path.is_symlink() else ""
-        if (after := ROW.sub(erase, before)) != before:
+        after = ROW.sub(erase, before)
+        if path in own:  # what the lead wrote of a week or an alarm may name one
+            after = word.sub("(erased)", after)
+        if after != before:
             _replace(path, after)
-            if path.parent == folder:
+            if path in own:
                 (folder / "report.pdf").unlink(missing_ok=True)
     for page in pages:
         (folder / "explain" / page).unlink(missing_ok=True)
