@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from pipelines import clock
 from pipelines.connections import open_for_reading
 from pipelines.errors import UsageError
 from pipelines.jobs import publish as publish_job
@@ -43,7 +44,7 @@ def keep_assessment(home: Home, settings: Settings, written: Assessment, wait_se
         if not first_row(connection, "SELECT 1 FROM calendar WHERE week = ?", [written.week]):
             raise UsageError(f"week {written.week} is not covered by any file; weekly_triage lists those that are")
         with database.transaction(connection):
-            connection.execute("INSERT INTO assessments SELECT ?, ?, ?, ?, now()", row)
+            connection.execute("INSERT INTO assessments VALUES (?, ?, ?, ?, ?)", [*row, clock.now()])
             audit.note(connection, "assess", written.week, f"by {row[1]}: {len(row[3])} characters")
         publish_job.publish(connection, home, settings)
         if not (home.reports / written.week / "internal.html").exists():

@@ -234,26 +234,13 @@ def _bar(frame: _Frame, i: int, base: int, count: int, paint: str, fill: str = "
     gap = 0.7 if base else 0  # the paper shows between stacked parts
     width = frame.slot * 0.78
     attributes = {"fill": fill} if fill else {"class_": paint}
-    return node(
-        "rect",
-        x=frame.x(i + 0.11),
-        y=top,
-        width=width,
-        height=max(bottom - top - gap, 0.4),
-        **attributes,
-    )
+    return node("rect", x=frame.x(i + 0.11), y=top, width=width, height=max(bottom - top - gap, 0.4), **attributes)
 
 
 def _zero_mark(frame: _Frame, i: int) -> ElementTree.Element:
     """A covered week without any report: a short stroke on the base line, so that it is no gap."""
-    return node(
-        "rect",
-        x=frame.x(i + 0.11),
-        y=frame.bottom - 1.5,
-        width=frame.slot * 0.78,
-        height=1.5,
-        class_="now",
-    )
+    x, width = frame.x(i + 0.11), frame.slot * 0.78
+    return node("rect", x=x, y=frame.bottom - 1.5, width=width, height=1.5, class_="now")
 
 
 def _grid(frame: _Frame) -> Iterator[ElementTree.Element]:
