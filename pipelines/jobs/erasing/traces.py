@@ -41,6 +41,9 @@ def remove_from_pages(home: Home, ids: set[tuple[str, str]], regions: Sequence[s
     a PDF that named it, or listed a report, is removed.
     """
     done = []
+    weeks = home.reports / "index.html"  # with the assessments that were written later
+    if weeks.is_file() and (text := _any_id(ids).sub("(erased)", weeks.read_text(encoding="utf-8"))):
+        _replace(weeks, text)
     for folder in _report_folders(home.reports):
         stubs = _erase_listed(folder, ids)
         renamed = _rename_regions(folder, regions)
@@ -69,8 +72,7 @@ def _erase_listed(folder: Path, ids: set[tuple[str, str]]) -> int:
         return ERASED_ROW
 
     own = [folder / name for name in ("internal.html", "report.md", "data/alarms.csv")]
-    named = {form for _, report_id in ids for form in (report_id, html.escape(report_id)) if len(report_id) >= 6}
-    word = re.compile(rf"(?<![\w.-])({'|'.join(map(re.escape, sorted(named))) or '(?!)'})(?![\w-])")
+    word = _any_id(ids)
     for path in (*own, *sorted((folder / "explain").glob("*.html"))):
         before = path.read_text(encoding="utf-8") if path.is_file() and not path.is_symlink() else ""
         after = ROW.sub(erase, before)
@@ -86,6 +88,12 @@ def _erase_listed(folder: Path, ids: set[tuple[str, str]]) -> int:
         (folder / "explain" / stub).unlink(missing_ok=True)
         write_private(folder / "explain", stub, STUB)
     return len(pages)
+
+
+def _any_id(ids: set[tuple[str, str]]) -> re.Pattern[str]:
+    """Return what finds one of the ids in what people wrote; a short one stands everywhere by chance."""
+    named = {form for _, report_id in ids for form in (report_id, html.escape(report_id)) if len(report_id) >= 6}
+    return re.compile(rf"(?<![\w.-])({'|'.join(map(re.escape, sorted(named))) or '(?!)'})(?![\w-])")
 
 
 def _rename_regions(folder: Path, regions: Sequence[str]) -> bool:
