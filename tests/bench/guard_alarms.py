@@ -25,7 +25,7 @@ import pyarrow as pa
 from pipelines.errors import FileRejected
 from pipelines.settings import Settings, Source
 from pipelines.store import database, guards, ledger, load
-from pipelines.store.ledger import Attempt, Outcome
+from pipelines.store.ledger import Attempt, Group, NewEntry, Outcome
 from schemas.checked_file import (
     BAD_CELLS,
     RAW_LINES,
@@ -158,15 +158,18 @@ def is_rejected(connection: duckdb.DuckDBPyConnection, source: Source, checked: 
     attempt = Attempt(checked.file_id, checked.file_id, source.name, "", pack.version, "bench")
     try:
         with database.transaction(connection):
-            number = ledger.next_delivery_no(connection, attempt)
-            loaded = load.load_file(connection, checked, source, pack, number)
+            number = ledger.next_delivery_no(connection, [attempt])
+            group = Group(source, pack, {number: checked})
+            loaded = load.load_files(connection, group)[number]
             if rejection := guards.judge(loaded.counts, checked, source):
                 raise FileRejected(rejection.reason)
             outcome = Outcome(
                 attempt.path, source.name, "accepted", checked.file_id, rows_read=checked.counts.rows,
                 rows_moved=loaded.counts.moved,
             )  # fmt: skip
-            ledger.write(connection, attempt, outcome, number, (checked.counts.first, checked.counts.last))
+            reported = (checked.counts.first, checked.counts.last)
+            ledger.write(connection, [NewEntry(attempt, outcome, number, reported)])
+            load.supersede(connection, group)
     except FileRejected as error:
         print(f"  {source.name}: {error.reason[:110]}", flush=True)
         return True
