@@ -14,7 +14,7 @@ TRENDS = {"rising": "▲ rising", "falling": "▼ falling", "steady": "steady"}
 def comparison_columns(tables: WeekTables) -> tuple[Column, ...]:
     """Return the columns beside a count; that of the year before only where there is such a week."""
     year = (Column("Year before", Kind.COUNT, "year_before"),) if tables.has_year_before else ()
-    return (Column("Expected?", name="expectation"), Column("Trend", name="trend"), *year)
+    return (Column("Expected", name="expectation"), Column("Trend", name="trend"), *year)
 
 
 def comparison_cells(tables: WeekTables, series: str) -> tuple[Cell, ...]:

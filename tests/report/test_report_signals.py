@@ -181,8 +181,8 @@ def test_what_is_above_its_range_without_an_alarm_is_not_said_to_be_within(chang
         f"UPDATE weekly_signals SET level = 'above' WHERE week = '{WEEK}' AND series = 'triage_level=emergency'",
     )
     assert "above the expected range, but no alarm" in page.text
-    assert "Expected?: above;" in " ".join(page.numbers["emergency"])
-    assert "Expected?: within;" in " ".join(page.numbers["reports"])
+    assert "Expected: above;" in " ".join(page.numbers["emergency"])
+    assert "Expected: within;" in " ".join(page.numbers["reports"])
 
 
 def test_more_alarms_than_fit_are_counted(changed: Callable[..., Page]) -> None:
