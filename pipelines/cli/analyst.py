@@ -53,7 +53,7 @@ def assess(
     wait: WaitOption = DEFAULT_WAIT,
 ) -> None:
     """Keep the clinical lead's assessment: on the page of a week to come, beside the page of a published one."""
-    from pipelines.jobs.assess import Assessment, keep_assessment
+    from pipelines.jobs.findings.assess import Assessment, keep_assessment
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 

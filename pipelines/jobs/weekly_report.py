@@ -16,8 +16,8 @@ import duckdb
 from pipelines import clock, files
 from pipelines.connections import open_for_reading, read_only
 from pipelines.errors import CalfwatchError, UsageError
-from pipelines.jobs.assess import read_assessments
 from pipelines.jobs.erasing.forget import forget_what_is_old
+from pipelines.jobs.findings.assess import read_assessments
 from pipelines.jobs.monitoring.run_lines import write_line
 from pipelines.jobs.publish import publish_if_stale
 from pipelines.settings import load_settings

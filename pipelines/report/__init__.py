@@ -17,11 +17,10 @@ from pipelines.pages.html import as_html
 from pipelines.pages.markdown import as_markdown
 from pipelines.pages.paper import as_pdf
 from pipelines.pages.svg import as_file
-from pipelines.report.curves import find_curves
+from pipelines.report.curves import curves_csv, find_curves
 from pipelines.report.document import weekly_document
 from pipelines.report.folder import publish
 from pipelines.report.index import write_index
-from pipelines.report.trends import curves_csv
 from pipelines.report.week import read_week
 from pipelines.report.wording import CLOSING
 from pipelines.text import csv_text

@@ -27,9 +27,8 @@ from pipelines.pages.plots import DAYS, EpidemicCurve, WeeklyColumns
 from pipelines.pages.values import Column, Kind, Text
 from pipelines.pages.words import decimal, in_words
 from pipelines.report.alarms import Alarm, Standing, find_standing
-from pipelines.report.curves import Curve, find_curves
+from pipelines.report.curves import Curve, find_curves, week_rows
 from pipelines.report.rows import SeriesDay
-from pipelines.report.trends import week_rows
 from pipelines.report.week import ALWAYS_CURVED, DAYS_SHOWN, WEEKS_SHOWN, WeekTables
 from pipelines.text import many
 from schemas.fields import AGE_BANDS

@@ -6,9 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from pipelines.pages.document import Row
+from pipelines.pages.values import Cell
+from pipelines.pages.words import in_words
 from pipelines.report.alarms import find_alarm_weeks
 from pipelines.report.week import ALWAYS_CURVED, WeekTables
+from pipelines.text import csv_text
 
+CURVE_COLUMNS = ("series", "week", "week_start", "reports", "expected", "lower", "upper", "alarm")
 EMERGENCY_IN = ",triage_level=emergency"
 
 
@@ -63,3 +68,21 @@ def count_series(tables: WeekTables, series: str, days: Sequence[date] | None = 
     }
     wanted = tables.starts if days is None else days
     return tables.count_by_week(counts[kind], wanted) if kind in counts else [None] * len(wanted)
+
+
+def week_rows(tables: WeekTables, *values: Sequence[Cell]) -> list[Row]:
+    """Return a row for each week shown: its name, or its first day if it is not covered, and its values."""
+    names = [tables.covered.get(day) or in_words(day) for day in tables.starts]
+    return [Row(cells) for cells in reversed(list(zip(names, *values, strict=True)))]
+
+
+def curves_csv(tables: WeekTables, curves: Iterable[Curve]) -> str:
+    """Return what the curves draw as CSV: a row for each series and week shown."""
+    rows = [
+        (curve.series, week.label, week.start, *numbers)
+        for curve in curves
+        for week, *numbers in zip(
+            tables.axis, curve.counts, curve.expected, curve.lower, curve.upper, curve.alarms, strict=True
+        )
+    ]
+    return csv_text(CURVE_COLUMNS, rows)

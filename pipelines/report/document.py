@@ -10,8 +10,7 @@ from pipelines.pages.words import span
 from pipelines.report.alarm_section import alarm_section
 from pipelines.report.causes import cause_section
 from pipelines.report.guidance import guidance_section, method_section
-from pipelines.report.key_numbers import find_key_counts, key_number_section
-from pipelines.report.levels import level_section
+from pipelines.report.key_numbers import find_key_counts, key_number_section, level_section
 from pipelines.report.messages import find_headline, find_messages, find_notices
 from pipelines.report.phone_section import phone_section
 from pipelines.report.quality_section import quality_section

@@ -217,17 +217,12 @@ def _read(connection: duckdb.DuckDBPyConnection, week: str) -> WeekTables:
         levels=raw["weekly_triage"].typed(LevelCount),
         causes=raw["weekly_causes"].typed(CauseCount),
         regions=raw["weekly_regions"].typed(RegionCount),
-        groups=raw["weekly_demographics"].typed(GroupCount),
-        rules=raw["weekly_rules"].typed(RuleCount),
-        open_answers=raw["weekly_missing_answers"].typed(OpenAnswer),
-        measures=raw["weekly_quality"].typed(Measure),
         quality_trend=raw["quality_trend"].typed(WeekShare),
         signals_now=signals_now,
         signals=_select(connection, SIGNALS_SHOWN, first, start, list(ALWAYS_CURVED), start).typed(Signal),
         revisions=raw["weekly_revisions"].typed(Revision),
         senders=raw["weekly_sources"].typed(SenderWeek),
         reports_by_source=dict(_select(connection, BY_SOURCE, *this_week.values()).rows),
-        cause_levels=raw["cause_levels"].typed(CauseLevel),
         days=_days_of_alarms(connection, signals_now, start),
         **_of_one_week(connection, raw, name, start),
     )
@@ -238,6 +233,11 @@ def _of_one_week(
 ) -> dict[str, Any]:
     latest = raw["weekly_nowcast"].where("is_latest").typed(Nowcast)
     return {
+        "groups": raw["weekly_demographics"].typed(GroupCount),
+        "rules": raw["weekly_rules"].typed(RuleCount),
+        "open_answers": raw["weekly_missing_answers"].typed(OpenAnswer),
+        "measures": raw["weekly_quality"].typed(Measure),
+        "cause_levels": raw["cause_levels"].typed(CauseLevel),
         "nowcasts": {row.series: row for row in latest},
         "rates": {row.region: row for row in raw["weekly_rates"].where("is_whole_region").typed(Rate)},
         "episodes": _select(connection, EPISODES, start).typed(Episode),

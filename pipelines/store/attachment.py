@@ -17,7 +17,6 @@ from pipelines.errors import WHAT_TO_DO, DiskError, LockedError, StateError, Usa
 from pipelines.settings import Settings
 from pipelines.statements import one_number
 from pipelines.store.home import Home
-from schemas.tables import quoted
 
 STORAGE_VERSION = "v1.4.0"  # readable by DuckDB 1.4 and later, which BI tools still ship
 STATE_TABLES = {"files", "records", "state"}  # every state has all of these
