@@ -145,6 +145,9 @@ class Settings:
     incoming: Annotated[
         tuple[str, ...], "what `run` without paths ingests: files, folders or globs, relative to the home"
     ] = ("incoming",)
+    denominators: Annotated[
+        str, "CSV of region, population or contacts (optionally age_band, week), relative to the home; empty: no rates"
+    ] = ""
     rule_pack: Annotated[
         str, "file of the rule pack for a new home and for `retag`, relative to the home; empty: the shipped one"
     ] = ""

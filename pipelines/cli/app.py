@@ -56,6 +56,7 @@ COMMANDS = {
     },
     "Read the counts": {
         "report": ("analyst:report", "the weekly report"),
+        "assess": ("analyst:assess", "keep the clinical lead's assessment of a week, with a contact"),
         "query": ("analyst:query", "read-only SQL over the summaries"),
     },
     "Publish": {

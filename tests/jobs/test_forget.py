@@ -96,6 +96,9 @@ def person_home(home: Home, write_csv: Write, ingest: Ingest, monkeypatch: pytes
         note = f"the miller's report, {ERASED}."
         connection.execute("INSERT INTO alarm_notes BY NAME SELECT ? AS text, ? AS series", [note, f"region={REGION}"])
         connection.execute("INSERT INTO alarm_episodes BY NAME SELECT ? AS note, ? AS series", [note, "all"])
+        connection.execute(
+            "INSERT INTO assessments SELECT '2026-W47', 'lead', 'ext. 1', ?, '2026-11-23 07:00:00+00'", [note]
+        )
         connection.execute("INSERT INTO audit BY NAME SELECT ? AS detail, ? AS subject", [note, f"region={REGION}"])
     weekly_report.write_week(home, "2026-W47", None, False)
     (home.path / "prefect").mkdir()

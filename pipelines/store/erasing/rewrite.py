@@ -133,6 +133,7 @@ def _selects() -> dict[str, str]:
         "quarantine": statement("store", "quarantine_without"),
         "files": statement("store", "files_without"),
         "alarm_notes": statement("store", "alarm_notes_without"),
+        "assessments": statement("store", "assessments_without"),
         "alarm_episodes": statement("store", "alarm_episodes_without"),
         "audit": statement("store", "audit_without"),
         "reported_counts": statement("store", "reported_counts_without"),
