@@ -53,6 +53,7 @@ def _from_3(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
     _add_dates_and_guards(connection)
     _tag_causes(connection, pack)  # after every new column of a record
     _add_releases(connection)
+    _add_analyst_tables(connection)
 
 
 def _lengthen_pack_versions(connection: duckdb.DuckDBPyConnection) -> None:
@@ -142,6 +143,17 @@ def _add_dates_and_guards(connection: duckdb.DuckDBPyConnection) -> None:
         "notes VARCHAR",
     ):
         connection.execute(f"ALTER TABLE files ADD COLUMN {column}")
+
+
+def _add_analyst_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """What analysts could not ask; counted with everything else after the last step."""
+    connection.execute("ALTER TABLE daily_fields ADD COLUMN yes BIGINT")
+    connection.execute("ALTER TABLE calendar ADD COLUMN month VARCHAR")
+    connection.execute("ALTER TABLE calendar ADD COLUMN quarter VARCHAR")
+    connection.execute("""CREATE TABLE daily_numbers (
+        report_date DATE, source VARCHAR, field VARCHAR, value INTEGER, reports BIGINT)""")
+    connection.execute("""CREATE TABLE daily_rule_sets (
+        report_date DATE, source VARCHAR, rule_ids VARCHAR[], reports BIGINT)""")
 
 
 STEPS: Mapping[int, Step] = {1: _from_1, 2: _from_2, 3: _from_3}

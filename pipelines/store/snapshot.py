@@ -18,7 +18,7 @@ from pipelines.store import daily_counts
 from pipelines.store.attachment import STORAGE_VERSION
 from pipelines.store.home import Home
 from pipelines.store.schema import comment
-from schemas.tables import DAILY_SUMMARY, published_tables, quoted
+from schemas.tables import DAILY_SUMMARY, Table, published_tables, quoted
 
 
 def is_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> bool:
@@ -54,11 +54,18 @@ def _copy_published(connection: duckdb.DuckDBPyConnection) -> None:
         many = table is DAILY_SUMMARY  # which lie by day already, block by block
         with in_any_order(connection) if many else contextlib.nullcontext():
             order = "" if many else "ORDER BY ALL"
-            connection.execute(f"CREATE TABLE snapshot.{table.name} AS FROM {table.name} {order}")
+            connection.execute(f"CREATE TABLE snapshot.{table.name} AS {_published_sql(table)} {order}")
     connection.execute("DROP TABLE temp.about")  # or the comments would go to it
     connection.execute("USE snapshot")
     for table in published_tables():
         comment(connection, table)
+
+
+def _published_sql(table: Table) -> str:
+    """The SELECT of a published table: its declared columns, so that no other gets in."""
+    is_over = "week_start + 7 <= (SELECT (now() AT TIME ZONE time_zone)::DATE FROM temp.about)"
+    columns = [f"{is_over} AS {name}" if name == "is_complete" else name for name in table.column_names]
+    return f"SELECT {', '.join(columns)} FROM {table.name}"
 
 
 def _make_about(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
