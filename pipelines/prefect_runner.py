@@ -38,8 +38,8 @@ from prefect.types.entrypoint import EntrypointType
 
 from pipelines import flows
 from pipelines.errors import CalfwatchError, UsageError
-from pipelines.jobs import notices, status
-from pipelines.jobs.run_record import print_line
+from pipelines.jobs.monitoring import notices, status
+from pipelines.jobs.monitoring.run_record import print_line
 from pipelines.jobs.scheduled_run import make_folder
 from pipelines.prefect_server import open_log
 from pipelines.processes import read_json, write_json

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import tomllib
+from dataclasses import replace
 from datetime import date, timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -13,9 +14,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines import synthetic as generator
 from pipelines.errors import CalfwatchError, UsageError
-from pipelines.synthetic import CAUSES, REGIONS, Outbreak, generate
+from pipelines.synthetic import CAUSES, REGIONS, Outbreak, generate, model, schedule, symptom_fields, writing
+from pipelines.synthetic.case_sql import cases_sql
+from pipelines.synthetic.draws import stream_sql
 from schemas.fields import CONTEXT_FIELDS, CONTEXT_NAMES
 
 # the fields in the order of the article's reading, kept here on their own so that the pack cannot drift
@@ -101,7 +103,7 @@ def test_another_run_has_other_reports_and_shares_no_id_with_the_first(tmp_path:
 
 def test_a_file_written_in_parts_is_the_file_written_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make(tmp_path / "whole", files="single")
-    monkeypatch.setattr(generator, "PART_ROWS", 200)
+    monkeypatch.setattr(schedule, "PART_ROWS", 200)
     seen: list[tuple[int, int]] = []
     make(tmp_path / "parts", files="single", threads=3, progress=lambda *counts: seen.append(counts))
     assert digests(tmp_path / "parts") == digests(tmp_path / "whole")
@@ -113,7 +115,7 @@ def test_a_file_written_in_parts_is_the_file_written_at_once(tmp_path: Path, mon
 
 
 def test_the_columns_are_the_contract_s_in_its_order(out: Path) -> None:
-    assert list(generator.symptom_fields()) == SYMPTOMS
+    assert list(symptom_fields()) == SYMPTOMS
     for path in (out / "reports").iterdir():
         assert path.read_text().split("\n", 1)[0].split(",") == [*CONTEXT_NAMES, *SYMPTOMS]
 
@@ -276,7 +278,7 @@ def test_symptoms_follow_the_true_cause(database: duckdb.DuckDBPyConnection) -> 
 
 def test_severe_cases_hurt_more_and_chronic_ones_last_longer(database: duckdb.DuckDBPyConnection) -> None:
     query = "SELECT median({}::INTEGER) FROM reports JOIN labels USING (report_id) WHERE {}"
-    pain = [number(database, query.format("pain_score", f"severity = '{name}'")) for name in generator.SEVERITIES]
+    pain = [number(database, query.format("pain_score", f"severity = '{name}'")) for name in model.MODEL.severities]
     assert pain == sorted(pain)
     assert pain[-1] - pain[0] >= 2
     cramp, veins = (
@@ -307,7 +309,7 @@ def test_blanks_lie_in_a_part_of_the_records_and_more_in_some_regions(database: 
 
 def test_a_year_has_its_seasons() -> None:
     days = [date(2026, 1, 1) + timedelta(days=number) for number in range(365)]
-    counts = generator._reports_per_day(100_000, days, 1, None)
+    counts = schedule.count_by_day(100_000, days, 1, None)
     january = sum(count for day, count in counts if day.month == 1)
     july = sum(count for day, count in counts if day.month == 7)
     assert sum(count for _, count in counts) == 100_000
@@ -315,10 +317,10 @@ def test_a_year_has_its_seasons() -> None:
 
 
 def test_the_draws_of_a_report_are_independent_of_one_another() -> None:
-    streams = [(name,) for name in generator.STREAMS] + [("answer", name) for name in SYMPTOMS]
-    draws = ", ".join(f"draw(key_1, key_2, {generator._stream(*words)}) AS d{n}" for n, words in enumerate(streams))
+    streams = [(name,) for name in model.STREAMS] + [("answer", name) for name in SYMPTOMS]
+    draws = ", ".join(f"draw(key_1, key_2, {stream_sql(*words)}) AS d{n}" for n, words in enumerate(streams))
     with duckdb.connect() as database:
-        database.execute(generator._statements("1", None))
+        database.execute(cases_sql("1", None))
         database.execute("INSERT INTO blocks VALUES (0, 0, 20000, 0, 50000, false, 0, 0)")
         database.execute(f"CREATE TABLE draws AS SELECT {draws} FROM synthetic_cases(0)")
         pairs = [(a, b) for a in range(len(streams)) for b in range(a)]
@@ -357,14 +359,14 @@ def test_a_folder_that_holds_reports_is_left_alone(tmp_path: Path) -> None:
 def test_a_broken_run_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
 ) -> None:
-    copy = generator._copy
+    copy = writing._copy
 
     def breaking_copy(database: duckdb.DuckDBPyConnection, table: str, path: Path, delimiter: str) -> None:
         if path.name == "1.csv":  # the second part's reports
             raise error("No space left on device")
         copy(database, table, path, delimiter)
 
-    monkeypatch.setattr(generator, "_copy", breaking_copy)
+    monkeypatch.setattr(writing, "_copy", breaking_copy)
     with pytest.raises(CalfwatchError if error is duckdb.IOException else error, match="No space left"):
         make(tmp_path, threads=1)
     assert list(tmp_path.iterdir()) == []
@@ -438,6 +440,7 @@ def test_an_outbreak_starts_on_a_monday() -> None:
 
 
 def test_a_field_of_the_pack_without_probabilities_is_an_error_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generator, "SYMPTOMS", generator.SYMPTOMS.replace("redness", "greenness"))
+    symptoms = {name: row for name, row in model.MODEL.symptoms.items() if name != "redness"}
+    monkeypatch.setattr(model, "MODEL", replace(model.MODEL, symptoms=symptoms))
     with pytest.raises(ValueError, match="no probabilities for redness"):
-        generator.symptom_fields()
+        symptom_fields()

@@ -106,7 +106,7 @@ def sign_pack(
     wait: WaitOption = DEFAULT_WAIT,
 ) -> None:
     """Record who signed the pack, in which role and when."""
-    from pipelines.jobs.sign import sign_pack as record_signature
+    from pipelines.jobs.packs.sign import sign_pack as record_signature
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
@@ -144,7 +144,7 @@ def _pack_path(given: str | None, home: Path) -> Path:
 def compare_packs(a: ComparedPack, b: ComparedPack, /, *, home: HomeOption = None, json: JsonOption = False) -> None:
     """Show how two packs tag the stored history differently; nothing is written."""
     from pipelines.explain.comparison_text import comparison_text
-    from pipelines.jobs.compare import compare_packs as compare_stored
+    from pipelines.jobs.packs.compare import compare_packs as compare_stored
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
@@ -162,7 +162,7 @@ def retag(
     wait: WaitOption = DEFAULT_WAIT,
 ) -> None:
     """Tag the stored history with another rule pack, in one transaction."""
-    from pipelines.jobs.retag import retag_history
+    from pipelines.jobs.packs.retag import retag_history
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 

@@ -121,8 +121,8 @@ def ingest_files(
 ) -> list[Outcome]:
     """Ingest a batch under a progress bar and print its totals."""
     from pipelines.jobs.ingest import ingest_batch
+    from pipelines.jobs.monitoring.run_record import recorded_run
     from pipelines.jobs.outcome import describe_totals
-    from pipelines.jobs.run_record import recorded_run
 
     with recorded_run(home.path, "ingest") as record, _progress(settings.time_zone, lines) as progress:
         record.outcomes = ingest_batch(home, settings, deliveries, wait, progress, prefetched=prefetched, whole=whole)
@@ -142,7 +142,7 @@ def report_rejected(outcomes: Sequence[Outcome]) -> None:
 @contextlib.contextmanager
 def _progress(time_zone: str, lines: Lines) -> Iterator[Progress]:
     """Show a bar on a terminal, plain lines elsewhere and if lines were asked for."""
-    from pipelines.jobs.run_lines import RunLines
+    from pipelines.jobs.monitoring.run_lines import RunLines
 
     if not sys.stderr.isatty() or lines != "new":
         yield RunLines(time_zone, lines)
@@ -199,7 +199,7 @@ def notify(
     test: Annotated[bool, Parameter(help="send a test notice to each target")] = False,
 ) -> int:
     """Try the targets of the notices; exit code 1 if one failed."""
-    from pipelines.jobs.notices import send_test
+    from pipelines.jobs.monitoring.notices import send_test
     from pipelines.settings import load_settings
 
     if not test:

@@ -98,8 +98,8 @@ def _find_example(home: Home) -> str:
 
 def status(*, home: HomeOption = None, json: JsonOption = False) -> int:
     """Show what is stored, what is due and what was rejected; exit code 7 if something needs attention."""
-    from pipelines.jobs.status import read_status
-    from pipelines.jobs.status_text import status_lines
+    from pipelines.jobs.monitoring.status import read_status
+    from pipelines.jobs.monitoring.status_text import status_lines
 
     found = read_status(existing_home(home))
     print(json_text.dumps(found, indent=2) if json else "\n".join(status_lines(found)))

@@ -52,7 +52,7 @@ def choose_lines(quiet: bool, verbose: bool) -> Lines:
 
 def refresh_status(home: Path) -> None:
     """Bring status.json up to date after a command that changed what is stored."""
-    from pipelines.jobs.status import refresh_facts
+    from pipelines.jobs.monitoring.status import refresh_facts
     from pipelines.settings import load_settings
 
     refresh_facts(home, load_settings(home))

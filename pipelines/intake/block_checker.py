@@ -11,12 +11,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute
 
-from pipelines.intake.adapters import ADAPTER_WARNING, Adapter, canonical_rows
+from pipelines.intake.anonymisation.gate import SHOWS_IDENTIFIER, Gate
 from pipelines.intake.coded_columns import distinct_values
 from pipelines.intake.csv_rows import RawRows
 from pipelines.intake.duplicates import RepeatedIds
-from pipelines.intake.gate import SHOWS_IDENTIFIER, Gate
 from pipelines.intake.instants import instant_sql, parse_times
+from pipelines.intake.layouts.adapters import ADAPTER_WARNING, Adapter, canonical_rows
 from pipelines.intake.line_keeper import KeptLine, LineKeeper
 from pipelines.intake.reader import WHOLE_COLUMNS, is_read_answer
 from pipelines.intake.validator import Validator

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pyarrow as pa
 
-from pipelines.intake.adapters import Adapter
+from pipelines.intake.layouts.adapters import Adapter
 from schemas.checked_file import CheckedBlock
 from schemas.fields import CONTEXT_NAMES, REQUIRED_NAMES
 from schemas.pack import Pack

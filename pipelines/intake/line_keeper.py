@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipelines.intake.anonymisation.gate import Gate
 from pipelines.intake.csv_rows import split_line
-from pipelines.intake.gate import Gate
 
 
 @dataclass(frozen=True)

@@ -20,15 +20,15 @@ import pyarrow as pa
 import pyarrow.compute
 
 from pipelines.errors import FileRejected
-from pipelines.intake.adapters import check_header, scratch
+from pipelines.intake.anonymisation.column_names import check_names, find_refused_names
+from pipelines.intake.anonymisation.gate import Gate, NoPostal
 from pipelines.intake.block_checker import BlockChecker, Rules, raw_lines_table
 from pipelines.intake.buffer import BufferedBlocks
-from pipelines.intake.column_names import check_names, find_refused_names
 from pipelines.intake.columns import find_absent_columns
 from pipelines.intake.csv_rows import RawRows
 from pipelines.intake.deliveries import CHANGED, Delivery
 from pipelines.intake.duplicates import RepeatedIds
-from pipelines.intake.gate import Gate, NoPostal
+from pipelines.intake.layouts.adapters import check_header, scratch
 from pipelines.intake.line_keeper import LineKeeper
 from pipelines.intake.lines import lines_at
 from pipelines.intake.opening import OpenDelivery

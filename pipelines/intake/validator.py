@@ -16,9 +16,9 @@ import pandas as pd
 import pyarrow as pa
 from pandera.errors import SchemaErrors
 
-from pipelines.intake.adapters import ADAPTER_ERROR
 from pipelines.intake.coded_columns import CodedColumn, encode_column, known_values, text_column
 from pipelines.intake.csv_rows import BadLine
+from pipelines.intake.layouts.adapters import ADAPTER_ERROR
 from pipelines.intake.packing import pack_rows
 from pipelines.intake.reader import WHOLE_COLUMNS, is_read_answer
 from schemas.checked_file import BAD_CELLS

@@ -13,10 +13,10 @@ from importlib.metadata import version
 import duckdb
 
 from pipelines.errors import FileRejected
-from pipelines.intake.adapters import Adapter, answer_columns, load_adapter
 from pipelines.intake.block_checker import Rules
 from pipelines.intake.buffer import BufferedBlocks
 from pipelines.intake.deliveries import CHANGED, Delivery
+from pipelines.intake.layouts.adapters import Adapter, answer_columns, load_adapter
 from pipelines.intake.opening import OpenDelivery, open_delivery
 from pipelines.intake.reader import PrefetchingReader
 from pipelines.intake.screening import TOO_LARGE, screen_file

@@ -16,15 +16,15 @@ import pyarrow as pa
 import pyarrow.compute
 
 from pipelines.errors import FileRejected, LockedError, UsageError
-from pipelines.intake.adapter_guess import guess_adapter
-from pipelines.intake.adapters import find_header_faults, known_columns, load_adapter, scratch
+from pipelines.intake.anonymisation.column_names import find_refused_names
+from pipelines.intake.anonymisation.gate import Gate
+from pipelines.intake.anonymisation.identifiers import certain_kind, likely_kinds
 from pipelines.intake.block_checker import BlockChecker, Rules
-from pipelines.intake.column_names import find_refused_names
 from pipelines.intake.csv_rows import RawRows
 from pipelines.intake.deliveries import Delivery, find_deliveries
 from pipelines.intake.duplicates import RepeatedIds
-from pipelines.intake.gate import Gate
-from pipelines.intake.identifiers import certain_kind, likely_kinds
+from pipelines.intake.layouts.adapter_guess import guess_adapter
+from pipelines.intake.layouts.adapters import find_header_faults, known_columns, load_adapter, scratch
 from pipelines.intake.opening import open_delivery
 from pipelines.intake.per_file_ids import replace_ids
 from pipelines.intake.reader import PrefetchingReader

@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Iterator, Sequence
 
 from pipelines.errors import FileRejected
-from pipelines.intake.adapters import answer_columns, load_adapter
 from pipelines.intake.deliveries import Delivery
+from pipelines.intake.layouts.adapters import answer_columns, load_adapter
 from pipelines.intake.reader import PrefetchingReader
 from pipelines.settings import Settings
 from pipelines.store.database import Home

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pipelines.errors import FilesRejectedError
 from pipelines.jobs.incoming import settled_deliveries
 from pipelines.jobs.ingest import ingest_batch
+from pipelines.jobs.monitoring.run_lines import RunLines
+from pipelines.jobs.monitoring.run_record import recorded_run
 from pipelines.jobs.outcome import describe_rejected
-from pipelines.jobs.run_lines import RunLines
-from pipelines.jobs.run_record import recorded_run
 from pipelines.jobs.weekly_report import write_due_reports
 from pipelines.settings import Settings
 from pipelines.store.database import Home

@@ -9,51 +9,29 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from pipelines.errors import FileRejected, UsageError
-from pipelines.intake.adapters import answer_columns, load_adapter
 from pipelines.intake.block_checker import Rules
 from pipelines.intake.buffer import BufferedBlocks
 from pipelines.intake.deliveries import CHANGED, Delivery, find_deliveries
+from pipelines.intake.layouts.adapters import answer_columns, load_adapter
 from pipelines.intake.lines import content_id
 from pipelines.intake.opening import open_delivery
 from pipelines.intake.screening import screen_file
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs.ingest import Run
-from pipelines.rules.compiler import tag_sql
 from pipelines.settings import Settings
-from pipelines.statements import first_row, one_number, statement
-from pipelines.store import audit, daily_counts, database
-from pipelines.store.database import Home, check_counts, get_state, reports_sql, transaction
-from pipelines.store.ledger import UNREAD
+from pipelines.store import audit, daily_counts, database, versions
+from pipelines.store.database import Home, check_counts, transaction
+from pipelines.store.ledger import UNREAD, Entry, find_entry, mark_withdrawn
 from pipelines.store.packs import configured_pack
 from pipelines.text import many
-from schemas.checked_file import CheckedFile, Rejection, accepted_schema
-from schemas.pack import Pack
-from schemas.record_layout import packed_sql
-from schemas.tables import records_table
+from schemas.checked_file import CheckedFile, Rejection
 
-WITHDRAWN = "it was withdrawn, and stays out; `calfwatch withdraw --undo` lets it in again"
-IDS = ("line_number", "report_id")
 UNDONE = "its withdrawal was undone: deliver the file again; it then counts as the latest delivery"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One file of the ledger."""
-
-    delivery_no: int
-    file_id: str
-    source: str
-    status: str
-    path: str
-    rows: int
-    accepted: int
 
 
 def withdraw_file(
@@ -90,9 +68,9 @@ def withdraw(
         return f"{entry.file_id[:12]}: withdrawn before; nothing more to take back"
     if entry.status == "rejected":
         return _close(connection, entry)
-    connection.execute(statement("store", "named_reports"), {"withdrawn": entry.delivery_no})
+    versions.name_reports(connection, entry)
     _refuse_if_taken_out(connection, entry)
-    repeated = _repeating_files(connection, entry)
+    repeated = versions.find_repeating(connection, entry)
     _read_again(connection, run, repeated, _found(run, repeated, csvs))
     with transaction(connection):
         text = _take_back(connection, run, entry)
@@ -103,10 +81,7 @@ def withdraw(
 
 def _refuse_if_taken_out(connection: duckdb.DuckDBPyConnection, entry: Entry) -> None:
     """Raise UsageError if a later whole list took out a report that the file named: its other versions stay out."""
-    later = first_row(
-        connection, statement("store", "taken_out"), {"source": entry.source, "withdrawn": entry.delivery_no}
-    )
-    if later:
+    if later := versions.find_taken_out(connection, entry):
         raise UsageError(
             f"{ascii(later[1])[1:-1]} (file {later[0][:12]}) took out some of the records that this file names, "
             "as it is a whole list that lacks them\n"
@@ -128,27 +103,6 @@ def undo(connection: duckdb.DuckDBPyConnection, file_id: str, source: str | None
     return f"{entry.file_id[:12]}: {UNDONE}"
 
 
-def find_entry(connection: duckdb.DuckDBPyConnection, file_id: str, source: str | None) -> Entry:
-    """The one file whose id begins so. Raises UsageError where there is none, or more than one."""
-    entries = _entries(connection, "starts_with(file_id, ?) AND (source = ? OR ? IS NULL)", [file_id, source, source])
-    if not file_id or not entries:
-        raise UsageError(
-            f"no file of the ledger has an id that begins with '{file_id}';"
-            ' `calfwatch query --db records "FROM files"` lists them'
-        )
-    if len(entries) > 1:
-        some = ", ".join(f"{entry.file_id[:12]} of {entry.source}" for entry in entries[:3])
-        raise UsageError(f"'{file_id}' begins {len(entries)} ids ({some}); give more of it, or --source")
-    return entries[0]
-
-
-def _entries(connection: duckdb.DuckDBPyConnection, condition: str, values: Sequence[object]) -> list[Entry]:
-    """The files of the ledger that meet a condition, in the order of their deliveries."""
-    columns = "delivery_no, file_id, source, status, path, rows_read, rows_accepted"
-    rows = connection.execute(f"SELECT {columns} FROM files WHERE {condition} ORDER BY delivery_no", values).fetchall()
-    return [Entry(*row) for row in rows]
-
-
 def _close(connection: duckdb.DuckDBPyConnection, entry: Entry) -> str:
     """A rejected file, of which nothing is stored, asks for attention no more; one that could not be read is forgotten,
     for it has no content by which it could be known again."""
@@ -156,17 +110,10 @@ def _close(connection: duckdb.DuckDBPyConnection, entry: Entry) -> str:
         if entry.file_id.startswith(UNREAD):
             connection.execute("DELETE FROM files WHERE delivery_no = ?", [entry.delivery_no])
         else:
-            _mark(connection, entry)
+            mark_withdrawn(connection, entry)
         text = f"{entry.file_id[:12]}: was rejected, so nothing of it is stored; it is no longer waited for"
         audit.note(connection, "withdraw", entry.file_id, text)
     return text
-
-
-def _repeating_files(connection: duckdb.DuckDBPyConnection, entry: Entry) -> list[Entry]:
-    """Later files of the sender with duplicates: some may have been equal to a record of the withdrawn file."""
-    condition = """source = ? AND status = 'accepted' AND delivery_no > ? AND rows_duplicate > 0
-        AND EXISTS (FROM named)"""
-    return _entries(connection, condition, [entry.source, entry.delivery_no])
 
 
 def _found(run: Run, wanted: Sequence[Entry], csvs: Sequence[Delivery]) -> dict[int, Path]:
@@ -205,8 +152,7 @@ def _read_again(
     connection: duckdb.DuckDBPyConnection, run: Run, wanted: Sequence[Entry], places: Mapping[int, Path]
 ) -> None:
     """Fills the table `repeated` with the rows of later files about reports that the withdrawn file named."""
-    columns = _version_columns(run.pack)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE repeated AS SELECT {columns} FROM records LIMIT 0")
+    versions.start_repeated(connection, run.pack)
     for entry in wanted:
         source = run.settings.source(entry.source)
         rules = Rules(source, load_adapter(source, run.home.path), run.pack, run.settings)
@@ -220,12 +166,7 @@ def _read_again(
             if isinstance(checked, Rejection):
                 raise _changed(entry, checked.reason)
             _check_same(connection, entry, checked)
-            _keep_repeated(connection, run.pack, entry, checked)
-
-
-def _version_columns(pack: Pack) -> str:
-    """What makes a version of a report: where it came from, its id, and what it says."""
-    return ", ".join(("delivery_no", *accepted_schema(pack).names))
+            versions.keep_repeated(connection, run.pack, entry, checked)
 
 
 def _check_same(connection: duckdb.DuckDBPyConnection, entry: Entry, checked: CheckedFile) -> None:
@@ -248,99 +189,10 @@ def _changed(entry: Entry, why: str) -> UsageError:
     )
 
 
-def _keep_repeated(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entry, checked: CheckedFile) -> None:
-    columns = ", ".join(accepted_schema(pack).names)
-    connection.register("rows_left_out", checked.rows_left_out)
-    for batch in checked.blocks:
-        connection.register("batch", pa.table(batch.accepted))
-        connection.execute(
-            f"""INSERT INTO repeated SELECT ?, {columns} FROM batch
-                WHERE report_id IN (SELECT report_id FROM named)
-                  AND line_number NOT IN (SELECT line_number FROM rows_left_out)""",
-            [entry.delivery_no],
-        )
-        connection.unregister("batch")
-    connection.unregister("rows_left_out")
-
-
 def _take_back(connection: duckdb.DuckDBPyConnection, run: Run, entry: Entry) -> str:
-    """Everything that changes; inside the caller's transaction."""
-    ids = {"source": entry.source, "withdrawn": entry.delivery_no}
-    connection.execute(_stored_versions_sql(run.pack), ids)
-    content = ", ".join(f"'{n}': {n}" for n in accepted_schema(run.pack).names if n not in IDS)
-    connection.execute(statement("store", "report_versions", content=content))
-    back = one_number(
-        connection,
-        """SELECT count(*) FROM versions SEMI JOIN (FROM records WHERE delivery_no = ?) AS gone USING (report_id)
-           WHERE kept AND replaced_by IS NULL""",
-        [entry.delivery_no],
-    )
-    _move_counts(connection, ids)
-    _put_versions(connection, run.pack, entry)
-    connection.execute("DELETE FROM quarantine WHERE delivery_no = ?", [entry.delivery_no])
-    _mark(connection, entry)
+    """Change everything that changes, inside the caller's transaction; return what was done, in one line."""
+    back = versions.put_back(connection, run.pack, entry)
+    mark_withdrawn(connection, entry)
     daily_counts.rebuild(connection, run.settings, run.pack)
     place = "its place" if entry.accepted == 1 else "their place"
     return f"{entry.file_id[:12]}: {many(entry.accepted, 'record')} taken back, {many(back, 'other')} in use in {place}"
-
-
-def _move_counts(connection: duckdb.DuckDBPyConnection, ids: Mapping[str, object]) -> None:
-    """In the ledger of the other files: what was a duplicate may be a record now, or the other way round."""
-    for delivery_no, brought, replaced in connection.execute(
-        statement("store", "report_versions_ledger"), ids
-    ).fetchall():
-        connection.execute(
-            """UPDATE files SET rows_accepted = rows_accepted + ?, rows_duplicate = rows_duplicate - ?,
-                 rows_superseded = rows_superseded + ? WHERE delivery_no = ?""",
-            [brought, brought, replaced, delivery_no],
-        )
-
-
-def _stored_versions_sql(pack: Pack) -> str:
-    """Records and superseded records of the named reports, packed alike, without the withdrawn file's."""
-    columns = _version_columns(pack)
-    return f"""CREATE OR REPLACE TEMP TABLE stored_versions AS
-        SELECT {columns} FROM records
-        WHERE source = $source AND delivery_no <> $withdrawn AND report_id IN (SELECT report_id FROM named)
-        UNION ALL
-        SELECT {columns} FROM ({_packed_sql(pack)})
-        WHERE source = $source AND delivery_no <> $withdrawn AND report_id IN (SELECT report_id FROM named)"""
-
-
-def _packed_sql(pack: Pack) -> str:
-    """Superseded records with their answers and codes as `records` has them."""
-    return f"""SELECT source, files.delivery_no, report_id, reported_at, region,
-        {packed_sql(pack)},
-        line_number::UINTEGER AS line_number
-      FROM superseded JOIN files USING (file_id, source)"""
-
-
-def _put_versions(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entry) -> None:
-    """Writes the versions that are kept to `records` and `superseded`, in place of what is there."""
-    about = "source = ? AND report_id IN (SELECT report_id FROM named)"
-    connection.execute(f"DELETE FROM records WHERE {about}", [entry.source])
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE was AS SELECT * FROM superseded WHERE {about}", [entry.source])
-    connection.execute(f"DELETE FROM superseded WHERE {about}", [entry.source])
-    connection.execute(
-        f"""CREATE OR REPLACE TEMP TABLE kept AS
-            SELECT ? AS source, tagged.* FROM ({tag_sql(pack, "(SELECT * FROM versions WHERE kept)")}) AS tagged""",
-        [entry.source],
-    )
-    connection.execute(
-        f"INSERT INTO records SELECT {', '.join(records_table(pack).column_names)} FROM kept WHERE replaced_by IS NULL"
-    )
-    # what was superseded keeps the tags of its time; only what replaced it may be another file now
-    was = "SELECT * EXCLUDE (superseded_by, superseded_at) FROM was"
-    repeated = reports_sql(pack, "(SELECT * FROM kept WHERE place = 'repeated')", get_state(connection, "time_zone"))
-    for relation in (was, repeated):
-        connection.execute(statement("store", "put_superseded", relation=relation))
-
-
-def _mark(connection: duckdb.DuckDBPyConnection, entry: Entry) -> None:
-    connection.execute(
-        """UPDATE files SET status = 'withdrawn', reason = ?, rows_read = 0, rows_accepted = 0,
-             rows_quarantined = 0, rows_duplicate = 0, rows_out_of_scope = 0, rows_superseded = 0,
-             first_report = NULL, last_report = NULL, rows_moved = NULL, rows_removed = NULL
-           WHERE delivery_no = ?""",
-        [WITHDRAWN, entry.delivery_no],
-    )

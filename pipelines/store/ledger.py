@@ -11,9 +11,11 @@ from pathlib import Path
 
 import duckdb
 
+from pipelines.errors import UsageError
 from pipelines.statements import first_row, one_number
 from schemas.checked_file import Rejection
 
+WITHDRAWN = "it was withdrawn, and stays out; `calfwatch withdraw --undo` lets it in again"
 UNREAD = "unread-"  # begins the id of a file that could not be read; the rest is its path's hash
 UNFINISHED = "the last line has no line end, as the sender's files so far had: "
 STILL_COMING = "an unfinished upload? It is tried again in the next run"
@@ -164,3 +166,50 @@ def find_earlier_ids(connection: duckdb.DuckDBPyConnection, source: str) -> tupl
         [source, oldest, EARLIER_IDS],
     ).fetchall()
     return tuple(str(row[0]) for row in rows)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of the ledger."""
+
+    delivery_no: int
+    file_id: str
+    source: str
+    status: str
+    path: str
+    rows: int
+    accepted: int
+
+
+def find_entry(connection: duckdb.DuckDBPyConnection, file_id: str, source: str | None) -> Entry:
+    """Return the one file whose id begins so. Raises UsageError if there is none, or more than one."""
+    entries = find_entries(
+        connection, "starts_with(file_id, ?) AND (source = ? OR ? IS NULL)", [file_id, source, source]
+    )
+    if not file_id or not entries:
+        raise UsageError(
+            f"no file of the ledger has an id that begins with '{file_id}';"
+            ' `calfwatch query --db records "FROM files"` lists them'
+        )
+    if len(entries) > 1:
+        some = ", ".join(f"{entry.file_id[:12]} of {entry.source}" for entry in entries[:3])
+        raise UsageError(f"'{file_id}' begins {len(entries)} ids ({some}); give more of it, or --source")
+    return entries[0]
+
+
+def find_entries(connection: duckdb.DuckDBPyConnection, condition: str, values: Sequence[object]) -> list[Entry]:
+    """Return the files of the ledger that meet a condition, in the order of their deliveries."""
+    columns = "delivery_no, file_id, source, status, path, rows_read, rows_accepted"
+    rows = connection.execute(f"SELECT {columns} FROM files WHERE {condition} ORDER BY delivery_no", values).fetchall()
+    return [Entry(*row) for row in rows]
+
+
+def mark_withdrawn(connection: duckdb.DuckDBPyConnection, entry: Entry) -> None:
+    """Keep the file in the ledger as withdrawn, with all its counts at zero."""
+    connection.execute(
+        """UPDATE files SET status = 'withdrawn', reason = ?, rows_read = 0, rows_accepted = 0,
+             rows_quarantined = 0, rows_duplicate = 0, rows_out_of_scope = 0, rows_superseded = 0,
+             first_report = NULL, last_report = NULL, rows_moved = NULL, rows_removed = NULL
+           WHERE delivery_no = ?""",
+        [WITHDRAWN, entry.delivery_no],
+    )

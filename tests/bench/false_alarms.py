@@ -15,8 +15,8 @@ from pathlib import Path
 import pandas as pd
 
 from pipelines.errors import FileRejected
+from pipelines.intake.anonymisation.gate import Gate
 from pipelines.intake.deliveries import find_deliveries
-from pipelines.intake.gate import Gate
 from pipelines.settings import Settings
 from pipelines.synthetic import generate
 from tests.intake.test_identifiers import ID_STYLES

@@ -37,7 +37,12 @@ def test_the_wheel_holds_code_sql_and_rules_and_no_data(wheel: Path) -> None:
     templates = {f"pipelines/pages/templates/{name}" for name in names_of_pages}
     templates |= {f"pipelines/report/templates/{name}" for name in ("index.html.jinja", "index.css")}
     templates |= {"pipelines/explain/templates/rules.md.jinja", "sql/store/insert_records.sql"}
-    assert {"data/rules/calf_pain.toml", "sql/views/weekly_triage.sql", *templates} <= set(names)
+    assert {
+        "data/rules/calf_pain.toml",
+        "data/synthetic/calf_pain.toml",
+        "sql/views/weekly_triage.sql",
+        *templates,
+    } <= set(names)
 
 
 def test_the_wheel_works_from_an_empty_folder(wheel: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from importlib.resources import files
 import pytest
 
 from pipelines.errors import UsageError
-from pipelines.intake.adapter_head import read_head
+from pipelines.intake.layouts.adapter_head import read_head
 from pipelines.settings import SHIPPED_ADAPTERS
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from pipelines.errors import FileRejected, UsageError
-from pipelines.intake.adapters import Adapter, canonical_rows, check_header, load_adapter, sandbox, scratch
+from pipelines.intake.layouts.adapters import Adapter, canonical_rows, check_header, load_adapter, sandbox, scratch
 from pipelines.settings import Settings, Source, load_settings
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome

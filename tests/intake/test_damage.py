@@ -22,8 +22,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from pipelines.intake.anonymisation.identifiers import certain_kind
 from pipelines.intake.deliveries import Delivery
-from pipelines.intake.identifiers import certain_kind
 from pipelines.jobs.ingest import Run, ingest_file
 from pipelines.settings import Settings, Source
 from pipelines.store import database

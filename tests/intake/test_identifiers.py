@@ -16,9 +16,9 @@ import duckdb
 import pytest
 
 from pipelines.errors import FileRejected
-from pipelines.intake.column_names import check_names
-from pipelines.intake.gate import Gate, NoPostal
-from pipelines.intake.identifiers import certain_kind, likely_kinds
+from pipelines.intake.anonymisation.column_names import check_names
+from pipelines.intake.anonymisation.gate import Gate, NoPostal
+from pipelines.intake.anonymisation.identifiers import certain_kind, likely_kinds
 from pipelines.jobs.outcome import describe
 from pipelines.settings import Settings, Source
 from pipelines.store.database import Home

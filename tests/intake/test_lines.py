@@ -23,7 +23,6 @@ from hypothesis import strategies as st
 
 from pipelines.errors import FileRejected
 from pipelines.intake import csv_rows, lines
-from pipelines.intake.adapters import check_header, load_adapter
 from pipelines.intake.csv_rows import (
     BOM,
     ENCODING,
@@ -35,6 +34,7 @@ from pipelines.intake.csv_rows import (
     split_header,
     split_line,
 )
+from pipelines.intake.layouts.adapters import check_header, load_adapter
 from pipelines.intake.lines import Block, ContentMeter, blocks, content_id, lines_at
 from pipelines.settings import Settings, Source
 from pipelines.store.ledger import Outcome

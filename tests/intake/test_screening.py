@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from pipelines.intake.adapters import load_adapter
 from pipelines.intake.block_checker import Rules
 from pipelines.intake.buffer import BufferedBlocks
 from pipelines.intake.deliveries import Delivery
+from pipelines.intake.layouts.adapters import load_adapter
 from pipelines.intake.lines import content_id
 from pipelines.intake.opening import open_delivery
 from pipelines.intake.screening import screen_file

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.cli.app import main
 from pipelines.connections import read_only
-from pipelines.jobs.sender_status import sender_lines
+from pipelines.jobs.monitoring.sender_status import sender_lines
 from pipelines.settings import Settings, Source
 from tests.support.histories import monday
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli.app import main
-from pipelines.jobs import notices
-from pipelines.jobs.notice_targets import find_targets, mask_address
+from pipelines.jobs.monitoring import notices
+from pipelines.jobs.monitoring.notice_targets import find_targets, mask_address
 from pipelines.settings import load_settings
 
 pytestmark = pytest.mark.filterwarnings("default")  # Apprise's own

@@ -15,7 +15,7 @@ import pytest
 
 from pipelines.cli.app import main as command
 from pipelines.errors import UsageError
-from pipelines.jobs import compare, retag
+from pipelines.jobs.packs import compare, retag
 from pipelines.settings import load_settings
 from pipelines.store.database import Home
 from schemas.pack import Pack

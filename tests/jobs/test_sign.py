@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from pipelines.errors import UsageError
-from pipelines.jobs.sign import sign_pack
+from pipelines.jobs.packs.sign import sign_pack
 from pipelines.settings import load_settings
 from pipelines.store.database import Home
 from pipelines.store.packs import recorded_signatures

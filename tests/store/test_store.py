@@ -338,7 +338,7 @@ def test_a_file_that_needs_too_much_memory_stops_no_other(
     path = tmp_path / "large.csv"
     path.write_text("report_id,reported_at,fever\n" + rows)
     with monkeypatch.context() as patch:
-        patch.setattr("pipelines.intake.adapters.SCRATCH_MEMORY", "1MB")
+        patch.setattr("pipelines.intake.layouts.adapters.SCRATCH_MEMORY", "1MB")
         large, other = ingest(path, write_csv(mild(1)))
     assert (large.status, other.status) == ("rejected", "accepted")
     assert "needs more memory" in (large.reason or "")

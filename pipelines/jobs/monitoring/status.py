@@ -17,7 +17,7 @@ from typing import Any
 
 from pipelines.errors import CalfwatchError, LockedError
 from pipelines.files import private
-from pipelines.jobs.stored_facts import read_facts
+from pipelines.jobs.monitoring.stored_facts import read_facts
 from pipelines.processes import is_running, read_json, write_json
 from pipelines.settings import Settings, load_settings
 
@@ -145,7 +145,7 @@ def write_metrics(home: Path, settings: Settings) -> None:
     """Write the metrics for a Prometheus text-file collector, if `metrics_file` names a file."""
     if not settings.metrics_file:
         return
-    from pipelines.jobs.metrics import write_metrics_file
+    from pipelines.jobs.monitoring.metrics import write_metrics_file
 
     with contextlib.suppress(CalfwatchError):
         write_metrics_file(home / settings.metrics_file, read_status(home))

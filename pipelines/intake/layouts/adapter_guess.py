@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipelines.intake.adapters import nearest_column
-from pipelines.intake.column_names import find_kind_of_name
-from pipelines.intake.identifiers import A_BIRTH_DATE, certain_kind, likely_kinds
+from pipelines.intake.anonymisation.column_names import find_kind_of_name
+from pipelines.intake.anonymisation.identifiers import A_BIRTH_DATE, certain_kind, likely_kinds
+from pipelines.intake.layouts.adapters import nearest_column
 from schemas.fields import AGE_BANDS, CONTEXT_NAMES, NO_WORDS, SEXES, TIMESTAMP_PATTERN, YES_WORDS
 from schemas.pack import Pack
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import CalfwatchError
-from pipelines.jobs import notices, status
+from pipelines.jobs.monitoring import notices, status
+from pipelines.jobs.monitoring.run_lines import is_served, write_line
 from pipelines.jobs.outcome import describe_rejected, describe_totals
-from pipelines.jobs.run_lines import is_served, write_line
 from pipelines.processes import describe_process
 from pipelines.settings import Settings, load_settings
 from pipelines.store.ledger import Outcome

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from pipelines.errors import FileRejected
-from pipelines.intake.identifiers import certain_kind, likely_kinds
+from pipelines.intake.anonymisation.identifiers import certain_kind, likely_kinds
 
 NAME_WORDS = {
     "name": "a name",

@@ -13,9 +13,9 @@ import duckdb
 from pipelines.connections import open_for_reading
 from pipelines.intake.deliveries import find_other_files
 from pipelines.jobs.check import is_current
+from pipelines.jobs.monitoring.sender_status import sender_lines
 from pipelines.jobs.outcome import describe_other_files
 from pipelines.jobs.release import describe_releases
-from pipelines.jobs.sender_status import sender_lines
 from pipelines.settings import Settings
 from pipelines.statements import first_row, statement
 from pipelines.store.database import Home, check_counts, check_version, get_state

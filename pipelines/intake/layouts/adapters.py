@@ -19,8 +19,8 @@ import pyarrow as pa
 
 from pipelines.connections import connect
 from pipelines.errors import FileRejected, UsageError
-from pipelines.intake.adapter_head import read_head
-from pipelines.intake.column_names import shown_name
+from pipelines.intake.anonymisation.column_names import shown_name
+from pipelines.intake.layouts.adapter_head import read_head
 from pipelines.settings import SHIPPED_ADAPTERS, Source
 from schemas.fields import CONTEXT_NAMES, REQUIRED_NAMES
 from schemas.pack import Pack

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import UsageError
-from pipelines.jobs import status
-from pipelines.jobs.notice_targets import Target, find_targets
+from pipelines.jobs.monitoring import status
+from pipelines.jobs.monitoring.notice_targets import Target, find_targets
 from pipelines.processes import read_json, write_json
 from pipelines.settings import Settings
 from pipelines.text import printable, shown_path
 
 if TYPE_CHECKING:
-    from pipelines.jobs.run_record import RunRecord
+    from pipelines.jobs.monitoring.run_record import RunRecord
 
 NAME = "notices.json"
 MOST_TOLD = 5_000  # keys kept of what was told; older ones are forgotten

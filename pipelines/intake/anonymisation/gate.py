@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 
 from pipelines.errors import FileRejected
-from pipelines.intake.identifiers import (
+from pipelines.intake.anonymisation.identifiers import (
     BIRTH_DATE,
     CHECKED,
     EMAIL_ADDRESS,
