@@ -191,6 +191,7 @@ QUARANTINE = Table(
         value VARCHAR the cell, cut at 80 characters
         raw_line VARCHAR the line as delivered, cut at 4096 characters
         delivery_no INTEGER the delivery, as in files: two senders may deliver the same content
+        corrected_by VARCHAR file_id of the later delivery that brought the row right; NULL while the cell is open
     """),
 )
 

@@ -37,29 +37,34 @@ def report(
 
 def query(
     sql: Annotated[
-        str,
+        str | None,
         Parameter(
             name="SQL",
-            help='one statement, such as "FROM weekly_triage"',
+            help='one statement, such as "FROM weekly_triage"; - reads it from standard input',
             allow_leading_hyphen=True,  # a statement may begin with a comment
             validator=refuse_option,
         ),
-    ],
+    ] = None,
     /,
     *,
     home: HomeOption = None,
+    file: Annotated[str | None, Parameter(metavar="FILE", help="read the statement from there")] = None,
     db: Annotated[Literal["summaries", "public", "records"], Parameter(help="which database")] = "summaries",
-    format: Annotated[Literal["table", "csv", "json", "parquet"], Parameter(help="of the result")] = "table",  # noqa: A002 - the option's name
+    format: Annotated[  # noqa: A002 - the option's name
+        Literal["table", "csv", "json", "parquet"] | None,
+        Parameter(help="of the result (else by the ending of --out, else table)"),
+    ] = None,
     out: Annotated[str | None, Parameter(metavar="FILE", help="write there (parquet needs it on a terminal)")] = None,
+    whole: Annotated[bool, Parameter(help="cut no long text of a table")] = False,
     timeout: Annotated[float, Parameter(metavar="SECONDS", help="stop the query after this time")] = 60,
 ) -> None:
     """Run one read-only SQL statement, by default over the summaries."""
-    from pipelines.cli.output import write_result
-    from pipelines.jobs.query import run_query
+    from pipelines.cli.output import choose_format, write_result
+    from pipelines.jobs.query import read_sql, run_query
     from pipelines.store.home import refuse_own_output
 
     path = existing_home(home)
     if out:
         refuse_own_output(Path(out), path)
-    result = run_query(path / f"{db}.duckdb", sql, timeout, force=True)
-    write_result(result, format, out)
+    result = run_query(path / f"{db}.duckdb", read_sql(sql, file), timeout, force=True)
+    write_result(result, format or choose_format(out), out, whole)

@@ -244,7 +244,7 @@ def quarantine(
     home: HomeOption = None,
     file: FileOption = None,
 ) -> None:
-    """Count the bad cells of each file by reason, or print every one as CSV."""
+    """Count the open bad cells by reason over all files, or print every cell as CSV."""
     from pipelines.jobs.quarantine import reason_lines, write_cells
 
     records = existing_home(home) / "records.duckdb"

@@ -11,7 +11,7 @@ import duckdb
 
 from pipelines.rules.compiler import tag_sql
 from pipelines.rules.plain_sql import plain_sql
-from pipelines.statements import first_row
+from pipelines.statements import first_row, statement
 from pipelines.store import audit
 from pipelines.store.clocks import add_clocks_and_signals
 from schemas.pack import Pack
@@ -146,7 +146,7 @@ def _add_dates_and_guards(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _add_analyst_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """What analysts could not ask; counted with everything else after the last step."""
+    """What analysts could not ask; counted with everything else after the last step. And which bad cells are open."""
     connection.execute("ALTER TABLE daily_fields ADD COLUMN yes BIGINT")
     connection.execute("ALTER TABLE calendar ADD COLUMN month VARCHAR")
     connection.execute("ALTER TABLE calendar ADD COLUMN quarter VARCHAR")
@@ -154,6 +154,9 @@ def _add_analyst_tables(connection: duckdb.DuckDBPyConnection) -> None:
         report_date DATE, source VARCHAR, field VARCHAR, value INTEGER, reports BIGINT)""")
     connection.execute("""CREATE TABLE daily_rule_sets (
         report_date DATE, source VARCHAR, rule_ids VARCHAR[], reports BIGINT)""")
+    connection.execute("ALTER TABLE quarantine ADD COLUMN corrected_by VARCHAR")
+    for (source,) in connection.execute("SELECT DISTINCT source FROM files").fetchall():
+        connection.execute(statement("store", "corrected_by_records"), {"source": source})
 
 
 STEPS: Mapping[int, Step] = {1: _from_1, 2: _from_2, 3: _from_3}

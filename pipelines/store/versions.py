@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from pipelines.rules.compiler import tag_sql
 from pipelines.statements import first_row, one_number, statement
+from pipelines.store import corrections
 from pipelines.store.database import get_state, reports_sql
 from pipelines.store.ledger import Entry, find_entries
 from schemas.checked_file import CheckedFile, accepted_schema
@@ -79,6 +80,7 @@ def put_back(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entry) ->
     _move_counts(connection, ids)
     _put_versions(connection, pack, entry)
     connection.execute("DELETE FROM quarantine WHERE delivery_no = ?", [entry.delivery_no])
+    corrections.open_again(connection, entry.source, entry.file_id)
     return back
 
 
