@@ -361,10 +361,10 @@ SIGNATURES = Table(
 )
 AUDIT = Table(
     "audit",
-    "one deed that changed what was stored before: a withdrawn file, a retagged history, a migration",
+    "one deed that changed what was stored before: a withdrawn file, a retagged history, a report taken back",
     _columns("""
         happened_at TIMESTAMPTZ when
-        action VARCHAR withdraw, retag, restore, migrate, alarm or sign
+        action VARCHAR withdraw, retag, restore, migrate, alarm, sign or reset
         subject VARCHAR what it was done to: a file_id, a rule pack, a schema version
         detail VARCHAR what changed, in words and counts
         who VARCHAR the user account that ran the command

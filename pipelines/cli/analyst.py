@@ -19,12 +19,22 @@ def report(
     week: Annotated[str, Parameter(metavar="WEEK", help="such as 2026-W47; latest: the last complete one")] = "latest",
     as_known_now: Annotated[bool, Parameter(help="compute a published week again; needs --out")] = False,
     out: Annotated[str | None, Parameter(metavar="DIR", help="write there instead of HOME/reports")] = None,
+    reset: Annotated[
+        str | None, Parameter(metavar="WEEK", help="take back the report of a week that was published by mistake")
+    ] = None,
 ) -> None:
     """Write the report of a week, or say where the published one is: a published week is frozen."""
-    from pipelines.jobs.weekly_report import write_week
+    from pipelines.jobs.weekly_report import reset_week, write_week
     from pipelines.store.database import Home
 
     path = existing_home(home)
+    if reset:
+        if as_known_now or out or week != "latest":
+            raise UsageError("--reset takes a report back and writes none: it goes with no other option")
+        print(reset_week(Home(path), reset))
+        print(f"`calfwatch report --week {reset}` publishes it anew, with the counts of then", file=sys.stderr)
+        refresh_status(path)
+        return
     if as_known_now and not out:
         raise UsageError("--as-known-now does not touch the published report: say where to write with --out DIR")
     started = time.time()
@@ -48,7 +58,10 @@ def query(
     /,
     *,
     home: HomeOption = None,
-    file: Annotated[str | None, Parameter(metavar="FILE", help="read the statement from there")] = None,
+    file: Annotated[
+        str | None,
+        Parameter(metavar="FILE", allow_leading_hyphen=True, help="read the statement from there; - as above"),
+    ] = None,
     db: Annotated[Literal["summaries", "public", "records"], Parameter(help="which database")] = "summaries",
     format: Annotated[  # noqa: A002 - the option's name
         Literal["table", "csv", "json", "parquet"] | None,

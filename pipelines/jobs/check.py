@@ -203,8 +203,9 @@ def _modes(look: Look) -> Iterator[str]:
     home = look.home
     if not home.path.stat().st_mode & 0o077:
         return
+    shared = (home.path, home.summaries, home.reports) if look.settings.share_with_group else ()
     for path in _private(home):
-        if path.stat().st_mode & 0o077:
+        if path.stat().st_mode & (0o007 if path in shared else 0o077):
             yield f"{path} may be read by others; mend it with `chmod go= {path}`"
 
 

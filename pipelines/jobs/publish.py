@@ -7,7 +7,7 @@ import duckdb
 from pipelines.connections import transaction
 from pipelines.settings import Settings
 from pipelines.signals import weekly_signals
-from pipelines.store import database, revisions, snapshot
+from pipelines.store import database, revisions, sharing, snapshot
 from pipelines.store.home import Home
 from pipelines.store.packs import configured_pack
 
@@ -19,6 +19,7 @@ def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Setting
         revisions.adopt(connection, home.reports)
         revisions.update_revisions(connection, settings)
     snapshot.write_snapshot(connection, home, settings)
+    sharing.share(home, settings)
 
 
 def publish_if_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:

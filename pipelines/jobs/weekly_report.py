@@ -16,9 +16,9 @@ import duckdb
 from pipelines import files
 from pipelines.connections import open_for_reading, read_only
 from pipelines.errors import CalfwatchError, UsageError
-from pipelines.jobs.publish import publish_if_stale
+from pipelines.jobs.publish import publish, publish_if_stale
 from pipelines.settings import load_settings
-from pipelines.store import database, revisions
+from pipelines.store import audit, database, revisions, sharing
 from pipelines.store.home import Home, refuse_own_output
 from pipelines.store.packs import configured_pack, published_pack
 
@@ -59,6 +59,28 @@ def write_due_reports(home: Home, wait_seconds: float = 60) -> list[Path]:
     return _publish_reports(home, due, wait_seconds) if due or _is_unfinished(home) else []
 
 
+def reset_week(home: Home, week: str, wait_seconds: float = 60) -> str:
+    """Take a published report back, audited; return what was done. Its week is no longer frozen.
+
+    The folder goes first: a run that dies before the records forget it is finished by another --reset. Raises
+    UsageError for a week that was not published, or a folder that holds anything else.
+    """
+    from pipelines.report import write_index
+
+    settings = load_settings(home.path)
+    folder = home.reports / _find_week(home, week)
+    with database.writing(home, settings, configured_pack(home, settings), wait_seconds) as connection:
+        if not revisions.is_published(connection, folder.name):
+            raise UsageError(f"{folder.name} is not published; `calfwatch status` names the last week that is")
+        files.remove_folder(folder)
+        write_index(home.reports)
+        with database.transaction(connection):
+            text = revisions.forget(connection, folder.name)
+            audit.note(connection, "reset", folder.name, text)
+        publish(connection, home, settings)
+    return f"{folder.name}: {text}"
+
+
 def _has_report(folder: Path) -> bool:
     return (folder / "internal.html").exists()
 
@@ -85,6 +107,7 @@ def _publish_reports(home: Home, weeks: Sequence[str], wait_seconds: float) -> l
         with database.transaction(connection):
             revisions.adopt(connection, home.reports)
         _clear_unpublished(home)
+        sharing.share(home, settings)
     return folders
 
 

@@ -14,7 +14,7 @@ from pipelines import files
 from pipelines.connections import connect, in_any_order, transaction
 from pipelines.settings import Settings
 from pipelines.statements import first_row, statement
-from pipelines.store import daily_counts
+from pipelines.store import daily_counts, sharing
 from pipelines.store.attachment import STORAGE_VERSION
 from pipelines.store.home import Home
 from pipelines.store.schema import comment
@@ -46,7 +46,7 @@ def write_snapshot(connection: duckdb.DuckDBPyConnection, home: Home, settings: 
     finally:
         connection.execute("USE calfwatch")
         connection.execute("DETACH snapshot")
-    files.put_database_in_place(new, home.summaries, 0o400)
+    files.put_database_in_place(new, home.summaries, sharing.snapshot_mode(new, settings))
 
 
 def _copy_published(connection: duckdb.DuckDBPyConnection) -> None:
