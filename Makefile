@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 # a file of tests to a core: the tests of a file share what is dear to make
 PARALLEL := --numprocesses auto --dist loadfile
 
-.PHONY: demo test test-fast test-oldest-duckdb check bench docs lock browser clean
+.PHONY: demo test test-fast test-oldest-duckdb test-moments mutants check bench docs lock browser clean
 
 demo: $(READY)
 	$(BIN)/calfwatch demo --home demo-home
@@ -20,7 +20,7 @@ test-fast: $(READY)
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 check: $(READY)
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports && $(BIN)/mypy
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench.bench $(BENCH)
@@ -52,6 +52,10 @@ test-oldest-duckdb:
 	$(VENV)-oldest/bin/python -m pip install --quiet duckdb==1.5.6
 	$(VENV)-oldest/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	$(VENV)-oldest/bin/python -m pytest $(PARALLEL) -m "not slow"
+
+# the everyday suite on a Sunday 23:59, a Monday 00:01, 29 February and 31 December of a year of 53 weeks
+test-moments: $(READY)
+	$(BIN)/python -m tests.moments
 
 lock:
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 \

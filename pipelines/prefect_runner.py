@@ -36,7 +36,7 @@ from prefect.runner import Runner
 from prefect.states import Crashed
 from prefect.types.entrypoint import EntrypointType
 
-from pipelines import flows
+from pipelines import clock, flows
 from pipelines.errors import CalfwatchError, UsageError
 from pipelines.jobs.monitoring import notices, status
 from pipelines.jobs.monitoring.run_record import print_line
@@ -146,7 +146,7 @@ async def _make_good(client: PrefectClient, ids: Mapping[str, UUID]) -> None:
 async def _late_runs(client: PrefectClient, ids: Mapping[str, UUID]) -> list[FlowRun]:
     """Return the slots that are over, newest first, and starts that never ran; not what a person asked for."""
     runs = await client.read_flow_runs(
-        flow_run_filter=_runs_of(ids, [StateType.SCHEDULED], datetime.now(UTC)),
+        flow_run_filter=_runs_of(ids, [StateType.SCHEDULED], clock.now()),
         sort=FlowRunSort.EXPECTED_START_TIME_DESC,
     )
     return [run for run in runs if run.auto_scheduled or AT_START in run.tags]
@@ -206,7 +206,7 @@ def tell_missed_slots(home: Path, settings: Settings) -> None:
     told = read_json(home / status.NAME)
     missed = status.find_overdue(
         {"schedule": read_json(home / status.SCHEDULE), "runs": told.get("runs", {}), "in_work": None},
-        datetime.now(UTC),
+        clock.now(),
     )
     notices.send_notices(home, settings, notices.overdue_events(missed))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,17 @@ from schemas.pack_file import load_pack
 
 hypothesis.settings.register_profile("no timing", deadline=None)  # a shared machine is slow now and then
 hypothesis.settings.load_profile("no timing")
+
+
+@pytest.fixture
+def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
+    """Stops the product's clock, in this process, at a moment."""
+
+    def stop(moment: datetime) -> None:
+        monkeypatch.setattr("pipelines.clock.now", lambda: moment.astimezone(UTC))
+
+    return stop
+
 
 CONTEXT = ("report_id", "reported_at", "region", "age_band", "sex", "pain_score", "duration_days")
 

@@ -28,7 +28,7 @@ FEW_PLACES = {
     "apprise": {"pipelines/jobs/monitoring/notice_targets.py"},
     "prometheus_client": {"pipelines/jobs/monitoring/metrics.py"},
     "statsmodels": {"pipelines/signals/"},
-    "pydantic": {"pipelines/settings_file.py", "schemas/pack_file.py"},
+    "pydantic": {"pipelines/settings_file.py", "schemas/pack_file.py", "schemas/pack_tables.py"},
     "sqlglot": {
         "schemas/conditions.py",
         "pipelines/rules/",  # conditions become SQL, terms and formulas there
@@ -72,6 +72,64 @@ def test_one_place_opens_databases_and_one_fills_templates(call: str, place: str
     assert [NAMES[path] for path, tree in MODULES.items() if calls(tree, call)] == [place]
 
 
+# the stamps of stored rows are asked for where the row is written; everything else that is no job is told the moment
+STAMPS = {f"pipelines/store/{name}.py" for name in ("audit", "ledger", "load", "schema", "signatures", "upgrade")}
+MAY_ASK_THE_CLOCK = ("pipelines/cli/", "pipelines/jobs/", "pipelines/prefect_runner.py", "pipelines/flows.py")
+READS_A_CLOCK = {
+    *(
+        "datetime.now",
+        "datetime.utcnow",
+        "datetime.today",
+        "date.today",
+        "datetime.datetime.now",
+        "datetime.date.today",
+    ),
+    *("time.time", "time.time_ns", "time.localtime", "time.gmtime", "time.strftime", "time.ctime"),
+    *("pd.Timestamp.now", "pd.Timestamp.today", "pd.Timestamp.utcnow"),
+}
+ASKS_IN_SQL = re.compile(
+    r"\b(now|today|get_current_time\w*|transaction_timestamp)\s*\(\s*\)|\bcurrent_(date|time|timestamp)\b|\blocaltime",
+    re.IGNORECASE,
+)
+
+
+def texts(tree: ast.Module) -> Iterator[str]:
+    """The string constants of a module that hold a statement."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.search(r"\b[A-Z]{4,} ", node.value):
+            yield node.value
+
+
+def imported_names(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def test_one_module_reads_the_clock_and_sql_is_told_the_moment() -> None:
+    asking = {
+        NAMES[path]
+        for path, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in READS_A_CLOCK
+    }
+    assert asking == {"pipelines/clock.py"}
+    bare = {NAMES[path] for path, tree in MODULES.items() for name in imported_names(tree) if name.startswith("time.")}
+    assert bare == set(), "the reads of `time` are to be seen: import the module"
+    assert [path.name for path in SQL_FILES if ASKS_IN_SQL.search(path.read_text())] == []
+    assert [NAMES[path] for path, tree in MODULES.items() if any(map(ASKS_IN_SQL.search, texts(tree)))] == []
+
+
+def test_below_the_jobs_the_moment_is_a_parameter() -> None:
+    asking = {
+        NAMES[path]
+        for path, tree in MODULES.items()
+        if {"pipelines.clock", "pipelines.clock.now", "pipelines.clock.today"} & {*imported_names(tree)}
+        and any(calls(tree, name) for name in ("clock.now", "clock.today", "now", "today"))
+    }
+    assert {name for name in asking if not name.startswith(MAY_ASK_THE_CLOCK)} == STAMPS
+
+
 def test_every_module_says_in_a_line_what_it_is() -> None:
     assert [NAMES[path] for path, tree in MODULES.items() if not ast.get_docstring(tree) and tree.body] == []
 
@@ -82,7 +140,6 @@ LARGE_MODULES = {
     "pipelines/jobs/inspect.py": "the dry run and the first adapter, to be parted",
     "pipelines/rules/solver.py": "one exact search; two halves would each need the other",
     "pipelines/signals/farrington.py": "one published method, kept whole beside its oracle",
-    "schemas/pack_file.py": "every fault of a pack with its line",
     "schemas/tables.py": "the declaration of every table: a list, not code",
 }
 LARGE_CLASSES = {

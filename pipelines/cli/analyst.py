@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from pipelines import clock
 from pipelines.cli.options import HomeOption, existing_home, refresh_status, refuse_option
 from pipelines.errors import UsageError
 
@@ -37,7 +37,7 @@ def report(
         return
     if as_known_now and not out:
         raise UsageError("--as-known-now does not touch the published report: say where to write with --out DIR")
-    started = time.time()
+    started = clock.now().timestamp()
     page = write_week(Home(path), week, Path(out) if out else None, as_known_now) / "internal.html"
     refresh_status(path)
     print(page)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from pipelines import clock
 from pipelines.cli.options import (
     DEFAULT_WAIT,
     HomeOption,
@@ -111,8 +112,9 @@ def sign_pack(
     from pipelines.store.database import Home
 
     path = existing_home(home)
-    signature = (name, role, signed_on or date.today())
-    print(record_signature(Home(path), load_settings(path), pack, signature, wait))
+    settings = load_settings(path)
+    signature = (name, role, signed_on or clock.today(settings.time_zone))
+    print(record_signature(Home(path), settings, pack, signature, wait))
 
 
 def print_sql(pack: PackFile = None, /, *, home: HomeOption = None) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from pipelines import clock
 from pipelines.cli.options import (
     DEFAULT_WAIT,
     FileOption,
@@ -301,7 +302,7 @@ def generate(
         reports=reports,
         weeks=weeks,
         seed=seed,
-        end=end or date.today(),
+        end=end or clock.today("UTC"),
         outbreak=Outbreak.parse(outbreak) if outbreak else None,
         files=files,
     )

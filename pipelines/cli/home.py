@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from pipelines import clock
 from pipelines.cli.options import (
     DEFAULT_WAIT,
     HomeOption,
@@ -58,7 +59,7 @@ def _make_reports(folder: Path, reports: int, seed: int) -> Path:
     from pipelines.synthetic import generate
 
     def fill(empty: Path) -> None:
-        generate(empty, reports=reports, weeks=26, seed=seed, end=_last_sunday(date.today()))
+        generate(empty, reports=reports, weeks=26, seed=seed, end=_last_sunday(clock.today("UTC")))
 
     if not (folder / "reports").exists():
         print(f"writing {reports:,} synthetic reports over 26 weeks, no real person among them")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from pipelines import clock
 from pipelines.connections import open_for_reading
 from pipelines.errors import UsageError
 from pipelines.jobs import publish as publish_job
@@ -90,5 +91,5 @@ def _check_state(episode: Row, action: str) -> None:
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, episode: Row, action: str, text: str) -> None:
-    row = [audit.account(), action, episode["series"], episode["first_start"], episode["last_start"]]
-    connection.execute("INSERT INTO alarm_notes SELECT now(), ?, ?, ?, ?, ?, ?, ?", [*row, episode["latest"], text])
+    row = [clock.now(), audit.account(), action, episode["series"], episode["first_start"], episode["last_start"]]
+    connection.execute("INSERT INTO alarm_notes SELECT ?, ?, ?, ?, ?, ?, ?, ?", [*row, episode["latest"], text])

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 
-from pipelines import files
+from pipelines import clock, files
 from pipelines.connections import connect, open_for_reading
 from pipelines.errors import CalfwatchError, StateError, UsageError
 from pipelines.files import log_of
@@ -118,7 +117,7 @@ def _keep_releases(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
 def _name_for_old(home: Home) -> Path | None:
     if not home.records.exists():
         return None
-    return home.path / f"records.before-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.duckdb"
+    return home.path / f"records.before-{clock.now():%Y%m%dT%H%M%S.%fZ}.duckdb"
 
 
 def _exchange(home: Home, made: Home, kept: Path | None) -> None:

@@ -14,6 +14,7 @@ import duckdb
 
 from pipelines.connections import read_only
 from pipelines.errors import WHAT_TO_DO, StateError
+from pipelines.jobs import check_derived
 from pipelines.jobs.release import lagging_weeks
 from pipelines.release import ledger
 from pipelines.rules.compiler import TAG_COLUMNS, tag_sql
@@ -28,8 +29,10 @@ from pipelines.store.database import (
     get_state,
     is_declared,
     pack_in_use,
+    stored_pack,
     view_sql,
 )
+from pipelines.store.packs import kept_versions
 from pipelines.text import many
 from schemas.pack import Pack
 from schemas.tables import ABOUT, CALENDAR, DELIVERY_DAYS, Table, published_tables, stored_tables, stored_views
@@ -55,7 +58,8 @@ def check(home: Home, settings: Settings, pack: Pack, deep: bool) -> list[str]:
         with damage_told(home.records):
             check_version(connection, home.records)
             check_counts(connection)
-            used = pack_in_use(connection, pack)
+            pack_in_use(connection, pack)
+            used = stored_pack(connection, get_state(connection, "rule_pack"))  # the very text that was verified
             released = ledger.require_sound(connection)
         lines = ["ledger, records and summaries have the same counts"]
         lines += [f"the audit of what was released holds ({many(released, 'week')})"] if released else []
@@ -107,6 +111,7 @@ def _schema(look: Look) -> Iterator[str]:
     wanted = {table.name: table for table in (*stored_tables(look.pack), *stored_views(look.pack))}
     for name in sorted(found.keys() ^ wanted.keys()):
         yield f"table or view {name} is {'missing' if name in wanted else 'none of ours'}"
+    yield from check_derived.find_foreign(look.connection)
     told = 3 if is_declared(look.connection, look.settings, look.pack) else 2  # other words are no damage
     for name in sorted(found.keys() & wanted.keys()):
         declared = [(column.name, _spelled(column.type), column.meaning) for column in wanted[name].columns]
@@ -155,7 +160,12 @@ def _views(look: Look) -> Iterator[str]:
 
 
 def _tags(look: Look) -> Iterator[str]:
-    """Every record tagged again with the pack that the state names."""
+    """Every record tagged again with the text kept of the pack that the state names; every text held to its version."""
+    for version in kept_versions(look.connection):
+        try:
+            stored_pack(look.connection, version)
+        except StateError as error:
+            yield str(error).partition(". ")[0]
     kept = ", ".join(f"{name} AS {name}_before" for name in TAG_COLUMNS)
     relation = f"(SELECT * EXCLUDE ({', '.join(TAG_COLUMNS)}), {kept} FROM records)"
     differ = " OR ".join(f"{name} IS DISTINCT FROM {name}_before" for name in TAG_COLUMNS)
@@ -163,6 +173,13 @@ def _tags(look: Look) -> Iterator[str]:
     if wrong:
         having = many(wrong, "record has", "records have")
         yield f"{having} tags that the rule pack {look.pack.version} does not give {'it' if wrong == 1 else 'them'}"
+
+
+def _derived(look: Look) -> Iterator[str]:
+    """Signals, alarms, revisions, dimensions and published counts, worked out anew."""
+    yield from check_derived.find_other_dimensions(look.connection, look.pack)
+    yield from check_derived.find_other_reports(look.connection, look.home.reports)
+    yield from check_derived.find_other_signals(look.connection, look.settings)
 
 
 def _snapshot(look: Look) -> Iterator[str]:
@@ -216,11 +233,12 @@ def _private(home: Home) -> Iterator[Path]:
 
 CHECKS: dict[str, Callable[[Look], Iterator[str]]] = {
     "every block can be read": _blocks,
-    "tables, columns and comments are as declared": _schema,
+    "tables, columns and comments are as declared, and nothing else is there": _schema,
     "ledger, records, superseded records and quarantine refer to each other": _references,
     "the daily counts are those of the records, row for row": _daily,
     "the views are those of this version": _views,
     "the tags are those of the rule pack": _tags,
+    "signals, alarms, revisions and published counts are those of the daily counts": _derived,
     "the published snapshot is what is stored": _snapshot,
     "the public files are those on record": _public,
     "private files are private": _modes,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Sequence
 
+from pipelines import clock
 from pipelines.intake.deliveries import Delivery, find_deliveries
 from pipelines.settings import Settings
 from pipelines.store.home import Home
@@ -21,7 +21,7 @@ def settled_deliveries(
     deliveries = find_deliveries(list(paths), settings, source, home.leaves_out)
     if settle_seconds <= 0:
         return deliveries
-    now = time.time()
+    now = clock.now().timestamp()
     held_back: set[str] = set()
     settled = []
     for delivery in deliveries:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
+from pipelines import clock
 from pipelines.connections import transaction
 from pipelines.settings import Settings
 from pipelines.signals import weekly_signals
@@ -14,17 +15,18 @@ from pipelines.store.packs import configured_pack
 
 def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
     """Work out signals and revisions in one transaction, then replace summaries.duckdb by a snapshot of now."""
+    moment = clock.now()
     with transaction(connection):
-        weekly_signals.update_signals(connection, settings)
+        weekly_signals.update_signals(connection, settings, clock.day_of(moment, settings.time_zone))
         revisions.adopt(connection, home.reports)
         revisions.update_revisions(connection, settings)
-    snapshot.write_snapshot(connection, home, settings)
+    snapshot.write_snapshot(connection, home, settings, moment)
     sharing.share(home, settings)
 
 
 def publish_if_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
     """Publish if the snapshot is older than the state, the settings or the week."""
-    if snapshot.is_stale(connection, home, settings):
+    if snapshot.is_stale(connection, home, settings, clock.now()):
         publish(connection, home, settings)
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 import duckdb
 
+from pipelines import clock
 from pipelines.errors import ReleaseRefused, UsageError
 from pipelines.files import put_in_place
 from pipelines.jobs.release_decision import Asked, Decision, decide_week, held_back_words, page_of
@@ -86,7 +86,7 @@ def withdraw_week(home: Home, settings: Settings, week: str, reason: str, wait_s
             if status != RELEASED:
                 raise ReleaseRefused(f"{week} cannot be withdrawn: it is {status}")
         with database.transaction(connection):
-            ledger.record_withdrawal(connection, week, reason.strip(), audit.account(), datetime.now(UTC))
+            ledger.record_withdrawal(connection, week, reason.strip(), audit.account(), clock.now())
         _write_files(connection, home, pack)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from importlib.metadata import version
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import duckdb
 
+from pipelines import clock
 from pipelines.errors import ReleaseRefused, StateError, UsageError
 from pipelines.release import ledger, public_page
 from pipelines.release.audit import FEWEST_VALUES, Narrowest, find_narrowest, is_safe
@@ -79,9 +79,9 @@ def _choose_week(connection: duckdb.DuckDBPyConnection, week: str | None) -> str
     row = first_row(
         connection,
         """WITH latest AS (SELECT max(week_start) AS week_start FROM calendar
-             WHERE week_start + 7 <= (now() AT TIME ZONE ?)::DATE)
+             WHERE week_start + 7 <= ?)
            SELECT any_value(calendar.week) FROM calendar JOIN latest ON calendar.week_start = latest.week_start - 7""",
-        [zone],
+        [clock.today(zone)],
     )
     if row is None or row[0] is None:
         raise ReleaseRefused("there is no covered week before the latest complete one; name a week")
@@ -135,19 +135,18 @@ def _open_release(connection: duckdb.DuckDBPyConnection, settings: Settings, wee
     zone = database.get_state(connection, "time_zone")
     row = first_row(
         connection,
-        """SELECT week_start, week_start::TIMESTAMP AT TIME ZONE $zone, (week_start + 7)::TIMESTAMP AT TIME ZONE $zone,
-             (now() AT TIME ZONE $zone)::DATE FROM calendar WHERE week = $week LIMIT 1""",
+        """SELECT week_start, week_start::TIMESTAMP AT TIME ZONE $zone, (week_start + 7)::TIMESTAMP AT TIME ZONE $zone
+           FROM calendar WHERE week = $week LIMIT 1""",
         {"zone": zone, "week": week},
     )
     if row is None:
         raise ReleaseRefused(f"{week} is not covered by any accepted file")
-    start, first, last, today = row
-    limit = settings.public.hide_up_to
+    start, first, last = row
+    limit, moment = settings.public.hide_up_to, clock.now()
+    today = clock.day_of(moment, zone)
     opened = Release(week, start, RELEASED, today, method_of(limit), None, None, first, last, hide_up_to=limit)
     used = database.get_state(connection, "rule_pack")
-    return replace(
-        opened, released_at=datetime.now(UTC), who=audit.account(), version=version("calfwatch"), rule_pack=used
-    )
+    return replace(opened, released_at=moment, who=audit.account(), version=version("calfwatch"), rule_pack=used)
 
 
 def _refuse_overlap(release: Release, known: Sequence[Release]) -> None:
@@ -174,7 +173,7 @@ def _refuse_unready(
 
 def week_problem(connection: duckdb.DuckDBPyConnection, settings: Settings, week_start: date) -> str | None:
     """Return `running week`, `incomplete reporting` if a sender is missing or partial in that week, or None."""
-    if week_start + timedelta(days=7) > datetime.now(ZoneInfo(settings.time_zone)).date():
+    if week_start + timedelta(days=7) > clock.today(settings.time_zone):
         return "running week"
     lacking = "SELECT 1 FROM weekly_sources WHERE week_start = ? AND state IN ('missing', 'partial') LIMIT 1"
     return "incomplete reporting" if first_row(connection, lacking, [week_start]) else None

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines import files
+from pipelines import clock, files
 from pipelines.connections import open_for_reading, read_only
 from pipelines.errors import CalfwatchError, UsageError
 from pipelines.jobs.publish import publish, publish_if_stale
@@ -122,7 +122,7 @@ def _write_report(connection: duckdb.DuckDBPyConnection, home: Home, week: str) 
         return write_report(home.summaries, pack, home.reports / PRELIMINARY, week, pages)
     folder = write_report(home.summaries, pack, _make_unpublished(home), week, pages)
     with contextlib.closing(read_only(home.summaries)) as published:
-        revisions.freeze(published, folder, week, home.reports / week)
+        revisions.freeze(published, folder, week, home.reports / week, clock.now())
     with contextlib.suppress(UsageError):  # somebody put something of their own there: it stays
         files.remove_folder(home.reports / PRELIMINARY / week)
     return home.reports / week
@@ -147,9 +147,9 @@ def _clear_unpublished(home: Home) -> None:
 def _list_ended_weeks(home: Home) -> list[str]:
     """List the covered weeks that are over by now, oldest first; the snapshot may be older."""
     sql = """SELECT week FROM (SELECT DISTINCT week, week_start FROM weekly_triage), about
-        WHERE week_start + 7 <= (now() AT TIME ZONE about.time_zone)::DATE ORDER BY week_start"""
+        WHERE week_start + 7 <= ($now AT TIME ZONE about.time_zone)::DATE ORDER BY week_start"""
     with open_for_reading(home.summaries) as connection:
-        return [week for (week,) in connection.execute(sql).fetchall()]
+        return [week for (week,) in connection.execute(sql, {"now": clock.now()}).fetchall()]
 
 
 def _find_week(home: Home, week: str) -> str:

@@ -26,7 +26,7 @@ from pipelines.rules.terms import TooManyTermsError, level_terms, over_asked
 from pipelines.rules.urgency import evidence_urgencies
 from schemas.conditions import condition_fields
 from schemas.pack import LEVELS, URGENCY, Cause, Evidence, Pack, TriageRule
-from schemas.pack_lines import places
+from schemas.toml_lines import line_of
 
 # Causes are weighed against each other, over every condition of the pack at once: here alone a search can grow beyond
 # a few seconds, and is then given up and told. The shipped pack needs a hundredth of this.
@@ -74,8 +74,7 @@ def findings(pack: Pack) -> list[Finding]:
         *_unreached(sound, space, covered),
     ]
     found += [*_idle_causes(sound, space, effort), *_idle_evidence(sound, space, effort)]
-    lines = dict(places(pack.text))
-    told = [Finding(severity, _line(pack, lines, *place), what) for severity, place, what in found]
+    told = [Finding(severity, _line(pack, *place), what) for severity, place, what in found]
     return sorted(told, key=lambda finding: finding.line)
 
 
@@ -83,9 +82,9 @@ Place = tuple[str, object, str]  # table, one of its rows (None: the first), key
 Found = tuple[str, Place, str]  # severity, place, what
 
 
-def _line(pack: Pack, lines: dict[tuple[str, int, str], int], table: str, row: object, key: str) -> int:
+def _line(pack: Pack, table: str, row: object, key: str) -> int:
     number = getattr(pack, table).index(row) if row else 0
-    return lines.get((table, number, key)) or lines.get((table, number, ""), 1)
+    return line_of(pack.text, (table, number, key) if key else (table, number)) or 1
 
 
 def _never_true(pack: Pack, never: set[str]) -> Iterator[Found]:

@@ -10,7 +10,7 @@ import duckdb
 
 from pipelines.settings import RHYTHMS, Settings
 from pipelines.signals.senders import Sender
-from pipelines.statements import first_row, rows_by_name, statement
+from pipelines.statements import rows_by_name, statement
 from pipelines.store.clocks import period_days
 from pipelines.store.daily_counts import week_words
 
@@ -49,20 +49,11 @@ def week_start(day: date, settings: Settings) -> date:
     return day - timedelta(days=into)
 
 
-def read_today(connection: duckdb.DuckDBPyConnection, settings: Settings) -> date:
-    """Return the day that it is in the reporting time zone."""
-    row = first_row(connection, "SELECT (now() AT TIME ZONE ?)::DATE", [settings.time_zone])
-    assert row is not None
-    found: date = row[0]
-    return found
-
-
-def read_senders(connection: duckdb.DuckDBPyConnection, settings: Settings) -> tuple[Span, list[Sender]]:
+def read_senders(connection: duckdb.DuckDBPyConnection, settings: Settings, today: date) -> tuple[Span, list[Sender]]:
     """Return the weeks and what is known of every sender over them; no weeks if no delivery is about any day."""
     sql = statement("signals", "source_days", plausible_days=statement("store", "plausible_days"))
     days = connection.execute(sql).fetchall()
     deliveries = rows_by_name(connection, statement("signals", "deliveries"))
-    today = read_today(connection, settings)
     mark = week_words(settings)["mark"]
     said = _empty_days(deliveries)
     known = [day for _, day, _ in days] + [day for empty in said.values() for day in empty]

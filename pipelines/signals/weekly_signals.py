@@ -9,6 +9,7 @@ Each step is a pure function over arrays; here they are read, called in order, a
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import asdict
 from datetime import date, timedelta
 from importlib.metadata import version
@@ -33,31 +34,49 @@ EMERGENCY = "triage_level=emergency"
 Grid = list[list[SenderWeek]]
 
 
-def update_signals(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Bring every table of signals up to date, if anything that they depend on has changed."""
-    fingerprint = _fingerprint(connection, settings)
+def update_signals(connection: duckdb.DuckDBPyConnection, settings: Settings, today: date) -> None:
+    """Bring every table of signals up to date, if anything that they depend on has changed.
+
+    `today` is in the reporting time zone.
+    """
+    fingerprint = _fingerprint(connection, settings, today)
     if first_row(connection, "SELECT value FROM state WHERE key = 'signals'") == (fingerprint,):
         return
+    work_out(connection, settings, today)
+    set_state(connection, "signals", fingerprint)
+
+
+def work_out(connection: duckdb.DuckDBPyConnection, settings: Settings, today: date) -> None:
+    """Fill every table of signals as of a day."""
     clocks.update_clocks(connection)
-    span, senders = inputs.read_senders(connection, settings)
+    span, senders = inputs.read_senders(connection, settings, today)
     grid = sender_weeks(span.starts, senders, span.today)
     _write_sources(connection, span, grid)
     daily_counts.update_calendar(connection, settings)
     _judge(connection, settings, span, senders, grid)
     update_episodes(connection)
-    set_state(connection, "signals", fingerprint)
 
 
-def _fingerprint(connection: duckdb.DuckDBPyConnection, settings: Settings) -> str:
-    """Return a digest of what the tables depend on: deliveries, audited deeds, the day, settings and version."""
+def find_day(connection: duckdb.DuckDBPyConnection, settings: Settings) -> date | None:
+    """Return the day as of which the tables of signals were filled, or None if the next run fills them anew."""
+    row = first_row(connection, "SELECT value FROM state WHERE key = 'signals'")
+    found = re.match(r"\d{4}-\d{2}-\d{2}(?= )", row[0]) if row else None
+    if found is None or row is None:
+        return None
+    day = date.fromisoformat(found[0])
+    return day if row[0] == _fingerprint(connection, settings, day) else None
+
+
+def _fingerprint(connection: duckdb.DuckDBPyConnection, settings: Settings, today: date) -> str:
+    """Return the day, and a digest of what else the tables depend on: deliveries, audited deeds, settings, version."""
     facts = first_row(
         connection,
         """SELECT (SELECT [count(*), coalesce(max(delivery_no), 0), coalesce(bit_xor(hash(delivery_no, status)), 0)]
              FROM files), (SELECT count(*) FROM audit), (SELECT value FROM state WHERE key = 'rule_pack')""",
     )
     chosen = [settings.time_zone, settings.week_system, settings.min_alarm_count, *map(asdict, settings.sources)]
-    parts = (facts, inputs.read_today(connection, settings), chosen, version("calfwatch"))
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+    parts = (facts, chosen, version("calfwatch"))
+    return f"{today} {hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
 
 
 def _write_sources(connection: duckdb.DuckDBPyConnection, span: Span, grid: Grid) -> None:

@@ -8,11 +8,13 @@ from importlib.metadata import version
 
 import duckdb
 
+from pipelines import clock
+
 
 def note(connection: duckdb.DuckDBPyConnection, action: str, subject: str, detail: str) -> None:
     """One deed, inside the caller's transaction: it is there exactly if what it tells of is."""
-    row = [action, subject, detail, account(), version("calfwatch")]
-    connection.execute("INSERT INTO audit SELECT now(), ?, ?, ?, ?, ?", row)
+    row = [clock.now(), action, subject, detail, account(), version("calfwatch")]
+    connection.execute("INSERT INTO audit SELECT ?, ?, ?, ?, ?, ?", row)
 
 
 def account() -> str:

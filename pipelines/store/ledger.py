@@ -6,11 +6,12 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
+from pipelines import clock
 from pipelines.errors import UsageError
 from pipelines.statements import first_row, one_number
 from schemas.checked_file import Rejection
@@ -113,7 +114,7 @@ def write(
         "first_report": reported[0],
         "last_report": reported[1],
         "rule_pack": attempt.rule_pack,
-        "ingested_at": datetime.now(UTC),
+        "ingested_at": clock.now(),
         "run_id": attempt.run_id,
         "tried_with": attempt.tried_with,
     }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
+from pipelines import clock
 from pipelines.rules.compiler import tag_sql
 from pipelines.settings import Source
 from pipelines.statements import first_row, one_number, statement
@@ -136,8 +137,8 @@ def _supersede_records(
     if count:
         old = reports_sql(pack, "replaced", get_state(connection, "time_zone"))
         connection.execute(
-            f"INSERT INTO superseded BY NAME SELECT *, ? AS superseded_by, now() AS superseded_at FROM ({old})",
-            [checked.file_id],
+            f"INSERT INTO superseded BY NAME SELECT *, ? AS superseded_by, ? AS superseded_at FROM ({old})",
+            [checked.file_id, clock.now()],
         )
         connection.execute(
             """DELETE FROM records WHERE source = ? AND delivery_no < ?

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 
-from pipelines.connections import open_for_reading
+from pipelines.connections import PUBLISH_ANEW, open_for_reading
 from pipelines.errors import WHAT_TO_DO, StateError, UsageError
 from pipelines.settings import Settings
-from pipelines.statements import Row, first_row
+from pipelines.statements import Row, first_row, one_number
 from pipelines.store.home import Home
 from pipelines.store.signatures import signatures_of
 from pipelines.store.state import get_state
 from schemas.pack import Field, Pack
-from schemas.pack_file import default_pack_path, load_pack, parse_pack
+from schemas.pack_file import InvalidPack, default_pack_path, load_pack, parse_pack
+
+LONG_VERSIONS_SINCE = 4  # the schema version whose pack versions carry 128 bits of the digest
 
 
 def configured_pack(home: Home, settings: Settings) -> Pack:
@@ -46,37 +49,69 @@ def pack_path(home: Path, settings: Settings) -> Path:
 
 
 def published_pack(home: Home) -> Pack:
-    """The pack that tagged what summaries.duckdb counts, from the snapshot itself."""
+    """The pack that tagged what summaries.duckdb counts, from the snapshot itself, whose text is held to its digest."""
     with open_for_reading(home.summaries) as connection:
         try:
-            row = first_row(connection, "SELECT rule_pack_content FROM about")
+            row = first_row(connection, "SELECT rule_pack_content, rule_pack FROM about")
         except duckdb.BinderException as error:
             text = f"{home.summaries} was published by an older calfwatch; `calfwatch run` publishes it anew"
             raise StateError(text) from error
     assert row is not None
-    return parse_pack(row[0], str(home.summaries))
+    return _read_kept(row[0], row[1], f"{home.summaries}: {PUBLISH_ANEW}")
 
 
 def pack_in_use(connection: duckdb.DuckDBPyConnection, pack: Pack) -> Pack:
     """The pack that tagged the stored history. `pack`, the configured one, is given back where it is the same.
 
-    A newer pack in the settings, or shipped with an update, changes no tag by itself: `retag` does.
+    Called at every start: the text kept is held to its digest, and the configured file to the text kept. A newer pack
+    in the settings, or shipped with an update, changes no tag by itself: `retag` does. Raises StateError.
     """
     stored = get_state(connection, "rule_pack")
-    return pack if stored == pack.version else stored_pack(connection, stored)
+    if stored != pack.version:
+        return stored_pack(connection, stored)
+    if _kept_text(connection, stored) == pack.text:  # the digest of the configured text was taken when it was read
+        return pack
+    kept = stored_pack(connection, stored)
+    if replace(kept, text="") != replace(pack, text=""):  # comments may differ, nothing else
+        raise StateError(f"the rule pack kept as {stored} is not the configured one of this version. {WHAT_TO_DO}")
+    return kept
 
 
 def stored_pack(connection: duckdb.DuckDBPyConnection, pack_version: str) -> Pack:
-    """A pack that has tagged records here, from the text kept of it. Raises UsageError where no text was kept."""
-    row = first_row(connection, "SELECT content FROM rule_packs WHERE rule_pack = ?", [pack_version])
-    if row is None or row[0] is None:
+    """A pack that has tagged records here, from the text kept of it.
+
+    Raises UsageError where no text was kept, StateError where it is not the text of this version.
+    """
+    text = _kept_text(connection, pack_version)
+    if text is None:
         raise UsageError(
             f"the history is tagged with rule pack {pack_version}, and its text was not kept; "
             "name its file as rule_pack in calfwatch.toml"
         )
-    pack = parse_pack(row[0], f"rule pack {pack_version}")
-    if pack_version not in (pack.version, pack.short_version):  # states before schema version 4 keep the short one
-        raise StateError(f"the text kept of rule pack {pack_version} is another one, {pack.version}. {WHAT_TO_DO}")
+    version = one_number(connection, "SELECT try_cast(value AS INTEGER) FROM state WHERE key = 'schema_version'")
+    is_older = version < LONG_VERSIONS_SINCE
+    return _read_kept(text, pack_version, WHAT_TO_DO, is_older)
+
+
+def kept_versions(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The versions of every pack whose text is kept."""
+    rows = connection.execute("SELECT rule_pack FROM rule_packs WHERE content IS NOT NULL ORDER BY ALL").fetchall()
+    return [version for (version,) in rows]
+
+
+def _kept_text(connection: duckdb.DuckDBPyConnection, pack_version: str) -> str | None:
+    row = first_row(connection, "SELECT content FROM rule_packs WHERE rule_pack = ?", [pack_version])
+    return None if row is None or row[0] is None else str(row[0])
+
+
+def _read_kept(text: str, pack_version: str, advice: str, is_older: bool = False) -> Pack:
+    """Read a text kept, and hold it to its version; that of an older state is short."""
+    try:
+        pack = parse_pack(text, f"rule pack {pack_version}")
+    except InvalidPack as error:
+        raise StateError(f"the text kept of rule pack {pack_version} is damaged. {advice}") from error
+    if pack_version != pack.version and not (is_older and pack_version == pack.short_version):
+        raise StateError(f"the text kept of rule pack {pack_version} is another one, {pack.version}. {advice}")
     return pack
 
 

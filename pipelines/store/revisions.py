@@ -8,12 +8,15 @@ publishes adopts it: the tables are never ahead of what people could read, and m
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from pipelines.errors import StateError
 from pipelines.files import move_folder, private
@@ -25,13 +28,14 @@ from schemas.tables import REPORTED_COUNTS, REPORTED_WEEKS, Table, quoted
 COUNTS_OF = {table.name: Path("data") / f"{table.name}.csv" for table in (REPORTED_WEEKS, REPORTED_COUNTS)}
 
 
-def freeze(snapshot: duckdb.DuckDBPyConnection, folder: Path, week: str, published: Path) -> None:
-    """Add the counts of the snapshot to a finished report's folder and publish it by one rename.
+def freeze(snapshot: duckdb.DuckDBPyConnection, folder: Path, week: str, published: Path, moment: datetime) -> None:
+    """Add the counts of the snapshot to a finished report's folder and publish it by one rename; `moment` is now.
 
     Raises UsageError if the published place holds anything that calfwatch did not put there.
     """
     for name, place in COUNTS_OF.items():
-        rows = snapshot.execute(statement("store", name, week=quoted(week)))
+        values = {"now": moment} if name == REPORTED_WEEKS.name else None
+        rows = snapshot.execute(statement("store", name, week=quoted(week)), values)
         _write(folder / place, [[column[0] for column in rows.description], *rows.fetchall()])
     move_folder(folder, published)
 
@@ -44,25 +48,60 @@ def _write(path: Path, rows: list[Sequence[object]]) -> None:
 
 
 def adopt(connection: duckdb.DuckDBPyConnection, reports: Path) -> None:
-    """Takes in every published folder that the tables do not know, inside the caller's transaction.
+    """Takes in every published week that the tables do not know, once, inside the caller's transaction.
 
-    Raises StateError naming a file of counts that cannot be read.
+    What a folder's counts say decides, and not that it is there: a copy of a publication is none. Raises StateError
+    naming a file of counts that cannot be read.
     """
     known = {week for (week,) in connection.execute("SELECT week FROM reported_weeks").fetchall()}
-    for counts in sorted(reports.glob(f"[0-9]*/{COUNTS_OF['reported_weeks']}")):
-        folder = counts.parent.parent
-        if folder.name not in known:
+    for folder in published_folders(reports):
+        if folder.name not in known and is_publication(folder):
             for table in (REPORTED_WEEKS, REPORTED_COUNTS):
-                _take_in(connection, table, folder / COUNTS_OF[table.name])
+                columns = ", ".join(f"{column.name}::{column.type} AS {column.name}" for column in table.columns)
+                with as_read(connection, folder, table) as relation:
+                    connection.execute(f"INSERT INTO {table.name} BY NAME SELECT {columns} FROM {relation}")
 
 
-def _take_in(connection: duckdb.DuckDBPyConnection, table: Table, path: Path) -> None:
-    columns = ", ".join(f"{quoted(column.name)}: {quoted(column.type)}" for column in table.columns)
-    source = f"read_csv({quoted(str(path))}, header = true, delim = ',', quote = '\"', columns = {{{columns}}})"
+def published_folders(reports: Path) -> list[Path]:
+    """Return the folders that carry counts, by name."""
+    return [counts.parent.parent for counts in sorted(reports.glob(f"[0-9]*/{COUNTS_OF['reported_weeks']}"))]
+
+
+def is_publication(folder: Path) -> bool:
+    """Return whether a folder's counts are those of the week that it is named after, and of no other."""
+    weeks = _read(folder / COUNTS_OF["reported_weeks"])["week"]
+    return weeks == [folder.name] and set(_read(folder / COUNTS_OF["reported_counts"])["week"]) <= {folder.name}
+
+
+@contextlib.contextmanager
+def as_read(connection: duckdb.DuckDBPyConnection, folder: Path, table: Table) -> Iterator[str]:
+    """Offer a folder's file of counts as a relation of texts; damage that a type shows is raised as StateError."""
+    path = folder / COUNTS_OF[table.name]
+    connection.register("read_counts", pa.table({name: pa.array(v, pa.string()) for name, v in _read(path).items()}))
     try:
-        connection.execute(f"INSERT INTO {table.name} BY NAME FROM {source}")
+        yield "read_counts"
     except duckdb.Error as error:
-        raise StateError(f"{path} cannot be read: {str(error).splitlines()[0]}. Restore it from a backup.") from error
+        raise _unreadable(path, str(error).splitlines()[0]) from error
+    finally:
+        with contextlib.suppress(duckdb.Error):  # within a transaction that failed nothing can be unregistered
+            connection.unregister("read_counts")
+
+
+def _read(path: Path) -> dict[str, list[str | None]]:
+    """Read a file of counts by column. Not by DuckDB, for which a path such as `week=5/*` means more than itself."""
+    table = REPORTED_WEEKS if path.name == COUNTS_OF["reported_weeks"].name else REPORTED_COUNTS
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+    except (OSError, ValueError, csv.Error) as error:
+        raise _unreadable(path, type(error).__name__) from error
+    if sorted(header) != sorted(table.column_names) or any(len(row) != len(header) for row in rows):
+        raise _unreadable(path, f"its columns are not {', '.join(table.column_names)}")
+    return {name: [row[place] or None for row in rows] for place, name in enumerate(header)}
+
+
+def _unreadable(path: Path, why: str) -> StateError:
+    return StateError(f"{path} cannot be read: {why}. Restore it from a backup.")
 
 
 def is_published(connection: duckdb.DuckDBPyConnection, week: str) -> bool:

@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 import duckdb
 
+from pipelines import clock
 from pipelines.connections import transaction
 from pipelines.rules.cause_sql import cause_scores_sql
 from pipelines.rules.lint import require_sound
@@ -39,18 +40,24 @@ def use_pack(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pa
     Raises UsageError for a pack with a rule that can never be TRUE.
     """
     require_sound(pack)
-    _fill_dimensions(connection, pack)
+    fill_dimensions(connection, pack)
     connection.execute(
-        """INSERT INTO rule_packs SELECT $version, $number, $article, now(), $text
+        """INSERT INTO rule_packs SELECT $version, $number, $article, $now, $text
            WHERE $version NOT IN (SELECT rule_pack FROM rule_packs)""",
-        {"version": pack.version, "number": pack.number, "article": pack.article, "text": pack.text},
+        {
+            "version": pack.version,
+            "number": pack.number,
+            "article": pack.article,
+            "text": pack.text,
+            "now": clock.now(),
+        },
     )
     set_state(connection, "rule_pack", pack.version)
     set_state(connection, "complaint", pack.complaint)
     declare(connection, settings, pack)
 
 
-def _fill_dimensions(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
+def fill_dimensions(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
     """The pack's rules, causes and fields as tables, in place of those of the pack before."""
     for table in ("rules", "causes", "fields"):
         connection.execute(f"DELETE FROM {table}")

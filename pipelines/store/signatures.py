@@ -6,12 +6,14 @@ from datetime import date
 
 import duckdb
 
+from pipelines import clock
 from pipelines.statements import Row, rows_by_name
 
 
 def record_signature(connection: duckdb.DuckDBPyConnection, rule_pack: str, name: str, role: str, day: date) -> None:
     """Add a signature; the caller's transaction and audit note are around it."""
-    connection.execute("INSERT INTO signatures VALUES (?, ?, ?, ?, now())", [rule_pack, name, role, day])
+    row = [rule_pack, name, role, day, clock.now()]
+    connection.execute("INSERT INTO signatures VALUES (?, ?, ?, ?, ?)", row)
 
 
 def signatures_of(connection: duckdb.DuckDBPyConnection, rule_pack: str) -> list[Row]:

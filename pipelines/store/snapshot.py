@@ -6,11 +6,13 @@ Readers never wait for the writer, and never see half of a snapshot: it is writt
 from __future__ import annotations
 
 import contextlib
+from datetime import datetime
 from importlib.metadata import version
 
 import duckdb
 
 from pipelines import files
+from pipelines.clock import day_of
 from pipelines.connections import connect, in_any_order, transaction
 from pipelines.settings import Settings
 from pipelines.statements import first_row, statement
@@ -21,9 +23,9 @@ from pipelines.store.schema import comment
 from schemas.tables import DAILY_SUMMARY, Table, published_tables, quoted
 
 
-def is_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> bool:
-    """Return whether a delivery, a deed, a setting or the end of a week is younger than the snapshot."""
-    _make_about(connection, settings)
+def is_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings, moment: datetime) -> bool:
+    """Return whether a delivery, a deed, a setting or the end of a week is younger than the snapshot, at a moment."""
+    _make_about(connection, settings, moment)
     facts = "last_delivery, deeds, time_zone, week_system, latest_week, version"
     now = first_row(connection, f"SELECT {facts} FROM temp.about")
     connection.execute("DROP TABLE temp.about")
@@ -34,13 +36,16 @@ def is_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settin
         return True
 
 
-def write_snapshot(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
-    """Replace summaries.duckdb by a copy of the published tables; from an explicit list, so that no record gets in."""
+def write_snapshot(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings, moment: datetime) -> None:
+    """Replace summaries.duckdb by a copy of the published tables; from an explicit list, so that no record gets in.
+
+    `moment` is now: it decides which week is the latest that has ended.
+    """
     new = files.temporary_beside(home.summaries)
     connection.execute(f"ATTACH {quoted(str(new))} AS snapshot (STORAGE_VERSION '{STORAGE_VERSION}')")
     try:
         with transaction(connection):
-            _make_about(connection, settings)
+            _make_about(connection, settings, moment)
         with transaction(connection):  # one, or each of the comments would be a commit of its own
             _copy_published(connection)
     finally:
@@ -63,11 +68,12 @@ def _copy_published(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _published_sql(table: Table) -> str:
     """The SELECT of a published table: its declared columns, so that no other gets in."""
-    is_over = "week_start + 7 <= (SELECT (now() AT TIME ZONE time_zone)::DATE FROM temp.about)"
+    is_over = "week_start + 7 <= (SELECT (published_at AT TIME ZONE time_zone)::DATE FROM temp.about)"
     columns = [f"{is_over} AS {name}" if name == "is_complete" else name for name in table.column_names]
     return f"SELECT {', '.join(columns)} FROM {table.name}"
 
 
-def _make_about(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+def _make_about(connection: duckdb.DuckDBPyConnection, settings: Settings, moment: datetime) -> None:
     facts = statement("store", "about", version=version("calfwatch"), **daily_counts.week_words(settings))
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE about AS {facts}")
+    values = {"now": moment, "today": day_of(moment, settings.time_zone)}
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE about AS {facts}", values)

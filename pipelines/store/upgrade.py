@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import filecmp
 import os
-from datetime import UTC, datetime
 
 import duckdb
 
-from pipelines import files
+from pipelines import clock, files
 from pipelines.connections import transaction
 from pipelines.errors import StateError, UsageError
 from pipelines.settings import Settings
@@ -17,7 +16,7 @@ from pipelines.store import daily_counts, migrations
 from pipelines.store.attachment import attach, detach
 from pipelines.store.home import Home
 from pipelines.store.integrity import check_counts
-from pipelines.store.packs import pack_in_use, stored_pack
+from pipelines.store.packs import kept_versions, pack_in_use, stored_pack
 from pipelines.store.schema import create_tables, declare, is_declared, use_pack
 from pipelines.store.state import check_version, get_state
 from schemas.pack import Pack
@@ -94,10 +93,10 @@ def _find_stated_dates(connection: duckdb.DuckDBPyConnection, settings: Settings
 def _pack_of_older_state(connection: duckdb.DuckDBPyConnection, home: Home, found: int, pack: Pack) -> Pack:
     """The pack that tagged an older state: from version 2 on the state keeps its text, before it must be at hand."""
     stored = get_state(connection, "rule_pack")
+    if found > 1 and stored in kept_versions(connection):  # before the configured one: two packs may share 32 bits
+        return stored_pack(connection, stored)
     if stored == pack.short_version:
         return pack
-    if found > 1:
-        return stored_pack(connection, stored)
     if earlier := earlier_pack(stored):
         return earlier
     raise UsageError(
@@ -112,7 +111,7 @@ def _keep_copy(home: Home, what: str) -> None:
     if kept.is_file() and filecmp.cmp(home.records, kept, shallow=False):
         return
     if os.path.lexists(kept):
-        kept = home.path / f"records.{what}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}.duckdb"
+        kept = home.path / f"records.{what}-{clock.now():%Y%m%dT%H%M%S.%fZ}.duckdb"
     files.copy(home.records, new)
     files.put_where_nothing_is(new, kept)
 

@@ -1,4 +1,4 @@
--- One row about the snapshot. The latest week is the last covered one that has ended in the reporting time zone.
+-- One row about the snapshot as of $now, which is $today in the reporting time zone. The latest week is the last covered one that has ended in the reporting time zone.
 WITH facts AS (
   SELECT
     max(value) FILTER (key = 'rule_pack') AS rule_pack,
@@ -15,12 +15,12 @@ SELECT
   facts.week_system,
   (
     SELECT max_by(week, week_start) FROM calendar
-    WHERE week_start + 7 <= (now() AT TIME ZONE '${time_zone}')::DATE
+    WHERE week_start + 7 <= $today
   ) AS latest_week,
   span.first_report,
   span.last_report,
   (SELECT coalesce(max(delivery_no), 0) FROM files)::INTEGER AS last_delivery,
-  now() AS published_at,
+  $now AS published_at,
   (SELECT count(*)::INTEGER FROM audit) AS deeds,
   '${version}' AS version,
   rule_packs.content AS rule_pack_content

@@ -15,6 +15,7 @@ import pytest
 from pipelines.cli.app import main
 from pipelines.errors import StateError
 from pipelines.jobs import publish as publish_job
+from pipelines.jobs import weekly_report
 from pipelines.jobs.backup import backup
 from pipelines.jobs.check import CHECKS, check
 from pipelines.settings import Settings
@@ -24,9 +25,17 @@ from schemas.pack import Pack
 from tests.support.states import STATES, content, fed, wal, with_a_log
 
 
+@pytest.fixture(scope="module")
+def reported_home(good_home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A copy of the good home, with one published week."""
+    made = Home(Path(shutil.copytree(good_home.path, tmp_path_factory.mktemp("reported") / "home")))
+    weekly_report.write_week(made, "2026-W46", None, False)
+    return made
+
+
 @pytest.fixture
-def home(fed_home: Home) -> Home:
-    return fed_home
+def home(reported_home: Home, tmp_path: Path) -> Home:
+    return Home(Path(shutil.copytree(reported_home.path, tmp_path / "fed")))
 
 
 def found(home: Home, pack: Pack, deep: bool = True) -> str:
@@ -65,8 +74,9 @@ def change(home: Home, *statements: str) -> None:
 
 
 def test_views_and_comments_of_another_calfwatch_are_no_damage_and_the_next_run_writes_its_own(
-    home: Home, pack: Pack
+    fed_home: Home, pack: Pack
 ) -> None:
+    home = fed_home
     before = declared(home)
     change(home, "COMMENT ON COLUMN files.path IS 'in other words'", "COMMENT ON VIEW reports IS 'in other words'")
     change(home, "CREATE OR REPLACE VIEW weekly_rules AS FROM (VALUES (1)) AS one(week)")
@@ -101,6 +111,29 @@ def test_views_and_comments_of_another_calfwatch_are_no_damage_and_the_next_run_
         ("ALTER TABLE audit DROP who", "audit has not the declared columns"),
         ("COMMENT ON COLUMN files.path IS 'other'", "files has not the declared columns"),
         ("CREATE TABLE mine (a INTEGER)", "mine is none of ours"),
+        ("CREATE MACRO hash(a) AS 1", "macro hash is none of ours"),
+        ("CREATE MACRO rows_of() AS TABLE SELECT 1", "macro rows_of is none of ours"),
+        ("CREATE SEQUENCE mine", "sequence mine is none of ours"),
+        ("CREATE TYPE mine AS ENUM ('a')", "type mine is none of ours"),
+        ("CREATE INDEX mine ON files (delivery_no)", "index mine is none of ours"),
+        ("CREATE SCHEMA mine", "schema mine is none of ours"),
+        ("ALTER TABLE audit ALTER who SET NOT NULL", "constraint on table audit is none of ours"),
+        ("UPDATE weekly_signals SET observed = observed + 1 WHERE series = 'all'", "weekly_signals: "),
+        ("UPDATE weekly_signals SET status = 'alarm' WHERE series = 'all'", "weekly_signals: "),
+        ("DELETE FROM weekly_signals WHERE series = 'all'", "weekly_signals: "),
+        ("UPDATE weekly_sources SET state = 'silent'", "weekly_sources: "),
+        ("INSERT INTO weekly_nowcast (series) VALUES ('all')", "weekly_nowcast: 1 row differs"),
+        ("INSERT INTO alarm_episodes (series) VALUES ('all')", "alarm_episodes: 1 row differs"),
+        ("INSERT INTO daily_signals (series) VALUES ('all')", "daily_signals: 1 row differs"),
+        ("INSERT INTO signal_fits VALUES (1, 2, 3)", "signal_fits: 1 row differs"),
+        ("UPDATE files SET clock = clock + 1", "files: "),
+        ("UPDATE rules SET triage_level = 'contact_doctor'", "rules: "),
+        ("DELETE FROM causes WHERE likely_cause = 'undetermined'", "causes: 1 row differs"),
+        ("UPDATE fields SET meaning = 'another'", "fields: "),
+        ("UPDATE reported_counts SET reports = reports + 1 WHERE series = 'all'", "reported_counts: 2 rows differ"),
+        ("UPDATE reported_weeks SET last_delivery = 99", "reported_weeks: 2 rows differ"),
+        ("INSERT INTO reported_counts FROM reported_counts LIMIT 1", "reported_counts: 1 row stands twice"),
+        ("INSERT INTO weekly_revisions (week) VALUES ('2026-W46')", "weekly_revisions: 1 row differs"),
         ("DROP TABLE reported_weeks", "reported_weeks is missing"),
         (
             "CREATE OR REPLACE VIEW weekly_regions AS FROM weekly_regions_ WHERE reports > 1",
@@ -223,7 +256,7 @@ LOOKS = [
     ("rules", "diff", "stored", "stored"),
     ("rules", "show"),
     ("query", "--db", "records", "SELECT * FROM reports"),
-    ("report", "--week", "2026-W46"),
+    ("report", "--week", "2026-W47"),
 ]
 
 

@@ -15,6 +15,7 @@ import pytest
 from pipelines.errors import StateError, UsageError
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs import weekly_report
+from pipelines.jobs.check import check
 from pipelines.jobs.withdraw import withdraw_file
 from pipelines.settings import load_settings
 from pipelines.store import database, revisions
@@ -316,9 +317,23 @@ def test_nothing_is_written_over_the_published_reports(
 def test_counts_that_cannot_be_read_are_an_error_that_names_the_file(published: Path, home: Home, pack: Pack) -> None:
     copy = home.reports / "2026-W45"
     shutil.copytree(published, copy)
-    (copy / revisions.COUNTS_OF["reported_counts"]).write_text("week,reports\nx\n")
+    for name, lines in (("reported_weeks", "2026-W45"), ("reported_counts", "week,reports\nx")):
+        text = (copy / revisions.COUNTS_OF[name]).read_text()
+        (copy / revisions.COUNTS_OF[name]).write_text(text.replace(WEEK, lines))
     with pytest.raises(StateError, match=r"2026-W45.*reported_counts.csv"):
         publish(home, pack)
+
+
+@pytest.mark.parametrize("name", ["2026-W46 (copy)", "2026-W45", "2026-W46.before", "2027-W46"])
+def test_a_copy_of_a_publication_is_none(
+    name: str, published: Path, write_csv: WriteCsv, ingest: Ingest, ask: Ask, home: Home, pack: Pack
+) -> None:
+    recorded = ask("FROM reported_weeks"), ask("FROM reported_counts ORDER BY series")
+    shutil.copytree(published, home.reports / name)
+    ingest(write_csv([report(20)], "later.csv"))
+    assert (ask("FROM reported_weeks"), ask("FROM reported_counts ORDER BY series")) == recorded
+    assert revised(ask, home) == [(10, 11, 1, "late records")]
+    assert check(home, load_settings(home.path), pack, deep=True)
 
 
 # ------------------------------------------------------------------------------------------------ which weeks are due

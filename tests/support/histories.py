@@ -70,7 +70,7 @@ class Store:
 
     def judge(self, settings: Settings | None = None) -> None:
         self.connection.execute("BEGIN")
-        update_signals(self.connection, settings or Settings())
+        update_signals(self.connection, settings or Settings(), TODAY)
         self.connection.execute("COMMIT")
 
     def clocks(self) -> list[date | None]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import datetime
 from typing import TextIO
 from zoneinfo import ZoneInfo
 
+from pipelines import clock
 from pipelines.jobs.outcome import Lines, describe
 from pipelines.store.ledger import Outcome
 from pipelines.text import printable
@@ -23,7 +23,7 @@ def is_served() -> bool:
 def write_line(text: str, time_zone: str, stream: TextIO | None = None) -> None:
     """Write one line at once, led by the time in the reporting time zone unless the stream is a terminal."""
     stream = stream or (sys.stdout if is_served() else sys.stderr)
-    time = "" if stream.isatty() else f"{datetime.now(ZoneInfo(time_zone)).isoformat(' ', 'seconds')}  "
+    time = "" if stream.isatty() else f"{clock.now().astimezone(ZoneInfo(time_zone)).isoformat(' ', 'seconds')}  "
     print(f"{time}{printable(text)}", file=stream, flush=True)
 
 

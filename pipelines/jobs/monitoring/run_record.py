@@ -6,10 +6,11 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pipelines import clock
 from pipelines.errors import CalfwatchError
 from pipelines.jobs.monitoring import notices, status
 from pipelines.jobs.monitoring.run_lines import is_served, write_line
@@ -27,7 +28,7 @@ class RunRecord:
     """
 
     job: str
-    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    started: datetime = field(default_factory=lambda: clock.now())
     outcomes: list[Outcome] = field(default_factory=list)
     reports: list[Path] = field(default_factory=list)
     is_ours: bool = True
@@ -95,7 +96,7 @@ def _entry(record: RunRecord, outcome: str, reason: str) -> dict[str, Any]:
     count = {kind: sum(o.status == kind for o in record.outcomes) for kind in ("accepted", "known", "rejected")}
     return {
         "started": _moment(record.started),
-        "ended": _moment(datetime.now(UTC)),
+        "ended": _moment(clock.now()),
         "outcome": outcome,
         "reason": reason,
         "files": len(record.outcomes),

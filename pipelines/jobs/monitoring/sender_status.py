@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
+from pipelines import clock
 from pipelines.signals.senders import MISSING, PARTIAL, SILENT
 from pipelines.statements import Row, rows_by_name
 from pipelines.text import many
@@ -11,13 +12,13 @@ from pipelines.text import many
 LATEST = """SELECT week, source, state, reports, usual, joined FROM weekly_sources
     WHERE week_start = (
       SELECT max(week_start) FROM weekly_sources
-      WHERE week_start + 7 <= (now() AT TIME ZONE (SELECT value FROM state WHERE key = 'time_zone'))::DATE)
+      WHERE week_start + 7 <= ($now AT TIME ZONE (SELECT value FROM state WHERE key = 'time_zone'))::DATE)
     ORDER BY source"""
 
 
 def sender_lines(connection: duckdb.DuckDBPyConnection) -> tuple[list[str], list[str]]:
     """Return lines about senders, and what needs a person's attention, by the latest week that is over."""
-    rows = rows_by_name(connection, LATEST)
+    rows = rows_by_name(connection, LATEST, {"now": clock.now()})
     wanted = [_missing_text(row) for row in rows if row["state"] == MISSING]
     wanted += [_partial_text(row) for row in rows if row["state"] == PARTIAL]
     lines = []

@@ -11,10 +11,11 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pipelines import clock
 from pipelines.errors import CalfwatchError, LockedError
 from pipelines.files import private
 from pipelines.jobs.monitoring.stored_facts import read_facts
@@ -76,7 +77,7 @@ def _seen(home: Path) -> dict[str, list[int]]:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return clock.now().isoformat(timespec="seconds")
 
 
 def read_status(home: Path) -> dict[str, Any]:
@@ -104,7 +105,7 @@ def read_status(home: Path) -> dict[str, Any]:
         "disk_free_bytes": shutil.disk_usage(home).free,
         "notices": read_json(home / "notices.json").get("failed", {}),
     }
-    return told | {"overdue": find_overdue(told, datetime.now(UTC)), "attention": _attention(told)}
+    return told | {"overdue": find_overdue(told, clock.now()), "attention": _attention(told)}
 
 
 def find_overdue(told: Mapping[str, Any], now: datetime) -> list[str]:
@@ -131,7 +132,7 @@ def _attention(told: Mapping[str, Any]) -> list[str]:
         if run["outcome"] in ("failed", "crashed") and not _has_later_success(runs, run)
     ]
     found += [f"a notice to {target} failed: {reason}" for target, reason in sorted(told["notices"].items())]
-    return found + find_overdue(told, datetime.now(UTC))
+    return found + find_overdue(told, clock.now())
 
 
 def _has_later_success(runs: Mapping[str, Any], failed: Mapping[str, Any]) -> bool:

@@ -18,7 +18,7 @@ from pipelines.jobs.outcome import describe_other_files
 from pipelines.jobs.release import describe_releases
 from pipelines.settings import Settings
 from pipelines.statements import first_row, statement
-from pipelines.store.database import Home, check_counts, check_version, get_state
+from pipelines.store.database import Home, check_counts, check_version, pack_in_use
 from pipelines.store.packs import configured_pack
 from pipelines.text import shown_path
 from schemas.pack import Pack
@@ -34,7 +34,8 @@ def read_facts(home: Path, settings: Settings) -> dict[str, Any]:
     with open_for_reading(place.records) as connection:
         check_version(connection, place.records)
         check_counts(connection)
-        rule_pack = get_state(connection, "rule_pack")
+        configured = configured_pack(place, settings)
+        rule_pack = pack_in_use(connection, configured).version
         released, lagging = describe_releases(connection, place)
         about_senders, lacking = sender_lines(connection)
         return {
@@ -46,7 +47,7 @@ def read_facts(home: Path, settings: Settings) -> dict[str, Any]:
             "files": _files(connection),
             "records": _records(connection),
             "small_groups": _small_groups(connection, settings.k_anonymity),
-            "other_pack": _other_pack(rule_pack, configured_pack(place, settings), settings.rule_pack),
+            "other_pack": _other_pack(rule_pack, configured, settings.rule_pack),
             "rejected": _rejected(connection),
             "notes": _notes(connection),
             "no_csv": _other_files(place, settings.incoming),

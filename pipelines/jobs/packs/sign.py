@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+from pipelines import clock
 from pipelines.errors import UsageError
 from pipelines.jobs import publish as publish_job
 from pipelines.settings import Settings
@@ -26,7 +27,7 @@ def sign_pack(
     name, role, day = signature[0].strip(), signature[1].strip(), signature[2]
     if not name or not role:
         raise UsageError("a signature needs a name and a role; try --name NAME --role ROLE")
-    if day > date.today():
+    if day > clock.today(settings.time_zone):
         raise UsageError(f"the signature is dated {day}, which is a day to come")
     configured = configured_pack(home, settings)
     with database.writing(home, settings, configured, wait_seconds) as connection:

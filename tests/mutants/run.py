@@ -1,0 +1,203 @@
+"""Put the faults of the sample in, one at a time, and run what concerns each: `make mutants`.
+
+    sample -> a copy of the repository -> one faulty file -> the tests that name the file's module -> killed or survived
+
+A fault that changes nothing that can be seen stands in `equivalent.toml` under its name, with its reason. What was
+found is kept in build/mutants.jsonl, so that a run that was stopped goes on; `--again` begins anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from tests.mutants.sample import ROOT, SHARES, Fault, draw_sample
+
+EQUIVALENT = Path(__file__).with_name("equivalent.toml")
+KEPT = ROOT / "build" / "mutants.jsonl"
+LEAST_KILLED = 0.95
+MOST_SECONDS = 900  # a fault that makes its tests run for longer is killed by that
+# tests of the whole, and of processes that die: they would see many faults, and take minutes each
+TOO_WIDE = (
+    *("tests/end_to_end/", "tests/test_house.py", "tests/test_docs.py", "tests/bench/", "tests/mutants/"),
+    *("tests/store/test_kill", "tests/store/test_disk", "tests/release/test_release_kill", "tests/intake/test_damage"),
+)
+MOST_FILES = 8  # of tests that concern one fault
+BESIDE = {"sql/views": "tests/store/test_views", "sql/sources": "tests/intake/test_sources", "schemas": "tests/rules/"}
+
+
+@functools.cache
+def sources(folder: str) -> Mapping[str, str]:
+    """Return the text of every Python file below a folder, by its path in the repository."""
+    return {str(path.relative_to(ROOT)): path.read_text() for path in sorted((ROOT / folder).rglob("*.py"))}
+
+
+def names_module(text: str, path: str) -> bool:
+    """Return whether a file's text imports the module at `path`, or names the SQL file."""
+    package, stem = str(Path(path).parent).replace("/", "."), Path(path).stem
+    if path.endswith(".sql"):
+        return bool(re.search(rf"[\"'/\s]{stem}\b", text))
+    long = rf"{re.escape(package)}\.{stem}\b"
+    short = rf"from {re.escape(package)} import [^\n]*\b{stem}\b|from {re.escape(package)} import \([^)]*\b{stem}\b"
+    return bool(re.search(f"{long}|{short}", text))
+
+
+def tests_of(path: str) -> list[str]:
+    """Return the test files that concern a file, the nearest first.
+
+    Those that name it and lie in its package's folder, those that name it elsewhere, those that name a module that
+    uses it, and the rest of its package's folder.
+    """
+    tests = {name: text for name, text in sources("tests").items() if Path(name).name.startswith("test_")}
+    tests = {name: text for name, text in tests.items() if not name.startswith(TOO_WIDE)}
+    users = [name for name, text in sources("pipelines").items() if names_module(text, path) and name != path]
+    beside = BESIDE.get(str(Path(path).parent), f"tests/{Path(path).parent.name}/")
+    own = [name for name, text in tests.items() if names_module(text, path) or Path(path).stem in Path(name).stem]
+    by_users = [name for name, text in tests.items() if any(names_module(text, user) for user in users)]
+    rest = [name for name in tests if name.startswith(beside)]
+    nearest = [name for name in own if name.startswith(beside)] + own
+    nearest += [name for name in by_users if name.startswith(beside)] + by_users + rest
+    if "/test_" in beside:
+        nearest = rest + nearest
+    return list(dict.fromkeys(nearest))[:MOST_FILES]
+
+
+def copy_repository(to: Path) -> Path:
+    """Copy what git knows, and what is new, to a folder of its own."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    shutil.rmtree(to, ignore_errors=True)
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, to / name)
+    return to
+
+
+def try_fault(fault: Fault, tree: Path) -> dict[str, Any]:
+    """Run what concerns a fault in a copy of the repository; return what was found."""
+    place, whole = tree / fault.path, (ROOT / fault.path).read_text()
+    place.write_text(fault.faulty_text())
+    try:
+        found = run_tests(tests_of(fault.path), tree)
+    finally:
+        place.write_text(whole)
+    told = {key: value for key, value in asdict(fault).items() if key != "occurrence"}
+    return told | found
+
+
+def run_tests(names: Sequence[str], tree: Path) -> dict[str, Any]:
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", "--tb=no", "-p", "no:cacheprovider"]
+    command += ["-m", "not slow", "--hypothesis-seed=0", *names]
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    try:
+        done = subprocess.run(
+            command, cwd=tree, env=environment, capture_output=True, text=True, check=False, timeout=MOST_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        return {"outcome": "killed", "by": "it ran for too long"}
+    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+    if done.returncode == 0:
+        return {"outcome": "survived", "by": ""}
+    return {"outcome": "killed", "by": failed[1] if failed else f"exit code {done.returncode}"}
+
+
+def read_kept() -> dict[str, dict[str, Any]]:
+    lines = KEPT.read_text().splitlines() if KEPT.exists() else []
+    return {found["name"]: found for found in map(json.loads, lines)}
+
+
+def try_all(faults: Sequence[Fault], workers: int) -> Iterator[dict[str, Any]]:
+    """Yield what was found of each fault, as it is found; each worker has a copy of the repository."""
+    trees: SimpleQueue[Path] = SimpleQueue()
+    for worker in range(workers):
+        trees.put(copy_repository(KEPT.parent / f"mutants-{worker}"))
+
+    def work(fault: Fault) -> dict[str, Any]:
+        tree = trees.get()
+        try:
+            return try_fault(fault, tree)
+        finally:
+            trees.put(tree)
+
+    with ThreadPoolExecutor(workers) as pool:
+        yield from pool.map(work, faults)
+
+
+def table(found: Mapping[str, Mapping[str, Any]], reasons: Mapping[str, str]) -> list[str]:
+    """Return a Markdown table, a row a package."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for name, each in found.items():
+        counts[each["package"]]["equivalent" if name in reasons else each["outcome"]] += 1
+    lines = ["| package | killed | equivalent | survived | killed of the others |", "|---|---|---|---|---|"]
+    for package in SHARES:
+        of = counts[package]
+        lines.append(_row(package, of))
+    return [*lines, _row("all", sum(counts.values(), Counter()))]
+
+
+def _row(name: str, of: Mapping[str, int]) -> str:
+    others = of["killed"] + of["survived"]
+    share = f"{of['killed'] / others:.0%}" if others else "none tried"
+    return f"| {name} | {of['killed']} | {of['equivalent']} | {of['survived']} | {share} |"
+
+
+def is_enough(found: Mapping[str, Mapping[str, Any]], reasons: Mapping[str, str]) -> bool:
+    """Whether of every package enough of what is not equivalent was killed."""
+    by_package: dict[str, list[bool]] = defaultdict(list)
+    for name, each in found.items():
+        if name not in reasons:
+            by_package[each["package"]].append(each["outcome"] == "killed")
+    return all(sum(killed) >= LEAST_KILLED * len(killed) for killed in by_package.values())
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Put 200 faults in, one at a time, and run what concerns each.")
+    parser.add_argument("names", nargs="*", help="only faults of these names or packages, tried again")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--again", action="store_true", help="try all again")
+    parser.add_argument("--show", action="store_true", help="show the chosen faults, and try nothing")
+    chosen = parser.parse_args()
+    reasons = tomllib.loads(EQUIVALENT.read_text())["equivalent"]
+    sample = draw_sample()
+    if chosen.again:
+        KEPT.unlink(missing_ok=True)
+    known = read_kept()
+    wanted = [fault for fault in sample if {fault.name, fault.package} & set(chosen.names)] if chosen.names else [
+        fault for fault in sample if fault.name not in known and fault.name not in reasons
+    ]  # fmt: skip
+    if chosen.show:
+        for fault in wanted:
+            print(f"{fault.name} {fault.path}:{fault.line} {fault.change}")
+        return 0
+    KEPT.parent.mkdir(exist_ok=True)
+    wanted.sort(key=lambda fault: fault.name)  # a run that is stopped has tried some of every package
+    for found in try_all(wanted, chosen.workers):
+        with open(KEPT, "a") as kept:
+            print(json.dumps(found), file=kept)
+        print(f"{found['outcome']:<9} {found['name']} {found['path']}:{found['line']} {found['change']}", flush=True)
+    drawn = {fault.name: fault for fault in sample}
+    found = {name: each for name, each in read_kept().items() if name in drawn}
+    found |= {name: asdict(drawn[name]) | {"outcome": "equivalent"} for name in reasons if name in drawn}
+    print("\n".join(table(found, reasons)))
+    return 0 if is_enough(found, reasons) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
