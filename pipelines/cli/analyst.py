@@ -45,28 +45,32 @@ def report(
         print("published before, and left as it is; weekly_revisions tells what has changed since", file=sys.stderr)
 
 
+Sql = Annotated[
+    str | None,
+    Parameter(
+        name="SQL",
+        help='one statement, such as "FROM weekly_triage"; - reads it from standard input',
+        allow_leading_hyphen=True,  # a statement may begin with a comment
+        validator=refuse_option,
+    ),
+]
+SqlFile = Annotated[
+    str | None, Parameter(metavar="FILE", allow_leading_hyphen=True, help="read the statement from there; - as above")
+]
+Format = Annotated[
+    Literal["table", "csv", "json", "parquet"] | None,
+    Parameter(help="of the result (else by the ending of --out, else table)"),
+]
+
+
 def query(
-    sql: Annotated[
-        str | None,
-        Parameter(
-            name="SQL",
-            help='one statement, such as "FROM weekly_triage"; - reads it from standard input',
-            allow_leading_hyphen=True,  # a statement may begin with a comment
-            validator=refuse_option,
-        ),
-    ] = None,
+    sql: Sql = None,
     /,
     *,
     home: HomeOption = None,
-    file: Annotated[
-        str | None,
-        Parameter(metavar="FILE", allow_leading_hyphen=True, help="read the statement from there; - as above"),
-    ] = None,
+    file: SqlFile = None,
     db: Annotated[Literal["summaries", "public", "records"], Parameter(help="which database")] = "summaries",
-    format: Annotated[  # noqa: A002 - the option's name
-        Literal["table", "csv", "json", "parquet"] | None,
-        Parameter(help="of the result (else by the ending of --out, else table)"),
-    ] = None,
+    format: Format = None,  # noqa: A002 - the option's name
     out: Annotated[str | None, Parameter(metavar="FILE", help="write there (parquet needs it on a terminal)")] = None,
     whole: Annotated[bool, Parameter(help="cut no long text of a table")] = False,
     timeout: Annotated[float, Parameter(metavar="SECONDS", help="stop the query after this time")] = 60,

@@ -13,7 +13,7 @@ from pipelines import clock
 from pipelines.rules.compiler import tag_sql
 from pipelines.settings import Source
 from pipelines.statements import first_row, one_number, statement
-from pipelines.store import corrections, guards, whole_lists
+from pipelines.store import guards, versions, whole_lists
 from pipelines.store.database import in_any_order, reports_sql
 from pipelines.store.guards import GuardCounts
 from pipelines.store.state import get_state
@@ -49,7 +49,7 @@ def load_file(
     counts = _count_for_guards(connection, checked, source, pack, delivery_no)
     replaced = _supersede_records(connection, checked, pack, delivery_no)
     quarantined = _quarantine_rows(connection, checked, delivery_no)
-    corrections.mark_corrected(connection, checked, delivery_no)
+    versions.mark_corrected(connection, checked, delivery_no)
     connection.unregister("rows_left_out")
     return LoadedRows(inserted, repeated, quarantined, replaced, counts)
 
