@@ -57,6 +57,10 @@ test-oldest-duckdb:
 test-moments: $(READY)
 	$(BIN)/python -m tests.moments
 
+# 200 faults, one at a time, and the tests that concern each: hours; a run that was stopped goes on
+mutants: $(READY)
+	$(BIN)/python -m tests.mutants.run $(MUTANTS)
+
 lock:
 	uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock

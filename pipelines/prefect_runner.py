@@ -48,7 +48,8 @@ from pipelines.store.database import Home
 from pipelines.tether import end_with_parent
 
 AT_START = "calfwatch-start"  # tag of the runs that make good what a stop missed
-POLL_SECONDS = 5.0
+POLL_SECONDS = 2.0  # between two looks for a run that is due
+KEEP_SECONDS = 10.0  # between two looks at the slots
 IN_WORK = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 
 
@@ -144,10 +145,10 @@ async def _make_good(client: PrefectClient, ids: Mapping[str, UUID]) -> None:
 
 
 async def _late_runs(client: PrefectClient, ids: Mapping[str, UUID]) -> list[FlowRun]:
-    """Return the slots that are over, newest first, and starts that never ran; not what a person asked for."""
+    """Return the slots that are over, oldest first, and starts that never ran; not what a person asked for."""
     runs = await client.read_flow_runs(
         flow_run_filter=_runs_of(ids, [StateType.SCHEDULED], clock.now()),
-        sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+        sort=FlowRunSort.EXPECTED_START_TIME_ASC,
     )
     return [run for run in runs if run.auto_scheduled or AT_START in run.tags]
 
@@ -167,11 +168,14 @@ async def _keep_schedule(client: PrefectClient, home: Path, ids: Mapping[str, UU
             if slots != written:
                 write_json(home / status.SCHEDULE, {"next": slots})
                 written = slots
-        await asyncio.sleep(POLL_SECONDS * 2)
+        await asyncio.sleep(KEEP_SECONDS)
 
 
 async def _collapse_late_runs(client: PrefectClient, ids: Mapping[str, UUID]) -> None:
-    """Keep one waiting run of each job: after a long run, one ingest does the work of all slots that it covered."""
+    """Keep one waiting run of each job: after a long run, one ingest does the work of all slots that it covered.
+
+    The oldest is kept: it is the next that the runner takes, and may be on its way already.
+    """
     kept: set[UUID | None] = set()
     for run in await _late_runs(client, ids):
         if run.deployment_id in kept:

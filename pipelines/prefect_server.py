@@ -46,11 +46,15 @@ class Server:
 def prepare_prefect(home: Path, kept_days: float = 5) -> None:
     """Set every variable of Prefect's that is not set already.
 
-    Raises DiskError where a server of our own would have no room: it then waits in vain, and reports nothing.
+    Raises UsageError if a name in HOME/prefect is a link, DiskError where a server of our own would have no room: it
+    then waits in vain, and reports nothing.
     """
     folder = home / "prefect"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    if not folder.exists():
+        folder.mkdir(mode=0o700, parents=True)
+        folder.chmod(0o700)  # mkdir's own mode is subject to the umask
+    if link := next((path for path in folder.iterdir() if path.is_symlink()), None):
+        raise UsageError(f"{link} is a link; calfwatch writes to nothing behind it: move it away")
     for name, value in _environment(folder, kept_days).items():
         os.environ.setdefault(name, value)
     _exempt_loopback_from_proxies()

@@ -12,9 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines.files import private
+from pipelines.errors import UsageError
+from pipelines.files import private, temporary_beside
 
 TERM_SECONDS = 40.0
+WRITTEN_KEYS = {"facts", "problem", "runs", "in_work", "told", "failed", "waiting", "next", "runner", "server", "port"}
 
 
 def start_time(pid: int) -> str | None:
@@ -87,10 +89,26 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Replace a file for its owner alone; a reader meets the old or the new content, never a part."""
-    new = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with open(new, "w", encoding="utf-8", opener=private) as handle:
-        json.dump(content, handle, indent=1, sort_keys=True)
-        handle.flush()
-        os.fsync(handle.fileno())
-    os.replace(new, path)
+    """Replace a file for its owner alone; a reader meets the old or the new content, never a part.
+
+    Raises UsageError if somebody else's file or a link has the name.
+    """
+    refuse_foreign_json(path)
+    new = temporary_beside(path)
+    try:
+        with open(new, "x", encoding="utf-8", opener=private) as handle:
+            json.dump(content, handle, indent=1, sort_keys=True)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def refuse_foreign_json(path: Path) -> None:
+    """Raise UsageError unless a file is not there, or has a key that calfwatch writes."""
+    if not os.path.lexists(path):
+        return
+    is_plain = path.is_file() and not path.is_symlink()
+    if not is_plain or not read_json(path).keys() & WRITTEN_KEYS:
+        raise UsageError(f"{path} was not written by calfwatch, and is left as it is; move it away")

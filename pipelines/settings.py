@@ -162,6 +162,9 @@ class Settings:
     settle_seconds: Annotated[
         int, "a scheduled run leaves a file that changed less than so many seconds ago for the next one", NOT_NEGATIVE
     ] = 60
+    keep_days: Annotated[
+        int, "records of days longer ago are erased when the weekly report is written (0: never)", NOT_NEGATIVE
+    ] = 0
     prefect_days: Annotated[int, "how many days Prefect's rows of `run` and `serve` are kept", POSITIVE] = 5
     metrics_file: Annotated[
         str, "where to write Prometheus metrics after every run, relative to the home; empty: nowhere"

@@ -20,8 +20,8 @@ from types import FrameType
 from pipelines import prefect_server
 from pipelines.cron import require_cron
 from pipelines.errors import CalfwatchError, LockedError, UsageError
-from pipelines.files import private
-from pipelines.processes import describe_process, end_process, read_json, write_json
+from pipelines.processes import describe_process, end_process, read_json, refuse_foreign_json, write_json
+from pipelines.store.home import open_lock
 
 RUNNER_SECONDS = 50.0  # Prefect gives a run 30 s to end before it is killed
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -80,10 +80,7 @@ def _heard_signals() -> Iterator[Stop]:
 @contextlib.contextmanager
 def _serve_lock(home: Path) -> Iterator[None]:
     """Hold the home's schedule; the system frees it when this process ends."""
-    try:
-        handle = private(str(home / "serve.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
-    except OSError as error:
-        raise UsageError(f"{home}: cannot be written: {error.strerror}; try another --home") from error
+    handle = open_lock(home / "serve.lock")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.ftruncate(handle, 0)
@@ -99,6 +96,7 @@ def _serve_lock(home: Path) -> Iterator[None]:
 def _end_orphans(home: Path) -> None:
     """End the runner and the server of a `serve` that was killed, if they are still there."""
     path = home / "prefect" / prefect_server.RECORD
+    refuse_foreign_json(path)
     record = read_json(path)
     for name in ("runner", "server"):
         process = record.get(name)

@@ -284,6 +284,39 @@ DELIVERY_DAYS = Table(
     """),
 )
 
+ERASED = Table(
+    "erased",
+    "one report or quarantined line that was erased, and is not taken in again",
+    _columns("""
+        source VARCHAR the sender
+        mark UUID keyed hash of the sender and of the report_id or the line; the key is the file HOME/forget.key
+    """),
+)
+ERASED_FILES = Table(
+    "erased_files",
+    "one delivery of which records were erased: what its counts in files still hold and no record accounts for",
+    _columns("""
+        delivery_no INTEGER the delivery
+        records BIGINT erased records that it brought, and that were in use
+        superseded BIGINT erased records that it brought, and that had been replaced or taken out
+        replaced BIGINT erased records that it had replaced or taken out itself
+    """),
+)
+# the counts of erased records stay: beside each table of daily counts, the part of it that no record accounts for
+ERASED_COUNTS = {
+    table.name: Table(name, f"as in {table.name}, of erased records alone; they are counted there too", table.columns)
+    for name, table in (
+        ("erased_summary", DAILY_SUMMARY),
+        ("erased_rules", DAILY_RULES),
+        ("erased_fields", DAILY_FIELDS),
+        ("erased_arrivals", DAILY_ARRIVALS),
+        ("erased_numbers", DAILY_NUMBERS),
+        ("erased_rule_sets", DAILY_RULE_SETS),
+        ("erased_days", DELIVERY_DAYS),
+    )
+}
+ERASURE_TABLES = (ERASED, ERASED_FILES, *ERASED_COUNTS.values())
+
 CALENDAR = Table(
     "calendar",
     "one day of a covered week: a week of which some source reported, or said that there was nothing to report",
@@ -364,7 +397,7 @@ AUDIT = Table(
     "one deed that changed what was stored before: a withdrawn file, a retagged history, a report taken back",
     _columns("""
         happened_at TIMESTAMPTZ when
-        action VARCHAR withdraw, retag, restore, migrate, alarm, sign or reset
+        action VARCHAR withdraw, forget, retag, restore, migrate, alarm, sign or reset
         subject VARCHAR what it was done to: a file_id, a rule pack, a schema version
         detail VARCHAR what changed, in words and counts
         who VARCHAR the user account that ran the command
@@ -409,6 +442,8 @@ RELEASES = Table(
         note VARCHAR public: why it was withdrawn
         first_moment TIMESTAMPTZ when the week began; no other released week shares a moment or a day with it
         last_moment TIMESTAMPTZ when the next week began
+        time_zone VARCHAR the time zone of that midnight; all that were used, if taken over from public.duckdb
+        published BOOLEAN whether the public files have told of it; false only after a run that was killed
         released_at TIMESTAMPTZ when the decision was stored
         who VARCHAR the user account that released it
         version VARCHAR version of calfwatch
@@ -763,6 +798,7 @@ SMALL_TABLES = (
     *(RULE_PACKS, SIGNATURES, AUDIT, REPORTED_WEEKS, REPORTED_COUNTS),
     *(RELEASES, RELEASED_COUNTS),
     *(DAILY_SIGNALS, ALARM_EPISODES, ALARM_NOTES, SIGNAL_FITS),
+    *ERASURE_TABLES,
 )
 
 

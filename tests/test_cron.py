@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from pipelines.cron import require_cron
@@ -29,3 +34,17 @@ def test_prefect_agrees() -> None:
 
     for cron in GOOD:
         assert CronSchedule(cron=cron, timezone="UTC").cron == cron
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("first, days", [("2027-03-27", 4), ("2027-10-30", 4)])
+def test_summer_time_leaves_out_no_day_and_runs_none_twice(first: str, days: int) -> None:
+    from prefect.server.schemas.schedules import CronSchedule
+
+    start, zone = datetime.fromisoformat(first).replace(tzinfo=UTC), ZoneInfo("Europe/Berlin")
+    daily = asyncio.run(CronSchedule(cron="30 2 * * *", timezone="Europe/Berlin").get_dates(days, start))
+    told = [slot.astimezone(zone).date() for slot in daily]  # 02:30 is there not at all, or twice
+    assert told == [start.date() + timedelta(days=number) for number in range(days)]
+    hourly = asyncio.run(CronSchedule(cron="15 * * * *", timezone="Europe/Berlin").get_dates(24 * days, start))
+    gaps = {(later - earlier).total_seconds() for earlier, later in pairwise(hourly)}
+    assert gaps <= {3600, 7200}, "the hour that comes twice has one slot"

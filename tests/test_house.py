@@ -143,7 +143,6 @@ LARGE_MODULES = {
     "schemas/tables.py": "the declaration of every table: a list, not code",
 }
 LARGE_CLASSES = {
-    "pipelines/store/home.py:Home": "paths, what is ours among them, and the lock: the home as one thing",
     "pipelines/intake/reader.py:PrefetchingReader": "its threads, room and queue are one machine",
 }
 LONG_FUNCTIONS = {

@@ -27,6 +27,7 @@ FAULTS = {
     'memory_limit = "lots"': "memory_limit must be a size, such as 512MB, not 'lots'",
     "threads = -1": "threads must be 0 or more, not -1",
     'incoming = [\n  "a",\n  3,\n]': 'incoming must be a list of texts, such as ["a", "b"], not 3',
+    'incoming = "drop"': 'incoming must be a list of texts, such as ["a", "b"], not \'drop\'',
     "rule_pack = true": "rule_pack must be a text in quotes, not true",
     'retries = "2"': "retries must be a whole number, not '2'",
     'ingest_cron = "hello"': "ingest_cron must be five words of cron, such as 15 * * * *, not 'hello'",

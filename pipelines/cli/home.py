@@ -97,11 +97,20 @@ def _find_example(home: Home) -> str:
     return str(row[0]) if row else "REPORT_ID"
 
 
-def status(*, home: HomeOption = None, json: JsonOption = False) -> int:
+def status(
+    *,
+    home: HomeOption = None,
+    json: JsonOption = False,
+    health: Annotated[bool, Parameter(help="only whether runs fail or slots are missed, whatever senders do")] = False,
+) -> int:
     """Show what is stored, what is due and what was rejected; exit code 7 if something needs attention."""
-    from pipelines.jobs.monitoring.status import read_status
+    from pipelines.jobs.monitoring.status import read_health, read_status
     from pipelines.jobs.monitoring.status_text import status_lines
 
+    if health:
+        wrong = read_health(home_path(home))
+        print("\n".join(wrong) or "healthy")
+        return ATTENTION if wrong else 0
     found = read_status(existing_home(home))
     print(json_text.dumps(found, indent=2) if json else "\n".join(status_lines(found)))
     return ATTENTION if found["attention"] else 0

@@ -69,6 +69,8 @@ def print_release(done: Done) -> None:
     """Print what was published and where."""
     decision, total = done.decision, done.decision.disclosure.total
     week = decision.release.week
+    if done.was_killed:
+        print(f"finished what a killed run had decided on {decision.release.released_on}, with the numbers of then")
     print(f"{week} released: about {total.reports:,} reports ({total.at_least:,} to {total.at_most:,})")
     print(_audit_line(decision))
     _print_warnings(decision)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import duckdb
 
+from pipelines.explain.changed_questions import changed_questions, questions_sql
+from pipelines.explain.level_moves import BY_CEILING, BY_LEVEL, level_moves
 from pipelines.rules.compiler import TAG_COLUMNS
 from pipelines.rules.condition_sql import condition_tests
 from pipelines.rules.translation import answers_sql, stored_sql, tagged_sql
@@ -32,7 +34,9 @@ class Comparison:
     levels, causes: name -> records before and after. moves: from, to, records, and records for each rule that did it;
     cause_moves: the same, with the evidence that did it. fallen: source, report_id and new level of every record that
     leaves `emergency`. examples: records whose level moves, each with the rules whose state differs; cause_examples:
-    records whose likely cause moves, each with the evidence that gives it other points.
+    records whose likely cause moves, each with the evidence that gives it other points. ceiling_moves and
+    ceiling_examples: the same of records whose level stays, and of which the highest level still possible moves;
+    questions: name -> records that no longer miss this answer, and records that now do.
     """
 
     before: str
@@ -45,6 +49,9 @@ class Comparison:
     fallen: list[Row]
     examples: list[Row]
     cause_examples: list[Row]
+    ceiling_moves: list[Row]
+    ceiling_examples: list[Row]
+    questions: dict[str, tuple[int, int]]
 
 
 def compare(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, after: Pack) -> Comparison:
@@ -64,11 +71,14 @@ def compare(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, a
         sum(row["records"] for row in pairs),
         {LEVELS[place]: _before_and_after(pairs, "triage_level", place) for place in reversed(range(len(LEVELS)))},
         {name: _before_and_after(pairs, "cause", name) for name in _cause_names(before, after)},
-        _moves(connection, before, after),
+        level_moves(connection, before, after, BY_LEVEL),
         _cause_moves(connection, before, after),
         _fallen(connection),
-        _examples(connection, stored, before, after),
+        _examples(connection, (stored, before, after), BY_LEVEL),
         _cause_examples(connection, stored, before, after),
+        level_moves(connection, before, after, BY_CEILING),
+        _examples(connection, (stored, before, after), BY_CEILING),
+        changed_questions(connection, before, after),
     )
 
 
@@ -86,6 +96,7 @@ def _compared_sql(stored: Pack, before: Pack, after: Pack) -> str:
         cause_before=f"({sql_list(_causes(before))})[likely_cause_before + 1]",
         cause_after=f"({sql_list(_causes(after))})[likely_cause + 1]",
         answers=", ".join(f"'{name.removesuffix('_stored')}': {name}" for name in shown),
+        questions=questions_sql(before, after),
     )
 
 
@@ -120,43 +131,6 @@ def _cause_names(before: Pack, after: Pack) -> tuple[str, ...]:
 def _before_and_after(pairs: list[Row], column: str, value: object) -> tuple[int, int]:
     before = sum(row["records"] for row in pairs if row[f"{column}_before"] == value)
     return before, sum(row["records"] for row in pairs if row[column] == value)
-
-
-def _moves(connection: duckdb.DuckDBPyConnection, before: Pack, after: Pack) -> list[Row]:
-    """Level moves, the gravest fall first, each with how many records each rule moved."""
-    rows = rows_by_name(
-        connection,
-        """SELECT triage_level_before, triage_level, states, sum(records)::BIGINT AS records FROM compared
-           WHERE triage_level_before <> triage_level GROUP BY ALL""",
-    )
-    found: dict[tuple[int, int], Counter[str]] = {}
-    totals: Counter[tuple[int, int]] = Counter()
-    for row in rows:
-        pair = row["triage_level_before"], row["triage_level"]
-        totals[pair] += row["records"]
-        for rule in _movers(row, before, after):
-            found.setdefault(pair, Counter())[rule] += row["records"]
-    order = sorted(totals, key=lambda pair: (pair[1] - pair[0], -totals[pair]))
-    return [
-        {"from": LEVELS[a], "to": LEVELS[b], "records": totals[a, b], "rules": dict(found[a, b].most_common())}
-        for a, b in order
-    ]
-
-
-def _movers(row: Row, before: Pack, after: Pack) -> list[str]:
-    """The rules that hold a record at the higher of its two levels, and do so under one pack alone."""
-    states = row["states"]
-    was = _holding(before, row["triage_level_before"], states["rules_true_before"], states["rules_open_before"])
-    now = _holding(after, row["triage_level"], states["rules_true"], states["rules_open"])
-    higher, lower = (now, was) if row["triage_level"] > row["triage_level_before"] else (was, now)
-    return [rule for rule in higher if rule not in lower] or higher
-
-
-def _holding(pack: Pack, level: int, true: int, unknown: int) -> list[str]:
-    """The rules to which a record owes its level: the TRUE ones of that level; for `unresolved` the UNKNOWN ones."""
-    if LEVELS[level] == "unresolved":
-        return [rule.id for rule in rules_of(pack, unknown)]
-    return [rule.id for rule in rules_of(pack, true) if rule.level == LEVELS[level]]
 
 
 def _cause_moves(connection: duckdb.DuckDBPyConnection, before: Pack, after: Pack) -> list[Row]:
@@ -210,23 +184,21 @@ def _fallen(connection: duckdb.DuckDBPyConnection) -> list[Row]:
     return [row | {"triage_level": LEVELS[row["triage_level"]]} for row in rows]
 
 
-def _examples(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, after: Pack) -> list[Row]:
-    """Some records of every level move, falls first, in turn."""
+def _examples(connection: duckdb.DuckDBPyConnection, packs: tuple[Pack, Pack, Pack], moved: str) -> list[Row]:
+    """Some records of every move, falls first, in turn; `packs` are the stored one, that before and that after."""
     rows = rows_by_name(
         connection,
-        f"""SELECT * FROM compared WHERE triage_level_before <> triage_level
-            ORDER BY
-              row_number() OVER (PARTITION BY triage_level_before, triage_level ORDER BY source, report_id),
-              triage_level::INTEGER - triage_level_before, triage_level
+        f"""SELECT * FROM (SELECT *, {moved})
+            ORDER BY row_number() OVER (PARTITION BY was, now ORDER BY source, report_id), now::INTEGER - was, now
             LIMIT {EXAMPLES}""",
     )
     return [
         {
             "source": row["source"],
             "report_id": row["report_id"],
-            "from": LEVELS[row["triage_level_before"]],
-            "to": LEVELS[row["triage_level"]],
-            "rules": _differing(row, stored, before, after),
+            "from": LEVELS[row["was"]],
+            "to": LEVELS[row["now"]],
+            "rules": _differing(row, *packs),
         }
         for row in rows
     ]

@@ -18,9 +18,14 @@ def comparison_text(found: Comparison) -> str:
         *(map(_move_line, found.moves) if found.moves else ["  no level moves"]),
     ]
     lines += [_cause_move_line(move) for move in found.cause_moves] or ["  no likely cause moves"]
-    lines += ["", "examples"] if found.examples or found.cause_examples else []
-    for example in (*found.examples, *found.cause_examples):
-        lines += [f"  {example['source']} {example['report_id']}: {example['from']} -> {example['to']}"]
+    lines += ["", "the highest level still possible, of records whose level stays"]
+    lines += [_move_line(move) for move in found.ceiling_moves] or ["  none moves"]
+    lines += ["", "answers that are still asked for", *(_question_lines(found) or ["  the same of every record"])]
+    shown = [(example, "") for example in (*found.examples, *found.cause_examples)]
+    shown += [(example, "still possible: ") for example in found.ceiling_examples]
+    lines += ["", "examples"] if shown else []
+    for example, about in shown:
+        lines += [f"  {example['source']} {example['report_id']}: {about}{example['from']} -> {example['to']}"]
         lines += [_rule_line(rule) for rule in example.get("rules", [])]
         lines += [_evidence_line(row) for row in example.get("evidence", [])]
     return "\n".join([*lines, "", "Nothing was written."])
@@ -38,6 +43,13 @@ def _table(title: str, counts: dict[str, tuple[int, int]]) -> list[str]:
 def _move_line(move: Row) -> str:
     rules = ", ".join(f"{rule} {count:,}" for rule, count in move["rules"].items())
     return f"  {move['from']} -> {move['to']}: {move['records']:,} ({rules})"
+
+
+def _question_lines(found: Comparison) -> list[str]:
+    return [
+        f"  {name}: no longer of {many(fewer, 'record')}, newly of {many(more, 'record')}"
+        for name, (fewer, more) in found.questions.items()
+    ]
 
 
 def _cause_move_line(move: Row) -> str:

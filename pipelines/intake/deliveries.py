@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 
 from pipelines.errors import FileRejected, UsageError
+from pipelines.intake.archive_list import is_archive_list, read_archive
 from pipelines.intake.file_names import Period, match_name, natural_key, plain_name
 from pipelines.settings import Settings, Source
 
@@ -58,14 +59,17 @@ def find_deliveries(
 
     That is by the period in the name, then by path in natural order, over everything that is given; `in_order` keeps
     the order of the arguments. `is_left_out` says of a folder, and of a file that a glob finds, whether the search
-    passes over it. Raises UsageError for a path that is not there.
+    passes over it. The files of an archive keep the order and the senders that its list tells, and come first. Raises
+    UsageError for a path that is not there.
     """
+    archived = {path.absolute(): name for given in paths for path, name in read_archive(Path(given)) if given}
     found: dict[Path, None] = {}
     for given in paths:
         for path in sorted(_find_paths(given, is_left_out), key=_path_key):
             found.setdefault(path.absolute())
-    deliveries = assign_sources(list(found), settings, source)
-    return deliveries if in_order else sorted(deliveries, key=_delivery_key)
+    deliveries = assign_sources([path for path in found if path not in archived], settings, source)
+    first = [_assign_source(path, settings, source or name) for path, name in archived.items()]
+    return first + (deliveries if in_order else sorted(deliveries, key=_delivery_key))
 
 
 def _path_key(path: Path) -> tuple[object, bytes]:
@@ -141,7 +145,8 @@ def _match(given: str, is_left_out: IsLeftOut) -> list[Path]:
     path = Path(given)
     if path.is_dir():
         inside = _walk(path, is_left_out)
-        return [p for p in inside if p.name.lower().endswith(SUFFIXES) and not p.name.startswith(".")]
+        csvs = (p for p in inside if p.name.lower().endswith(SUFFIXES) and not p.name.startswith("."))
+        return [p for p in csvs if not is_archive_list(p)]
     if path.exists() or path.is_symlink():
         return [path]
     is_pattern = any(sign in given for sign in "*?[")

@@ -14,14 +14,17 @@ import duckdb
 
 from pipelines import clock, files
 from pipelines.connections import connect, open_for_reading
-from pipelines.errors import CalfwatchError, StateError, UsageError
+from pipelines.errors import StateError, UsageError
 from pipelines.files import log_of
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs.check import check
+from pipelines.jobs.erasing.holders import note_backup
 from pipelines.release import ledger
+from pipelines.release.public_database import Rows
 from pipelines.settings import Settings
 from pipelines.statements import one_number
 from pipelines.store import audit, database
+from pipelines.store.attachment import private_database, refuse_foreign_databases
 from pipelines.store.home import Home, refuse_own_output
 from schemas.pack import Pack
 from schemas.tables import SCHEMA_VERSION
@@ -44,6 +47,7 @@ def backup(home: Home, target: Path, wait_seconds: float) -> int:
         records = _settle(new)
         new.chmod(0o600)
         files.put_where_nothing_is(new, target)
+        note_backup(home.path, target)
     except OSError as error:
         raise UsageError(f"{target}: cannot be written: {error.strerror}") from error
     finally:
@@ -91,6 +95,8 @@ def restore(home: Home, settings: Settings, pack: Pack, source: Path, wait_secon
         raise UsageError(f"{source} is the state of this home itself; name a backup")
     _look(source)
     with home.lock(wait_seconds), files.work_folder(home.path, "restore") as folder:
+        with private_database(home, settings) as connection:
+            refuse_foreign_databases(connection, home)
         made = Home(folder)
         made.make()
         _copy_with_log(source, made.records)
@@ -108,10 +114,17 @@ def restore(home: Home, settings: Settings, pack: Pack, source: Path, wait_secon
 
 def _keep_releases(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     """What the state before had released stays so: a backup from before it must not publish the week again."""
-    with contextlib.suppress(CalfwatchError, duckdb.Error), open_for_reading(home.records) as old:
-        releases, counts = ledger.read_releases(old), ledger.read_counts(old)
-        with database.transaction(connection):
-            ledger.take_over(connection, releases, counts)
+    releases, counts = _read_releases(home)
+    with database.transaction(connection):
+        ledger.take_over(connection, releases, counts)
+
+
+def _read_releases(home: Home) -> tuple[list[ledger.Release], Rows]:
+    """What the state before says of releases: nothing if there is none, it is damaged or from before there were any."""
+    if home.records.exists():
+        with contextlib.suppress(StateError, duckdb.Error), open_for_reading(home.records) as old:
+            return ledger.read_releases(old), ledger.read_counts(old)
+    return [], []
 
 
 def _name_for_old(home: Home) -> Path | None:

@@ -39,7 +39,7 @@ def try_ingest(home: Home, settings: Settings, delivery: Delivery) -> Outcome:
                 pack = pack_in_use(connection, configured_pack(home, settings))
                 connection.execute("USE memory")
                 create_tables(connection, settings, pack)
-                for table in ("files", "records"):
+                for table in ("files", "records", "erased"):
                     connection.execute(
                         f"INSERT INTO {table} BY NAME FROM calfwatch.{table} WHERE source = ?", [delivery.source.name]
                     )

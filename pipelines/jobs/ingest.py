@@ -25,6 +25,7 @@ from pipelines.jobs.outcome import Lines
 from pipelines.settings import Settings, Source
 from pipelines.store import clocks, daily_counts, database, guards, ledger
 from pipelines.store.database import Home, transaction
+from pipelines.store.erasing import erasure
 from pipelines.store.ledger import Attempt, Outcome
 from pipelines.store.load import LoadedRows, load_file
 from pipelines.store.packs import configured_pack
@@ -91,6 +92,8 @@ def ingest_file(
             checked = screen_file(opened, rules, blocks, ledger.find_earlier_ids(connection, source.name))
             if isinstance(checked, CheckedFile):
                 checked = _compare_form(connection, checked, attempt, run)
+            if isinstance(checked, CheckedFile):
+                checked = erasure.leave_out_erased(connection, checked, run.home)
             stored = checked if isinstance(checked, Rejection) else _store(connection, opened, checked, attempt, run)
     return _reject(connection, attempt, stored) if isinstance(stored, Rejection) else stored
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,10 +16,18 @@ import duckdb
 
 from pipelines import clock
 from pipelines.errors import ReleaseRefused, UsageError
-from pipelines.files import put_in_place
-from pipelines.jobs.release_decision import Asked, Decision, decide_week, held_back_words, page_of
+from pipelines.files import put_in_place, temporary_beside
+from pipelines.jobs.release_decision import (
+    Asked,
+    Decision,
+    choose_week,
+    decide_week,
+    held_back_words,
+    page_of,
+    recall_decision,
+)
 from pipelines.release import ledger, public_page
-from pipelines.release.ledger import HELD_BACK, RELEASED
+from pipelines.release.ledger import HELD_BACK, RELEASED, WITHDRAWN
 from pipelines.release.public_database import read_public_database, write_public_database
 from pipelines.release.rounding import STEP
 from pipelines.settings import Settings
@@ -37,10 +45,11 @@ METHOD = (
 
 @dataclass(frozen=True)
 class Done:
-    """What was decided, and the page that was written."""
+    """What was decided, the page that was written, and whether it only finished a release that was killed."""
 
     decision: Decision
     page: Path
+    was_killed: bool = False
 
 
 def preview_week(home: Home, settings: Settings, asked: Asked) -> Decision:
@@ -53,12 +62,16 @@ def preview_week(home: Home, settings: Settings, asked: Asked) -> Decision:
 def release_week(home: Home, settings: Settings, asked: Asked, wait_seconds: float = 60) -> Done:
     """Release one week, record it and write the public files.
 
-    Raises ReleaseRefused if it may not be released; a week whose audit fails is recorded as held back first.
+    A week whose release was killed after it was recorded is finished with the rows of then. Raises ReleaseRefused if
+    the week may not be released; one whose audit fails is recorded as held back first.
     """
     pack = configured_pack(home, settings)
     with database.writing(home, settings, pack, wait_seconds) as connection:
         pack = database.pack_in_use(connection, pack)
-        finished = _bring_up_to_date(connection, home, pack)
+        killed, finished = _bring_up_to_date(connection, home, pack)
+        asked = replace(asked, week=choose_week(connection, asked.week))
+        if asked.week in killed and (recorded := recall_decision(connection, asked.week)):
+            return Done(recorded, page_of(home, asked.week), was_killed=True)
         with _told(finished):
             decision = decide_week(connection, home, settings, ledger.read_history(connection), asked)
         with database.transaction(connection):
@@ -80,8 +93,10 @@ def withdraw_week(home: Home, settings: Settings, week: str, reason: str, wait_s
     pack = configured_pack(home, settings)
     with database.writing(home, settings, pack, wait_seconds) as connection:
         pack = database.pack_in_use(connection, pack)
-        finished = _bring_up_to_date(connection, home, pack)
+        killed, finished = _bring_up_to_date(connection, home, pack)
         status = next((each.status for each in ledger.read_releases(connection) if each.week == week), "not released")
+        if week in killed and status == WITHDRAWN:
+            return
         with _told(finished):
             if status != RELEASED:
                 raise ReleaseRefused(f"{week} cannot be withdrawn: it is {status}")
@@ -104,16 +119,21 @@ def lagging_weeks(connection: duckdb.DuckDBPyConnection, home: Home) -> set[str]
 # --- the record and the files
 
 
-def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, home: Home, pack: Pack) -> set[str]:
-    """Take over what only public.duckdb knows, then finish what a killed run left; return the weeks finished."""
+def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, home: Home, pack: Pack) -> tuple[set[str], set[str]]:
+    """Take over what only public.duckdb knows, then finish what a killed run left.
+
+    Return the weeks that such a run had decided on, and those of which the public files did not tell as recorded.
+    """
     published = read_public_database(home.public)
     if published:
         with database.transaction(connection):
             releases = ledger.published_releases(connection, published)
             ledger.take_over(connection, releases, published.weekly_counts)
-    if finished := lagging_weeks(connection, home):
+    killed = {each.week for each in ledger.read_releases(connection) if not each.published}
+    lagging = lagging_weeks(connection, home)
+    if killed or lagging:
         _write_files(connection, home, pack)
-    return finished
+    return killed, lagging
 
 
 @contextlib.contextmanager
@@ -130,11 +150,16 @@ def _told(finished: set[str]) -> Iterator[None]:
 
 def _write_files(connection: duckdb.DuckDBPyConnection, home: Home, pack: Pack) -> None:
     """Build the public files anew from the record. The database takes its place last, and so ends the work."""
-    new = home.public.with_name("public.duckdb.new")
-    about = (version("calfwatch"), pack.complaint, METHOD, pack.disclaimer, database.get_state(connection, "time_zone"))
-    write_public_database(new, ledger.public_rows(connection, about))
-    public_page.write_public_pages(new)
-    put_in_place(new, home.public, public_page.READABLE)
+    new = temporary_beside(home.public)
+    about = (version("calfwatch"), pack.complaint, METHOD, pack.disclaimer, ledger.time_zones(connection))
+    try:
+        write_public_database(new, ledger.public_rows(connection, about))
+        public_page.write_public_pages(new)
+        put_in_place(new, home.public, public_page.READABLE)
+    finally:
+        new.unlink(missing_ok=True)
+    with database.transaction(connection):
+        ledger.mark_published(connection)
 
 
 def describe_releases(connection: duckdb.DuckDBPyConnection, home: Home) -> tuple[str, list[str]]:
@@ -145,7 +170,7 @@ def describe_releases(connection: duckdb.DuckDBPyConnection, home: Home) -> tupl
     released = [each for each in releases if each.status == RELEASED]
     last = max(released, key=lambda each: (each.released_on, each.week_start), default=None)
     told = f"last {last.week} on {last.released_on}" if last else "none"
-    others = {status: sum(each.status == status for each in releases) for status in (HELD_BACK, ledger.WITHDRAWN)}
+    others = {status: sum(each.status == status for each in releases) for status in (HELD_BACK, WITHDRAWN)}
     rest = "".join(f", {number} {status.replace('_', ' ')}" for status, number in others.items() if number)
     lagging = sorted(lagging_weeks(connection, home))
     mend = [f"public files lack what was decided on {', '.join(lagging)}; `calfwatch release` finishes it"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -16,7 +16,8 @@ from pipelines.errors import ReleaseRefused, StateError, UsageError
 from pipelines.release import ledger, public_page
 from pipelines.release.audit import FEWEST_VALUES, Narrowest, find_narrowest, is_safe
 from pipelines.release.ledger import HELD_BACK, RELEASED, WITHDRAWN, Release
-from pipelines.release.rounding import Disclosure, disclose, method_of
+from pipelines.release.public_database import is_week
+from pipelines.release.rounding import Cell, Disclosure, disclose, method_of
 from pipelines.settings import Settings
 from pipelines.statements import first_row, rows_by_name, statement
 from pipelines.store import audit, database
@@ -69,10 +70,10 @@ def page_of(home: Home, week: str) -> Path:
     return home.path / public_page.FOLDER / week / public_page.PAGE
 
 
-def _choose_week(connection: duckdb.DuckDBPyConnection, week: str | None) -> str:
+def choose_week(connection: duckdb.DuckDBPyConnection, week: str | None) -> str:
     """The week asked for; without one, the week before the latest complete one, whose late reports are in."""
     if week is not None:
-        if not re.fullmatch(r"\d{4}-M?W\d{2}", week):
+        if not is_week(week):
             raise UsageError(f"'{week}' is not a week; write it as 2026-W46")
         return week
     zone = database.get_state(connection, "time_zone")
@@ -96,7 +97,7 @@ def decide_week(
     asked: Asked,
 ) -> Decision:
     """Refuse, hold back or release a week. Raises ReleaseRefused; a week held back is a decision, not an error."""
-    week = _choose_week(connection, asked.week)
+    week = choose_week(connection, asked.week)
     _refuse_known(home, week, history.releases)
     release = _open_release(connection, settings, week)
     _refuse_overlap(release, history.releases)
@@ -119,15 +120,30 @@ def decide_week(
     return Decision(record, found, narrowest, warnings)
 
 
+def recall_decision(connection: duckdb.DuckDBPyConnection, week: str) -> Decision | None:
+    """Return the recorded decision on a week that is released, with its rows as stored; None if it is not."""
+    release = next((each for each in ledger.read_releases(connection) if each.week == week), None)
+    if release is None or release.status != RELEASED:
+        return None
+    cells = tuple(Cell(*row[2:]) for row in ledger.read_counts(connection) if row[0] == week)
+    narrowest = None
+    if release.possible_values is not None and release.possible_values_of is not None:
+        narrowest = Narrowest(release.possible_values, release.possible_values_of)
+    found = Disclosure(cells, release.unlisted_regions or 0, release.hide_up_to or 0)
+    return Decision(release, found, narrowest, (release.warnings,) if release.warnings else ())
+
+
 def _refuse_known(home: Home, week: str, known: Sequence[Release]) -> None:
     """A week is decided on once."""
     for release in known:
         if release.week == week:
             raise ReleaseRefused(f"{week} was decided on {release.released_on}: it is {KNOWN_WORDS[release.status]}")
-    if page_of(home, week).exists():
-        raise ReleaseRefused(
-            f"{week} was released already: {page_of(home, week)} is there, though no record knows of it"
-        )
+    folder = page_of(home, week).parent
+    for path in (folder.parent, folder):
+        public_page.refuse_link(path)
+    for name in (public_page.PAGE, public_page.TABLE):
+        if os.path.lexists(folder / name):
+            raise ReleaseRefused(f"{week} was released already: {folder / name} is there, though no record knows of it")
 
 
 def _open_release(connection: duckdb.DuckDBPyConnection, settings: Settings, week: str) -> Release:
@@ -143,10 +159,21 @@ def _open_release(connection: duckdb.DuckDBPyConnection, settings: Settings, wee
         raise ReleaseRefused(f"{week} is not covered by any accepted file")
     start, first, last = row
     limit, moment = settings.public.hide_up_to, clock.now()
-    today = clock.day_of(moment, zone)
-    opened = Release(week, start, RELEASED, today, method_of(limit), None, None, first, last, hide_up_to=limit)
-    used = database.get_state(connection, "rule_pack")
-    return replace(opened, released_at=moment, who=audit.account(), version=version("calfwatch"), rule_pack=used)
+    decided = (RELEASED, clock.day_of(moment, zone), method_of(limit), None, None)
+    return Release(
+        week,
+        start,
+        *decided,
+        first,
+        last,
+        time_zone=zone,
+        published=False,
+        released_at=moment,
+        who=audit.account(),
+        version=version("calfwatch"),
+        rule_pack=database.get_state(connection, "rule_pack"),
+        hide_up_to=limit,
+    )
 
 
 def _refuse_overlap(release: Release, known: Sequence[Release]) -> None:

@@ -16,6 +16,8 @@ import duckdb
 from pipelines import clock, files
 from pipelines.connections import open_for_reading, read_only
 from pipelines.errors import CalfwatchError, UsageError
+from pipelines.jobs.erasing.forget import forget_what_is_old
+from pipelines.jobs.monitoring.run_lines import write_line
 from pipelines.jobs.publish import publish, publish_if_stale
 from pipelines.settings import load_settings
 from pipelines.store import audit, database, revisions, sharing
@@ -49,14 +51,26 @@ def write_week(home: Home, week: str, out: Path | None, as_known_now: bool, wait
 def write_due_reports(home: Home, wait_seconds: float = 60) -> list[Path]:
     """Publish every week that ended since the last published one, oldest first; in a home without any, the last.
 
-    A schedule that missed a Monday leaves no hole. Raises LockedError if another run holds the home.
+    A schedule that missed a Monday leaves no hole. With a new report, what is older than `keep_days` is erased.
+    Raises LockedError if another run holds the home.
     """
     if not home.records.exists() and not home.summaries.exists():  # a schedule may start before the first file comes
         return []
     ended = _list_ended_weeks(home)
     published = [place for place, week in enumerate(ended) if _has_report(home.reports / week)]
     due = ended[published[-1] + 1 :] if published else ended[-1:]
-    return _publish_reports(home, due, wait_seconds) if due or _is_unfinished(home) else []
+    folders = _publish_reports(home, due, wait_seconds) if due or _is_unfinished(home) else []
+    if folders:
+        _keep_retention(home, wait_seconds)
+    return folders
+
+
+def _keep_retention(home: Home, wait_seconds: float) -> None:
+    """Erase what is older than `keep_days`, once a week: the records are written anew for it."""
+    settings = load_settings(home.path)
+    today = clock.today(settings.time_zone)
+    if done := forget_what_is_old(home, settings, today, wait_seconds):
+        write_line(done.splitlines()[0], settings.time_zone)
 
 
 def reset_week(home: Home, week: str, wait_seconds: float = 60) -> str:

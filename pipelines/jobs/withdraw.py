@@ -24,8 +24,10 @@ from pipelines.intake.screening import screen_file
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs.ingest import Run
 from pipelines.settings import Settings
+from pipelines.statements import first_row
 from pipelines.store import audit, daily_counts, database, versions
 from pipelines.store.database import Home, check_counts, transaction
+from pipelines.store.erasing import erasure
 from pipelines.store.ledger import UNREAD, Entry, find_entry, mark_withdrawn
 from pipelines.store.packs import configured_pack
 from pipelines.text import many
@@ -70,6 +72,7 @@ def withdraw(
         return _close(connection, entry)
     versions.name_reports(connection, entry)
     _refuse_if_taken_out(connection, entry)
+    _refuse_if_erased(connection, entry)
     repeated = versions.find_repeating(connection, entry)
     _read_again(connection, run, repeated, _found(run, repeated, csvs))
     with transaction(connection):
@@ -86,6 +89,15 @@ def _refuse_if_taken_out(connection: duckdb.DuckDBPyConnection, entry: Entry) ->
             f"{ascii(later[1])[1:-1]} (file {later[0][:12]}) took out some of the records that this file names, "
             "as it is a whole list that lacks them\n"
             "Nothing was changed. Withdraw that one first, then deliver it again."
+        )
+
+
+def _refuse_if_erased(connection: duckdb.DuckDBPyConnection, entry: Entry) -> None:
+    """Raise UsageError if records of the file were erased: what it brought can be told from the rest no more."""
+    if first_row(connection, "SELECT 1 FROM erased_files WHERE delivery_no = ?", [entry.delivery_no]):
+        raise UsageError(
+            f"{entry.file_id[:12]}: some of its records were erased, and their counts cannot be taken back\n"
+            "Nothing was changed. Let the sender deliver the right file: its records take the place of those left."
         )
 
 
@@ -165,12 +177,15 @@ def _read_again(
             checked = screen_file(opened, rules, blocks)
             if isinstance(checked, Rejection):
                 raise _changed(entry, checked.reason)
-            _check_same(connection, entry, checked)
+            kept = erasure.leave_out_erased(connection, checked, run.home)
+            _check_same(connection, entry, kept, has_erased=kept is not checked)
             versions.keep_repeated(connection, run.pack, entry, checked)
 
 
-def _check_same(connection: duckdb.DuckDBPyConnection, entry: Entry, checked: CheckedFile) -> None:
-    """The file must read as it did: settings or an adapter may have changed since."""
+def _check_same(
+    connection: duckdb.DuckDBPyConnection, entry: Entry, checked: CheckedFile, has_erased: bool = False
+) -> None:
+    """The file must read as it did: settings or an adapter may have changed since. Times of erased rows are gone."""
     row = connection.execute(
         "SELECT rows_read, rows_out_of_scope, first_report, last_report FROM files WHERE delivery_no = ?",
         [entry.delivery_no],
@@ -178,7 +193,8 @@ def _check_same(connection: duckdb.DuckDBPyConnection, entry: Entry, checked: Ch
     counts = checked.counts
     if checked.file_id != entry.file_id:
         raise _changed(entry, CHANGED)
-    if row != (counts.rows, counts.out_of_scope, counts.first, counts.last):
+    found = (counts.rows, counts.out_of_scope, *(row[2:] if has_erased else (counts.first, counts.last)))
+    if row != found:
         raise _changed(entry, f"its {counts.rows} rows or their first and last times are not what the ledger says")
 
 

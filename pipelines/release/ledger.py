@@ -5,7 +5,7 @@ Every function works inside the caller's connection, and those that write inside
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 from typing import Any
@@ -20,6 +20,7 @@ from pipelines.statements import rows_by_name
 from schemas.public_tables import PUBLIC_RELEASE_COLUMNS, WEEKLY_COUNTS
 
 RELEASED, HELD_BACK, WITHDRAWN = "released", "held_back", "withdrawn"
+NEXT_ZONE = ", then "
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Release:
     note: str | None
     first_moment: datetime
     last_moment: datetime
+    time_zone: str
+    published: bool
     released_at: datetime | None = None
     who: str | None = None
     version: str | None = None
@@ -102,7 +105,8 @@ def record_withdrawal(
     connection: duckdb.DuckDBPyConnection, week: str, note: str | None, who: str | None, when: datetime | None
 ) -> None:
     """Mark a released week as withdrawn; its rows stay here."""
-    sql = "UPDATE releases SET status = ?, note = ?, withdrawn_by = ?, withdrawn_at = ? WHERE week = ?"
+    sql = """UPDATE releases SET status = ?, note = ?, withdrawn_by = ?, withdrawn_at = ?, published = false
+        WHERE week = ?"""
     connection.execute(sql, [WITHDRAWN, note, who, when, week])
 
 
@@ -127,17 +131,37 @@ def take_over(connection: duckdb.DuckDBPyConnection, releases: Iterable[Release]
 
 
 def published_releases(connection: duckdb.DuckDBPyConnection, published: PublicRows) -> list[Release]:
-    """Return the releases that public.duckdb tells of; its time zone says when their weeks began."""
-    zone = published.about[0][4]
-    sql = "SELECT ?::TIMESTAMP AT TIME ZONE ?, (? + 7)::TIMESTAMP AT TIME ZONE ?"
+    """Return the releases that public.duckdb tells of.
+
+    It names the time zones that were used, not whose week was which: a week is taken to last from the first midnight
+    in any of them to the last one.
+    """
+    zones = published.about[0][4]
+    sql = """SELECT min(?::TIMESTAMP AT TIME ZONE zone), max((? + 7)::TIMESTAMP AT TIME ZONE zone)
+        FROM (SELECT unnest(?) AS zone)"""
     found = []
     for row in published.releases:
         values = dict(zip(PUBLIC_RELEASE_COLUMNS, row, strict=True))
         start = values["week_start"]
-        (moments,) = connection.execute(sql, [start, zone, start, zone]).fetchall()
+        (moments,) = connection.execute(sql, [start, start, zones.split(NEXT_ZONE)]).fetchall()
         limit = hidden_limit(values["method"])
-        found.append(Release(**values, first_moment=moments[0], last_moment=moments[1], hide_up_to=limit))
+        found.append(Release(**values | _moments(moments, zones), published=True, hide_up_to=limit))
     return found
+
+
+def _moments(moments: Sequence[datetime], zones: str) -> dict[str, Any]:
+    return {"first_moment": moments[0], "last_moment": moments[1], "time_zone": zones}
+
+
+def time_zones(connection: duckdb.DuckDBPyConnection) -> str:
+    """Return the time zones of all releases as public.duckdb names them: one, or several in the order of their use."""
+    zones = connection.execute("SELECT time_zone FROM releases ORDER BY released_at NULLS FIRST, week_start").fetchall()
+    return NEXT_ZONE.join(dict.fromkeys(zone for (each,) in zones for zone in each.split(NEXT_ZONE)))
+
+
+def mark_published(connection: duckdb.DuckDBPyConnection) -> None:
+    """Note that the public files tell of everything on record."""
+    connection.execute("UPDATE releases SET published = true WHERE NOT published")
 
 
 def public_rows(connection: duckdb.DuckDBPyConnection, about: tuple[str, ...] = ()) -> PublicRows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +32,7 @@ class PublicRows:
 
 
 def write_public_database(path: Path, rows: PublicRows) -> None:
-    """Write a new database file of the public tables; equal rows give equal bytes."""
-    path.unlink(missing_ok=True)
+    """Write a new database file of the public tables, where nothing is; equal rows give equal bytes."""
     with contextlib.closing(connect()) as connection:
         connection.execute("SET threads = 1")
         connection.execute(f"ATTACH {quoted(str(path))} AS public ({OPTIONS})")
@@ -48,6 +48,11 @@ def write_public_database(path: Path, rows: PublicRows) -> None:
         connection.execute("COMMIT")
         connection.execute("USE memory")
         connection.execute("DETACH public")
+
+
+def is_week(name: str) -> bool:
+    """Whether a text names a week, and so can name a folder."""
+    return re.fullmatch(r"\d{4}-M?W\d{2}", name, re.ASCII) is not None
 
 
 def _tables(rows: PublicRows) -> list[tuple[Table, Rows]]:
@@ -71,6 +76,8 @@ def read_public_database(path: Path) -> PublicRows | None:
             ) from error
     if len(found[2]) != 1:
         raise StateError(f"{path} says nothing about itself in its table about; restore it, or move it away")
+    if any(not is_week(row[0]) for table in found[:2] for row in table):
+        raise StateError(f"{path} names a week that is none; it was not written by calfwatch. Move it away")
     return PublicRows(*found)
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
@@ -15,7 +15,7 @@ from typing import Any
 from markupsafe import Markup
 
 from pipelines.errors import UsageError
-from pipelines.files import put_in_place
+from pipelines.files import clear_temporaries, put_in_place, temporary_beside
 from pipelines.pages import svg
 from pipelines.pages.charts import Week
 from pipelines.pages.words import in_words, share, span
@@ -64,23 +64,48 @@ def write_public_pages(database: Path) -> list[Path]:
             rows = [row for row in published.weekly_counts if row[0] == release["week"]]
             page = _fill_page(page_values(about, release, releases, cells))
             _write(folder / release["week"], {PAGE: page, TABLE: csv_text(WEEKLY_COUNTS.column_names, rows)})
-        else:
-            shutil.rmtree(folder / release["week"], ignore_errors=True)
+        elif release["status"] == "withdrawn":
+            _remove(folder / release["week"])
     return [folder / release["week"] / PAGE for release in releases if release["status"] == "released"]
 
 
 def _write(folder: Path, contents: Mapping[str, str]) -> None:
     for path in (folder.parent, folder):
-        path.mkdir(exist_ok=True)
-        path.chmod(0o755)
-    for leftover in folder.glob("*.new"):
-        leftover.unlink()
+        refuse_link(path)
+        if not path.exists():
+            _make_folder(path)
+        clear_temporaries(path)
     for name, text in contents.items():
         path, content = folder / name, text.encode()
+        refuse_link(path)
         if not path.exists() or path.read_bytes() != content:
-            new = path.with_name(f"{name}.new")
+            new = temporary_beside(path)
             new.write_bytes(content)
             put_in_place(new, path, READABLE)
+
+
+def _make_folder(path: Path) -> None:
+    """Make a folder that everybody may read as soon as it is there."""
+    new = temporary_beside(path)
+    new.mkdir()
+    new.chmod(0o755)  # mkdir's own mode is subject to the umask
+    new.rename(path)
+
+
+def _remove(folder: Path) -> None:
+    """Remove what was written of a week; a folder in which somebody put something else stays, with that."""
+    refuse_link(folder)
+    clear_temporaries(folder)
+    for name in (PAGE, TABLE):
+        (folder / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def refuse_link(path: Path) -> None:
+    """Raise UsageError if a name in `public/` leads elsewhere."""
+    if path.is_symlink():
+        raise UsageError(f"{path} is a link; calfwatch writes to nothing behind it: move it away")
 
 
 def page_values(about: Row, release: Row, releases: Sequence[Row], cells: Cells) -> Row:

@@ -11,8 +11,16 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from pipelines.statements import create_sql, statement
+from pipelines.store.erasing import erasure
 from schemas.record_layout import report_day_sql
-from schemas.tables import ALARM_EPISODES, ALARM_NOTES, DAILY_SIGNALS, SIGNAL_FITS, WEEKLY_SIGNAL_TABLES
+from schemas.tables import (
+    ALARM_EPISODES,
+    ALARM_NOTES,
+    DAILY_SIGNALS,
+    DELIVERY_DAYS,
+    SIGNAL_FITS,
+    WEEKLY_SIGNAL_TABLES,
+)
 
 if TYPE_CHECKING:
     from pipelines.settings import Settings
@@ -43,7 +51,8 @@ def add_delivery_days(connection: duckdb.DuckDBPyConnection) -> None:
 
 def delivery_days_sql(settings: Settings) -> str:
     """Return the SELECT that counts the days of every delivery from all records, replaced ones included."""
-    return statement("store", "delivery_days", day=report_day_sql(settings.time_zone))
+    counted = statement("store", "delivery_days", day=report_day_sql(settings.time_zone))
+    return erasure.with_erased_sql(DELIVERY_DAYS, counted)
 
 
 def rebuild_delivery_days(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import duckdb
 
 from pipelines.settings import Settings
-from pipelines.statements import first_row, sql_list, statement
+from pipelines.statements import first_row, one_number, sql_list, statement
 from pipelines.store import clocks
+from pipelines.store.erasing import erasure
 from schemas.fields import AGE_BANDS, SEVERE_PAIN, SEXES
 from schemas.pack import CERTAINTIES, LEVELS, UNDETERMINED, Pack
 from schemas.record_layout import bit_sums_sql, report_day_sql, timed_day_sql
@@ -23,15 +24,6 @@ from schemas.tables import (
     DAILY_SUMMARY,
     Table,
 )
-
-COUNTS = {
-    "daily_summary": ("reports", "severe_pain", "close_causes", "serious_signs"),
-    "daily_rules": ("reports",),
-    "daily_fields": ("reports", "answered", "missing", "unresolved", "settles", "yes"),
-    "daily_arrivals": ("reports",),
-    "daily_numbers": ("reports",),
-    "daily_rule_sets": ("reports",),
-}
 
 
 def week_words(settings: Settings) -> dict[str, str]:
@@ -59,7 +51,7 @@ def add_changes(
 
 def merge_changes(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack, source: str) -> None:
     """Adds changed records to the daily tables; `source` selects them, with a sign of 1 or -1."""
-    for table, delta in _deltas(connection, settings, pack, source):
+    for table, delta in deltas(connection, settings, pack, source):
         _merge(connection, table, delta)
 
 
@@ -77,8 +69,11 @@ def rebuild(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pac
 
 
 def recounted(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> list[tuple[Table, str]]:
-    """For each daily table the SELECT that counts it from all records."""
-    return _deltas(connection, settings, pack, "SELECT *, 1 AS sign FROM records")
+    """For each daily table the SELECT that counts it from all records, and from the counts of those erased."""
+    counted = deltas(connection, settings, pack, "SELECT *, 1 AS sign FROM records")
+    if not one_number(connection, "SELECT count(*) FROM erased_files"):
+        return counted
+    return [(table, erasure.with_erased_sql(table, sql)) for table, sql in counted]
 
 
 def update_calendar(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
@@ -92,7 +87,7 @@ def calendar_sql(settings: Settings) -> str:
     return statement("store", "calendar", plausible_days=statement("store", "plausible_days"), **week_words(settings))
 
 
-def _deltas(
+def deltas(
     connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack, source: str
 ) -> list[tuple[Table, str]]:
     """For each daily table, the SELECT of what changes in it. `source` are the changed records with their sign."""
@@ -119,7 +114,7 @@ def _merge(connection: duckdb.DuckDBPyConnection, table: Table, delta: str) -> N
     if first_row(connection, f"SELECT 1 FROM {table.name} LIMIT 1") is None:
         connection.execute(f"INSERT INTO {table.name} BY NAME {delta}")
         return
-    counts = COUNTS[table.name]
+    counts = erasure.COUNTS[table.name]
     keys = ", ".join(name for name in table.column_names if name not in counts)
     sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in counts)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE delta AS {delta}")

@@ -18,7 +18,7 @@ from pipelines.connections import transaction as transaction
 from pipelines.errors import UsageError, disk_failure, is_damage, lost_records
 from pipelines.settings import Settings
 from pipelines.store.attachment import STORAGE_VERSION as STORAGE_VERSION
-from pipelines.store.attachment import attach, private_database
+from pipelines.store.attachment import attach, private_database, refuse_foreign_databases
 from pipelines.store.home import Home as Home
 from pipelines.store.integrity import check_counts as check_counts
 from pipelines.store.packs import pack_in_use as pack_in_use
@@ -63,6 +63,7 @@ def open_records(
     with private_database(home, settings) as connection:
         if home.summaries.exists() and not home.records.exists():
             raise lost_records(home.records)
+        refuse_foreign_databases(connection, home)
         attach(connection, home, wait_seconds=wait_seconds)
         with damage_told(home.records):
             for line in upgrade(connection, home, settings, pack):

@@ -18,9 +18,11 @@ from pathlib import Path
 
 from pipelines import files
 from pipelines.errors import FileRejected, LockedError, UsageError
+from pipelines.processes import refuse_foreign_json
 from pipelines.text import shown_path
 
 DATABASES = ("records.duckdb", "summaries.duckdb", "public.duckdb")
+JSON_FILES = ("status.json", "notices.json")
 OWN_NAMES = (
     *DATABASES,
     *(f"{name}.wal" for name in DATABASES),
@@ -37,6 +39,8 @@ OWN_NAMES = (
     "serve.lock",
     "notices.json",
     "notify",
+    "forget.key",
+    "backups.csv",
     f"{files.PREFIX}*",
 )
 NO_LINKS = (
@@ -48,6 +52,9 @@ NO_LINKS = (
     "prefect",
     "tmp",
     "demo",
+    "status.lock",
+    "serve.lock",
+    *JSON_FILES,
 )
 LONGEST_PID = 20
 OWN_FILE = "leads to a file of the home itself, and is not read; deliver a copy"
@@ -146,7 +153,9 @@ class Home:
         Raises LockedError after `wait_seconds`, naming the process that holds it.
         """
         self.refuse_links()
-        handle = self._open_lock()
+        for name in JSON_FILES:
+            refuse_foreign_json(self.path / name)
+        handle = open_lock(self.path / "writer.lock")
         try:
             self._take(handle, time.monotonic() + wait_seconds, wait_seconds)
             os.ftruncate(handle, 0)
@@ -154,20 +163,6 @@ class Home:
             yield
         finally:
             os.close(handle)
-
-    def _open_lock(self) -> int:
-        """Open writer.lock; a file of that name with anything else than a process number in it is not ours."""
-        path = self.path / "writer.lock"
-        try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
-        except OSError as error:
-            reason = "it is no file" if error.errno in (errno.EISDIR, errno.ENXIO) else error.strerror
-            raise UsageError(f"{self.path}: cannot be written: {reason}; try another --home") from error
-        holder = os.pread(handle, LONGEST_PID + 1, 0)
-        if holder and (len(holder) > LONGEST_PID or not holder.isdigit()):
-            os.close(handle)
-            raise UsageError(f"{path} was not written by calfwatch, and is left as it is; move it away")
-        return handle
 
     def _take(self, handle: int, until: float, wait_seconds: float) -> None:
         while True:
@@ -183,6 +178,23 @@ class Home:
                     "Try again later, or with a longer --wait."
                 ) from None
             return
+
+
+def open_lock(path: Path) -> int:
+    """Open one of the home's files for locks, which hold a process number or nothing; return its descriptor.
+
+    Raises UsageError if it cannot be written, or holds anything else: then it is not ours.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    except OSError as error:
+        reason = "it is no file" if error.errno in (errno.EISDIR, errno.ENXIO) else error.strerror
+        raise UsageError(f"{path.parent}: cannot be written: {reason}; try another --home") from error
+    holder = os.pread(handle, LONGEST_PID + 1, 0)
+    if holder and (len(holder) > LONGEST_PID or not holder.isdigit()):
+        os.close(handle)
+        raise UsageError(f"{path} was not written by calfwatch, and is left as it is; move it away")
+    return handle
 
 
 def is_home(folder: Path) -> bool:

@@ -15,6 +15,7 @@ from pipelines.settings import Source
 from pipelines.statements import first_row, one_number, statement
 from pipelines.store import guards, versions, whole_lists
 from pipelines.store.database import in_any_order, reports_sql
+from pipelines.store.erasing import erasure
 from pipelines.store.guards import GuardCounts
 from pipelines.store.state import get_state
 from schemas.checked_file import DUPLICATE, CheckedFile, accepted_schema
@@ -157,6 +158,7 @@ def _quarantine_rows(connection: duckdb.DuckDBPyConnection, checked: CheckedFile
         if block.bad_cells.num_rows:
             connection.register("bad_cells", block.bad_cells)
             connection.register("raw_lines", block.raw_lines)
+            erasure.find_erased_lines(connection)
             connection.execute(statement("store", "quarantine_rows", duplicate=DUPLICATE), ids)
             connection.unregister("raw_lines")
             connection.unregister("bad_cells")

@@ -53,6 +53,7 @@ def _from_3(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
     _add_dates_and_guards(connection)
     _tag_causes(connection, pack)  # after every new column of a record
     _add_releases(connection)
+    _add_erasures(connection)
     _add_analyst_tables(connection)
 
 
@@ -145,15 +146,38 @@ def _add_dates_and_guards(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"ALTER TABLE files ADD COLUMN {column}")
 
 
+def _add_erasures(connection: duckdb.DuckDBPyConnection) -> None:
+    """Room for what was erased: its marks and its counts."""
+    summary = """source VARCHAR, region VARCHAR, age_band VARCHAR, sex VARCHAR, triage_level VARCHAR,
+        triage_ceiling VARCHAR, cause_category VARCHAR, likely_cause VARCHAR, reports BIGINT, severe_pain BIGINT,
+        close_causes BIGINT, serious_signs BIGINT"""
+    fields = """source VARCHAR, field VARCHAR, reports BIGINT, answered BIGINT, missing BIGINT, unresolved BIGINT,
+        settles BIGINT"""
+    columns = {
+        "erased": "source VARCHAR, mark UUID",
+        "erased_files": "delivery_no INTEGER, records BIGINT, superseded BIGINT, replaced BIGINT",
+        "erased_summary": f"report_date DATE, {summary}",
+        "erased_rules": "report_date DATE, source VARCHAR, rule_id VARCHAR, reports BIGINT",
+        "erased_fields": f"report_date DATE, {fields}",
+        "erased_arrivals": """report_date DATE, source VARCHAR, triage_level VARCHAR,
+            first_delivery_no INTEGER, reports BIGINT""",
+        "erased_days": "delivery_no INTEGER, report_date DATE, reports BIGINT",
+    }
+    for table, declared in columns.items():
+        connection.execute(f"CREATE TABLE {table} ({declared})")
+
+
 def _add_analyst_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """What analysts could not ask; counted with everything else after the last step. And which bad cells are open."""
-    connection.execute("ALTER TABLE daily_fields ADD COLUMN yes BIGINT")
+    for table in ("daily_fields", "erased_fields"):
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN yes BIGINT")
     connection.execute("ALTER TABLE calendar ADD COLUMN month VARCHAR")
     connection.execute("ALTER TABLE calendar ADD COLUMN quarter VARCHAR")
-    connection.execute("""CREATE TABLE daily_numbers (
-        report_date DATE, source VARCHAR, field VARCHAR, value INTEGER, reports BIGINT)""")
-    connection.execute("""CREATE TABLE daily_rule_sets (
-        report_date DATE, source VARCHAR, rule_ids VARCHAR[], reports BIGINT)""")
+    for name in ("daily", "erased"):
+        connection.execute(f"""CREATE TABLE {name}_numbers (
+            report_date DATE, source VARCHAR, field VARCHAR, value INTEGER, reports BIGINT)""")
+        connection.execute(f"""CREATE TABLE {name}_rule_sets (
+            report_date DATE, source VARCHAR, rule_ids VARCHAR[], reports BIGINT)""")
     connection.execute("ALTER TABLE quarantine ADD COLUMN corrected_by VARCHAR")
     for (source,) in connection.execute("SELECT DISTINCT source FROM files").fetchall():
         connection.execute(statement("store", "corrected_by_records"), {"source": source})

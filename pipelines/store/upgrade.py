@@ -9,7 +9,7 @@ import duckdb
 
 from pipelines import clock, files
 from pipelines.connections import transaction
-from pipelines.errors import StateError, UsageError
+from pipelines.errors import UsageError
 from pipelines.settings import Settings
 from pipelines.statements import create_sql, first_row, one_number, statement
 from pipelines.store import daily_counts, migrations
@@ -33,7 +33,6 @@ def upgrade(connection: duckdb.DuckDBPyConnection, home: Home, settings: Setting
     Raises StateError for a state that is foreign, newer, or contradicts itself.
     """
     if not _has_state(connection):
-        _refuse_foreign(connection, home)
         create_tables(connection, settings, pack)
     home.records.chmod(0o600)
     done = _migrate(connection, home, settings, pack)
@@ -114,11 +113,6 @@ def _keep_copy(home: Home, what: str) -> None:
         kept = home.path / f"records.{what}-{clock.now():%Y%m%dT%H%M%S.%fZ}.duckdb"
     files.copy(home.records, new)
     files.put_where_nothing_is(new, kept)
-
-
-def _refuse_foreign(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
-    if one_number(connection, "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'calfwatch'"):
-        raise StateError(f"{home.records} is a DuckDB file of something else; name another --home")
 
 
 def _has_state(connection: duckdb.DuckDBPyConnection) -> bool:

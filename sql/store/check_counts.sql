@@ -1,6 +1,12 @@
 -- One row a check: its name, the number that should be, the number that is there.
 WITH stored AS (
-  SELECT triage_level AS level, count(*) AS records FROM records GROUP BY ALL
+  SELECT level, sum(records)::BIGINT AS records
+  FROM (
+    SELECT triage_level AS level, count(*) AS records FROM records GROUP BY ALL
+    UNION ALL
+    SELECT list_position(${levels}, triage_level) - 1, sum(reports) FROM erased_summary GROUP BY ALL
+  )
+  GROUP BY ALL
 ), counted AS (
   SELECT
     list_position(${levels}, triage_level) - 1 AS level,
@@ -13,9 +19,15 @@ WITH stored AS (
     coalesce(sum(rows_superseded), 0) AS superseded,
     coalesce(sum(rows_quarantined), 0) AS quarantined
   FROM files
+), erased_rows AS (
+  SELECT coalesce(sum(records), 0)::BIGINT AS records, coalesce(sum(superseded), 0)::BIGINT AS superseded
+  FROM erased_files
 )
-SELECT 'records', ledger.records::BIGINT, (SELECT count(*) FROM records) FROM ledger
-UNION ALL SELECT 'superseded records', ledger.superseded::BIGINT, (SELECT count(*) FROM superseded) FROM ledger
+SELECT 'records', ledger.records::BIGINT, (SELECT count(*) FROM records) + erased_rows.records
+FROM ledger CROSS JOIN erased_rows
+UNION ALL
+SELECT 'superseded records', ledger.superseded::BIGINT, (SELECT count(*) FROM superseded) + erased_rows.superseded
+FROM ledger CROSS JOIN erased_rows
 UNION ALL
 SELECT
   'quarantined rows', ledger.quarantined::BIGINT,
@@ -31,6 +43,8 @@ SELECT
 FROM ledger
 UNION ALL
 SELECT
-  'records in daily_fields', (ledger.records * (SELECT count(*) FROM fields))::BIGINT,
+  'records in daily_fields',
+  ((ledger.records - erased_rows.records) * (SELECT count(*) FROM fields))::BIGINT
+    + (SELECT coalesce(sum(reports), 0) FROM erased_fields)::BIGINT,
   (SELECT coalesce(sum(reports), 0) FROM daily_fields)::BIGINT
-FROM ledger
+FROM ledger CROSS JOIN erased_rows

@@ -6,10 +6,22 @@ WITH accepted AS (
   UNION ALL
   SELECT files.delivery_no FROM superseded JOIN files USING (file_id, source)
 ), brought_by_file AS (
-  SELECT delivery_no, count(*) AS records FROM brought GROUP BY ALL
+  SELECT delivery_no, sum(records)::BIGINT AS records
+  FROM (
+    SELECT delivery_no, count(*) AS records FROM brought GROUP BY ALL
+    UNION ALL
+    SELECT delivery_no, records + superseded FROM erased_files
+  )
+  GROUP BY ALL
 ), replaced_by_file AS (
-  SELECT files.delivery_no, count(*) AS records
-  FROM superseded JOIN files ON files.file_id = superseded.superseded_by AND files.source = superseded.source
+  SELECT delivery_no, sum(records)::BIGINT AS records
+  FROM (
+    SELECT files.delivery_no, count(*) AS records
+    FROM superseded JOIN files ON files.file_id = superseded.superseded_by AND files.source = superseded.source
+    GROUP BY ALL
+    UNION ALL
+    SELECT delivery_no, replaced FROM erased_files
+  )
   GROUP BY ALL
 ), set_aside_by_file AS (
   SELECT delivery_no, count(DISTINCT line_number) AS lines FROM quarantine GROUP BY ALL

@@ -31,6 +31,8 @@ COMMANDS = (
     "rules",
     "quarantine",
     "withdraw",
+    "archive",
+    "forget",
     "check",
     "backup",
     "restore",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from pipelines.explain.questions import asking, questions
+from pipelines.explain.questions import asking, questions, shown
 from pipelines.rules.solver import Space, model
 from schemas.pack import Pack
 from schemas.pack_file import load_pack
@@ -184,3 +184,7 @@ def test_the_ceiling_of_every_record_is_reached_by_some_answers_to_what_is_missi
             possible_now = space.masks(record) | {name: space.everything()[name] for name in before.missing_answers}
             ways = [space.true(rule.when) for rule in SHIPPED.triage if rule.level == before.triage_ceiling]
             assert any(model(way, space, possible=possible_now) for way in ways), record
+
+
+def test_a_range_of_one_number_is_that_number() -> None:
+    assert [shown(range(10, 11)), shown(range(7, 11)), shown(range(7, 9))] == ["10", "7-10", "7-8"]

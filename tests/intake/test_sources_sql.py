@@ -304,7 +304,20 @@ def test_dates() -> None:
 
 
 def test_a_date_that_is_none_is_passed_on() -> None:
-    strange = ["13/1/16", "2/30/16", "2/29/19", "4.7.16", "7/4/1", "7/4", "July 4", "7/4/16 10:00"]
+    strange = [
+        "13/1/16",
+        "2/30/16",
+        "2/29/19",
+        "02/30/2026",
+        "13/01/2026",
+        "2/29/2027",
+        "4.7.16",
+        "7/4/1",
+        "7/4",
+        "July 4",
+        "7/4/16 10:00",
+    ]
+    strange += ["02/30/2026", "13/01/2026", "2/29/2027"]
     assert translated("reported_at", strange, of="Treatment_Date") == strange
 
 

@@ -14,12 +14,13 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
-from pipelines.jobs.sign import sign_pack
 
 from pipelines import clock
 from pipelines.errors import ReleaseRefused, UsageError
 from pipelines.jobs import publish as publish_job
-from pipelines.jobs import release_decision, sender_status, weekly_report
+from pipelines.jobs import release_decision, weekly_report
+from pipelines.jobs.monitoring import sender_status
+from pipelines.jobs.packs.sign import sign_pack
 from pipelines.jobs.release import release_week
 from pipelines.jobs.release_decision import Asked
 from pipelines.settings import Settings, load_settings

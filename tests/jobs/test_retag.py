@@ -126,6 +126,7 @@ def test_a_retagged_home_is_that_of_a_fresh_one_and_diff_said_so_before(
     found = compare.compare_packs(old, load_settings(old.path), "stored", str(pack))
     assert hashlib.sha256(old.records.read_bytes()).hexdigest() == bytes_before, "diff wrote something"
     check_comparison(found, parse_pack(OLD), load_pack(pack))
+    check_questions(found, missing_answers(old), missing_answers(fresh))
     assert command(["retag", "--home", str(old.path), "--pack", str(pack)]) == 0
     assert content(old) == content(fresh)
     assert summaries(old) == summaries(fresh)
@@ -158,9 +159,33 @@ def check_comparison(found: Any, before: Pack, after: Pack) -> None:
         if a.triage_level == "emergency" != b.triage_level
     }
     assert {(row["report_id"], row["triage_level"]) for row in found.fallen} == fallen
+    check_ceilings(found, pairs)
     assert len(found.examples) == min(20, sum(moves.values()))
     for example in found.examples:
         check_example(example, before, after)
+
+
+def check_ceilings(found: Any, pairs: list[tuple[Any, Any]]) -> None:
+    ceilings = Counter(
+        (a.triage_ceiling, b.triage_ceiling)
+        for a, b in pairs
+        if a.triage_level == b.triage_level and a.triage_ceiling != b.triage_ceiling
+    )
+    assert {(m["from"], m["to"]): m["records"] for m in found.ceiling_moves} == ceilings
+    assert all(sum(move["rules"].values()) >= move["records"] for move in found.ceiling_moves)
+    assert len(found.ceiling_examples) == min(20, sum(ceilings.values()))
+
+
+def missing_answers(home: Home) -> dict[str, set[str]]:
+    with contextlib.closing(duckdb.connect(str(home.records), read_only=True)) as connection:
+        rows = connection.execute("SELECT report_id, missing_answers FROM reports").fetchall()
+    return {report: set(names) for report, names in rows}
+
+
+def check_questions(found: Any, was: dict[str, set[str]], now: dict[str, set[str]]) -> None:
+    fewer = Counter(name for report in was for name in was[report] - now[report])
+    more = Counter(name for report in was for name in now[report] - was[report])
+    assert found.questions == {name: (fewer[name], more[name]) for name in fewer | more}
 
 
 def given(pack: Pack, answers: dict[str, Any]) -> dict[str, int]:
@@ -189,6 +214,30 @@ def test_diff_names_the_evidence_that_moves_a_likely_cause_with_examples(
     text = capsys.readouterr().out
     assert "  no level moves\n  fracture -> pinched_nerve: " in text
     assert "    nerve_numb: points 2 -> 4; read: numb_fingers yes, grip_kg " in text
+
+
+def test_diff_tells_of_a_record_whose_ceiling_alone_moves_and_of_changed_questions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = made(tmp_path / "home", OLD)
+    (tmp_path / "new.toml").write_text(changed("a rule of a higher level"))
+    found = compare.compare_packs(home, load_settings(home.path), "stored", str(tmp_path / "new.toml"))
+    higher = {"from": "contact_doctor", "to": "emergency"}
+    (move,) = found.ceiling_moves
+    assert {"from": move["from"], "to": move["to"]} == higher
+    assert set(move["rules"]) == {"numb_both_sides"}
+    assert found.questions
+    capsys.readouterr()
+    assert command(["rules", "diff", "stored", str(tmp_path / "new.toml"), "--home", str(home.path)]) == 0
+    text = capsys.readouterr().out
+    title = "the highest level still possible, of records whose level stays"
+    assert f"{title}\n  contact_doctor -> emergency: {move['records']:,} (numb_both_sides " in text
+    assert "still possible: contact_doctor -> emergency" in text
+    assert f"  {next(iter(found.questions))}: no longer of " in text
+    assert command(["rules", "diff", "stored", "stored", "--home", str(home.path)]) == 0
+    text = capsys.readouterr().out
+    assert "whose level stays\n  none moves" in text
+    assert "answers that are still asked for\n  the same of every record" in text
 
 
 def test_diff_says_that_the_order_decides_a_tie(tmp_path: Path) -> None:
@@ -383,3 +432,20 @@ def test_sql_and_status_speak_of_the_pack_that_tagged_the_home(
     said = capsys.readouterr().out
     assert f"rule pack     {new.version}\n" in said
     assert f"rule_pack of the settings is {parse_pack(OLD).version}; `calfwatch retag` would tag the history" in said
+
+
+def test_a_field_of_the_pack_may_be_named_like_an_identifier(tmp_path: Path) -> None:
+    """The names of the pack's own fields are no finding; the same name in a column that is none of its fields is."""
+    text = OLD.replace("fell_on_hand", "phone_number")
+    home = Home(tmp_path)
+    home.make()
+    (tmp_path / "pack.toml").write_text(text)
+    (tmp_path / "calfwatch.toml").write_text('rule_pack = "pack.toml"\n')
+    (tmp_path / "1.csv").write_text("report_id,reported_at,grip_kg,phone_number\nx,2026-11-18,4,yes\n")
+    (tmp_path / "2.csv").write_text("report_id,reported_at,grip_kg,email\ny,2026-11-18,4,yes\n")
+    assert command(["ingest", "--home", str(home.path), str(tmp_path / "1.csv")]) == 0
+    assert command(["ingest", "--home", str(home.path), str(tmp_path / "2.csv")]) != 0
+    with contextlib.closing(duckdb.connect(str(home.records), read_only=True)) as connection:
+        assert connection.execute("SELECT report_id, phone_number, triage_level FROM reports").fetchall() == [
+            ("x", True, "emergency")
+        ]

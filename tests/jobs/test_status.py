@@ -16,6 +16,7 @@ import duckdb
 import pytest
 
 from pipelines.cli.app import main
+from pipelines.processes import write_json
 from pipelines.store.database import Home
 from tests.support.states import old_home
 
@@ -314,3 +315,19 @@ def test_an_older_state_is_told_as_old_and_what_to_do(tmp_path: Path, looked: Lo
     old_home(tmp_path, 1).path.rename(tmp_path / "home")
     code, _, err = looked()
     assert (code, "schema version 1" in err, "`calfwatch run` brings it up to date" in err) == (5, True, True)
+
+
+def test_health_tells_of_failed_runs_and_missed_slots_and_not_of_senders(home: Home, capsys) -> None:
+    options = ["status", "--health", "--home", str(home.path)]
+    assert main(options) == 0, "nothing ran yet"
+    now = datetime.now(UTC)
+    times = {"started": now.isoformat(), "ended": now.isoformat(), "reason": "1 of 2 files rejected"}
+    write_json(home.path / "status.json", {"runs": {"ingest": times | {"outcome": "rejected"}}})
+    assert main(options) == 0, "a rejected file is the sender's"
+    write_json(home.path / "status.json", {"runs": {"ingest": times | {"outcome": "crashed"}}})
+    assert main(options) == 7
+    write_json(home.path / "status.json", {})
+    (home.path / "prefect").mkdir()
+    write_json(home.path / "prefect" / "schedule.json", {"next": {"report": (now - timedelta(hours=1)).isoformat()}})
+    assert main(options) == 7
+    assert "report was due" in capsys.readouterr().out

@@ -10,22 +10,25 @@ from __future__ import annotations
 
 import argparse
 import functools
+import importlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
+import traceback
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
-from tests.mutants.sample import ROOT, SHARES, Fault, draw_sample
+import pytest
+
+from tests.mutants.sample import ROOT, SHARES, Fault, draw_sample, package_of
 
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 KEPT = ROOT / "build" / "mutants.jsonl"
@@ -36,7 +39,12 @@ TOO_WIDE = (
     *("tests/end_to_end/", "tests/test_house.py", "tests/test_docs.py", "tests/bench/", "tests/mutants/"),
     *("tests/store/test_kill", "tests/store/test_disk", "tests/release/test_release_kill", "tests/intake/test_damage"),
 )
-MOST_FILES = 8  # of tests that concern one fault
+LIBRARIES = (
+    *("hypothesis", "duckdb", "numpy", "pandas", "pyarrow.compute", "pyarrow.csv", "pandera", "pydantic", "sqlglot"),
+    *("scipy.stats", "statsmodels.api", "cyclopts", "jinja2", "cryptography", "stdnum", "playwright.sync_api"),
+)
+BROKEN = 99  # the exit code of a child that did not come to its tests
+MOST_FILES = 4  # of tests that concern one fault
 BESIDE = {"sql/views": "tests/store/test_views", "sql/sources": "tests/intake/test_sources", "schemas": "tests/rules/"}
 
 
@@ -65,7 +73,8 @@ def tests_of(path: str) -> list[str]:
     tests = {name: text for name, text in sources("tests").items() if Path(name).name.startswith("test_")}
     tests = {name: text for name, text in tests.items() if not name.startswith(TOO_WIDE)}
     users = [name for name, text in sources("pipelines").items() if names_module(text, path) and name != path]
-    beside = BESIDE.get(str(Path(path).parent), f"tests/{Path(path).parent.name}/")
+    package = package_of(path)
+    beside = BESIDE.get(package, f"tests/{Path(package).name}/")
     own = [name for name, text in tests.items() if names_module(text, path) or Path(path).stem in Path(name).stem]
     by_users = [name for name, text in tests.items() if any(names_module(text, user) for user in users)]
     rest = [name for name in tests if name.startswith(beside)]
@@ -90,32 +99,52 @@ def copy_repository(to: Path) -> Path:
     return to
 
 
-def try_fault(fault: Fault, tree: Path) -> dict[str, Any]:
-    """Run what concerns a fault in a copy of the repository; return what was found."""
-    place, whole = tree / fault.path, (ROOT / fault.path).read_text()
-    place.write_text(fault.faulty_text())
-    try:
-        found = run_tests(tests_of(fault.path), tree)
-    finally:
-        place.write_text(whole)
-    told = {key: value for key, value in asdict(fault).items() if key != "occurrence"}
-    return told | found
+def start_fault(fault: Fault, tree: Path) -> int:
+    """Put a fault in a copy of the repository and run what concerns it in a child, whose id is returned.
+
+    A fork of a process that has the libraries already spares most of the time of a short run.
+    """
+    (tree / fault.path).write_text(fault.faulty_text())
+    names = tests_of(fault.path)
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(run_tests(names, tree))
+        except BaseException:
+            traceback.print_exc()
+            os._exit(BROKEN)
+    return child
 
 
-def run_tests(names: Sequence[str], tree: Path) -> dict[str, Any]:
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", "--tb=no", "-p", "no:cacheprovider"]
-    command += ["-m", "not slow", "--hypothesis-seed=0", *names]
-    environment = {**os.environ, "PYTHONPATH": str(tree)}
-    try:
-        done = subprocess.run(
-            command, cwd=tree, env=environment, capture_output=True, text=True, check=False, timeout=MOST_SECONDS
-        )
-    except subprocess.TimeoutExpired:
-        return {"outcome": "killed", "by": "it ran for too long"}
-    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
-    if done.returncode == 0:
+def run_tests(names: Sequence[str], tree: Path) -> int:
+    """Run test files in a copy of the repository, in this process, which is of no use afterwards."""
+    signal.alarm(MOST_SECONDS)
+    os.setpgid(0, 0)
+    os.chdir(tree)
+    os.environ["PYTHONPATH"] = str(tree)
+    with open(tree / "told.txt", "w") as told:
+        os.dup2(told.fileno(), 1)
+        os.dup2(told.fileno(), 2)
+    sys.path[:] = [str(tree), *(place for place in sys.path if place not in ("", str(ROOT)))]
+    for name in [
+        name for name in sys.modules if name.split(".")[0] in ("tests", "pipelines", "schemas", "sql", "data")
+    ]:
+        del sys.modules[name]
+    command = ["-q", "-x", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-m", "not slow", "--hypothesis-seed=0"]
+    command += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # the libraries are here already, as they should be
+    return int(pytest.main([*command, *names]))
+
+
+def outcome_of(status: int, tree: Path) -> dict[str, Any]:
+    """Say what a child's end means."""
+    if os.WIFSIGNALED(status):
+        return {"outcome": "killed", "by": "it ran for too long, or broke down"}
+    if os.WEXITSTATUS(status) == 0:
         return {"outcome": "survived", "by": ""}
-    return {"outcome": "killed", "by": failed[1] if failed else f"exit code {done.returncode}"}
+    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", (tree / "told.txt").read_text(errors="replace"), re.MULTILINE)
+    if failed is None:  # no test has failed: that is no proof
+        return {"outcome": "not tried", "by": f"exit code {os.WEXITSTATUS(status)}"}
+    return {"outcome": "killed", "by": failed[1]}
 
 
 def read_kept() -> dict[str, dict[str, Any]]:
@@ -124,20 +153,20 @@ def read_kept() -> dict[str, dict[str, Any]]:
 
 
 def try_all(faults: Sequence[Fault], workers: int) -> Iterator[dict[str, Any]]:
-    """Yield what was found of each fault, as it is found; each worker has a copy of the repository."""
-    trees: SimpleQueue[Path] = SimpleQueue()
-    for worker in range(workers):
-        trees.put(copy_repository(KEPT.parent / f"mutants-{worker}"))
-
-    def work(fault: Fault) -> dict[str, Any]:
-        tree = trees.get()
-        try:
-            return try_fault(fault, tree)
-        finally:
-            trees.put(tree)
-
-    with ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(work, faults)
+    """Yield what was found of each fault, as it is found; each child has a copy of the repository."""
+    for library in LIBRARIES:
+        importlib.import_module(library)
+    trees = [copy_repository(KEPT.parent / f"mutants-{worker}") for worker in range(workers)]
+    waiting, running = list(reversed(faults)), dict[int, tuple[Fault, Path]]()
+    while waiting or running:
+        while waiting and trees:
+            fault, tree = waiting.pop(), trees.pop()
+            running[start_fault(fault, tree)] = fault, tree
+        child, status = os.wait()
+        fault, tree = running.pop(child)
+        yield {key: value for key, value in asdict(fault).items() if key != "occurrence"} | outcome_of(status, tree)
+        shutil.copy2(ROOT / fault.path, tree / fault.path)
+        trees.append(tree)
 
 
 def table(found: Mapping[str, Mapping[str, Any]], reasons: Mapping[str, str]) -> list[str]:

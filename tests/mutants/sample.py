@@ -95,12 +95,14 @@ class Fault:
         return str(mutate_code(text, get_operator(f"core/{self.change}")(), self.occurrence))
 
 
-def package_of(path: Path) -> str:
-    return str(path.parent.relative_to(ROOT))
+def package_of(path: str) -> str:
+    """Return the package of SHARES that a file is counted to: the nearest that holds it."""
+    return max((package for package in SHARES if path.startswith(f"{package}/")), key=len)
 
 
 def files_of(package: str) -> list[Path]:
-    ends = "*.sql" if package.startswith("sql/") else "*.py"
+    """Return the files of a package that may get a fault, those of packages within it too."""
+    ends = "**/*.sql" if package.startswith("sql/") else "*.py" if package == "pipelines" else "**/*.py"
     return [path for path in sorted((ROOT / package).glob(ends)) if path.name not in LEFT_OUT | {"__init__.py"}]
 
 
@@ -113,7 +115,7 @@ def faults_of(path: Path) -> Iterator[Fault]:
         what = "|".join((name, text[line - 1].strip(), change))
         seen[what] += 1
         digest = hashlib.sha256(f"{what}|{seen[what]}".encode()).hexdigest()[:10]
-        yield Fault(digest, package_of(path), name, line, change, occurrence)
+        yield Fault(digest, package_of(name), name, line, change, occurrence)
 
 
 def _sql_places(path: Path) -> Iterator[tuple[int, str, int]]:

@@ -15,8 +15,8 @@ from pipelines.store.database import Home
 from schemas.fields import AGE_BANDS
 from tests.conftest import opened
 
-WEEK, NEXT = "2026-W46", "2026-W47"
-MONDAY = {WEEK: 9, NEXT: 16}
+BEFORE, WEEK, NEXT = "2026-W45", "2026-W46", "2026-W47"
+MONDAY = {BEFORE: 2, WEEK: 9, NEXT: 16}
 COUNTS = "SELECT attribute, value, reports, at_least, at_most FROM weekly_counts WHERE week = ? ORDER BY ALL"
 HEADER = "report_id,reported_at,region,age_band,sex,cannot_bear_weight,fever,redness\n"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from pipelines.pages.charts import Week
 from pipelines.release.curve import draw_curve
-from pipelines.release.public_database import PublicRows, write_public_database
+from pipelines.release.public_database import PublicRows, read_public_database, write_public_database
 from pipelines.release.public_page import write_public_pages
 from pipelines.release.rounding import Cell, disclose
 from tests.report.test_page import ARGUMENTS, CHROMIUM, CONTRASTS
@@ -68,6 +69,25 @@ def html(page_path: Path) -> str:
 def keys(html: str, name: str) -> list[str]:
     table = html[html.index(f'id="table-{name}"') :]
     return re.findall(r'data-key="([^"]+)"', table[: table.index("</table>")])
+
+
+def test_a_total_of_hidden_levels_alone_has_no_middle(tmp_path: Path) -> None:
+    """One report would be called about 15."""
+    text = write_public_pages(make_public(tmp_path, {0: 2}))[-1].read_text(encoding="utf-8")
+    assert "<b>0 to 28</b> reports" in text
+    assert "About" not in text
+
+
+def test_a_changed_time_zone_is_told(tmp_path: Path) -> None:
+    path = make_public(tmp_path, {0: 300})
+    assert "midnight in the time zone Europe/Berlin." in write_public_pages(path)[-1].read_text(encoding="utf-8")
+    rows = read_public_database(path)
+    assert rows is not None
+    path.unlink()
+    about = [(*rows.about[0][:4], "UTC, then Europe/Berlin")]
+    write_public_database(path, replace(rows, about=about))
+    told = write_public_pages(path)[-1].read_text(encoding="utf-8")
+    assert "midnight in the time zone UTC, then Europe/Berlin (it was changed)." in told
 
 
 def test_bars_stand_in_the_order_of_their_shown_number_then_name(html: str) -> None:

@@ -13,6 +13,7 @@ from pipelines.store.database import Home
 from schemas.pack_file import load_pack
 from tests.conftest import opened
 from tests.release.support import (
+    BEFORE,
     NEXT,
     WEEK,
     call,
@@ -325,6 +326,66 @@ def test_a_restored_backup_and_another_time_zone_together(home: Home, tmp_path: 
     settle(home, 'time_zone = "Pacific/Auckland"')
     assert call(home, "release", NEXT) == REFUSED
     assert_unchanged(home, before)
+
+
+def test_weeks_of_two_time_zones_are_known_again_after_a_restored_backup(home: Home, tmp_path: Path) -> None:
+    """public.duckdb names the zones, not whose week was which: what may share an hour with either is refused."""
+    shutil.copy(home.records, tmp_path / "backup.duckdb")
+    assert call(home, "release", WEEK) == 0
+    settle(home, 'time_zone = "America/New_York"')
+    assert call(home, "release", NEXT) == 0
+    with opened(home.public) as connection:
+        assert connection.execute("SELECT time_zone FROM about").fetchall() == [("UTC, then America/New_York",)]
+    shutil.copy(tmp_path / "backup.duckdb", home.records)
+    write_week(tmp_path / "before" / "a_45.csv", BEFORE, 90, seed=3)
+    assert call(home, "ingest", str(tmp_path / "before")) == 0
+    assert call(home, "release", BEFORE, "--incomplete") == REFUSED  # in New York it ends five hours too late
+    settings = (home.path / "calfwatch.toml").read_text()
+    (home.path / "calfwatch.toml").write_text(settings.replace("America/New_York", "UTC"))
+    assert call(home, "release", BEFORE, "--incomplete") == 0
+    assert [row[0] for row in public_releases(home)] == [BEFORE, WEEK, NEXT]
+
+
+def test_a_week_that_names_another_place_is_not_taken_over(released: Home, tmp_path: Path) -> None:
+    import duckdb
+
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "a.txt").write_text("mine")
+    with duckdb.connect(str(released.public)) as connection:
+        connection.execute("UPDATE releases SET week = '../../mine', status = 'withdrawn'")
+    assert call(released, "release", NEXT) == 5
+    assert (mine / "a.txt").read_text() == "mine"
+
+
+def test_what_somebody_put_beside_a_page_stays(released: Home) -> None:
+    folder = released.path / "public" / WEEK
+    (folder / "public.html.new").write_text("mine")
+    assert call(released, "release", NEXT) == 0
+    assert call(released, "release", "--withdraw", WEEK, "--reason", "a sender erred") == 0
+    assert [path.name for path in folder.iterdir()] == ["public.html.new"]
+    assert (folder / "public.html.new").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["public.html", "weekly_counts.csv"])
+def test_a_page_that_no_record_knows_is_not_overwritten(home: Home, name: str) -> None:
+    path = home.path / "public" / WEEK / name
+    path.parent.mkdir(parents=True)
+    path.write_text("mine")
+    assert call(home, "release", WEEK) == REFUSED
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["public", f"public/{WEEK}"])
+def test_nothing_is_published_behind_a_link(home: Home, tmp_path: Path, name: str) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    (home.path / name).parent.mkdir(exist_ok=True)
+    (home.path / name).symlink_to(elsewhere)
+    assert call(home, "release", WEEK) == 2
+    assert (list(elsewhere.iterdir()), elsewhere.stat().st_mode & 0o777) == ([], 0o700)
+    with opened(home.records) as connection:
+        assert connection.execute("SELECT count(*) FROM releases").fetchall() == [(0,)]
 
 
 def test_a_damaged_public_database_releases_nothing(released: Home) -> None:

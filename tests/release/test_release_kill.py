@@ -12,6 +12,7 @@ import pytest
 
 from pipelines.cli.app import main
 from pipelines.store.database import Home
+from tests.conftest import opened
 from tests.release.support import WEEK, call, ledger_counts, public_counts, public_releases, write_week
 from tests.store.test_kill import started
 
@@ -57,23 +58,30 @@ def late(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_week(tmp_path_factory.mktemp("late") / "late.csv", WEEK, 77, seed=5)
 
 
+def is_published(home: Home) -> bool:
+    """Whether a week is on record whose public files were finished."""
+    with opened(home.records) as connection:
+        return connection.execute("SELECT count(*) FROM releases WHERE published").fetchall() == [(1,)]
+
+
 def held_after_a_kill(home: Home, late: Path, number: int) -> bool:
     """Kill a release before a write, deliver late reports, release again; False if there was no such write."""
     if not run_until_write(["release", "--home", str(home.path), WEEK], number):
         return False
-    known = ledger_counts(home, WEEK)
+    known, was_published = ledger_counts(home, WEEK), is_published(home)
     seen = public_counts(home, WEEK) if home.public.exists() else []
     page = home.path / "public" / WEEK / "weekly_counts.csv"
     text = page.read_text() if page.exists() else ""
     assert call(home, "ingest", str(late)) == 0
-    assert call(home, "release", WEEK) == (6 if known else 0)
+    assert call(home, "release", WEEK) == (6 if was_published else 0)
     assert public_counts(home, WEEK) == ledger_counts(home, WEEK) != []
     if known:
         assert public_counts(home, WEEK) == known
     assert seen in ([], known)
     assert text in ("", page.read_text())
     assert public_releases(home) == [(WEEK, "released", False, None)]
-    assert not list(home.path.rglob("*.new"))
+    assert not [path for path in home.path.rglob(".calfwatch-*") if path.name != ".calfwatch-made"]
+    assert is_published(home)
     assert call(home, "check", "--deep") == 0
     return True
 
@@ -90,6 +98,25 @@ def kills(ingested: Home, late: Path, folder: Path, numbers: range) -> int:
 
 def test_killed_releases_leave_one_set_of_numbers(ingested: Home, late: Path, tmp_path: Path) -> None:
     assert kills(ingested, late, tmp_path, range(1, 100, 6)) >= 2
+
+
+def test_a_release_that_was_killed_before_its_files_is_finished_by_the_next_one(
+    ingested: Home, late: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = Home(Path(shutil.copytree(ingested.path, tmp_path / "home")))
+    with monkeypatch.context() as patched:
+        patched.setattr("pipelines.jobs.release._write_files", lambda *_: None)
+        assert call(home, "release", WEEK) == 0
+    known = ledger_counts(home, WEEK)
+    assert (is_published(home), home.public.exists(), len(known) > 20) == (False, False, True)
+    assert call(home, "ingest", str(late)) == 0
+    capsys.readouterr()
+    assert call(home, "release", WEEK) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("finished what a killed run had decided on ")
+    assert f"{WEEK} released: about " in told
+    assert public_counts(home, WEEK) == known
+    assert call(home, "release", WEEK) == 6
 
 
 @pytest.mark.slow

@@ -207,6 +207,24 @@ def test_completeness_is_weighted_by_the_reports_of_each_source(page: Page, data
     assert f"Fever {percent(expected)}" in re.sub(r"\s+", " ", page.text)
 
 
+def test_the_least_complete_answer_stands_first(page: Page, database: Path) -> None:
+    rows = rows_of(
+        database,
+        """SELECT item, value, n FROM weekly_quality JOIN (SELECT source, sum(reports) AS n FROM daily_summary
+        WHERE report_date >= ? GROUP BY 1) USING (source) WHERE week = ? AND measure = 'completeness'""",
+        START,
+        WEEK,
+    )
+    weights: dict[str, list[tuple[float, int]]] = {}
+    for item, value, reports in rows:
+        weights.setdefault(item, []).append((value, reports))
+    shares = {item: sum(v * n for v, n in of) / sum(n for _, n in of) for item, of in weights.items()}
+    assert len({round(share, 3) for share in shares.values()}) > 5, "an order of equals would prove nothing"
+    after = re.sub(r"\s+", " ", page.text).split("the least complete first", 1)[1]
+    told = re.findall(r"(\d+%)", after)[: len(shares)]
+    assert told == [percent(share) for share in sorted(shares.values())]
+
+
 def test_the_quality_trend_ends_with_this_weeks_late_share(page: Page, folder: Path) -> None:
     with (folder / "data/quality_trend.csv").open(encoding="utf-8", newline="") as file:
         rows = {(row["week"], row["measure"]): float(row["share"]) for row in csv.DictReader(file)}

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pipelines.signals import ears, farrington_flexible
+from pipelines.signals.farrington import FarringtonSettings, _design, _periods
 
 ORACLE = Path(__file__).parents[1] / "oracle"
 METHODS = ("C1", "C2", "C3")
@@ -313,3 +314,21 @@ def test_what_cannot_be_a_weekly_series_is_refused() -> None:
     with pytest.raises(ValueError, match="not in counts"):
         farrington_flexible(poisson(5), weeks=[pd.Timestamp("1999-01-04")])
     assert ears(weekly([])).empty
+
+
+@pytest.mark.parametrize("hidden", range(1, 5))
+def test_a_seasonal_period_that_no_known_week_is_of_has_no_column(hidden: int) -> None:
+    """The weeks of one period are unknown in every year: the others are fitted as if it had never been."""
+    counts = poisson(30)
+    settings = FarringtonSettings()
+    place = len(counts) - 1
+    starts = pd.Index(counts.index)
+    periods = _periods(starts, place, settings)
+    known = np.append(periods[:-1] != hidden, True)
+    used = np.flatnonzero((periods > 0) & known)
+    design, row = _design(periods[used], used, place, settings.no_periods)
+    assert design.shape[1] == len(row) == settings.no_periods
+    assert np.linalg.matrix_rank(design) == design.shape[1], "a column of zeros has no estimate"
+    assert (design[:, 1:-1].sum(axis=0) > 0).all()
+    whole, _ = _design(periods[periods > 0], np.flatnonzero(periods > 0), place, settings.no_periods)
+    assert whole.shape[1] == design.shape[1] + 1

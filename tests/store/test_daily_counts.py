@@ -539,3 +539,22 @@ def test_about_is_one_row_of_nothing_in_an_empty_home(home, ingest, ask) -> None
     assert all(
         not found for name, found in published(home).items() if name not in ("rules", "causes", "fields", "levels")
     )
+
+
+def test_what_is_blank_and_what_is_said_to_be_unknown_are_one_key(home, ingest, write_csv, ask) -> None:
+    cells = {"region": "north", "age_band": "18-29"}
+    alike = [{"report_id": f"{place}", "sex": sex, **cells} for place, sex in enumerate(("", "unknown", "female", ""))]
+    ingest(write_csv([*alike, {"report_id": "x", "region": "unknown"}, {"report_id": "y", "region": ""}]))
+    assert ask("SELECT region, sex, reports FROM daily_summary ORDER BY ALL") == [
+        ("north", "female", 1),
+        ("north", "unknown", 3),
+        ("unknown", "unknown", 2),
+    ]
+    assert ask("SELECT week, age_band, sex FROM weekly_demographics GROUP BY ALL HAVING count(*) > 1") == []
+
+
+def test_an_empty_home_has_had_no_delivery(home, ingest, write_csv, ask) -> None:
+    ingest()
+    assert ask("SELECT last_delivery FROM about", path=home.summaries) == [(0,)]
+    ingest(write_csv([{"report_id": "a"}]))
+    assert ask("SELECT last_delivery FROM about", path=home.summaries) == [(1,)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -24,8 +26,25 @@ from schemas.pack import Pack
 from tests.support.states import STATES
 
 OLD = 1_500_000_000 * 10**9
-WEEK = "2026-W47"
-HOME_NAMES = ("records.duckdb", "records.duckdb.wal", "summaries.duckdb", "writer.lock", "tmp", "reports", "prefect")
+WEEK, RELEASED = "2026-W47", "2026-W46"
+HOME_NAMES = (
+    "records.duckdb",
+    "records.duckdb.wal",
+    "summaries.duckdb",
+    "summaries.duckdb.wal",
+    "public.duckdb",
+    "public.duckdb.wal",
+    "writer.lock",
+    "status.lock",
+    "serve.lock",
+    "status.json",
+    "notices.json",
+    "tmp",
+    "reports",
+    "public",
+    "prefect",
+    "demo",
+)
 ODD_NAMES = (
     "friday.new",
     "friday.new.wal",
@@ -49,9 +68,35 @@ ODD_NAMES = (
     "reports/.calfwatch-unpublished/a.txt",
     "demo/talk.txt",
     "prefect/mine.txt",
+    "prefect/serve.json",
+    "prefect/prefect.db",
+    "public.duckdb.new",
+    f"public/{RELEASED}",
+    f"public/{RELEASED}/mine.txt",
+    f"public/{RELEASED}/public.html",
+    f"public/{RELEASED}/public.html.new",
+    f"public/{RELEASED}/weekly_counts.csv",
+    "public/mine.txt",
+    "incoming",
+    ".status.json.part",
     "mine.csv",
+    "mine.duckdb",
+    "Befund Größe\n2.csv",
+    "-rf",
+    "mine\udcff.csv",  # bytes that are no UTF-8
 )
-KINDS = ("file", "copy of the records", "link to a file", "link to a folder", "hard link")
+KINDS = (
+    "file",
+    "empty file",
+    "folder",
+    "database",
+    "database with its log",
+    "copy of the records",
+    "link to a file",
+    "link to a folder",
+    "link to nothing",
+    "hard link",
+)
 COMMANDS: Mapping[str, Sequence[str]] = {
     "ingest": ("ingest", "{incoming}", "--wait", "0"),
     "ingest all around": ("ingest", "{top}", "--wait", "0"),
@@ -72,13 +117,40 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "backup outside": ("backup", "{outside}/mine.txt", "--wait", "0"),
     "restore": ("restore", "{top}/backup.duckdb", "--wait", "0"),
     "restore itself": ("restore", "{home}/records.duckdb", "--wait", "0"),
+    "backup beside": ("backup", "{home}/mine.duckdb", "--wait", "0"),
+    "restore a foreign database": ("restore", "{outside}/a.duckdb", "--wait", "0"),
+    "release": ("release", RELEASED, "--incomplete", "--wait", "0"),
+    "preview": ("release", RELEASED, "--incomplete", "--preview"),
+    "withdraw a release": ("release", "--withdraw", RELEASED, "--reason", "tried", "--wait", "0"),
+    "query the public": (
+        "query",
+        "FROM releases",
+        "--db",
+        "public",
+        "--format",
+        "json",
+        "--out",
+        "{home}/public.duckdb",
+    ),
+    "explain beside": ("explain", "K1", "--out", "{home}/mine.csv"),
+    "deploy": ("deploy", "--out", "{home}/status.json"),
+    "deploy onto the log": ("deploy", "--out", "{home}/records.duckdb.wal"),
+    "config": ("config", "--init"),
+    "inspect": ("inspect", "{home}/records.duckdb"),
+    "inspect outside": ("inspect", "{outside}/mine.csv"),
+    "run": ("run", "{incoming}", "--no-server", "--wait", "0"),
+    "notify": ("notify",),
+    "note an alarm": ("alarm", "note", "total", "seen", "--wait", "0"),
+    "list alarms": ("alarm", "list"),
+    "sign": ("rules", "sign", "--name", "A", "--role", "B", "--wait", "0"),
+    "show a pack": ("rules", "show"),
     "generate": ("generate", "--out", "{home}", "--reports", "10", "--weeks", "1"),
     "demo": ("demo", "--reports", "30"),
     "check": ("check", "--deep", "--wait", "0"),
     "status": ("status",),
 }
-placements = st.lists(st.tuples(st.sampled_from((*HOME_NAMES, *ODD_NAMES)), st.sampled_from(KINDS)), max_size=4)
-commands = st.lists(st.sampled_from(sorted(COMMANDS)), min_size=1, max_size=5)
+placements = st.lists(st.tuples(st.sampled_from((*HOME_NAMES, *ODD_NAMES)), st.sampled_from(KINDS)), max_size=5)
+commands = st.lists(st.sampled_from(sorted(COMMANDS)), min_size=1, max_size=6)
 
 
 @pytest.fixture(autouse=True)
@@ -90,8 +162,24 @@ def _umask() -> Iterator[None]:
 
 def as_it_is(path: Path) -> tuple[object, ...]:
     found = path.lstat()
+    if stat.S_ISDIR(found.st_mode):  # what calfwatch adds to it changes its time
+        return (stat.S_IMODE(found.st_mode),)
     content = os.readlink(path) if path.is_symlink() else path.read_bytes()
     return stat.S_IMODE(found.st_mode), found.st_mtime_ns, content
+
+
+@functools.cache
+def foreign_database() -> tuple[bytes, bytes]:
+    """A DuckDB file of somebody else whose last rows are in its log, and that log."""
+    program = (
+        "import duckdb, os, sys; c = duckdb.connect(sys.argv[1]); c.execute('CREATE TABLE mine AS SELECT 1 AS a');"
+        "c.execute('CREATE TABLE state (key VARCHAR, value VARCHAR)'); c.execute('CHECKPOINT');"
+        "c.execute('INSERT INTO mine VALUES (2)'); os._exit(0)"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.duckdb"
+        subprocess.run([sys.executable, "-c", program, str(path)], check=True)
+        return path.read_bytes(), files.log_of(path).read_bytes()
 
 
 class Place:
@@ -124,22 +212,40 @@ class Place:
         path.unlink(missing_ok=True)
         self.foreign = {kept: was for kept, was in self.foreign.items() if os.path.lexists(kept)}
         path.parent.mkdir(parents=True, exist_ok=True)
+        self.make(path, kind)
+        self.keep(path)
+
+    def make(self, path: Path, kind: str) -> None:
+        """Make a file, folder or link of a kind."""
         match kind:
             case "link to a file":
                 path.symlink_to(self.outside / "mine.txt")
             case "link to a folder":
                 path.symlink_to(self.outside)
+            case "link to nothing":
+                path.symlink_to(self.outside / "nothing")
+            case "folder":
+                path.mkdir()
+                (path / "mine.txt").write_text("mine")
+                self.keep(path / "mine.txt")
+            case "empty file":
+                path.touch()
+            case "database" | "database with its log":
+                database_bytes, log_bytes = foreign_database()
+                path.write_bytes(database_bytes)
+                if kind.endswith("log"):
+                    files.log_of(path).write_bytes(log_bytes)
+                    self.keep(files.log_of(path))
             case "hard link":
                 os.link(self.outside / "mine.txt", path)
             case "copy of the records":
                 shutil.copy(self.top / "backup.duckdb", path)
             case _:
-                path.write_bytes(f"this is mine, {path.name}\n".encode())
-        self.keep(path)
+                path.write_bytes(b"this is mine, " + os.fsencode(path.name))
 
     def keep(self, path: Path) -> None:
         if not path.is_symlink():
-            path.chmod(0o640)
+            path.chmod(0o750 if path.is_dir() else 0o640)
             os.utime(path, ns=(OLD, OLD))
         self.foreign[path] = as_it_is(path)
 
@@ -156,15 +262,23 @@ class Place:
         ]
 
 
-OURS_BY_NAME = {"records.duckdb", "records.duckdb.wal", "summaries.duckdb"}
+LINKS = {kind for kind in KINDS if kind.startswith("link")}
+DATABASES = {"database", "database with its log"}
+# a file of that name in that place is the state, unless it is plainly something else
+FOREIGN_KINDS = {
+    "records.duckdb": LINKS | DATABASES,
+    "records.duckdb.wal": LINKS,
+    "summaries.duckdb": LINKS | DATABASES,
+    "summaries.duckdb.wal": LINKS,
+    **dict.fromkeys(("writer.lock", "status.lock", "serve.lock"), set(KINDS) - {"empty file"}),
+}
 
 
 def held(top: Path, good_home: Home, placed: Sequence[tuple[str, str]], run: Sequence[str]) -> None:
     place = Place(top, good_home)
     for name, kind in placed:
-        if name in OURS_BY_NAME and not kind.startswith("link"):  # a file of that name in that place is the state
-            continue
-        place.put(place.home / name, kind)
+        if kind in FOREIGN_KINDS.get(name, KINDS):
+            place.put(place.home / name, kind)
     for command in run:
         code = place.run(command)
         assert code in range(8), command
@@ -187,7 +301,7 @@ def tried_with(examples: int) -> Callable[..., None]:
 
 
 test_what_calfwatch_did_not_make_stays_as_it_was = tried_with(12)
-test_it_does_so_in_many_more_places = pytest.mark.slow(tried_with(60))
+test_it_does_so_in_many_more_places = pytest.mark.slow(tried_with(200))
 
 
 @pytest.mark.parametrize("name", ["tmp", "reports", "records.duckdb", "records.duckdb.wal", "writer.lock", "prefect"])
@@ -202,6 +316,53 @@ def test_a_name_of_the_home_that_leads_elsewhere_ends_with_one_line(
     assert "is a link; calfwatch writes to nothing behind it" in told
     assert told.count("\n") == 1
     assert place.changed() == []
+
+
+@pytest.mark.parametrize("name", ["records.duckdb", "summaries.duckdb"])
+@pytest.mark.parametrize("command", ["ingest", "retag", "restore"])
+def test_a_database_of_somebody_else_is_looked_at_and_left(
+    name: str, command: str, good_home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also its log, which DuckDB takes into the file as soon as it is opened for writing."""
+    place = Place(tmp_path, good_home)
+    (place.home / "summaries.duckdb").unlink()
+    place.put(place.home / name, "database with its log")
+    assert len(place.foreign) > 8
+    assert place.run(command) == 5
+    assert f"{name} is a DuckDB file of something else, and is left as it is" in capsys.readouterr().err
+    assert place.changed() == []
+
+
+def test_a_log_without_its_database_is_not_lost(good_home: Home, tmp_path: Path) -> None:
+    place = Place(tmp_path, good_home)
+    (place.home / "records.duckdb").unlink()
+    (place.home / "summaries.duckdb").unlink()
+    place.put(place.home / "records.duckdb.wal", "file")
+    assert place.run("ingest") == 5
+    assert place.changed() == []
+
+
+@pytest.mark.parametrize("name", ["status.json", "notices.json", "status.lock", "writer.lock"])
+def test_a_file_of_somebody_else_under_a_name_of_ours_is_refused_before_anything_is_done(
+    name: str, good_home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = Place(tmp_path, good_home)
+    place.put(place.home / name, "file")
+    before = (place.home / "records.duckdb").read_bytes()
+    assert place.run("ingest") == 2
+    assert "was not written by calfwatch, and is left as it is" in capsys.readouterr().err
+    assert (place.changed(), (place.home / "records.duckdb").read_bytes() == before) == ([], True)
+
+
+def test_metrics_do_not_replace_a_file_of_the_home(
+    good_home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = Place(tmp_path, good_home)
+    (place.home / "calfwatch.toml").write_text('metrics_file = "records.duckdb"\n')
+    before = (place.home / "records.duckdb").read_bytes()
+    assert place.run("ingest") == 2
+    assert "is one of the files of the home" in capsys.readouterr().err
+    assert (place.home / "records.duckdb").read_bytes() == before
 
 
 def test_a_home_reached_through_a_link_is_the_same_home(good_home: Home, tmp_path: Path) -> None:

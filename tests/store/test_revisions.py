@@ -324,6 +324,18 @@ def test_counts_that_cannot_be_read_are_an_error_that_names_the_file(published: 
         publish(home, pack)
 
 
+def test_a_leftover_folder_of_a_week_is_no_report_of_it(home: Home, write_csv: WriteCsv, ingest: Ingest) -> None:
+    ingest(write_csv([report(1, 2), report(2, 10)], "first.csv"))
+    (home.reports / "2026-W45" / "data").mkdir(parents=True)
+    weekly_report.write_week(home, "2026-W46", None, False)
+    ingest(write_csv([report(3, 16)], "second.csv"))
+    (home.reports / "2026-W47").mkdir()
+    (folder,) = weekly_report.write_due_reports(home)
+    assert folder == home.reports / "2026-W47"
+    assert (folder / "internal.html").exists()
+    assert weekly_report.write_due_reports(home) == []
+
+
 @pytest.mark.parametrize("name", ["2026-W46 (copy)", "2026-W45", "2026-W46.before", "2027-W46"])
 def test_a_copy_of_a_publication_is_none(
     name: str, published: Path, write_csv: WriteCsv, ingest: Ingest, ask: Ask, home: Home, pack: Pack

@@ -86,6 +86,7 @@ def end_run(home: Path, record: RunRecord, outcome: str, reason: str) -> None:
 
 
 def _begin(home: Path, record: RunRecord) -> None:
+    status.refuse_own_metrics(home, _settings_or_defaults(home))
     with contextlib.suppress(OSError):
         status.write_run(
             home, "in_work", {"job": record.job, "started": _moment(record.started)} | describe_process(os.getpid())

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import clock
-from pipelines.errors import CalfwatchError, LockedError
-from pipelines.files import private
+from pipelines.errors import CalfwatchError, LockedError, UsageError
 from pipelines.jobs.monitoring.stored_facts import read_facts
 from pipelines.processes import is_running, read_json, write_json
 from pipelines.settings import Settings, load_settings
+from pipelines.store.home import Home, open_lock
 
 NAME = "status.json"
 SCHEDULE = Path("prefect") / "schedule.json"  # the next slots, written by the runner of `serve`
@@ -56,7 +56,7 @@ def refresh_facts(home: Path, settings: Settings) -> None:
 @contextlib.contextmanager
 def _changed(home: Path) -> Iterator[dict[str, Any]]:
     """Read, change and replace status.json, one process after the other."""
-    handle = private(str(home / "status.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+    handle = open_lock(home / "status.lock")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         content = read_json(home / NAME)
@@ -126,13 +126,30 @@ def _attention(told: Mapping[str, Any]) -> list[str]:
     found += [facts["snapshot"]] if facts["snapshot"] else []
     found += facts["senders_missing"]
     found += facts["public_lagging"]
-    found += [
+    found += _failed_runs(runs)
+    found += [f"a notice to {target} failed: {reason}" for target, reason in sorted(told["notices"].items())]
+    return found + find_overdue(told, clock.now())
+
+
+def _failed_runs(runs: Mapping[str, Any]) -> list[str]:
+    return [
         f"the last {job} {run['outcome']} at {run['ended'][:16].replace('T', ' ')} UTC: {run['reason']}"
         for job, run in sorted(runs.items())
         if run["outcome"] in ("failed", "crashed") and not _has_later_success(runs, run)
     ]
-    found += [f"a notice to {target} failed: {reason}" for target, reason in sorted(told["notices"].items())]
-    return found + find_overdue(told, clock.now())
+
+
+def read_health(home: Path) -> list[str]:
+    """Return what is wrong with the machine that runs here, whatever the senders do: failed runs, missed slots.
+
+    Opens no database, and a home in which nothing ran yet is healthy.
+    """
+    content = read_json(home / NAME)
+    in_work = content.get("in_work")
+    is_at_work = isinstance(in_work, dict) and is_running(in_work)
+    runs = content.get("runs", {})
+    told = {"runs": runs, "in_work": in_work if is_at_work else None, "schedule": read_json(home / SCHEDULE)}
+    return _failed_runs(runs) + find_overdue(told, clock.now())
 
 
 def _has_later_success(runs: Mapping[str, Any], failed: Mapping[str, Any]) -> bool:
@@ -140,6 +157,13 @@ def _has_later_success(runs: Mapping[str, Any], failed: Mapping[str, Any]) -> bo
     return any(
         run["outcome"] in ("done", "rejected") and run["ended"] > failed["ended"] for run in (runs.get("run"),) if run
     )
+
+
+def refuse_own_metrics(home: Path, settings: Settings) -> None:
+    """Raise UsageError if `metrics_file` is one of the files of the home, which the metrics would replace."""
+    path = home / (settings.metrics_file or "metrics")
+    if Home(home).owns(path):
+        raise UsageError(f"metrics_file: {path} is one of the files of the home; name another file")
 
 
 def write_metrics(home: Path, settings: Settings) -> None:

@@ -1,0 +1,55 @@
+"""Commands that decide how long something is kept: `archive` and `forget`."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from pipelines.cli.options import DEFAULT_WAIT, HomeOption, WaitOption, existing_home, refresh_status
+
+
+def archive(
+    folder: Annotated[str, Parameter(help="where to; it gets a folder a month, and deliveries.csv")],
+    /,
+    *,
+    home: HomeOption = None,
+    wait: WaitOption = DEFAULT_WAIT,
+) -> None:
+    """Move the files that were taken in, each checked, out of the incoming folders."""
+    from pipelines.jobs.archive import archive_files
+    from pipelines.settings import load_settings
+    from pipelines.store.database import Home
+
+    path = existing_home(home)
+    print("\n".join(archive_files(Home(path), load_settings(path), Path(folder).absolute(), wait)))
+    refresh_status(path)
+
+
+def forget(
+    report_ids: Annotated[list[str] | None, Parameter(help="as the sender writes them", negative="")] = None,
+    /,
+    *,
+    home: HomeOption = None,
+    before: Annotated[date | None, Parameter(metavar="DATE", help="erase all reports of days before it")] = None,
+    source: Annotated[str | None, Parameter(metavar="NAME", help="whose, if two senders have the id")] = None,
+    dry_run: Annotated[bool, Parameter(help="say what would be erased, and who still holds it")] = False,
+    yes: Annotated[bool, Parameter(help="do not ask at a terminal")] = False,
+    wait: WaitOption = DEFAULT_WAIT,
+) -> None:
+    """Erase reports for good, so that the next delivery brings them back neither; their counts stay."""
+    from pipelines.jobs.erasing.forget import Wish
+    from pipelines.jobs.erasing.forget import forget as erase
+    from pipelines.settings import load_settings
+    from pipelines.store.database import Home
+
+    def tell(plan: str) -> bool:
+        print(plan, flush=True)
+        return not dry_run and (yes or not sys.stdin.isatty() or input("erase? [yes/no] ") == "yes")
+
+    path = existing_home(home)
+    print(erase(Home(path), load_settings(path), Wish(report_ids or (), source, before), wait, tell))
+    refresh_status(path)

@@ -1,0 +1,163 @@
+"""Erase reports: from the records, what they replaced, the quarantine, the pages that explain them, and every log.
+
+    choose -> plan (told before anything is done) -> pages, logs -> records written anew -> audit -> snapshot
+
+Counts stay, and marks keep the reports out. Whatever ends it early, the same command again finishes it: the records,
+which know what is to be erased, are written anew last.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+
+from pipelines.errors import UsageError
+from pipelines.jobs import publish as publish_job
+from pipelines.jobs.erasing import holders, traces
+from pipelines.settings import Settings
+from pipelines.statements import first_row, one_number, statement
+from pipelines.store import audit, database
+from pipelines.store.database import Home, pack_in_use, transaction
+from pipelines.store.erasing import erasure, rewrite
+from pipelines.store.packs import configured_pack
+from pipelines.text import many, printable
+
+LONG_ENOUGH = 6  # signs of an id that is looked for in lines of other reports, too
+STAY = (
+    "Counts stay, also where one of them is this one person: in summaries.duckdb, in reports and in what was released. "
+    "Deliveries, archives and backups are not changed."
+)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be erased: reports by id, of one sender if two have them, or all of days before a date."""
+
+    report_ids: Sequence[str] = ()
+    source: str | None = None
+    before: date | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.report_ids) == bool(self.before):
+            raise UsageError("name the reports to erase, or the day with --before 2024-01-01: one of the two")
+
+
+def forget(home: Home, settings: Settings, wish: Wish, wait_seconds: float, tell: Callable[[str], bool]) -> str:
+    """Erase what is wished for; return what was done.
+
+    `tell` gets the plan before anything is done, and says whether to go on. Raises UsageError where nothing is found.
+    """
+    configured = configured_pack(home, settings)
+    with database.writing(home, settings, configured, wait_seconds) as connection:
+        _choose(connection, wish, settings)
+        records, versions, lines = rewrite.count_going(connection)
+        if not records + versions + lines:
+            return _explain_nothing(connection, home, wish)
+        what = f"{many(records, 'record')}, {many(versions, 'earlier version')}, {many(lines, 'quarantined line')}"
+        if not tell("\n".join([f"to erase: {what}", STAY, *_held(connection, home, settings)])):
+            return "nothing was changed"
+        ids = _ids(connection)
+        regions, names = _rare_regions(connection, settings), {report_id for _, report_id in ids}
+        removed = traces.remove_from_logs(home, names)  # first: it may refuse
+        removed += traces.remove_from_pages(home, ids, regions)
+        words = _notes_without(connection, names, regions)
+        rewrite.write_without(connection, home, settings, pack_in_use(connection, configured), words)
+        with transaction(connection):
+            audit.note(connection, "forget", _name(wish), f"{what} erased")
+        publish_job.publish(connection, home, settings)
+    return "\n".join([f"{what} erased", *removed])
+
+
+def _name(wish: Wish) -> str:
+    return f"before {wish.before}" if wish.before else many(len(wish.report_ids), "report id")
+
+
+def _choose(connection: duckdb.DuckDBPyConnection, wish: Wish, settings: Settings) -> None:
+    """Fill the tables `going` and `going_lines`."""
+    if wish.before:
+        values: dict[str, object] = {"before": wish.before}
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE going AS {statement('store', 'erased_reports')}", values)
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE going_lines AS {statement('store', 'lines_before')}", values)
+        return
+    ids = list(wish.report_ids)
+    named = statement("store", "named_for_erasure")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE going AS {named}", {"ids": ids, "source": wish.source})
+    _require_one_sender(connection, wish)
+    patterns = [rf"(^|[^A-Za-z0-9]){re.escape(each)}($|[^A-Za-z0-9])" for each in ids]
+    long_ones = [pattern for pattern, each in zip(patterns, ids, strict=True) if len(each) >= LONG_ENOUGH]
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE going_lines AS {statement('store', 'lines_of_reports')}",
+        {"source": wish.source, "patterns": patterns, "long_ones": long_ones},
+    )
+    connection.execute(  # an id of which a line alone is known
+        """INSERT INTO going
+           SELECT DISTINCT source, unnest(?::VARCHAR[]) FROM going_lines
+           WHERE source NOT IN (SELECT source FROM going)""",
+        [ids],
+    )
+
+
+def _require_one_sender(connection: duckdb.DuckDBPyConnection, wish: Wish) -> None:
+    row = first_row(
+        connection,
+        "SELECT report_id, string_agg(source, ', ' ORDER BY source) FROM going GROUP BY 1 HAVING count(*) > 1 LIMIT 1",
+    )
+    if row and not wish.source:
+        raise UsageError(
+            f"report {printable(row[0])} is known of {row[1]}; say whose with --source. Nothing was changed"
+        )
+
+
+def _explain_nothing(connection: duckdb.DuckDBPyConnection, home: Home, wish: Wish) -> str:
+    """Say that there is nothing to erase any more, or raise UsageError for ids that nobody sent."""
+    if wish.before:
+        return f"nothing is stored of days before {wish.before}"
+    for (source,) in connection.execute("SELECT DISTINCT source FROM erased").fetchall():
+        erasure.define_mark(connection, home, source)
+        sql = "SELECT 1 FROM erased WHERE source = ? AND mark IN (SELECT erased_mark('id', unnest(?::VARCHAR[])))"
+        if first_row(connection, sql, [source, list(wish.report_ids)]):
+            return "it was erased before; nothing of it is stored"
+    raise UsageError("no report with such an id is stored, and none was erased; ids are written as the sender does")
+
+
+def _held(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> list[str]:
+    """Name every delivery and backup that still holds what is erased."""
+    found = holders.find_deliveries_with(connection, settings) + holders.find_backups(home)
+    return [f"still held by {printable(str(path))}" for path in found]
+
+
+def _ids(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
+    return set(connection.execute("SELECT source, report_id FROM going").fetchall())
+
+
+def _rare_regions(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
+    """List the regions that will be `unknown`, as rewriting the records finds them again."""
+    rewrite.find_gone(connection)
+    rewrite.find_rare_regions(connection, settings)
+    return [row[0] for row in connection.execute("SELECT region FROM rare_regions").fetchall()]
+
+
+def _notes_without(connection: duckdb.DuckDBPyConnection, ids: set[str], regions: Sequence[str]) -> dict[str, str]:
+    """Return the texts that people wrote and that name an erased report or a rare region, and what to put there."""
+    rare = re.compile("|".join(rf"(?<!\w){re.escape(each)}(?!\w)" for each in regions) or "(?!)", re.IGNORECASE)
+    words = {}
+    for (text,) in connection.execute(statement("store", "texts_of_people")).fetchall():
+        parts = re.split(r"([^\w.-]+|[.]$)", text)
+        after = rare.sub("unknown", "".join("(erased)" if part in ids else part for part in parts))
+        if after != text:
+            words[text] = after
+    return words
+
+
+def forget_what_is_old(home: Home, settings: Settings, today: date, wait_seconds: float) -> str:
+    """Erase the reports of days longer ago than `keep_days`; return what was done, or nothing."""
+    if not settings.keep_days or not home.records.exists():
+        return ""
+    before = date.fromordinal(today.toordinal() - settings.keep_days)
+    with database.writing(home, settings, configured_pack(home, settings), wait_seconds) as connection:
+        old = one_number(connection, "SELECT count(*) FROM reports WHERE report_date < ?", [before])
+    return forget(home, settings, Wish(before=before), wait_seconds, lambda _: True) if old else ""

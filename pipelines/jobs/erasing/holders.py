@@ -1,0 +1,61 @@
+"""Who still holds what is erased: the delivered files, where they lie, and the backups that are known of."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+from pathlib import Path
+
+import duckdb
+
+from pipelines import clock
+from pipelines.errors import FileRejected
+from pipelines.files import private
+from pipelines.intake.lines import content_chunks
+from pipelines.settings import Settings
+from pipelines.statements import statement
+from pipelines.store.home import Home
+
+BACKUPS = "backups.csv"
+
+
+def find_deliveries_with(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[Path]:
+    """List the files of the ledger that brought a report of `going`, or in which its id stands."""
+    found = []
+    for path, brought, source in connection.execute(statement("store", "deliveries_to_search")).fetchall():
+        place = Path(path)
+        if place.exists() and (brought or _names_one(connection, place, source, settings)):
+            found.append(place)
+    return list(dict.fromkeys(found))
+
+
+def _names_one(connection: duckdb.DuckDBPyConnection, path: Path, source: str, settings: Settings) -> bool:
+    """Tell whether an id stands in a file; one that cannot be read may hold it."""
+    rows = connection.execute("SELECT report_id FROM going WHERE source = ? LIMIT 1000", [source]).fetchall()
+    ids = [row[0].encode() for row in rows]
+    if len(ids) == 1000:  # of so many, any file of the sender may hold one
+        return True
+    longest, rest = max(map(len, ids), default=1), b""
+    with contextlib.suppress(FileRejected, OSError):
+        for chunk in content_chunks(path, settings):
+            text = rest + chunk
+            if any(each in text for each in ids):
+                return True
+            rest = text[-longest:]
+        return False
+    return True
+
+
+def note_backup(home: Path, target: Path) -> None:
+    """Remember where a backup was written."""
+    path = home / BACKUPS
+    with open(path, "a", encoding="utf-8", newline="", opener=private) as file:
+        csv.writer(file, lineterminator="\n").writerow([clock.now().isoformat(timespec="seconds"), target])
+
+
+def find_backups(home: Home) -> list[Path]:
+    """List the copies of the records that are still where they were made; those in the home lie beside the records."""
+    found = sorted([*home.path.glob("records.before-*.duckdb"), *home.path.glob("records.schema-*.duckdb")])
+    with contextlib.suppress(FileNotFoundError), open(home.path / BACKUPS, encoding="utf-8", newline="") as file:
+        found += [Path(row[1]) for row in csv.reader(file) if len(row) > 1 and Path(row[1]).exists()]
+    return list(dict.fromkeys(found))

@@ -1,0 +1,163 @@
+"""Where a report leaves traces beside the databases: the pages that explain it, rare places in reports, and logs."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import fcntl
+import html
+import io
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from urllib.parse import unquote
+
+from pipelines.errors import UsageError
+from pipelines.files import MARKER, mark_folder, put_in_place, temporary_beside, write_private
+from pipelines.store.home import Home
+
+ROW = re.compile(
+    r'<tr><th scope="row"><a href="(?P<page>[^"]*)">(?P<id>.*?)</a></th>'
+    r'<td data-label="Source">(?P<source>.*?)</td>.*?</tr>',
+    re.DOTALL,
+)
+STUB = "<!doctype html><html lang=en><meta charset=utf-8><title>Erased</title><p>This report was erased.</p></html>\n"
+ERASED_ROW = '<tr><th scope="row">erased</th><td data-label="Source" colspan="5">this report was erased</td></tr>'
+COUNTS = "reported_counts.csv"
+TEXTS = (".html", ".md", ".csv", ".svg", ".json", ".txt")
+WORD = re.compile(
+    rb"[A-Za-z0-9_.\-]{6,}"
+)  # a shorter id stands everywhere by chance, and no id is ever logged on purpose
+
+
+def remove_from_pages(home: Home, ids: set[tuple[str, str]], regions: Sequence[str]) -> list[str]:
+    """Put stubs in the place of the pages that explain the reports; return what was done, a line each.
+
+    A region that becomes `unknown` does so in the reports' texts; a PDF that named it is removed.
+    """
+    done = []
+    for folder in _report_folders(home.reports):
+        stubs = _erase_explanations(folder / "explain", ids) if (folder / "explain" / "index.html").exists() else 0
+        renamed = _rename_regions(folder, regions)
+        if stubs or renamed:
+            mark_folder(folder)
+        done += [f"{folder}: {stubs} explanations replaced by stubs"] if stubs else []
+        done += [f"{folder}: rare regions are unknown now, and report.pdf is removed"] if renamed else []
+    return done
+
+
+def _report_folders(reports: Path) -> Iterator[Path]:
+    for place in sorted(reports.rglob(MARKER)):
+        if not place.parent.is_symlink():
+            yield place.parent
+
+
+def _erase_explanations(folder: Path, ids: set[tuple[str, str]]) -> int:
+    index = (folder / "index.html").read_text(encoding="utf-8")
+    pages: list[str] = []
+
+    def erase(row: re.Match[str]) -> str:
+        if (html.unescape(row["source"]), html.unescape(row["id"])) not in ids:
+            return row[0]
+        pages.append(unquote(html.unescape(row["page"])))
+        return ERASED_ROW
+
+    text = ROW.sub(erase, index)
+    for page in pages:
+        (folder / page).unlink(missing_ok=True)
+        stub = f"{page.split('-')[0]}-erased.html"
+        (folder / stub).unlink(missing_ok=True)
+        write_private(folder, stub, STUB)
+    if pages:
+        _replace(folder / "index.html", text)
+    return len(pages)
+
+
+def _rename_regions(folder: Path, regions: Sequence[str]) -> bool:
+    """Write `unknown` for rare regions in the texts of a report; return whether any stood there."""
+    if not regions:
+        return False
+    names = {form for region in regions for form in (region, html.escape(region))}
+    word = re.compile(
+        rf"(?<!\w)({'|'.join(map(re.escape, sorted(names, key=len, reverse=True)))})(?!\w)", re.IGNORECASE
+    )
+    found = False
+    for path in folder.rglob("*"):
+        if path.suffix in TEXTS and path.is_file() and not path.is_symlink():
+            before = path.read_text(encoding="utf-8")
+            after = word.sub("unknown", before)
+            if path.name == COUNTS and after != before:
+                after = _summed(after)
+            if after != before:
+                _replace(path, after)
+                found = True
+    if found:
+        (folder / "report.pdf").unlink(missing_ok=True)
+    return found
+
+
+def _summed(text: str) -> str:
+    """Return the counts of a published week with one row a series: what was another region may be `unknown` twice."""
+    header, *rows = csv.reader(text.splitlines())
+    counts: dict[tuple[str, ...], int] = {}
+    for *key, count in rows:
+        counts[tuple(key)] = counts.get(tuple(key), 0) + int(count)
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([header, *([*key, count] for key, count in sorted(counts.items()))])
+    return out.getvalue()
+
+
+def _replace(path: Path, text: str) -> None:
+    new = temporary_beside(path)
+    write_private(new.parent, new.name, text)
+    put_in_place(new, path, 0o600)
+
+
+def remove_from_logs(home: Home, ids: set[str]) -> list[str]:
+    """Remove every log and every file of Prefect's in which an id stands; return what was removed, a line each.
+
+    No id is written there on purpose, but a library may quote one. Raises UsageError if `serve` holds such a file open.
+    """
+    wanted = {report_id.encode() for report_id in ids if len(report_id) >= 6}
+    found = [path for path in _logs(home.path) if wanted & _words_of(path)]
+    if found and _is_served(home.path):
+        raise UsageError(f"{found[0]} names the report, and `serve` is writing to it: stop `serve`, then erase again")
+    for path in found:
+        path.unlink()
+    return [f"{path}: removed, for the report stood in it" for path in found]
+
+
+def _logs(home: Path) -> Iterable[Path]:
+    folder = home / "prefect"
+    inner = [path for path in folder.rglob("*") if path.name != "auth"] if folder.is_dir() else []
+    for path in (*inner, home / "status.json", home / "notices.json"):
+        if path.is_file() and not path.is_symlink():
+            yield path
+
+
+def _words_of(path: Path) -> set[bytes]:
+    found: set[bytes] = set()
+    rest = b""
+    with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            text = rest + chunk
+            for word in WORD.findall(text):
+                found |= {word, word.strip(b".-_")}
+            rest = text[-256:]
+    return found
+
+
+def _is_served(home: Path) -> bool:
+    """Tell whether a `serve` of the home holds its lock."""
+    try:
+        handle = os.open(home / "serve.lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False

@@ -1,0 +1,1 @@
+"""What is erased: kept out by marks, counted still, and gone from every byte of the records."""

@@ -1,0 +1,13 @@
+-- The files of the senders whose reports are erased: where each lies, and whether it brought one of the reports itself.
+SELECT path, delivery_no IN (
+    SELECT delivery_no FROM records SEMI JOIN going USING (source, report_id)
+    UNION ALL
+    SELECT brought.delivery_no
+    FROM superseded SEMI JOIN going USING (source, report_id)
+    JOIN files AS brought ON brought.file_id = superseded.file_id AND brought.source = superseded.source
+    UNION ALL
+    SELECT delivery_no FROM going_lines
+  ) AS brought, source
+FROM files
+WHERE source IN (SELECT source FROM going UNION ALL SELECT source FROM going_lines)
+ORDER BY delivery_no

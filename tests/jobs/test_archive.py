@@ -1,0 +1,104 @@
+"""`archive`: files that were taken in are moved, checked, and an ingest of the archive gives the same home again."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.cli.app import main as command
+from pipelines.store.database import Home
+from tests.support.states import content
+
+SETTINGS = '[[sources]]\nname = "a"\npatterns = ["a*.csv"]\n[[sources]]\nname = "b"\npatterns = ["b*.csv", "z*.csv"]\n'
+Write = Callable[..., Path]
+Ask = Callable[..., list[tuple[Any, ...]]]
+
+
+@pytest.fixture
+def incoming(home: Home, write_csv: Write, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Four files, taken in in an order that their names do not tell; one is rejected."""
+    monkeypatch.setenv("CALFWATCH_HOME", str(home.path))
+    folder = home.path / "incoming"
+    (home.path / "calfwatch.toml").write_text(SETTINGS)
+    for name, score in (("z-first.csv", "1"), ("a-then.csv", "2"), ("b-last.csv", "3")):
+        place = write_csv([{"report_id": f"r{row}", "pain_score": score} for row in range(3)], f"../in/{name}")
+        folder.mkdir(exist_ok=True)
+        place.rename(folder / name)
+        assert command(["ingest", str(folder / name)]) == 0
+    (folder / "b-bad.csv").write_text("report_id,reported_at,shoe_size\n")
+    assert command(["ingest", str(folder)]) == 3
+    return folder
+
+
+def _list(archive: Path) -> list[dict[str, str]]:
+    with open(archive / "deliveries.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_what_was_taken_in_is_moved_and_listed_and_gives_the_same_home_again(
+    incoming: Path, home: Home, tmp_path: Path, ask: Ask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = tmp_path / "archive"
+    capsys.readouterr()
+    assert command(["archive", str(archive)]) == 0
+    assert capsys.readouterr().out == f"3 files moved to {archive}\n"
+    assert [path.name for path in incoming.iterdir()] == ["b-bad.csv"]
+    rows = _list(archive)
+    assert [(row["source"], Path(row["path"]).name) for row in rows] == [
+        ("b", "z-first.csv"), ("a", "a-then.csv"), ("b", "b-last.csv"),
+    ]  # fmt: skip
+    assert [path for (path,) in ask("SELECT path FROM files WHERE status = 'accepted' ORDER BY delivery_no")] == [
+        str(archive / row["path"]) for row in rows
+    ]
+    assert command(["archive", str(archive)]) == 0, "a second time there is nothing to move"
+    assert len(_list(archive)) == 3
+
+    again = Home(tmp_path / "again")
+    again.make()
+    (again.path / "calfwatch.toml").write_text(SETTINGS)
+    assert command(["ingest", str(archive), "--home", str(again.path)]) == 0
+    tables = content(home.records), content(again.records)
+    for name in ("records", "superseded", "daily_summary", "daily_arrivals"):
+        assert tables[0][name] == tables[1][name], name
+
+
+def test_a_file_that_is_another_by_now_is_left_and_told(
+    incoming: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open(incoming / "a-then.csv", "a") as file:
+        file.write("more\n")
+    capsys.readouterr()
+    assert command(["archive", str(tmp_path / "archive")]) == 0
+    out = capsys.readouterr().out
+    assert "a-then.csv: it is not what was taken in any more" in out
+    assert "2 files moved" in out
+    assert (incoming / "a-then.csv").exists()
+
+
+def test_onto_another_file_system_a_file_is_copied_and_then_removed(
+    incoming: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = os.rename
+
+    def refuse(source: Path, target: Path) -> None:
+        if str(source).endswith(".csv"):
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        rename(source, target)
+
+    sent = (incoming / "b-last.csv").read_bytes()
+    monkeypatch.setattr("pipelines.jobs.archive.os.rename", refuse)
+    assert command(["archive", str(tmp_path / "archive")]) == 0
+    (moved,) = (tmp_path / "archive").glob("*/b-last.csv")
+    assert moved.read_bytes() == sent
+    assert not (incoming / "b-last.csv").exists()
+
+
+def test_an_archive_within_the_incoming_folder_is_refused(incoming: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(["archive", str(incoming / "archive")]) == 2
+    assert "would be taken in again" in capsys.readouterr().err

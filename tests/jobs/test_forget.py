@@ -1,0 +1,227 @@
+"""`forget`: after it, no byte of the home tells of an erased report, its counts stay, and nothing brings it back."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from pipelines.cli.app import main as command
+from pipelines.jobs import weekly_report
+from pipelines.settings import load_settings
+from pipelines.store.database import Home
+from pipelines.store.erasing.erasure import KEY
+
+ERASED = "person-4711"
+REGION = "hidden-hamlet"
+SECRETS = (ERASED, REGION, "sore throat of the miller", "2026-11-16T03:04:05")
+INSTANT = datetime(2026, 11, 16, 3, 4, 5, tzinfo=UTC)  # DuckDB packs numbers: no byte search finds one
+SETTINGS = '[[sources]]\nname = "clinic"\npatterns = ["list*.csv"]\ncumulative = true\nunlisted = "unknown"\n'
+Write = Callable[..., Path]
+Ingest = Callable[..., list[Any]]
+Ask = Callable[..., list[tuple[Any, ...]]]
+
+
+def _rows(count: int = 40) -> list[dict[str, str]]:
+    return [
+        {
+            "report_id": f"other-{number:03}",
+            "reported_at": f"2026-11-{16 + number % 7}T10:{number:02}:00Z",
+            "region": ("north", "south", "")[number % 3],
+            "pain_score": str(number % 11),
+        }
+        for number in range(count)
+    ]
+
+
+def _person(**changes: str) -> dict[str, str]:
+    person = {
+        "report_id": ERASED,
+        "reported_at": "2026-11-16T03:04:05Z",
+        "region": REGION,
+        "cannot_bear_weight": "yes",
+    }
+    return person | changes
+
+
+def _bytes_of(home: Home) -> dict[Path, bytes]:
+    """Every file of the home but the deliveries, with its name."""
+    return {
+        path: path.name.encode() + path.read_bytes()
+        for path in home.path.rglob("*")
+        if path.is_file() and "incoming" not in path.parts
+    }
+
+
+def _found(home: Home) -> dict[str, list[str]]:
+    """Where a secret stands, in any case, or in UTF-16."""
+    found: dict[str, list[str]] = {}
+    for path, content in _bytes_of(home).items():
+        lower = content.lower()
+        told = [
+            secret for secret in SECRETS if secret.lower().encode() in lower or secret.encode("utf-16-le") in content
+        ]
+        if told:
+            found[path.relative_to(home.path).as_posix()] = told
+    return found
+
+
+def _instants(ask: Ask, home: Home) -> set[str]:
+    """The tables in which the time of the erased report stands."""
+    found = set()
+    for path in (home.records, home.summaries):
+        columns = ask(
+            "SELECT table_name, column_name FROM duckdb_columns() JOIN duckdb_tables() USING (table_name) "
+            "WHERE data_type LIKE 'TIMESTAMP%'", path=path,
+        )  # fmt: skip
+        found |= {t for t, name in columns if ask(f"SELECT 1 FROM {t} WHERE {name} = ?", INSTANT, path=path)}
+    return found
+
+
+@pytest.fixture
+def person_home(home: Home, write_csv: Write, ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A home with a report that was corrected once, stands in the quarantine, on an explained page and in a log."""
+    monkeypatch.setenv("CALFWATCH_HOME", str(home.path))
+    (home.path / "calfwatch.toml").write_text(SETTINGS)
+    ingest(write_csv([*_rows(), _person()], "incoming/list-1.csv"))
+    ingest(write_csv([*_rows(41), _person(pain_score="9")], "incoming/list-2.csv"))
+    bad = _person(report_id=ERASED, pain_score="sore throat of the miller")
+    ingest(write_csv([*_rows(42), _person(pain_score="9"), bad | {"report_id": f"x {ERASED}"}], "incoming/list-3.csv"))
+    with contextlib.closing(duckdb.connect(str(home.records))) as connection:
+        note = f"the miller's report, {ERASED}."
+        connection.execute("INSERT INTO alarm_notes BY NAME SELECT ? AS text, ? AS series", [note, f"region={REGION}"])
+        connection.execute("INSERT INTO alarm_episodes BY NAME SELECT ? AS note, ? AS series", [note, "all"])
+        connection.execute("INSERT INTO audit BY NAME SELECT ? AS detail, ? AS subject", [note, f"region={REGION}"])
+    weekly_report.write_week(home, "2026-W47", None, False)
+    (home.path / "prefect").mkdir()
+    (home.path / "prefect" / "server.log").write_text(f"a library quoted '{ERASED}' here\n")
+    return home
+
+
+def test_no_byte_of_the_home_tells_of_an_erased_report(person_home: Home, ask: Ask) -> None:
+    control = _found(person_home)  # the search finds what is there
+    assert set(control) >= {
+        "records.duckdb",
+        "summaries.duckdb",
+        "prefect/server.log",
+        "reports/2026-W47/internal.html",
+    }
+    assert {secret for told in control.values() for secret in told} == set(SECRETS)
+    assert _instants(ask, person_home) == {"about", "files", "records", "superseded"}
+    assert any("explain/" in name for name in control)
+    before = ask("SELECT sum(reports) FROM daily_summary"), ask("SELECT count(*) FROM records")
+    ledger = "SELECT * EXCLUDE (first_report, last_report) FROM files ORDER BY delivery_no"
+    counts, files = (
+        ask("SELECT report_date, triage_level, sum(reports) FROM daily_summary GROUP BY ALL ORDER BY ALL"),
+        ask(ledger),
+    )
+
+    assert command(["forget", ERASED, "--yes"]) == 0
+
+    assert _found(person_home) == {}
+    assert _instants(ask, person_home) == set()
+    assert ask("SELECT count(*) FROM records") == [(before[1][0][0] - 1,)]
+    assert ask("SELECT sum(reports) FROM daily_summary") == before[0], "counts stay"
+    assert ask("SELECT report_date, triage_level, sum(reports) FROM daily_summary GROUP BY ALL ORDER BY ALL") == counts
+    assert ask(ledger) == files
+    assert command(["check", "--deep"]) == 0
+
+
+def test_the_next_whole_list_brings_nothing_back(person_home: Home, write_csv: Write, ingest: Ingest, ask: Ask) -> None:
+    command(["forget", ERASED, "--yes"])
+    counted = ask("SELECT sum(reports) FROM daily_summary")
+    bad = _person(pain_score="sore throat of the miller")
+    (outcome,) = ingest(
+        write_csv([*_rows(43), _person(pain_score="3"), bad | {"report_id": f"x {ERASED}"}], "incoming/list-4.csv")
+    )
+    assert (outcome.status, outcome.rows_accepted, outcome.rows_removed) == ("accepted", 1, 0)
+    assert _found(person_home) == {}
+    ingest(write_csv([*_rows(44), bad, _person(reported_at="2026-11-30T03:04:05Z")], "incoming/list-5.csv"))
+    assert _found(person_home) == {}
+    assert ask("SELECT sum(reports) FROM daily_summary") == [(counted[0][0] + 2,)]
+    assert ask("SELECT count(*) FROM quarantine WHERE raw_line IS NULL") >= [(2,)], "a bad line is counted, not kept"
+    assert command(["check", "--deep"]) == 0
+
+
+def test_what_is_told_first_names_who_still_holds_it(
+    person_home: Home, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert command(["backup", str(tmp_path / "copy.duckdb")]) == 0
+    kept = person_home.records.read_bytes()
+    capsys.readouterr()
+    assert command(["forget", ERASED, "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert "to erase: 1 record, 1 earlier version, 1 quarantined line" in told
+    assert "this one person" in told
+    assert set(re.findall(r"still held by (\S+)", told)) == {
+        str(tmp_path / "copy.duckdb"),
+        *(str(tmp_path / "incoming" / f"list-{number}.csv") for number in (1, 2, 3)),
+    }
+    assert told.endswith("nothing was changed\n")
+    assert person_home.records.read_bytes() == kept
+
+
+def test_an_id_that_nobody_sent_is_refused_and_one_erased_before_is_told(
+    person_home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(["forget", "nobody"]) == 2
+    assert "no report with such an id" in capsys.readouterr().err
+    assert command(["forget", ERASED]) == 0
+    assert command(["forget", ERASED]) == 0
+    assert capsys.readouterr().out.endswith("it was erased before; nothing of it is stored\n")
+    assert command(["forget"]) == 2
+
+
+def test_without_the_key_nothing_is_taken_in(person_home: Home, write_csv: Write, capsys: Any) -> None:
+    command(["forget", ERASED])
+    (person_home.path / KEY).unlink()
+    assert command(["ingest", str(write_csv(_rows(50), "incoming/list-9.csv"))]) == 2
+    assert "forget.key is gone" in capsys.readouterr().err
+
+
+def test_a_file_with_erased_records_is_not_withdrawn_and_others_are(
+    person_home: Home, write_csv: Write, ingest: Ingest, ask: Ask, capsys: Any
+) -> None:
+    (later,) = ingest(write_csv([*_rows(45), _person(pain_score="9")], "incoming/list-4.csv"))
+    command(["forget", ERASED])
+    ((corrected,),) = ask("SELECT file_id FROM files WHERE delivery_no = 2")
+    assert command(["withdraw", corrected]) == 2
+    assert "some of its records were erased" in capsys.readouterr().err
+    assert command(["withdraw", later.file_id]) == 0
+    assert _found(person_home) == {}
+    assert command(["check", "--deep"]) == 0
+
+
+def test_days_before_a_date_are_erased_and_another_zone_or_pack_counts_the_same(
+    person_home: Home, write_csv: Write, ingest: Ingest, ask: Ask
+) -> None:
+    days = "SELECT report_date, sum(reports) FROM daily_summary GROUP BY ALL ORDER BY ALL"
+    counted = ask(days)
+    assert command(["forget", "--before", "2026-11-19"]) == 0
+    assert _found(person_home) == {}
+    assert ask("SELECT min(report_date) FROM reports") == [(date(2026, 11, 19),)]
+    assert ask(days) == counted
+    (again,) = ingest(write_csv([*_rows(42), _person()], "incoming/list-6.csv"))
+    assert (again.rows_accepted, again.rows_removed) == (0, 0)
+    (person_home.path / "calfwatch.toml").write_text(f'week_system = "mmwr"\n{SETTINGS}')
+    ingest(write_csv([*_rows(43), _person()], "incoming/list-7.csv"))
+    assert ask("SELECT sum(reports) FROM daily_summary") == [(sum(row[1] for row in counted) + 1,)]
+    assert command(["check", "--deep"]) == 0
+
+
+def test_retention_erases_with_the_weekly_report(person_home: Home, ask: Ask) -> None:
+    age = (datetime.now(UTC).date() - date(2026, 11, 19)).days
+    (person_home.path / "calfwatch.toml").write_text(f"keep_days = {age}\n{SETTINGS}")
+    assert load_settings(person_home.path).keep_days == age
+    assert weekly_report.write_due_reports(person_home) == []
+    assert ask("SELECT min(report_date) FROM reports") < [(date(2026, 11, 19),)], "only with a new report"
+    (person_home.path / "reports" / "2026-W47").rename(person_home.path / "elsewhere")
+    assert weekly_report.write_due_reports(person_home) != []
+    assert ask("SELECT min(report_date) FROM reports") == [(date(2026, 11, 19),)]
+    assert ask("SELECT action FROM audit WHERE action IS NOT NULL") == [("forget",)]
