@@ -6,9 +6,10 @@ import duckdb
 
 from pipelines import clock
 from pipelines.connections import transaction
+from pipelines.jobs import sharing
 from pipelines.settings import Settings
 from pipelines.signals import weekly_signals
-from pipelines.store import database, revisions, sharing, snapshot
+from pipelines.store import database, revisions, snapshot
 from pipelines.store.home import Home
 from pipelines.store.packs import configured_pack
 

@@ -16,11 +16,12 @@ import duckdb
 from pipelines import clock, files
 from pipelines.connections import open_for_reading, read_only
 from pipelines.errors import CalfwatchError, UsageError
+from pipelines.jobs import sharing
 from pipelines.jobs.erasing.forget import forget_what_is_old
 from pipelines.jobs.monitoring.run_lines import write_line
 from pipelines.jobs.publish import publish, publish_if_stale
 from pipelines.settings import load_settings
-from pipelines.store import audit, database, revisions, sharing
+from pipelines.store import audit, database, revisions
 from pipelines.store.home import Home, refuse_own_output
 from pipelines.store.packs import configured_pack, published_pack
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from datetime import datetime
 from importlib.metadata import version
+from pathlib import Path
 
 import duckdb
 
@@ -16,7 +17,7 @@ from pipelines.clock import day_of
 from pipelines.connections import connect, in_any_order, transaction
 from pipelines.settings import Settings
 from pipelines.statements import first_row, statement
-from pipelines.store import daily_counts, sharing
+from pipelines.store import daily_counts
 from pipelines.store.attachment import STORAGE_VERSION
 from pipelines.store.home import Home
 from pipelines.store.schema import comment
@@ -51,7 +52,7 @@ def write_snapshot(connection: duckdb.DuckDBPyConnection, home: Home, settings: 
     finally:
         connection.execute("USE calfwatch")
         connection.execute("DETACH snapshot")
-    files.put_database_in_place(new, home.summaries, sharing.snapshot_mode(new, settings))
+    files.put_database_in_place(new, home.summaries, _give_to_readers(new, settings))
 
 
 def _copy_published(connection: duckdb.DuckDBPyConnection) -> None:
@@ -64,6 +65,14 @@ def _copy_published(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("USE snapshot")
     for table in published_tables():
         comment(connection, table)
+
+
+def _give_to_readers(new: Path, settings: Settings) -> int:
+    """Give a finished snapshot to the group that may read it, if there is one; return the mode that it shall have."""
+    if not settings.share_with_group:
+        return 0o400
+    files.give_to_group(new, files.find_group(settings.share_with_group), 0o440)
+    return 0o440
 
 
 def _published_sql(table: Table) -> str:

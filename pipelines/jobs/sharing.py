@@ -4,8 +4,6 @@ copies (`publish_to`). Records, settings and the pages that explain single recor
 
 from __future__ import annotations
 
-import grp
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,16 +14,7 @@ from pipelines.settings import Settings
 from pipelines.store.home import Home
 
 PRIVATE = "explain"  # in a report's folder: pages about single records
-SNAPSHOT_MODE, SHARED_SNAPSHOT_MODE = 0o400, 0o440
 PASSED_THROUGH = 0o710  # the home itself: a group gets to what it is shown, and cannot list the rest
-
-
-def snapshot_mode(new: Path, settings: Settings) -> int:
-    """Give a finished snapshot to the group that may read it, if there is one; return the mode that it shall have."""
-    if not settings.share_with_group:
-        return SNAPSHOT_MODE
-    _give(new, _group_id(settings), SHARED_SNAPSHOT_MODE)
-    return SHARED_SNAPSHOT_MODE
 
 
 def share(home: Home, settings: Settings) -> None:
@@ -34,35 +23,13 @@ def share(home: Home, settings: Settings) -> None:
     Raises UsageError if there is no such group, if its files cannot be given to it, or if copies cannot be written.
     """
     if settings.share_with_group:
-        group = _group_id(settings)
-        _give(home.path, group, PASSED_THROUGH)
-        _give(home.reports, group, 0o750)
+        group = files.find_group(settings.share_with_group)
+        files.give_to_group(home.path, group, PASSED_THROUGH)
+        files.give_to_group(home.reports, group, 0o750)
         for path in _published(home.reports):
-            _give(path, group, 0o750 if path.is_dir() else 0o640)
+            files.give_to_group(path, group, 0o750 if path.is_dir() else 0o640)
     if settings.publish_to:
         _copy_all(home, settings)
-
-
-def _group_id(settings: Settings) -> int:
-    try:
-        return grp.getgrnam(settings.share_with_group).gr_gid
-    except KeyError as error:
-        raise UsageError(
-            f"share_with_group: this machine has no group '{settings.share_with_group}'; `getent group` lists them"
-        ) from error
-
-
-def _give(path: Path, group: int, mode: int) -> None:
-    found = path.stat()
-    try:
-        if found.st_gid != group:
-            os.chown(path, -1, group)
-        if found.st_mode & 0o777 != mode:
-            path.chmod(mode)
-    except PermissionError as error:
-        raise UsageError(
-            f"{path}: cannot be given to the group of share_with_group; add this account to the group"
-        ) from error
 
 
 def _published(reports: Path) -> Iterator[Path]:
@@ -83,7 +50,7 @@ def _copy_all(home: Home, settings: Settings) -> None:
     target = home.path / settings.publish_to
     if home.owns(target) or target.resolve() == home.path.resolve():
         raise UsageError(f"publish_to: {target} is one of the home's own; name a folder elsewhere")
-    group = _group_id(settings) if settings.share_with_group else None
+    group = files.find_group(settings.share_with_group) if settings.share_with_group else None
     try:
         if not target.is_dir():
             target.mkdir(parents=True)
@@ -138,4 +105,4 @@ def _open_up(path: Path, group: int | None) -> None:
     if group is None:
         path.chmod(0o755 if is_folder else 0o644)
     else:
-        _give(path, group, 0o750 if is_folder else 0o640)
+        files.give_to_group(path, group, 0o750 if is_folder else 0o640)

@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import UsageError
-from pipelines.jobs import weekly_report
+from pipelines.jobs import sharing, weekly_report
 from pipelines.jobs.check import check
 from pipelines.settings import Settings, load_settings
-from pipelines.store import sharing
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
 from schemas.pack import Pack
