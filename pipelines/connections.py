@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from pipelines.errors import WHAT_TO_DO, CalfwatchError, DiskError, LockedError, StateError, UsageError, disk_failure
+from pipelines.files import refuse_odd_path
 from schemas.tables import quoted
 
 PUBLISH_ANEW = "`calfwatch run` publishes it anew from the records."
@@ -25,9 +26,18 @@ def connect(
 ) -> duckdb.DuckDBPyConnection:
     """Open a database as it is, or one in memory. Nothing else calls `duckdb.connect`.
 
-    Raises duckdb.Error if the file is locked, missing (without `writing`), or none of DuckDB's.
+    Raises duckdb.Error if the file is locked, missing (without `writing`), or none of DuckDB's, UsageError for a path
+    that DuckDB would not take as it is.
     """
+    if path is not None:
+        refuse_odd_path(path)
     return duckdb.connect(":memory:" if path is None else str(path), read_only=not writing, config=dict(config or {}))
+
+
+def path_sql(path: Path) -> str:
+    """Return a database's path as a SQL literal. Raises UsageError for one that DuckDB would not take as it is."""
+    refuse_odd_path(path)
+    return quoted(str(path))
 
 
 @contextlib.contextmanager
@@ -44,7 +54,7 @@ def read_only(path: Path) -> duckdb.DuckDBPyConnection:
     """
     if not path.exists():
         raise UsageError(_missing(path))
-    connection = connect()
+    place, connection = path_sql(path), connect()
     try:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET memory_limit = ?", [MEMORY_LIMIT])
@@ -52,7 +62,7 @@ def read_only(path: Path) -> duckdb.DuckDBPyConnection:
         connection.execute("SET python_enable_replacements = false")
         connection.execute("SET autoinstall_known_extensions = false")
         connection.execute("SET autoload_known_extensions = false")
-        connection.execute(f"ATTACH {quoted(str(path))} AS calfwatch (READ_ONLY)")
+        connection.execute(f"ATTACH {place} AS calfwatch (READ_ONLY)")
         connection.execute("USE calfwatch")
         connection.execute("SET enable_external_access = false")
         # that alone leaves the attached file and its write-ahead log open to COPY ... TO

@@ -15,16 +15,30 @@ import re
 import secrets
 import shutil
 import stat
+import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from pipelines.errors import UsageError
+from pipelines.text import shown_path
 
 PREFIX = ".calfwatch-"
 MARKER = ".calfwatch-made"  # in a folder that calfwatch made: the names of what it put there, a line each
 _TEMPORARY = re.compile(r"\.calfwatch-[a-z]+-[0-9a-f]{16}(\.wal|-.*)?")
 _FOREIGN_TO_FILES = ("/dev", "/proc")  # what stands there is no file that could be replaced
+
+
+def refuse_odd_path(path: Path) -> None:
+    """Raise UsageError for a path that DuckDB would read as another one: it cuts at `?`, and turns backslashes.
+
+    Neither can it open a name that is no UTF-8. Control characters would break the lines that name the path.
+    """
+    if any(sign in "?\\" or unicodedata.category(sign) in ("Cc", "Cs") for sign in str(path)):
+        raise UsageError(
+            f"{shown_path(str(path))}: a path with ?, a backslash, a control character or bytes that are no UTF-8 "
+            "cannot hold a database; choose another path"
+        )
 
 
 def temporary_beside(target: Path, purpose: str = "new") -> Path:

@@ -57,6 +57,7 @@ def prepare_prefect(home: Path, kept_days: float = 5) -> None:
         raise UsageError(f"{link} is a link; calfwatch writes to nothing behind it: move it away")
     for name, value in _environment(folder, kept_days).items():
         os.environ.setdefault(name, value)
+    _refuse_odd_proxies()
     _exempt_loopback_from_proxies()
     place = Path(os.environ["PREFECT_HOME"])
     if "PREFECT_API_URL" not in os.environ and place.exists() and shutil.disk_usage(place).free < SERVER_BYTES:
@@ -81,6 +82,17 @@ def _exempt_loopback_from_proxies() -> None:
     for name in ("NO_PROXY", "no_proxy"):
         hosts = [host.strip() for host in os.environ.get(name, "").split(",") if host.strip()]
         os.environ[name] = ",".join([*hosts, *(host for host in (HOST, "localhost") if host not in hosts)])
+
+
+def _refuse_odd_proxies() -> None:
+    """Raise UsageError for a proxy that Prefect's client cannot use: it would end with a traceback."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        url = os.environ.get(name) or os.environ.get(name.lower()) or ""
+        if "://" in url and not url.startswith(("http://", "https://")):
+            raise UsageError(
+                f"{name} names a proxy that is neither http:// nor https://; Prefect cannot use it: unset it, or run "
+                "without Prefect: `calfwatch run --no-server`"
+            )
 
 
 @contextlib.contextmanager

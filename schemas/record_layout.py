@@ -84,7 +84,7 @@ def moved_choice_sql(stored: Pack, pack: Pack, name: str, column: str) -> str:
     if name not in stored.choices:
         return f"{UNKNOWN_CODE}::UTINYINT"
     codes = [UNKNOWN_CODE, *(code_of(pack.choices[name], value) for value in stored.choices[name])]
-    return f"({codes})[{column} + 1]::UTINYINT"  # a value that is gone was never answered
+    return f"({codes})[{column}::INTEGER + 1]::UTINYINT"  # a value that is gone was never answered
 
 
 def unpacked_sql(pack: Pack) -> str:

@@ -442,8 +442,6 @@ RELEASES = Table(
         note VARCHAR public: why it was withdrawn
         first_moment TIMESTAMPTZ when the week began; no other released week shares a moment or a day with it
         last_moment TIMESTAMPTZ when the next week began
-        time_zone VARCHAR the time zone of that midnight; all that were used, if taken over from public.duckdb
-        published BOOLEAN whether the public files have told of it; false only after a run that was killed
         released_at TIMESTAMPTZ when the decision was stored
         who VARCHAR the user account that released it
         version VARCHAR version of calfwatch
@@ -456,6 +454,8 @@ RELEASES = Table(
         warnings VARCHAR what was warned of
         withdrawn_at TIMESTAMPTZ when it was withdrawn
         withdrawn_by VARCHAR the user account that withdrew it
+        time_zone VARCHAR the time zone in which the week began; all that were used, if taken over from public.duckdb
+        published BOOLEAN whether the public files have told of it; false only after a run that was killed
     """),
 )
 RELEASED_COUNTS = Table(

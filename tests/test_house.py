@@ -120,6 +120,20 @@ def test_one_module_reads_the_clock_and_sql_is_told_the_moment() -> None:
     assert [NAMES[path] for path, tree in MODULES.items() if any(map(ASKS_IN_SQL.search, texts(tree)))] == []
 
 
+# tests that need the real day: a slot beside what a run wrote down, and a served home, which runs by its own clock
+NEED_THE_DAY = {"tests/jobs/test_status.py", "tests/support/serving.py", "tests/moments.py"}
+
+
+def test_a_test_gives_the_same_on_every_day() -> None:
+    """It stops the clock by the fixture `set_clock`, or is told the day."""
+    reading = set()
+    for path in sorted(ROOT.glob("tests/**/*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("datetime.now", "date.today"):
+                reading.add(str(path.relative_to(ROOT)))
+    assert {name for name in reading if not name.startswith("tests/bench/")} == NEED_THE_DAY
+
+
 def test_below_the_jobs_the_moment_is_a_parameter() -> None:
     asking = {
         NAMES[path]

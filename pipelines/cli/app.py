@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import gc
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -89,14 +90,32 @@ FAMILIES = {
 
 def cli() -> NoReturn:
     """Run one command as a process of its own, which starts and ends as fast as it can."""
+    open_standard_streams()
     gc.set_threshold(500_000)  # loading libraries makes many objects, and no garbage to look for
     code = main()
-    with contextlib.suppress(OSError):  # a closed pipe; Python reports it at its own end
+    with contextlib.suppress(OSError, ValueError):  # a closed pipe; Python reports it at its own end
         sys.stdout.flush()
         sys.stderr.flush()
         if "prefect" not in sys.modules:  # which has things of its own to end
             os._exit(code)  # what was opened is closed; to take pandas apart object by object would take 0.2 s
     sys.exit(code)
+
+
+def open_standard_streams() -> None:
+    """Put nothing in the place of a closed stream, or the next file that is opened would be it.
+
+    What the locale cannot show is written as escapes.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115 - as long as the process
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -205,7 +224,7 @@ def _usage_text(error: CycloptsError) -> str:
 
 
 def _explain_os_error(error: OSError) -> CalfwatchError:
-    """Return an error that says what to do about one of the system; raise again what nobody foresaw."""
+    """Return an error that says what to do about one of the system."""
     if isinstance(error, PermissionError):
         advice = "calfwatch needs to read and write it: change its permissions, or ask its owner to"
         return UsageError(f"{error.filename or 'a file'}: {error.strerror}; {advice}")
@@ -213,7 +232,7 @@ def _explain_os_error(error: OSError) -> CalfwatchError:
         return UsageError(f"{error.filename}: {error.strerror}; choose another path")
     if error.errno in DISK_FAILURES:
         return DiskError(error.filename or "the disk", str(error.strerror))
-    raise error
+    return UsageError(f"{error.filename or 'the system'}: {error.strerror or error}; mend it, or choose another path")
 
 
 def _print_error(error: CalfwatchError) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import CoercionError, Parameter, Token
 
 from pipelines.errors import UsageError, lost_records
+from pipelines.files import refuse_odd_path
 
 if TYPE_CHECKING:
     from pipelines.settings import Settings
@@ -70,8 +71,13 @@ WholeNumber = Annotated[int, Parameter(converter=read_whole_number)]
 
 
 def home_path(given: str | None) -> Path:
-    """Return the home as an absolute path; nothing, or an empty CALFWATCH_HOME, means ./calfwatch-home."""
-    return Path(given or DEFAULT_HOME).absolute()
+    """Return the home as an absolute path; nothing, or an empty CALFWATCH_HOME, means ./calfwatch-home.
+
+    Raises UsageError for a path that cannot hold a database.
+    """
+    home = Path(given or DEFAULT_HOME).absolute()
+    refuse_odd_path(home)
+    return home
 
 
 def make_home(given: str | None) -> tuple[Home, Settings]:

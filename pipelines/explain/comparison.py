@@ -93,8 +93,8 @@ def _compared_sql(stored: Pack, before: Pack, after: Pack) -> str:
         "explain",
         "compared_tags",
         tagged=tagged_sql(stored, after, between, open_rules=True),
-        cause_before=f"({sql_list(_causes(before))})[likely_cause_before + 1]",
-        cause_after=f"({sql_list(_causes(after))})[likely_cause + 1]",
+        cause_before=f"({sql_list(_causes(before))})[likely_cause_before::INTEGER + 1]",
+        cause_after=f"({sql_list(_causes(after))})[likely_cause::INTEGER + 1]",
         answers=", ".join(f"'{name.removesuffix('_stored')}': {name}" for name in shown),
         questions=questions_sql(before, after),
     )

@@ -37,7 +37,6 @@ from pipelines.text import many
 from schemas.pack import Pack
 from schemas.tables import ABOUT, CALENDAR, DELIVERY_DAYS, Table, published_tables, stored_tables, stored_views
 
-
 IS_COMPLETE = "is_complete"  # in the published calendar alone: it goes by when that was made
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import duckdb
 
-from pipelines.connections import connect, read_only
+from pipelines.connections import connect, path_sql, read_only
 from pipelines.errors import StateError
 from pipelines.statements import comment_sql, create_sql
 from schemas.public_tables import PUBLIC_ABOUT, PUBLIC_RELEASES, PUBLIC_TABLES, WEEKLY_COUNTS
-from schemas.tables import Table, quoted
+from schemas.tables import Table
 
 # Readable by DuckDB 1.2 and later. From 1.4.0 on each file carries a random number; equal rows must give equal bytes.
 OPTIONS = "STORAGE_VERSION 'v1.2.0', BLOCK_SIZE 16384"  # small blocks: a tenth of the size
@@ -35,7 +35,7 @@ def write_public_database(path: Path, rows: PublicRows) -> None:
     """Write a new database file of the public tables, where nothing is; equal rows give equal bytes."""
     with contextlib.closing(connect()) as connection:
         connection.execute("SET threads = 1")
-        connection.execute(f"ATTACH {quoted(str(path))} AS public ({OPTIONS})")
+        connection.execute(f"ATTACH {path_sql(path)} AS public ({OPTIONS})")
         connection.execute("USE public")
         connection.execute("BEGIN TRANSACTION")
         for table, content in _tables(rows):

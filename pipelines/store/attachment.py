@@ -12,12 +12,11 @@ from pathlib import Path
 import duckdb
 
 from pipelines import files
-from pipelines.connections import connect
+from pipelines.connections import connect, path_sql
 from pipelines.errors import WHAT_TO_DO, DiskError, LockedError, StateError, UsageError, disk_failure
 from pipelines.settings import Settings
 from pipelines.statements import one_number
 from pipelines.store.home import Home
-from schemas.tables import quoted
 
 STORAGE_VERSION = "v1.4.0"  # readable by DuckDB 1.4 and later, which BI tools still ship
 STATE_TABLES = {"files", "records", "state"}  # every state has all of these
@@ -44,7 +43,12 @@ def private_database(home: Home, settings: Settings) -> Iterator[duckdb.DuckDBPy
 
 
 def _configure(connection: duckdb.DuckDBPyConnection, spill: Path, settings: Settings) -> None:
-    connection.execute("SET TimeZone = 'UTC'")
+    for zone in (settings.time_zone, *(source.time_zone for source in settings.sources if source.time_zone), "UTC"):
+        try:
+            connection.execute("SET TimeZone = ?", [zone])  # the last is what stays
+        except duckdb.Error as error:
+            text = f"calfwatch.toml: DuckDB knows no time zone '{zone}'; take one such as Europe/Berlin or UTC"
+            raise UsageError(text) from error
     connection.execute("SET temp_directory = ?", [str(spill)])
     connection.execute("SET autoinstall_known_extensions = false")
     try:
@@ -76,7 +80,7 @@ def attach(
 
 def _attach_error(connection: duckdb.DuckDBPyConnection, home: Home, mode: str) -> duckdb.Error | None:
     """Attaches the records and uses them, or says why that is not possible."""
-    path = quoted(str(home.records))
+    path = path_sql(home.records)
     try:
         connection.execute(f"ATTACH {path} AS calfwatch ({mode}, STORAGE_VERSION '{STORAGE_VERSION}')")
         connection.execute("USE calfwatch")

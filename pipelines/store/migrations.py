@@ -54,6 +54,7 @@ def _from_3(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
     _tag_causes(connection, pack)  # after every new column of a record
     _add_releases(connection)
     _add_erasures(connection)
+    _add_release_facts(connection)
     _add_analyst_tables(connection)
 
 
@@ -120,6 +121,12 @@ def _add_releases(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("""CREATE TABLE released_counts (
         week VARCHAR, week_start DATE, attribute VARCHAR, value VARCHAR, reports BIGINT, at_least BIGINT,
         at_most BIGINT)""")
+
+
+def _add_release_facts(connection: duckdb.DuckDBPyConnection) -> None:
+    """In which time zone a released week began, and whether its public files were ever finished."""
+    connection.execute("ALTER TABLE releases ADD COLUMN time_zone VARCHAR")
+    connection.execute("ALTER TABLE releases ADD COLUMN published BOOLEAN")
 
 
 def _add_dates_and_guards(connection: duckdb.DuckDBPyConnection) -> None:

@@ -14,14 +14,14 @@ import duckdb
 
 from pipelines import files
 from pipelines.clock import day_of
-from pipelines.connections import connect, in_any_order, transaction
+from pipelines.connections import connect, in_any_order, path_sql, transaction
 from pipelines.settings import Settings
 from pipelines.statements import first_row, statement
 from pipelines.store import daily_counts
 from pipelines.store.attachment import STORAGE_VERSION
 from pipelines.store.home import Home
 from pipelines.store.schema import comment
-from schemas.tables import DAILY_SUMMARY, Table, published_tables, quoted
+from schemas.tables import DAILY_SUMMARY, Table, published_tables
 
 
 def is_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings, moment: datetime) -> bool:
@@ -43,7 +43,7 @@ def write_snapshot(connection: duckdb.DuckDBPyConnection, home: Home, settings: 
     `moment` is now: it decides which week is the latest that has ended.
     """
     new = files.temporary_beside(home.summaries)
-    connection.execute(f"ATTACH {quoted(str(new))} AS snapshot (STORAGE_VERSION '{STORAGE_VERSION}')")
+    connection.execute(f"ATTACH {path_sql(new)} AS snapshot (STORAGE_VERSION '{STORAGE_VERSION}')")
     try:
         with transaction(connection):
             _make_about(connection, settings, moment)

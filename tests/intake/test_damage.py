@@ -305,8 +305,8 @@ def test_every_damaged_file_is_rejected_or_read_line_for_line_as_a_patient_reade
     tmp_path: Path, pack: Pack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipelines.store.daily_counts.add_changes", lambda *_: None)  # the slow test counts
-    fates = Counter(check(taken, pack.field_names) for taken in taken_in(range(2 * len(DAMAGES)), tmp_path, pack))
-    assert min(fates["accepted"], fates["accepted with bad rows"], fates["rejected: header"]) > 15, fates
+    fates = Counter(check(taken, pack.field_names) for taken in taken_in(range(len(DAMAGES)), tmp_path, pack))
+    assert min(fates["accepted"], fates["accepted with bad rows"], fates["rejected: header"]) > 5, fates
 
 
 @pytest.mark.slow

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import date, timedelta
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 
 import duckdb
 import pytest
@@ -46,11 +47,12 @@ def test_an_unsigned_pack_says_so() -> None:
     [
         (("", "lead", DAY), "needs a name and a role"),
         (("A", " ", DAY), "needs a name and a role"),
-        (("A", "lead", date.today() + timedelta(days=1)), "a day to come"),
+        (("A", "lead", DAY + timedelta(days=1)), "a day to come"),
     ],
 )
 def test_a_signature_without_a_name_a_role_or_a_day_that_was_is_refused(
-    fed_home: Home, signature: tuple[object, ...], message: str
+    fed_home: Home, signature: tuple[object, ...], message: str, set_clock: Callable[[datetime], None]
 ) -> None:
+    set_clock(datetime(2026, 11, 20, 23, 59, tzinfo=UTC))
     with pytest.raises(UsageError, match=message):
         sign(fed_home, *signature)

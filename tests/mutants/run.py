@@ -36,7 +36,8 @@ LEAST_KILLED = 0.95
 MOST_SECONDS = 900  # a fault that makes its tests run for longer is killed by that
 # tests of the whole, and of processes that die: they would see many faults, and take minutes each
 TOO_WIDE = (
-    *("tests/end_to_end/", "tests/test_house.py", "tests/test_docs.py", "tests/bench/", "tests/mutants/"),
+    *("tests/end_to_end/test_serve", "tests/end_to_end/test_flows", "tests/end_to_end/test_packaging"),
+    *("tests/test_house.py", "tests/test_docs.py", "tests/bench/", "tests/mutants/"),
     *("tests/store/test_kill", "tests/store/test_disk", "tests/release/test_release_kill", "tests/intake/test_damage"),
 )
 LIBRARIES = (
@@ -45,7 +46,13 @@ LIBRARIES = (
 )
 BROKEN = 99  # the exit code of a child that did not come to its tests
 MOST_FILES = 4  # of tests that concern one fault
-BESIDE = {"sql/views": "tests/store/test_views", "sql/sources": "tests/intake/test_sources", "schemas": "tests/rules/"}
+# a package -> where the names of the test files begin that are nearest to it, if not in the folder of its name
+BESIDE = {
+    "pipelines/cli": "tests/end_to_end/test_commands",
+    "schemas": "tests/rules/",
+    "sql/sources": "tests/intake/test_sources",
+    "sql/views": "tests/store/test_views",
+}
 
 
 @functools.cache

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -140,10 +142,11 @@ def test_refusals_change_nothing(
         assert connection.execute("SELECT count(*) FROM releases").fetchall() == [(0,)]
 
 
-def test_a_running_week_is_refused(home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from datetime import date
-
-    today = date.today()
+def test_a_running_week_is_refused(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str], set_clock: Callable[[datetime], None]
+) -> None:
+    set_clock(datetime(2026, 11, 25, 12, tzinfo=UTC))
+    today = date(2026, 11, 25)
     path = tmp_path / "a_now.csv"
     path.write_text(f"report_id,reported_at,fever\nnow,{today},no\n")
     assert call(home, "ingest", str(path)) == 0

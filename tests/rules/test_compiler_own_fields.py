@@ -8,7 +8,8 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.pack import Pack
@@ -65,12 +66,23 @@ def compiled(pack: Pack, answers: list[dict[str, Any]]) -> list[Tags]:
         return fetch_tags(connection, pack)
 
 
-@thoroughly
-@given(conditions, conditions, records)
-def test_numbers_and_choices_of_a_pack_tag_as_the_slow_evaluator_says(
-    rules: list[str], rows: list[str], answers: list[dict[str, Any]]
-) -> None:
+def tagged_as_the_slow_evaluator_says(rules: list[str], rows: list[str], answers: list[dict[str, Any]]) -> None:
     pack = replace(PACK, triage=with_conditions(PACK.triage, rules), evidence=with_conditions(PACK.evidence, rows))
     expected = [kleene.tags(pack, row) for row in answers]
     assert compiled(pack, answers) == expected
     assert printed(pack, answers) == expected
+
+
+@settings(thoroughly, max_examples=40)
+@given(conditions, conditions, records)
+def test_numbers_and_choices_of_a_pack_tag_as_the_slow_evaluator_says(
+    rules: list[str], rows: list[str], answers: list[dict[str, Any]]
+) -> None:
+    tagged_as_the_slow_evaluator_says(rules, rows, answers)
+
+
+@pytest.mark.slow
+@settings(thoroughly, max_examples=200)
+@given(conditions, conditions, records)
+def test_they_do_so_in_many_more_packs(rules: list[str], rows: list[str], answers: list[dict[str, Any]]) -> None:
+    tagged_as_the_slow_evaluator_says(rules, rows, answers)

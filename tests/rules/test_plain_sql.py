@@ -35,7 +35,7 @@ def printed(pack: Pack, records: Sequence[Answers]) -> list[Tags]:
     return [Tags(**dict(zip(TAGS, row, strict=True)) | {"likely_cause": row[5] or ""}) for row in found]
 
 
-@settings(thoroughly, max_examples=60)
+@settings(thoroughly, max_examples=25)
 @given(packs(), record_lists)
 def test_the_printed_sql_equals_the_slow_evaluator(pack: Pack, records: list[Answers]) -> None:
     assert printed(pack, records) == [kleene.tags(pack, record) for record in records]

@@ -522,8 +522,9 @@ def test_a_second_publication_without_news_differs_in_its_time_alone(home, inges
     assert ask("SELECT * EXCLUDE published_at FROM about", path=home.summaries) == about
 
 
-def test_about_names_the_last_week_that_is_over(home, ingest, write_csv, ask) -> None:
-    today = datetime.now(UTC).date()
+@pytest.mark.parametrize("today", [date(2026, 11, 22), date(2026, 11, 23), date(2027, 1, 1), date(2028, 2, 29)])
+def test_about_names_the_last_week_that_is_over(today, home, ingest, write_csv, ask, set_clock) -> None:
+    set_clock(datetime(today.year, today.month, today.day, 12, tzinfo=UTC))
     monday = today - timedelta(days=today.isoweekday() - 1)
     moments = {"over": monday - timedelta(days=1), "running": today, "ahead": today + timedelta(days=30)}
     ingest(write_csv([{"report_id": name, "reported_at": f"{day}T00:00:00Z"} for name, day in moments.items()]))

@@ -198,19 +198,20 @@ while True:
 """
 
 
-def test_readers_meet_no_error_and_no_torn_or_backward_snapshot_during_fifty_publishes(
-    home: Home, pack: Pack, tmp_path: Path
+@pytest.mark.parametrize("publishes", [12, pytest.param(50, marks=pytest.mark.slow)])
+def test_readers_meet_no_error_and_no_torn_or_backward_snapshot_during_many_publishes(
+    publishes: int, home: Home, pack: Pack, tmp_path: Path
 ) -> None:
     settings = Settings(threads=1)
     readers: list[subprocess.Popen[str]] = []
     with home.lock(0), database.open_records(home, settings, pack) as connection:
-        for number in range(1, 51):  # every file brings one report: all counts are the number of the delivery
+        for number in range(1, publishes + 1):
             path = tmp_path / f"{number}.csv"
             path.write_text(f"report_id,reported_at,redness\nr{number},2026-11-16,yes\n")
             ingest_file(connection, find_deliveries([str(path)], settings, None)[0], Run(home, settings, pack))
             publish_job.publish(connection, home, settings)
             if number == 1:
-                command = [sys.executable, "-c", READER, str(home.summaries), "50"]
+                command = [sys.executable, "-c", READER, str(home.summaries), str(publishes)]
                 readers = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)]
                 readers.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
     told = [reader.communicate(timeout=200) for reader in readers]

@@ -237,16 +237,20 @@ def test_a_frozen_week_is_left_as_it_is(
     assert ((published / "internal.html").read_bytes(), ask("FROM reported_weeks")) == before
 
 
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+
 def today(days_ago: int = 0) -> str:
-    return (datetime.now(UTC) - timedelta(days=days_ago)).strftime("%Y-%m-%d")
+    return (NOW - timedelta(days=days_ago)).strftime("%Y-%m-%d")
 
 
 @pytest.fixture
-def running(home: Home, write_csv: WriteCsv, ingest: Ingest) -> str:
+def running(write_csv: WriteCsv, ingest: Ingest, set_clock: Callable[[datetime], None]) -> str:
     """The name of the week that runs now, with one record of today and one of the week before."""
+    set_clock(NOW)
     rows = [{"report_id": "now", "reported_at": today()}, {"report_id": "before", "reported_at": today(7)}]
     ingest(write_csv(rows, "now.csv"))
-    return f"{datetime.now(UTC):%G-W%V}"
+    return f"{NOW:%G-W%V}"
 
 
 def test_a_week_that_still_runs_is_shown_and_not_frozen(
@@ -263,16 +267,17 @@ def test_a_week_that_still_runs_is_shown_and_not_frozen(
     page = weekly_report.write_week(home, running, None, False) / "internal.html"
     assert "2 reports this week so far." in page.read_text()
     assert weekly_report.write_week(home, "latest", None, False).name < running
-    assert [week for (week,) in ask("SELECT week FROM reported_weeks")] == [
-        f"{datetime.now(UTC) - timedelta(days=7):%G-W%V}"
-    ]
+    assert [week for (week,) in ask("SELECT week FROM reported_weeks")] == [f"{NOW - timedelta(days=7):%G-W%V}"]
 
 
-def test_the_first_report_of_a_home_whose_only_week_still_runs(home: Home, write_csv: WriteCsv, ingest: Ingest) -> None:
+def test_the_first_report_of_a_home_whose_only_week_still_runs(
+    home: Home, write_csv: WriteCsv, ingest: Ingest, set_clock: Callable[[datetime], None]
+) -> None:
+    set_clock(NOW)
     ingest(write_csv([{"report_id": "now", "reported_at": today()}], "now.csv"))
     with pytest.raises(UsageError, match="no covered week is complete yet"):
         weekly_report.write_week(home, "latest", None, False)
-    folder = weekly_report.write_week(home, f"{datetime.now(UTC):%G-W%V}", None, False)
+    folder = weekly_report.write_week(home, f"{NOW:%G-W%V}", None, False)
     assert folder.parent.name == "preliminary"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import duckdb
@@ -17,7 +17,7 @@ from schemas.pack_file import load_pack
 from schemas.tables import stored_tables
 
 PACK = load_pack()
-TODAY = datetime.now(UTC).date()
+TODAY = date(2026, 11, 25)  # a Wednesday; `update_signals` is told it
 MONDAY = TODAY - timedelta(days=TODAY.weekday())  # of the running week
 
 Rows = list[tuple[Any, ...]]

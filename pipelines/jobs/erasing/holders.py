@@ -22,9 +22,11 @@ BACKUPS = "backups.csv"
 def find_deliveries_with(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[Path]:
     """List the files of the ledger that brought a report of `going`, or in which its id stands."""
     found = []
-    for path, brought, source in connection.execute(statement("store", "deliveries_to_search")).fetchall():
+    for path, brought, began_before, source in connection.execute(
+        statement("store", "deliveries_to_search")
+    ).fetchall():
         place = Path(path)
-        if place.exists() and (brought or _names_one(connection, place, source, settings)):
+        if place.exists() and (brought or (began_before and _names_one(connection, place, source, settings))):
             found.append(place)
     return list(dict.fromkeys(found))
 

@@ -27,8 +27,7 @@ from schemas.pack import Pack
 def read_facts(home: Path, settings: Settings) -> dict[str, Any]:
     """Return what is stored, as JSON can hold it.
 
-    Raises StateError if the ledger, the records and the summaries contradict each other, LockedError while a run
-    writes to them.
+    Raises StateError if ledger, records and summaries contradict each other, LockedError while a run writes to them.
     """
     place = Home(home)
     with open_for_reading(place.records) as connection:
@@ -36,14 +35,10 @@ def read_facts(home: Path, settings: Settings) -> dict[str, Any]:
         check_counts(connection)
         configured = configured_pack(place, settings)
         rule_pack = pack_in_use(connection, configured).version
-        released, lagging = describe_releases(connection, place)
-        about_senders, lacking = sender_lines(connection)
         return {
             "rule_pack": rule_pack,
-            "sender_lines": about_senders,
-            "senders_missing": lacking,
-            "released": released,
-            "public_lagging": lagging,
+            **dict(zip(("sender_lines", "senders_missing"), sender_lines(connection), strict=True)),
+            **dict(zip(("released", "public_lagging"), describe_releases(connection, place), strict=True)),
             "files": _files(connection),
             "records": _records(connection),
             "small_groups": _small_groups(connection, settings.k_anonymity),

@@ -1,0 +1,32 @@
+"""Walk the commands in this process, as the command line starts them; write down how each ended.
+
+python -m tests.support.walk COMMANDS RESULTS     both JSON: lists of words; [words, code or what was raised]
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from pipelines.cli import app
+
+
+def walk(commands: list[list[str]]) -> list[tuple[list[str], int | str]]:
+    """Run each command; an exception that leaves `main` is what a user would see as a traceback."""
+    ended: list[tuple[list[str], int | str]] = []
+    for words in commands:
+        try:
+            ended.append((words, app.main(words)))
+            sys.stdout.flush()
+        except SystemExit as error:
+            ended.append((words, f"exit {error.code}"))
+        except Exception as error:
+            ended.append((words, f"{type(error).__name__}: {error}"))
+    return ended
+
+
+if __name__ == "__main__":
+    app.open_standard_streams()
+    commands = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8", errors="surrogateescape"))
+    Path(sys.argv[2]).write_text(json.dumps(walk(commands)), encoding="utf-8")
