@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import grp
 import os
 import re
 import secrets
@@ -197,28 +196,6 @@ def write_private(folder: Path, name: str, content: str | bytes) -> None:
         file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def find_group(name: str) -> int:
-    """Return the number of a group of this machine. Raises UsageError if there is none of that name."""
-    try:
-        return grp.getgrnam(name).gr_gid
-    except KeyError as error:
-        raise UsageError(f"share_with_group: this machine has no group '{name}'; `getent group` lists them") from error
-
-
-def give_to_group(path: Path, group: int, mode: int) -> None:
-    """Give a file or folder to a group, and a mode. Raises UsageError if this account may not."""
-    found = path.stat()
-    try:
-        if found.st_gid != group:
-            os.chown(path, -1, group)
-        if found.st_mode & 0o777 != mode:
-            path.chmod(mode)
-    except PermissionError as error:
-        raise UsageError(
-            f"{path}: cannot be given to the group of share_with_group; add this account to the group"
-        ) from error
 
 
 def replace_folder(final: Path, fill: Callable[[Path], None]) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 from pipelines import files
 from pipelines.errors import UsageError
 from pipelines.settings import Settings
-from pipelines.store.home import Home
+from pipelines.store.home import Home, find_group, give_to_group
 
 PRIVATE = "explain"  # in a report's folder: pages about single records
 PASSED_THROUGH = 0o710  # the home itself: a group gets to what it is shown, and cannot list the rest
@@ -23,11 +23,11 @@ def share(home: Home, settings: Settings) -> None:
     Raises UsageError if there is no such group, if its files cannot be given to it, or if copies cannot be written.
     """
     if settings.share_with_group:
-        group = files.find_group(settings.share_with_group)
-        files.give_to_group(home.path, group, PASSED_THROUGH)
-        files.give_to_group(home.reports, group, 0o750)
+        group = find_group(settings.share_with_group)
+        give_to_group(home.path, group, PASSED_THROUGH)
+        give_to_group(home.reports, group, 0o750)
         for path in _published(home.reports):
-            files.give_to_group(path, group, 0o750 if path.is_dir() else 0o640)
+            give_to_group(path, group, 0o750 if path.is_dir() else 0o640)
     if settings.publish_to:
         _copy_all(home, settings)
 
@@ -50,7 +50,7 @@ def _copy_all(home: Home, settings: Settings) -> None:
     target = home.path / settings.publish_to
     if home.owns(target) or target.resolve() == home.path.resolve():
         raise UsageError(f"publish_to: {target} is one of the home's own; name a folder elsewhere")
-    group = files.find_group(settings.share_with_group) if settings.share_with_group else None
+    group = find_group(settings.share_with_group) if settings.share_with_group else None
     try:
         if not target.is_dir():
             target.mkdir(parents=True)
@@ -105,4 +105,4 @@ def _open_up(path: Path, group: int | None) -> None:
     if group is None:
         path.chmod(0o755 if is_folder else 0o644)
     else:
-        files.give_to_group(path, group, 0o750 if is_folder else 0o640)
+        give_to_group(path, group, 0o750 if is_folder else 0o640)

@@ -19,7 +19,7 @@ from pipelines.settings import Settings
 from pipelines.statements import first_row, statement
 from pipelines.store import daily_counts
 from pipelines.store.attachment import STORAGE_VERSION
-from pipelines.store.home import Home
+from pipelines.store.home import Home, find_group, give_to_group
 from pipelines.store.schema import comment
 from schemas.tables import DAILY_SUMMARY, Table, published_tables
 
@@ -71,7 +71,7 @@ def _give_to_readers(new: Path, settings: Settings) -> int:
     """Give a finished snapshot to the group that may read it, if there is one; return the mode that it shall have."""
     if not settings.share_with_group:
         return 0o400
-    files.give_to_group(new, files.find_group(settings.share_with_group), 0o440)
+    give_to_group(new, find_group(settings.share_with_group), 0o440)
     return 0o440
 
 
