@@ -37,6 +37,7 @@ from pipelines.text import many
 if TYPE_CHECKING:
     from pipelines.intake.deliveries import Delivery
     from pipelines.intake.reader import PrefetchingReader
+    from pipelines.intake.together.small_files import FilesAhead
     from pipelines.jobs.outcome import Lines as Progress
     from pipelines.settings import Settings
     from pipelines.store.database import Home
@@ -117,7 +118,7 @@ def ingest_files(
     deliveries: Sequence[Delivery],
     wait: float,
     lines: Lines = "new",
-    prefetched: PrefetchingReader | None = None,
+    prefetched: PrefetchingReader | FilesAhead | None = None,
     whole: bool = False,
 ) -> list[Outcome]:
     """Ingest a batch under a progress bar and print its totals."""

@@ -14,13 +14,15 @@ from pipelines.store.ledger import Outcome
 
 
 class Bar(Lines):
-    """A bar over the files of a batch; what is not plainly accepted is printed above it."""
+    """A bar over the files of a batch, with the rows that are stored; what is not plainly accepted is printed above."""
 
     def __init__(self) -> None:
         console = Console(stderr=True)
-        columns = (TextColumn("ingesting"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        rows = TextColumn("{task.fields[rows]:,} rows")
+        columns = (TextColumn("ingesting"), BarColumn(), MofNCompleteColumn(), rows, TimeElapsedColumn())
+        self.rows = 0
         self.progress = Progress(*columns, console=console)
-        self.task = self.progress.add_task("files", total=None)
+        self.task = self.progress.add_task("files", total=None, rows=0)
 
     def __enter__(self) -> Bar:
         self.progress.start()
@@ -35,6 +37,7 @@ class Bar(Lines):
         self.progress.update(self.task, total=len(deliveries))
 
     def done(self, outcome: Outcome) -> None:
-        self.progress.advance(self.task)
+        self.rows += outcome.rows_accepted
+        self.progress.update(self.task, advance=1, rows=self.rows)
         if outcome.status == "rejected" or outcome.rows_quarantined:
             self.progress.console.print(describe(outcome), markup=False, highlight=False)

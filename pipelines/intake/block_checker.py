@@ -38,6 +38,15 @@ class Rules:
     settings: Settings
 
 
+@dataclass(frozen=True)
+class CheckedRows:
+    """What checking leaves of a block: which lines are rows in scope, and which of these the adapter warns of."""
+
+    block: CheckedBlock
+    in_scope: pa.ChunkedArray
+    warned: pa.Array
+
+
 class BlockChecker:
     """Check the blocks of one file; shared by the threads that read it."""
 
@@ -50,16 +59,26 @@ class BlockChecker:
 
     def check(self, raw: RawRows) -> tuple[CheckedBlock, RowCounts]:
         """Check a block. Raises FileRejected for a direct identifier, or if the source's adapter fails."""
+        checked = self.check_rows(raw)
+        return checked.block, _count(raw, checked)
+
+    def check_rows(self, raw: RawRows) -> CheckedRows:
+        """Check a block, and count nothing. Raises as `check`."""
         with self.gate_lock:
             self.look_for_identifiers(raw)
-        rows = canonical_rows(self.rules.adapter, self.rules.source, raw.table, self.file_id, self.rules.pack)
+        rows = canonical_rows(self.rules.adapter, self.rules.source, raw.table, self.file_ids(raw), self.rules.pack)
         rows, warned = _split_warnings(rows)
         validated = self.validator.validate(rows, raw.bad_lines)
         with contextlib.closing(self.ids.scratch.cursor()) as cursor:
             self.ids.add(cursor, rows)
             accepted = self._with_times(cursor, validated.accepted)
         self._look_at_refused(raw, validated.bad_cells)
-        return self._make_block(raw, accepted, validated.bad_cells), _count(raw, rows, accepted, warned)
+        block = self._make_block(raw, accepted, validated.bad_cells)
+        return CheckedRows(block, rows.column("line_number"), warned)
+
+    def file_ids(self, _: RawRows) -> pa.Scalar | pa.Array:
+        """Return the id of the file, or one for every row."""
+        return pa.scalar(self.file_id)
 
     def _make_block(self, raw: RawRows, accepted: pa.Table, bad_cells: pa.Table) -> CheckedBlock:
         """Return the block; a line that must not be kept leaves neither its text nor a cell that holds it."""
@@ -89,10 +108,13 @@ class BlockChecker:
         """Look at invalid ids and times: of good ones only the share counts, but these go to the quarantine."""
         names = pa.array(sorted(WHOLE_COLUMNS))
         refused = bad_cells.filter(pyarrow.compute.is_in(bad_cells["column_name"], names))["line_number"]
-        if not len(refused):
-            return
-        rows = raw.table.filter(pyarrow.compute.is_in(raw.table["line_number"], refused.combine_chunks()))
-        for name in set(raw.table.column_names) & (self.gate.exempt | self.gate.judged_whole):
+        if len(refused):
+            rows = raw.table.filter(pyarrow.compute.is_in(raw.table["line_number"], refused.combine_chunks()))
+            self.look_at_refused(rows)
+
+    def look_at_refused(self, rows: pa.Table) -> None:
+        """Let the gate look at rows of which the id or the time is invalid."""
+        for name in set(rows.column_names) & (self.gate.exempt | self.gate.judged_whole):
             for value in rows.column(name).unique().drop_null().to_pylist():
                 self.gate.see_refused(name, value)
 
@@ -111,15 +133,17 @@ def _split_warnings(rows: pa.Table) -> tuple[pa.Table, pa.Array]:
     return rows.drop_columns([ADAPTER_WARNING]), warned
 
 
-def _count(raw: RawRows, rows: pa.Table, accepted: pa.Table, warned: pa.Array) -> RowCounts:
+def _count(raw: RawRows, checked: CheckedRows) -> RowCounts:
+    accepted = checked.block.accepted
     taken = accepted.column("line_number").cast(pa.int64())
+    warned = checked.warned
     lines = taken.filter(pyarrow.compute.is_in(taken, warned)).to_pylist() if len(warned) else []
     ends = pyarrow.compute.min_max(accepted.column("reported_at")).as_py()
     return RowCounts(
         rows=raw.table.num_rows + len(raw.bad_lines),
         blank=raw.blank_lines,
-        out_of_scope=raw.table.num_rows - rows.num_rows,
-        bad_rows=rows.num_rows - accepted.num_rows + len(raw.bad_lines),
+        out_of_scope=raw.table.num_rows - len(checked.in_scope),
+        bad_rows=len(checked.in_scope) - accepted.num_rows + len(raw.bad_lines),
         first=ends["min"],
         last=ends["max"],
         warned=len(lines),

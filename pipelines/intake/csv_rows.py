@@ -140,11 +140,19 @@ def parse_block(
     The columns `answers` are boolean if every cell of them in the block is blank or a plain word for yes or no,
     which is faster. Every line becomes a row, a bad line or a blank line.
     """
+    raw = parse_at_once(block, names, delimiter, whole, answers)
+    return parse_line_by_line(block, names, delimiter, whole) if raw is None else raw
+
+
+def parse_at_once(
+    block: Block, names: Sequence[str], delimiter: str, whole: frozenset[str], answers: frozenset[str]
+) -> RawRows | None:
+    """Do the same by a vectorised reader; return None if each line must be looked at."""
     table = _parse_fast(block, names, delimiter, whole, answers)
-    if table is not None:
-        numbers = pa.arange(block.first_line, block.first_line + block.lines)
-        return RawRows(block, table.append_column("line_number", numbers), (), 0)
-    return parse_line_by_line(block, names, delimiter, whole)
+    if table is None:
+        return None
+    numbers = pa.arange(block.first_line, block.first_line + block.lines)
+    return RawRows(block, table.append_column("line_number", numbers), (), 0)
 
 
 def _parse_fast(

@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
+from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -25,7 +26,6 @@ from pipelines.intake.anonymisation.gate import Gate, NoPostal
 from pipelines.intake.block_checker import BlockChecker, Rules, raw_lines_table
 from pipelines.intake.buffer import BufferedBlocks
 from pipelines.intake.columns import find_absent_columns
-from pipelines.intake.csv_rows import RawRows
 from pipelines.intake.deliveries import CHANGED, Delivery
 from pipelines.intake.duplicates import RepeatedIds
 from pipelines.intake.layouts.adapters import check_header, scratch
@@ -47,7 +47,8 @@ from schemas.fields import CONTEXT_NAMES, NUMERIC_FIELDS
 
 TOO_LARGE = "needs more memory than there is for one file; deliver it in parts, or raise memory_limit"
 CONFLICTS_AT_A_TIME = 50_000
-Checked = tuple[CheckedBlock, RowCounts]
+Given = TypeVar("Given")
+Found = TypeVar("Found")
 
 
 def screen_file(
@@ -63,7 +64,8 @@ def screen_file(
         try:
             with contextlib.closing(scratch(blocks.folder)) as work:
                 checked = _check_file(opened.reader, rules, blocks, RepeatedIds(work, rules.pack), earlier_ids)
-                return describe_file(checked, opened.delivery, opened.reader, rules)
+                is_whole = opened.reader.meter.last in (b"", b"\n")
+                return describe_file(checked, opened.delivery, opened.reader.names(), is_whole, rules)
         except FileRejected as error:
             rejection = Rejection(error.reason, error.passing)
         except duckdb.OutOfMemoryException:
@@ -77,39 +79,49 @@ def _check_file(
     reader: PrefetchingReader, rules: Rules, blocks: BufferedBlocks, ids: RepeatedIds, earlier_ids: Sequence[str]
 ) -> CheckedFile:
     """Raises FileRejected if the file must not be stored."""
-    known = frozenset((*CONTEXT_NAMES, *(field.name for field in rules.pack.fields)))
-    check_names(reader.names(), known, rules.adapter.allow)
-    check_header(rules.adapter, reader.names(), rules.pack)
+    check_columns(rules, reader.names())
     gate = _make_gate(rules, earlier_ids)
     checker = BlockChecker(rules, reader.file_id(), gate, ids)
     counts = RowCounts()
-    for block, found in _map_in_order(checker.check, reader, rules.settings.threads or os.cpu_count() or 1):
+    for block, found in map_in_order(checker.check, reader, rules.settings.threads or os.cpu_count() or 1):
         blocks.add(block)
         counts += found
     gate.decide()
     _check_complete(reader, counts)
     _check_share(rules, counts, blocks)  # before the work that many bad rows make
-    left_out, note = ids.find_rows_left_out(blocks), _describe_allowed(rules, reader.names())
+    left_out, note = ids.find_rows_left_out(blocks), describe_allowed(rules, reader.names())
     checked = CheckedFile(reader.file_id(), rules.source.name, counts, left_out, blocks, note=note)
     return _with_conflicts(checked, reader, rules, blocks) if checked.count_left_out(CONFLICT) else checked
 
 
-def describe_file(checked: CheckedFile, delivery: Delivery, reader: PrefetchingReader, rules: Rules) -> CheckedFile:
-    """Add what the guards between files need; ids that hold for one file alone get the file's name in them."""
-    columns = tuple(name for name in reader.names() if name not in rules.adapter.ignores)
+def check_columns(rules: Rules, names: list[str]) -> None:
+    """Raise FileRejected if a header has a column that no file may have, or lacks one."""
+    known = frozenset((*CONTEXT_NAMES, *(field.name for field in rules.pack.fields)))
+    check_names(names, known, rules.adapter.allow)
+    check_header(rules.adapter, names, rules.pack)
+
+
+def describe_file(
+    checked: CheckedFile, delivery: Delivery, names: Sequence[str], is_whole: bool, rules: Rules
+) -> CheckedFile:
+    """Add what the guards between files need; ids that hold for one file alone get the file's name in them.
+
+    `names` are the header's; `is_whole`: the last line has a line end.
+    """
+    columns = tuple(name for name in names if name not in rules.adapter.ignores)
     name = delivery.delivered_name if rules.source.report_ids == "per_file" else ""
     return replace(
         checked,
         blocks=PerFileIds(checked.blocks, name) if name else checked.blocks,
         columns=columns,
         absent=find_absent_columns(rules.adapter, columns, checked.blocks, rules.pack),
-        is_whole=reader.meter.last in (b"", b"\n"),
+        is_whole=is_whole,
         period=delivery.period,
         ids_of=name,
     )
 
 
-def _describe_allowed(rules: Rules, names: Sequence[str]) -> str | None:
+def describe_allowed(rules: Rules, names: Sequence[str]) -> str | None:
     """Tell the columns of a file that are in it only because the adapter lets them in."""
     allowed = [name for name in names if name in rules.adapter.allow and find_refused_names([name], frozenset())]
     return f"let in by the adapter: {', '.join(allowed)}" if allowed else None
@@ -131,9 +143,9 @@ def no_postal(rules: Rules) -> NoPostal:
     return NoPostal(numbers, frozenset(region.lower() for region in rules.source.regions))
 
 
-def _map_in_order(check: Callable[[RawRows], Checked], rows: Iterable[RawRows], threads: int) -> Iterator[Checked]:
+def map_in_order(check: Callable[[Given], Found], rows: Iterable[Given], threads: int) -> Iterator[Found]:
     """Yield the checked blocks in order, a few of them checked ahead."""
-    pending: deque[Future[Checked]] = deque()
+    pending: deque[Future[Found]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
             for raw in rows:

@@ -177,9 +177,10 @@ def _read_again(
             checked = screen_file(opened, rules, blocks)
             if isinstance(checked, Rejection):
                 raise _changed(entry, checked.reason)
-            kept = erasure.leave_out_erased(connection, checked, run.home)
+            erasure.find_marks(connection, run.home, entry.source)
+            kept = erasure.leave_out_erased(connection, checked)
             _check_same(connection, entry, kept, has_erased=kept is not checked)
-            versions.keep_repeated(connection, run.pack, entry, checked)
+            versions.keep_repeated(connection, run.pack, entry, kept)
 
 
 def _check_same(

@@ -37,13 +37,8 @@ def period_days(period: str) -> tuple[date, date]:
     return date.fromisoformat(first), date.fromisoformat(last or first)
 
 
-def set_period(connection: duckdb.DuckDBPyConnection, delivery_no: int, period: str | None) -> None:
-    """Note the period that a delivery's file name gives, if it gives any, inside the caller's transaction."""
-    connection.execute("UPDATE files SET period = ? WHERE delivery_no = ?", [period, delivery_no])
-
-
 def add_delivery_days(connection: duckdb.DuckDBPyConnection) -> None:
-    """Add the days of the delivery that is being counted: the table `day_sums` has them already."""
+    """Add the days of the deliveries that are being counted: the table `day_sums` has them already."""
     connection.execute(
         "INSERT INTO delivery_days SELECT delivery_no, report_date, reports FROM day_sums WHERE sign = 1"
     )

@@ -12,6 +12,7 @@ from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number, sql_list, statement
 from pipelines.store import clocks
 from pipelines.store.erasing import erasure
+from pipelines.store.ledger import Group
 from schemas.fields import AGE_BANDS, SEVERE_PAIN, SEXES
 from schemas.pack import CERTAINTIES, LEVELS, UNDETERMINED, Pack
 from schemas.record_layout import bit_sums_sql, report_day_sql, timed_day_sql
@@ -37,13 +38,15 @@ def week_words(settings: Settings) -> dict[str, str]:
     }
 
 
-def add_changes(
-    connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack, delivery_no: int, replaced: bool
-) -> None:
-    """Brings the daily tables and the calendar up to date with one delivery, inside its transaction."""
-    minus = "UNION ALL SELECT *, -1 AS sign FROM replaced" if replaced else ""
-    source = f"SELECT *, 1 AS sign FROM records WHERE delivery_no = {delivery_no} {minus}"
-    merge_changes(connection, settings, pack, source)
+def add_changes(connection: duckdb.DuckDBPyConnection, settings: Settings, group: Group) -> None:
+    """Brings the daily tables and the calendar up to date with the deliveries of a group, inside its transaction."""
+    of_group = "WHERE delivery_no BETWEEN {first} AND {last}".format(**group.numbers)
+    source = f"SELECT *, 1 AS sign FROM records {of_group}"
+    if first_row(connection, "SELECT 1 FROM replaced LIMIT 1"):
+        # what the group itself brought and replaced adds nothing, but was brought: the clocks count it
+        source += f""" UNION ALL BY NAME SELECT * EXCLUDE (replaced_by), -1 AS sign FROM replaced
+            UNION ALL BY NAME SELECT * EXCLUDE (replaced_by), 1 AS sign FROM replaced {of_group}"""
+    merge_changes(connection, settings, group.pack, source)
     clocks.add_delivery_days(connection)
     clocks.update_clocks(connection)
     update_calendar(connection, settings)
@@ -112,7 +115,7 @@ def deltas(
 def _merge(connection: duckdb.DuckDBPyConnection, table: Table, delta: str) -> None:
     """Adds a delta to a daily table: only its days are touched, and rows that fall to zero go."""
     if first_row(connection, f"SELECT 1 FROM {table.name} LIMIT 1") is None:
-        connection.execute(f"INSERT INTO {table.name} BY NAME {delta}")
+        connection.execute(f"INSERT INTO {table.name} BY NAME FROM ({delta}) WHERE reports <> 0")
         return
     counts = erasure.COUNTS[table.name]
     keys = ", ".join(name for name in table.column_names if name not in counts)

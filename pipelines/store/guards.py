@@ -6,13 +6,15 @@ is gone. Each guard is a function over counts, in delivery order; a file that it
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import duckdb
 
 from pipelines.settings import Source
-from pipelines.statements import rows_by_name, statement
+from pipelines.statements import Row, first_row, rows_by_name, statement
+from pipelines.store.ledger import Group
 from pipelines.text import many
 from schemas.checked_file import CheckedFile, Rejection, RowCounts
 from schemas.fields import SEXES
@@ -30,6 +32,8 @@ FEWEST, SHARE = 3, 1 / 5  # of rows that restart, or are written anew: at least 
 FEWEST_EXCHANGED, SHARE_EXCHANGED = 3, 1 / 2
 FEWEST_SAME, SHARE_SAME = 20, 1 / 2
 FEWEST_REMOVED, SHARE_REMOVED = 5, 1 / 5
+BEFORE = timedelta(days=28)  # in which ids that restart are counted over the sender's files
+NEAR = timedelta(days=2)  # no report's day is further from its instant, whatever the time zone
 ROW_LIMITS = (65_536, 1_048_576)  # lines of a sheet in a spreadsheet, with the header
 
 
@@ -58,24 +62,114 @@ class GuardCounts:
     covered: int = 0
 
 
-def count(
-    connection: duckdb.DuckDBPyConnection, checked: CheckedFile, pack: Pack, delivery_no: int, time_zone: str
-) -> dict[str, int]:
-    """Count for GuardCounts, once the tables `stored_matches` and `replaced` and the file's records are there."""
-    answers = ("region", *CODED_CONTEXT, "pain_score", "duration_days", *answer_columns(pack))
-    day = report_day_sql(time_zone)
+def count_files(connection: duckdb.DuckDBPyConnection, group: Group, time_zone: str) -> dict[int, GuardCounts]:
+    """Count per delivery, once `stored_matches`, `replaced` and the group's records are there; removals are 0.
+
+    Of a group of several files, `same_plain_id` and `same_content` are at most so many: a file that they would reject
+    is to be counted alone.
+    """
+    counts = {number: GuardCounts(checked.counts.rows) for number, checked in group.files.items()}
+    if not _has_earlier(connection, group):
+        return counts
+    found = _count_corrections(connection, group, time_zone) + _count_doubles(connection, group, time_zone)
+    for row in found:
+        number = row.pop("delivery_no")
+        counts[number] = replace(counts[number], **row)
+    for number, each in counts.items():
+        if each.moved:
+            counts[number] = replace(each, **_count_before(connection, group, number, counts))
+    return counts
+
+
+def with_removals(counts: GuardCounts, removed: int, emergencies: int, covered: int) -> GuardCounts:
+    """Add what a whole list lacks."""
+    return replace(counts, removed=removed, removed_emergencies=emergencies, covered=covered)
+
+
+def _has_earlier(connection: duckdb.DuckDBPyConnection, group: Group) -> bool:
+    """Whether some file of the group is not the first of its source that brings records."""
+    earlier = "SELECT 1 FROM records WHERE source = ? AND delivery_no < ? LIMIT 1"
+    return bool(first_row(connection, earlier, [group.source.name, max(group.files)]))
+
+
+def _count_corrections(connection: duckdb.DuckDBPyConnection, group: Group, time_zone: str) -> list[Row]:
+    """Count the replaced records by what the delivery makes of them."""
+    if not first_row(connection, "SELECT 1 FROM replaced LIMIT 1"):
+        return []
+    day, content = report_day_sql(time_zone), _content_columns(group.pack)
     words = {
         "day": day,
         "old_day": day.replace("stated_date", "replaced.stated_date").replace("reported_at", "replaced.reported_at"),
-        "content": ", ".join(f"'{name}': {name}" for name in answers),
-        "old_content": ", ".join(f"'{name}': replaced.{name}" for name in answers),
+        "content": ", ".join(f"'{name}': {name}" for name in content),
+        "old_content": ", ".join(f"'{name}': replaced.{name}" for name in content),
         "emergency": LEVELS.index("emergency"),
-        "lost": _lost_sql(pack, checked.absent),
+        "lost": _lost_of_files_sql(group),
+    }
+    return rows_by_name(connection, statement("store", "guard_corrections", **words), group.numbers)
+
+
+def _count_doubles(connection: duckdb.DuckDBPyConnection, group: Group, time_zone: str) -> list[Row]:
+    """Count the new ids that look like a stored report: exactly for one file, else at most so many."""
+    reported = [
+        each for checked in group.files.values() for each in (checked.counts.first, checked.counts.last) if each
+    ]
+    if not reported:
+        return []
+    words = {
+        "day": report_day_sql(time_zone),
+        "content": ", ".join(f"'{name}': {name}" for name in _content_columns(group.pack)),
         "plain_id": statement("store", "plain_id").strip(),
     }
-    values = {"source": checked.source, "delivery_no": delivery_no, "last_report": checked.counts.last}
-    (row,) = rows_by_name(connection, statement("store", "guard_counts", **words), values)
+    values = group.numbers | {"source": group.source.name}
+    shared = connection.execute(statement("store", "shared_days", day=words["day"]), values).fetchall()
+    if not (suspects := [number for number, rows in shared if _is_many(rows, group.files[number].counts.rows)]):
+        return []
+    values |= {"since": min(reported) - NEAR, "until": max(reported) + NEAR}
+    if len(group.files) == 1:
+        return rows_by_name(connection, statement("store", "guard_doubles", **words), values)
+    at_most = statement("store", "guard_doubles_at_most", **words)
+    del values["first"], values["last"]
+    return rows_by_name(connection, at_most, values | {"suspects": suspects})
+
+
+def _is_many(rows: int, of: int) -> bool:
+    """Whether so many rows may be enough for a guard that looks for doubles."""
+    return rows >= min(FEWEST, FEWEST_SAME) and rows > of * min(SHARE, SHARE_SAME)
+
+
+def _content_columns(pack: Pack) -> tuple[str, ...]:
+    return ("region", *CODED_CONTEXT, "pain_score", "duration_days", *answer_columns(pack))
+
+
+def _count_before(
+    connection: duckdb.DuckDBPyConnection, group: Group, number: int, counts: Mapping[int, GuardCounts]
+) -> dict[str, int]:
+    """Count the rows, and the moved ones, of the sender's files of the 28 days before a file's last report."""
+    last = group.files[number].counts.last
+    if last is None:
+        return {}
+    since = last - BEFORE
+    (row,) = rows_by_name(
+        connection, statement("store", "guard_rows_before"), {"source": group.source.name, "since": since}
+    )
+    for earlier, checked in group.files.items():
+        if earlier < number and checked.counts.last is not None and checked.counts.last > since:
+            row["rows_before"] += counts[earlier].rows
+            row["moved_before"] += counts[earlier].moved
     return row
+
+
+def _lost_of_files_sql(group: Group) -> str:
+    """Return SQL for whether a replaced record has a known answer in a column that its delivery lacks."""
+    numbers: dict[frozenset[str], list[str]] = {}
+    for number, checked in group.files.items():
+        numbers.setdefault(checked.absent, []).append(str(number))
+    tests = [
+        f"(replaced_by IN ({', '.join(each)}) AND {_lost_sql(group.pack, absent)})"
+        for absent, each in numbers.items()
+        if absent
+    ]
+    return f"({' OR '.join(tests) or 'FALSE'})"
 
 
 def _lost_sql(pack: Pack, absent: Iterable[str]) -> str:
@@ -102,6 +196,11 @@ def judge(counts: GuardCounts, checked: CheckedFile, source: Source) -> Rejectio
         or find_rewritten_ids(counts)
         or find_removed_records(counts)
     )
+
+
+def is_counted_exactly(counts: GuardCounts, checked: CheckedFile, source: Source) -> bool:
+    """Whether a file of a group is rejected for what is counted exactly: its doubles are at most so many."""
+    return judge(replace(counts, same_plain_id=0, same_content=0), checked, source) is not None
 
 
 def find_lost_answers(counts: GuardCounts, checked: CheckedFile, source: Source) -> Rejection | None:

@@ -1,25 +1,37 @@
-"""Load a checked file into the records, inside the caller's transaction: tagged, superseding, quarantined."""
+"""Load checked files into the records, inside the caller's transaction: tagged, superseding, quarantined.
+
+The files of a group are loaded by the same statements at once. What depends on their order are the reports that stand
+in several of them: of these every version is compared with the one before, in delivery order.
+"""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
 from pipelines import clock
 from pipelines.rules.compiler import tag_sql
-from pipelines.settings import Source
 from pipelines.statements import first_row, one_number, statement
-from pipelines.store import guards, versions, whole_lists
+from pipelines.store import guards, whole_lists
 from pipelines.store.database import in_any_order, reports_sql
 from pipelines.store.erasing import erasure
 from pipelines.store.guards import GuardCounts
+from pipelines.store.ledger import Group
 from pipelines.store.state import get_state
-from schemas.checked_file import DUPLICATE, CheckedFile, accepted_schema
+from schemas.checked_file import BAD_CELLS, DUPLICATE, RAW_LINES, ROWS_LEFT_OUT, CheckedBlock, accepted_schema
 from schemas.pack import Pack
+
+NUMBER = pa.field("delivery_no", pa.int32())
+CONTESTED = """CREATE OR REPLACE TEMP TABLE contested
+    (report_id VARCHAR, delivery_no INTEGER, line_number BIGINT, kept BOOLEAN)"""
+OPEN_IDS = pa.schema([("delivery_no", pa.int32()), ("report_id", pa.string()), ("stored_id", pa.string())])
+CELLS_TOGETHER = 20_000
+ROWS_TOGETHER = 100_000  # blocks of small files are handed over as one
 
 
 @dataclass(frozen=True)
@@ -36,41 +48,85 @@ class LoadedRows:
     counts: GuardCounts
 
 
-def load_file(
-    connection: duckdb.DuckDBPyConnection, checked: CheckedFile, source: Source, pack: Pack, delivery_no: int
-) -> LoadedRows:
-    """Store what is accepted of a source's file, and its bad cells, as delivery `delivery_no`.
+def load_files(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[int, LoadedRows]:
+    """Store what is accepted of a group's files, and their bad cells; `supersede` is to follow.
 
     The counts come from statements of their own, so that the accounts can fail to add up.
     """
-    connection.register("rows_left_out", checked.rows_left_out)
-    repeated = _find_stored_matches(connection, checked, pack)
-    inserted = _insert_records(connection, checked, pack, delivery_no)
-    connection.execute(statement("store", "records_replaced"), {"delivery_no": delivery_no})
-    counts = _count_for_guards(connection, checked, source, pack, delivery_no)
-    replaced = _supersede_records(connection, checked, pack, delivery_no)
-    quarantined = _quarantine_rows(connection, checked, delivery_no)
-    versions.mark_corrected(connection, checked, delivery_no)
+    left_out = [(number, checked.rows_left_out) for number, checked in group.files.items()]
+    connection.register("rows_left_out", _concat(left_out, ROWS_LEFT_OUT))
+    repeated = _find_stored_matches(connection, group)
+    _insert_records(connection, group)
+    connection.execute(statement("store", "records_replaced"), group.numbers)
+    inserted = _count(
+        connection, "SELECT delivery_no, count(*) FROM records WHERE delivery_no BETWEEN $first AND $last", group
+    )
+    counts = _count_for_guards(connection, group)
+    replaced = dict(connection.execute("SELECT replaced_by, count(*) FROM replaced GROUP BY ALL").fetchall())
+    quarantined = _quarantine_rows(connection, group)
     connection.unregister("rows_left_out")
-    return LoadedRows(inserted, repeated, quarantined, replaced, counts)
+    return {
+        number: LoadedRows(
+            inserted.get(number, 0),
+            repeated.get(number, 0),
+            quarantined.get(number, 0),
+            replaced.get(number, 0),
+            counts[number],
+        )
+        for number in group.files
+    }
 
 
-def _find_stored_matches(connection: duckdb.DuckDBPyConnection, checked: CheckedFile, pack: Pack) -> int:
-    """Fill the table `stored_matches` with the records that the file names again; count the rows equal to one."""
-    if not first_row(connection, "SELECT 1 FROM records WHERE source = ? LIMIT 1", [checked.source]):
-        connection.execute("CREATE OR REPLACE TEMP TABLE stored_matches AS FROM records LIMIT 0")
-        return 0
-    with _incoming(connection, checked, pack):
-        connection.execute(statement("store", "stored_matches"), {"source": checked.source})
-    with _incoming(connection, checked, pack):
-        return one_number(connection, _step_sql("stored_already", pack))
+def _count(connection: duckdb.DuckDBPyConnection, sql: str, group: Group) -> dict[int, int]:
+    """Return a number per delivery that has one."""
+    return dict(connection.execute(f"{sql} GROUP BY ALL", group.numbers).fetchall())
 
 
-def _insert_records(connection: duckdb.DuckDBPyConnection, checked: CheckedFile, pack: Pack, delivery_no: int) -> int:
-    """Tag and store the accepted rows that are new or differ; return how many."""
-    sql = _step_sql("insert_records", pack, tagged=tag_sql(pack, "incoming"))
-    with in_any_order(connection), _incoming(connection, checked, pack):  # rows know their line
-        return one_number(connection, sql, {"source": checked.source, "delivery_no": delivery_no})
+def _find_stored_matches(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[int, int]:
+    """Find what the files name that is stored, or stands in several of them; count the rows that say nothing new.
+
+    Fills the tables `stored_matches`, `crossing` (hashes of ids in several files) and `contested`, their versions.
+    """
+    connection.execute("CREATE OR REPLACE TEMP TABLE stored_matches AS FROM records LIMIT 0")
+    if first_row(connection, "SELECT 1 FROM records WHERE source = ? LIMIT 1", [group.source.name]):
+        with _incoming(connection, group):
+            connection.execute(statement("store", "stored_matches"), {"source": group.source.name})
+    repeated = _find_contested(connection, group)
+    if first_row(connection, "SELECT 1 FROM stored_matches LIMIT 1"):
+        with _incoming(connection, group):
+            for number, count in connection.execute(_step_sql("stored_already", group.pack)).fetchall():
+                repeated[number] = repeated.get(number, 0) + count
+    return repeated
+
+
+def _find_contested(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[int, int]:
+    """Count per delivery the rows of reports in several files that say the same as the version before."""
+    connection.execute("CREATE OR REPLACE TEMP TABLE crossing (id UBIGINT)")
+    connection.execute(CONTESTED)
+    if len(group.files) > 1:
+        with _incoming(connection, group):
+            connection.execute(statement("store", "crossing_ids"))
+    if not first_row(connection, "SELECT 1 FROM crossing LIMIT 1"):
+        return {}
+    content = ", ".join(f"'{name}': {name}" for name in _content(group.pack))
+    with _incoming(connection, group):
+        connection.execute(statement("store", "contested_versions", content=content))
+    return dict(
+        connection.execute("SELECT delivery_no, count(*) FROM contested WHERE NOT kept GROUP BY ALL").fetchall()
+    )
+
+
+def _content(pack: Pack) -> list[str]:
+    """Return the columns of what a report says."""
+    return [name for name in accepted_schema(pack).names if name not in ("line_number", "report_id")]
+
+
+def _insert_records(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
+    """Tag and store the accepted rows that are new or differ."""
+    rows = _step_sql("new_rows", group.pack)
+    sql = _step_sql("insert_records", group.pack, tagged=tag_sql(group.pack, f"({rows})"))
+    with in_any_order(connection), _incoming(connection, group):  # rows know their line
+        connection.execute(sql, {"source": group.source.name})
 
 
 def _step_sql(step: str, pack: Pack, **values: object) -> str:
@@ -79,13 +135,13 @@ def _step_sql(step: str, pack: Pack, **values: object) -> str:
         "own": "".join(f", {name}" for name in pack.columns),
         "own_stored": "".join(f", stored.{name}" for name in pack.columns),
         "own_incoming": "".join(f", incoming.{name}" for name in pack.columns),
-        "own_same": "".join(f" AND stored.{name} IS NOT DISTINCT FROM tagged.{name}" for name in pack.columns),
+        "own_same": "".join(f" AND stored.{name} IS NOT DISTINCT FROM incoming.{name}" for name in pack.columns),
     }
     return statement("store", step, **words, **values)
 
 
 @contextlib.contextmanager
-def _incoming(connection: duckdb.DuckDBPyConnection, checked: CheckedFile, pack: Pack) -> Iterator[None]:
+def _incoming(connection: duckdb.DuckDBPyConnection, group: Group) -> Iterator[None]:
     """Offer the accepted rows as a relation that is read once, batch by batch.
 
     What ends the reading, such as Ctrl-C, is raised as itself: DuckDB reports it as an error of the relation.
@@ -94,13 +150,14 @@ def _incoming(connection: duckdb.DuckDBPyConnection, checked: CheckedFile, pack:
 
     def stream() -> Iterator[pa.RecordBatch]:
         try:
-            for block in checked.blocks:
-                yield from block.accepted.to_batches()
+            for table in _together(group):
+                yield from table.to_batches()
         except BaseException as error:
             ended.append(error)
             raise
 
-    connection.register("incoming", pa.RecordBatchReader.from_batches(accepted_schema(pack), stream()))
+    schema = accepted_schema(group.pack).append(NUMBER)
+    connection.register("incoming", pa.RecordBatchReader.from_batches(schema, stream()))
     try:
         yield
     except duckdb.Error as error:
@@ -110,58 +167,116 @@ def _incoming(connection: duckdb.DuckDBPyConnection, checked: CheckedFile, pack:
             connection.unregister("incoming")
 
 
-def _count_for_guards(
-    connection: duckdb.DuckDBPyConnection, checked: CheckedFile, source: Source, pack: Pack, delivery_no: int
-) -> GuardCounts:
+def _together(group: Group) -> Iterator[pa.Table]:
+    """Yield the accepted rows with the numbers of their deliveries, those of small files as one table."""
+    waiting: list[tuple[int, pa.Table]] = []
+    rows = 0
+    schema = accepted_schema(group.pack)
+    for number, checked in group.files.items():
+        for block in checked.blocks:
+            waiting.append((number, block.accepted))
+            rows += block.accepted.num_rows
+            if rows >= ROWS_TOGETHER:
+                yield _concat(waiting, schema)
+                waiting, rows = [], 0
+    if waiting:
+        yield _concat(waiting, schema)
+
+
+def _concat(tables: list[tuple[int, pa.Table]], schema: pa.Schema) -> pa.Table:
+    """Return tables as one, each row with the number of its delivery."""
+    rows = [(number, table) for number, table in tables if table.num_rows]
+    merged = pa.concat_tables([schema.empty_table(), *(table for _, table in rows)]).combine_chunks()
+    numbers = [pa.repeat(pa.scalar(number, NUMBER.type), table.num_rows) for number, table in rows]
+    return merged.append_column(NUMBER, pa.chunked_array(numbers, NUMBER.type))
+
+
+def _count_for_guards(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[int, GuardCounts]:
     """Count what the guards judge; add to the table `replaced` what a whole list lacks."""
+    counts = guards.count_files(connection, group, get_state(connection, "time_zone"))
+    if not group.source.cumulative:
+        return counts
+    ((number, checked),) = group.files.items()  # a whole list is a group of its own
     earlier = "SELECT 1 FROM records WHERE source = ? AND delivery_no < ? LIMIT 1"
-    if not first_row(connection, earlier, [source.name, delivery_no]):
-        return GuardCounts(checked.counts.rows)
-    time_zone = get_state(connection, "time_zone")
-    found = guards.count(connection, checked, pack, delivery_no, time_zone)
-    removed = covered = emergencies = 0
-    if source.cumulative:
-        with _incoming(connection, checked, pack):
+    if first_row(connection, earlier, [group.source.name, number]):
+        time_zone = get_state(connection, "time_zone")
+        with _incoming(connection, group):
             days = whole_lists.find_days(connection, "incoming", time_zone)
         connection.execute("CREATE OR REPLACE TEMP TABLE present_ids AS SELECT report_id FROM stored_matches")
-        removed, covered = whole_lists.add_lacking(connection, checked, delivery_no, time_zone, days)
-        emergencies = whole_lists.count_emergencies(connection, delivery_no)
-    removals = {"removed": removed, "removed_emergencies": emergencies, "covered": covered}
-    return GuardCounts(checked.counts.rows, **removals, **found)
+        removed, covered = whole_lists.add_lacking(connection, checked, number, time_zone, days)
+        emergencies = whole_lists.count_emergencies(connection, number)
+        counts[number] = guards.with_removals(counts[number], removed, emergencies, covered)
+    return counts
 
 
-def _supersede_records(
-    connection: duckdb.DuckDBPyConnection, checked: CheckedFile, pack: Pack, delivery_no: int
-) -> int:
-    """Move the records of the table `replaced` to `superseded`; return how many."""
+def supersede(connection: duckdb.DuckDBPyConnection, group: Group) -> int:
+    """Move the records of the table `replaced` to `superseded`, once the ledger has the files; return how many."""
+    _mark_corrected(connection, group)
     count = one_number(connection, "SELECT count(*) FROM replaced")
     if count:
-        old = reports_sql(pack, "replaced", get_state(connection, "time_zone"))
+        old = reports_sql(group.pack, "replaced", get_state(connection, "time_zone"))
+        connection.execute(statement("store", "supersede_records", relation=old), {"now": clock.now()})
         connection.execute(
-            f"INSERT INTO superseded BY NAME SELECT *, ? AS superseded_by, ? AS superseded_at FROM ({old})",
-            [checked.file_id, clock.now()],
-        )
-        connection.execute(
-            """DELETE FROM records WHERE source = ? AND delivery_no < ?
-               AND report_id IN (SELECT report_id FROM replaced)""",
-            [checked.source, delivery_no],
+            """DELETE FROM records WHERE source = ?
+               AND (delivery_no, report_id) IN (SELECT (delivery_no, report_id) FROM replaced)""",
+            [group.source.name],
         )
     return count
 
 
-def _quarantine_rows(connection: duckdb.DuckDBPyConnection, checked: CheckedFile, delivery_no: int) -> int:
-    """Store every bad cell with its line as delivered, but those of duplicates; return the number of rows."""
-    if not checked.counts.bad_rows and not checked.rows_left_out.num_rows:
-        return 0
-    ids = {"file_id": checked.file_id, "delivery_no": delivery_no}
-    for block in checked.blocks:
-        if block.bad_cells.num_rows:
-            connection.register("bad_cells", block.bad_cells)
-            connection.register("raw_lines", block.raw_lines)
-            erasure.find_erased_lines(connection)
-            connection.execute(statement("store", "quarantine_rows", duplicate=DUPLICATE), ids)
-            connection.unregister("raw_lines")
-            connection.unregister("bad_cells")
-    return one_number(
-        connection, "SELECT count(DISTINCT line_number) FROM quarantine WHERE delivery_no = ?", [delivery_no]
+def _mark_corrected(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
+    """Mark the open bad cells of reports that a later delivery of the group brought right."""
+    values = {"source": group.source.name, "last": group.numbers["last"]}
+    rows = connection.execute(statement("store", "open_cells"), values).fetchall()
+    ids = [(number, sent, stored) for number, sent, path in rows for stored in _stored_ids(group, sent, path)]
+    if not ids:
+        return
+    connection.register(
+        "open_ids", pa.Table.from_pylist([dict(zip(OPEN_IDS.names, row, strict=True)) for row in ids], OPEN_IDS)
     )
+    left_out = [(number, checked.rows_left_out) for number, checked in group.files.items()]
+    connection.register("rows_left_out", _concat(left_out, ROWS_LEFT_OUT))
+    with _incoming(connection, group):
+        connection.execute(statement("store", "came_right"))
+    connection.execute(statement("store", "mark_corrected"))
+    connection.unregister("rows_left_out")
+    connection.unregister("open_ids")
+
+
+def _stored_ids(group: Group, sent: str, path: str) -> set[str]:
+    """Return the ids under which the group stores a report of a file: one, or none if ids hold for another name."""
+    own = (checked for checked in group.files.values() if checked.ids_of in ("", Path(path).name))
+    return {checked.stored_id(sent) for checked in own}
+
+
+def _quarantine_rows(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[int, int]:
+    """Store every bad cell with its line as delivered, but those of duplicates; return the number of rows."""
+    ids = {number: each.file_id for number, each in group.files.items()}
+    delivered = [pa.array(ids.keys(), NUMBER.type), pa.array(ids.values(), pa.string())]
+    connection.register("delivered", pa.table(delivered, names=["delivery_no", "file_id"]))
+    for blocks in _bad_blocks(group):
+        connection.register("bad_cells", _concat([(number, block.bad_cells) for number, block in blocks], BAD_CELLS))
+        connection.register("raw_lines", _concat([(number, block.raw_lines) for number, block in blocks], RAW_LINES))
+        erasure.find_erased_lines(connection)
+        connection.execute(statement("store", "quarantine_rows", duplicate=DUPLICATE))
+        connection.unregister("raw_lines")
+        connection.unregister("bad_cells")
+    connection.unregister("delivered")
+    sql = "SELECT delivery_no, count(DISTINCT line_number) FROM quarantine WHERE delivery_no BETWEEN $first AND $last"
+    return _count(connection, sql, group)
+
+
+def _bad_blocks(group: Group) -> Iterator[list[tuple[int, CheckedBlock]]]:
+    """Yield the blocks that have a bad cell, small ones together."""
+    waiting: list[tuple[int, CheckedBlock]] = []
+    for number, checked in group.files.items():
+        if not checked.counts.bad_rows and not checked.rows_left_out.num_rows:
+            continue
+        for block in checked.blocks:
+            if block.bad_cells.num_rows:
+                waiting.append((number, block))
+            if sum(each.bad_cells.num_rows for _, each in waiting) >= CELLS_TOGETHER:
+                yield waiting
+                waiting = []
+    if waiting:
+        yield waiting

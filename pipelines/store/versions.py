@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -18,7 +17,6 @@ from schemas.record_layout import packed_sql
 from schemas.tables import records_table
 
 IDS = ("line_number", "report_id")
-OPEN_IDS = pa.schema([("delivery_no", pa.int32()), ("report_id", pa.string()), ("stored_id", pa.string())])
 
 
 def name_reports(connection: duckdb.DuckDBPyConnection, entry: Entry) -> None:
@@ -135,24 +133,6 @@ def _put_versions(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entr
     repeated = reports_sql(pack, "(SELECT * FROM kept WHERE place = 'repeated')", get_state(connection, "time_zone"))
     for relation in (was, repeated):
         connection.execute(statement("store", "put_superseded", relation=relation))
-
-
-def mark_corrected(connection: duckdb.DuckDBPyConnection, checked: CheckedFile, delivery_no: int) -> None:
-    """Mark the open cells that a delivery brought right; what it names again is in the table `stored_matches`."""
-    values = {"source": checked.source, "delivery_no": delivery_no}
-    open_cells = statement("store", "open_cells")
-    if not first_row(connection, f"{open_cells} LIMIT 1", values):
-        return
-    made = f"SELECT delivery_no, report_id, report_id AS stored_id FROM ({open_cells})"
-    if checked.ids_of:  # ids hold within the file of one name: what its earlier deliveries left open
-        rows = connection.execute(open_cells, values).fetchall()
-        own = [(number, sent) for number, sent, path in rows if Path(path).name == checked.ids_of]
-        ids = [{"delivery_no": number, "report_id": sent, "stored_id": checked.stored_id(sent)} for number, sent in own]
-        connection.register("own_ids", pa.Table.from_pylist(ids, OPEN_IDS))
-        made = "FROM own_ids"
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE open_ids AS {made}", None if checked.ids_of else values)
-    connection.execute(statement("store", "mark_corrected"), {**values, "file_id": checked.file_id})
-    connection.execute("DROP TABLE open_ids")
 
 
 def open_again(connection: duckdb.DuckDBPyConnection, source: str, file_id: str) -> None:

@@ -1,13 +1,10 @@
--- Open cells of a row that this delivery has among its accepted rows, stored by it or equal to a stored record.
-UPDATE quarantine SET corrected_by = $file_id
-FROM open_ids
-WHERE quarantine.delivery_no = open_ids.delivery_no AND quarantine.report_id = open_ids.report_id
-  AND corrected_by IS NULL
-  AND open_ids.stored_id IN (
-    SELECT report_id FROM records WHERE source = $source AND delivery_no = $delivery_no
-    UNION ALL
-    SELECT report_id FROM stored_matches
-  )
-  AND open_ids.report_id NOT IN (
-    SELECT report_id FROM quarantine WHERE delivery_no = $delivery_no AND report_id IS NOT NULL
-  )
+-- Open cells of a row that a later delivery has among its accepted rows; the first such one corrected it.
+UPDATE quarantine SET corrected_by = found.file_id
+FROM (
+  SELECT open_ids.delivery_no, open_ids.report_id, arg_min(files.file_id, came_right.delivery_no) AS file_id
+  FROM open_ids
+  JOIN came_right ON came_right.stored_id = open_ids.stored_id AND came_right.delivery_no > open_ids.delivery_no
+  JOIN files ON files.delivery_no = came_right.delivery_no
+  GROUP BY ALL
+) AS found
+WHERE quarantine.delivery_no = found.delivery_no AND quarantine.report_id = found.report_id AND corrected_by IS NULL

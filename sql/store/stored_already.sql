@@ -1,8 +1,12 @@
--- How many accepted rows of the delivery equal a stored record; unknown equals unknown.
-SELECT count(*)
+-- How many accepted rows of each delivery equal a stored record, without those of reports that other files of the
+-- group name, too; unknown equals unknown.
+SELECT incoming.delivery_no, count(*)
 FROM incoming
 JOIN stored_matches AS stored USING (report_id)
-WHERE incoming.line_number NOT IN (SELECT line_number FROM rows_left_out)
+WHERE (incoming.delivery_no::BIGINT << 32) + incoming.line_number NOT IN (
+    SELECT (delivery_no::BIGINT << 32) + line_number FROM rows_left_out
+  )
+  AND hash(report_id) NOT IN (FROM crossing)
   AND (
     incoming.reported_at, incoming.region, incoming.age_band, incoming.sex,
     incoming.pain_score, incoming.duration_days, incoming.answered, incoming.yes, incoming.stated_date${own_incoming}
@@ -10,3 +14,4 @@ WHERE incoming.line_number NOT IN (SELECT line_number FROM rows_left_out)
     stored.reported_at, stored.region, stored.age_band, stored.sex,
     stored.pain_score, stored.duration_days, stored.answered, stored.yes, stored.stated_date${own_stored}
   )
+GROUP BY ALL

@@ -21,7 +21,8 @@ from pipelines.intake.screening import screen_file
 from pipelines.settings import Settings, Source
 from pipelines.store import database
 from pipelines.store.database import Home, transaction
-from pipelines.store.load import load_file
+from pipelines.store.ledger import Group
+from pipelines.store.load import load_files
 from schemas.checked_file import CheckedFile, Rejection
 from schemas.pack import Pack
 
@@ -56,7 +57,7 @@ def test_a_checked_file_that_was_sent_as_bytes_is_stored_like_a_file_that_was_re
     other = Home(tmp_path / "other")
     other.make()
     with database.writing(other, Settings(), pack, 1) as connection, transaction(connection):
-        loaded = load_file(connection, sent, Source(sent.source), pack, 1)
+        loaded = load_files(connection, Group(Source(sent.source), pack, {1: sent}))[1]
     (outcome,) = ingest(path)
     counts = (outcome.rows_accepted, outcome.rows_quarantined, outcome.rows_superseded)
     assert counts == (loaded.inserted, loaded.quarantined, loaded.replaced) == (19, 3, 0)

@@ -14,7 +14,7 @@ from pipelines.settings import Settings, Source
 from pipelines.store import database, ledger, load
 from pipelines.store.database import Home
 from pipelines.store.guards import GuardCounts
-from pipelines.store.ledger import Attempt, Outcome
+from pipelines.store.ledger import Attempt, Group, NewEntry, Outcome
 from schemas.checked_file import (
     BAD_CELLS,
     RAW_LINES,
@@ -65,12 +65,15 @@ def store(connection: duckdb.DuckDBPyConnection, checked: CheckedFile, source: S
     """Load a file and keep it, whatever a guard would say."""
     attempt = Attempt(checked.file_id, checked.file_id, source.name, "", pack.version, "test")
     with database.transaction(connection):
-        number = ledger.next_delivery_no(connection, attempt)
-        counts = load.load_file(connection, checked, source, pack, number).counts
+        number = ledger.next_delivery_no(connection, [attempt])
+        group = Group(source, pack, {number: checked})
+        counts = load.load_files(connection, group)[number].counts
         outcome = Outcome(
             attempt.path, source.name, "accepted", attempt.file_id, rows_read=counts.rows, rows_moved=counts.moved
         )
-        ledger.write(connection, attempt, outcome, number, (checked.counts.first, checked.counts.last))
+        reported = (checked.counts.first, checked.counts.last)
+        ledger.write(connection, [NewEntry(attempt, outcome, number, reported)])
+        load.supersede(connection, group)
     return counts
 
 

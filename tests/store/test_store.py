@@ -26,7 +26,7 @@ from pipelines.errors import LockedError, StateError, UsageError
 from pipelines.intake import buffer, lines, screening
 from pipelines.intake.deliveries import Delivery, find_deliveries
 from pipelines.intake.reader import PrefetchingReader
-from pipelines.jobs import ingest as ingest_module
+from pipelines.jobs import group as group_module
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs.ingest import Run, ingest_file
 from pipelines.settings import Settings, Source
@@ -355,10 +355,10 @@ def test_a_statement_that_fails_inside_a_transaction_is_told_as_what_it_was(
     write_csv: Write, home: Home, pack: Pack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C and too little memory are met as such failures: what is undone behind one must not hide it."""
-    monkeypatch.setattr(load, "_step_sql", lambda *_, **__: "SELECT error($source || $delivery_no)")
+    monkeypatch.setattr(load, "_step_sql", lambda *_, **__: "SELECT error($source)")
     with database.writing(home, Settings(), pack, 5) as connection:
         delivery = Delivery(write_csv(mild(3)), Source("canonical"))
-        with pytest.raises(duckdb.InvalidInputException, match="canonical1"):
+        with pytest.raises(duckdb.InvalidInputException, match="canonical"):
             ingest_file(connection, delivery, Run(home, Settings(), pack))
         order = connection.execute("SELECT current_setting('preserve_insertion_order')").fetchall()
     assert order == [(True,)]
@@ -525,7 +525,7 @@ def test_a_rejected_file_is_tried_again_when_it_could_fare_otherwise_and_only_th
 
 def changing(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> None:
     """Lets a change happen once, after a file was judged and before it is stored."""
-    real = ingest_module._store
+    real = group_module._store
     pending = [change]
 
     def store_changed(*arguments: Any) -> Outcome:
@@ -533,7 +533,7 @@ def changing(monkeypatch: pytest.MonkeyPatch, change: Callable[[], object]) -> N
             pending.pop()()
         return real(*arguments)
 
-    monkeypatch.setattr(ingest_module, "_store", store_changed)
+    monkeypatch.setattr(group_module, "_store", store_changed)
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt, partial(OSError, errno.EIO, "the spool cannot be read")])

@@ -181,21 +181,24 @@ def _shut_off(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnectio
     return connection
 
 
-def canonical_rows(adapter: Adapter, source: Source, raw: pa.Table, file_id: str, pack: Pack) -> pa.Table:
+def canonical_rows(
+    adapter: Adapter, source: Source, raw: pa.Table, file_id: pa.Scalar | pa.Array, pack: Pack
+) -> pa.Table:
     """Return canonical columns as text and `line_number`; rows the adapter filters out are not in it.
 
-    Raises FileRejected if the SELECT fails or does not return what an adapter must.
+    `file_id` is that of the file, or one for every row. Raises FileRejected if the SELECT fails or does not return what
+    an adapter must.
     """
     if adapter.is_canonical:
         return raw
     raw = raw.drop_columns(sorted(adapter.ignores & set(raw.column_names)))
     for name in sorted((adapter.requires | adapter.optional) - set(raw.column_names)):
         raw = raw.append_column(name, pa.nulls(raw.num_rows, pa.string()))
-    added = {"file_id": file_id, "unlisted": source.unlisted, "separator": source.separator}
-    for name, value in added.items():
-        if name == "separator" and not adapter.reads_separator:
-            continue
-        raw = raw.append_column(name, pa.repeat(pa.scalar(value), raw.num_rows))
+    ids = file_id if isinstance(file_id, pa.Array) else pa.repeat(file_id, raw.num_rows)
+    raw = raw.append_column("file_id", ids)
+    raw = raw.append_column("unlisted", pa.repeat(pa.scalar(source.unlisted), raw.num_rows))
+    if adapter.reads_separator:
+        raw = raw.append_column("separator", pa.repeat(pa.scalar(source.separator), raw.num_rows))
     with contextlib.closing(sandbox()) as connection:
         connection.register("words", _tabulate_words(pack))
         result = _select(connection, adapter, source, raw)

@@ -68,17 +68,23 @@ def _read_key(home: Home, is_new: bool) -> str:
     return path.read_text(encoding="ascii").strip()
 
 
-def leave_out_erased(connection: duckdb.DuckDBPyConnection, checked: CheckedFile, home: Home) -> CheckedFile:
+def find_marks(connection: duckdb.DuckDBPyConnection, home: Home, source: str) -> None:
+    """Fill the table `erased_marks` with those of a sender, and define how a mark of it is made."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE erased_marks AS SELECT mark FROM erased WHERE source = ?", [source]
+    )
+    if _has_marks(connection):
+        define_mark(connection, home, source)
+
+
+def leave_out_erased(connection: duckdb.DuckDBPyConnection, checked: CheckedFile) -> CheckedFile:
     """Return a checked file whose rows of erased reports count as duplicates, and bring no time with them.
 
-    Its bad lines are looked at when they are stored (`find_erased_lines`).
+    The marks of its sender are found already (`find_marks`); its bad lines are looked at when they are stored
+    (`find_erased_lines`).
     """
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE erased_marks AS SELECT mark FROM erased WHERE source = ?", [checked.source]
-    )
     if not _has_marks(connection):
         return checked
-    define_mark(connection, home, checked.source)
     connection.execute("CREATE OR REPLACE TEMP TABLE erased_rows (line_number BIGINT, report_id VARCHAR)")
     for block in checked.blocks:
         connection.register("block", block.accepted)
@@ -113,7 +119,7 @@ def find_erased_lines(connection: duckdb.DuckDBPyConnection) -> None:
     if _has_marks(connection):
         connection.execute(statement("store", "erased_lines"))
     else:
-        connection.execute("CREATE OR REPLACE TEMP TABLE erased_lines (line_number BIGINT)")
+        connection.execute("CREATE OR REPLACE TEMP TABLE erased_lines (delivery_no INTEGER, line_number BIGINT)")
 
 
 def _has_marks(connection: duckdb.DuckDBPyConnection) -> bool:

@@ -1,0 +1,100 @@
+"""Count what became of the lines of each file of a batch: its lines are counted through all files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute
+
+from pipelines.intake.block_checker import CheckedRows
+from pipelines.intake.csv_rows import RawRows
+from schemas.checked_file import LINES_SHOWN, RowCounts
+
+OWN_FIRST = 2  # the first line behind the header
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+Places = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class BatchRows:
+    """A joined block: parsed, checked unless it could not be, and the blank lines of every file in it."""
+
+    raw: RawRows
+    checked: CheckedRows | None
+    blank: dict[int, int]
+
+
+def places_of(lines: pa.ChunkedArray | Places, starts: Places) -> Places:
+    """Return the file of each line, by the first lines of the files."""
+    numbers = lines if isinstance(lines, np.ndarray) else lines.to_numpy()
+    return (np.searchsorted(starts, numbers, side="right") - 1).astype(np.int64)
+
+
+def count_files(found: Sequence[BatchRows], accepted: pa.Table, starts: Places) -> list[RowCounts]:
+    """Return the counts of every file; of lines that could not be checked none is counted."""
+    checked = [(each.raw, each.checked) for each in found if each.checked]
+    rows = _count(starts, (raw.table["line_number"] for raw, _ in checked))
+    in_scope = _count(starts, (each.in_scope for _, each in checked))
+    bad_lines = _count(starts, (np.array([line.line_number for line in raw.bad_lines], int) for raw, _ in checked))
+    taken = _count(starts, [accepted["line_number"]])
+    blank: dict[int, int] = {}
+    for each in found:
+        for place, lines in each.blank.items():
+            blank[place] = blank.get(place, 0) + lines
+    ranges = _find_ranges(accepted, starts)
+    warned = _find_warned([each.warned for _, each in checked], accepted, starts)
+    return [
+        RowCounts(
+            rows=int(rows[place] + bad_lines[place]),
+            blank=blank.get(place, 0),
+            out_of_scope=int(rows[place] - in_scope[place]),
+            bad_rows=int(in_scope[place] - taken[place] + bad_lines[place]),
+            first=ranges.get(place, (None, None))[0],
+            last=ranges.get(place, (None, None))[1],
+            warned=len(warned.get(place, ())),
+            warned_lines=tuple(warned.get(place, ())[:LINES_SHOWN]),
+        )
+        for place in range(len(starts))
+    ]
+
+
+def _count(starts: Places, lines: Iterable[pa.ChunkedArray | Places]) -> Places:
+    total = np.zeros(len(starts), dtype=np.int64)
+    for each in lines:
+        total += np.bincount(places_of(each, starts), minlength=len(starts))
+    return total
+
+
+def _find_ranges(accepted: pa.Table, starts: Places) -> dict[int, tuple[datetime, datetime]]:
+    """Return the first and the last instant of the accepted rows of each file that has some."""
+    if not accepted.num_rows:
+        return {}
+    places = places_of(accepted["line_number"], starts)
+    instants = accepted["reported_at"].cast(pa.int64()).to_numpy()
+    firsts = np.flatnonzero(np.diff(places, prepend=-1))
+    ends = zip(np.minimum.reduceat(instants, firsts), np.maximum.reduceat(instants, firsts), strict=True)
+    return {
+        int(place): (_moment(first), _moment(last)) for place, (first, last) in zip(places[firsts], ends, strict=True)
+    }
+
+
+def _moment(microseconds: np.int64) -> datetime:
+    return EPOCH + timedelta(microseconds=int(microseconds))
+
+
+def _find_warned(warned: Sequence[pa.Array], accepted: pa.Table, starts: Places) -> dict[int, list[int]]:
+    """Return the accepted lines of each file that its adapter warns of, as they are counted in the file."""
+    lines = pa.chunked_array(warned, pa.int64())
+    if not len(lines):
+        return {}
+    taken = accepted["line_number"].cast(pa.int64())
+    kept = taken.filter(pyarrow.compute.is_in(taken, lines.combine_chunks())).to_numpy()
+    found: dict[int, list[int]] = {}
+    for place, line in zip(places_of(kept, starts).tolist(), kept.tolist(), strict=True):
+        found.setdefault(place, []).append(line - int(starts[place]) + OWN_FIRST)
+    return found

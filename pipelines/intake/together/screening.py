@@ -1,0 +1,152 @@
+"""Screen small files with the same header together: each becomes a checked file, or is to be judged alone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from pipelines.errors import FileRejected
+from pipelines.intake.block_checker import Rules
+from pipelines.intake.csv_rows import header_names
+from pipelines.intake.layouts.adapters import answer_columns, scratch
+from pipelines.intake.lines import BLOCK_BYTES, MOST_LINES, Block, cut_blocks
+from pipelines.intake.screening import (
+    check_columns,
+    describe_allowed,
+    describe_file,
+    gate_columns,
+    map_in_order,
+    no_postal,
+)
+from pipelines.intake.together.checker import BatchChecker, BatchIds, Joined, MarkingGate
+from pipelines.intake.together.counts import OWN_FIRST, BatchRows, Places, count_files
+from pipelines.intake.together.small_files import SmallFile
+from schemas.checked_file import (
+    BAD_CELLS,
+    RAW_LINES,
+    ROWS_LEFT_OUT,
+    CheckedBlock,
+    CheckedFile,
+    RowCounts,
+    accepted_schema,
+)
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A file to be judged alone; `needs_earlier`: perhaps with the sender's earlier ids."""
+
+    needs_earlier: bool = True
+
+
+def screen_batch(files: Sequence[SmallFile], rules: Rules, folder: Path) -> list[CheckedFile | Alone]:
+    """Screen files of one source that have the same header line."""
+    try:
+        names = header_names(files[0].header, rules.source.delimiter)
+        check_columns(rules, names)
+    except FileRejected:
+        return [Alone(False) for _ in files]
+    starts = np.cumsum([OWN_FIRST, *(file.body.lines for file in files)], dtype=np.int64)[:-1]
+    with contextlib.closing(scratch(folder)) as work:
+        gate = MarkingGate(*gate_columns(rules), (), no_postal(rules))
+        checker = BatchChecker(rules, gate, BatchIds(work, starts), starts, [file.file_id for file in files])
+        check = partial(checker.check_joined, names=names, answers=answer_columns(rules.adapter, rules.pack))
+        threads = rules.settings.threads or os.cpu_count() or 1
+        found = list(map_in_order(check, _join(files, starts), threads))
+        checker.decide()
+    return [_finish(each, files[place], names, rules) for place, each in enumerate(_part(checker, found, files))]
+
+
+def _join(files: Sequence[SmallFile], starts: Places) -> Iterator[Joined]:
+    """Join the lines of consecutive files to blocks; a file that fills a block is cut as if it were alone."""
+    waiting: list[tuple[int, Block]] = []
+    for place, file in enumerate(files):
+        pieces = [(place, block) for block in cut_blocks(file.body.data, int(starts[place]))]
+        if waiting and (len(pieces) > 1 or not _fit([*waiting, *pieces])):
+            yield _one(waiting)
+            waiting = []
+        if len(pieces) > 1:
+            yield from (_one([piece]) for piece in pieces)
+        else:
+            waiting += pieces
+    if waiting:
+        yield _one(waiting)
+
+
+def _fit(pieces: Sequence[tuple[int, Block]]) -> bool:
+    lines, size = sum(block.lines for _, block in pieces), sum(len(block.data) for _, block in pieces)
+    return lines <= MOST_LINES and size <= BLOCK_BYTES
+
+
+def _one(pieces: list[tuple[int, Block]]) -> Joined:
+    first, lines = pieces[0][1].first_line, sum(block.lines for _, block in pieces)
+    data = pieces[0][1].data if len(pieces) == 1 else b"".join(block.data for _, block in pieces)
+    return Joined(Block(first, data, lines), pieces)
+
+
+def _part(
+    checker: BatchChecker, found: Sequence[BatchRows], files: Sequence[SmallFile]
+) -> Iterator[tuple[CheckedBlock, RowCounts] | Alone]:
+    """Part the checked rows of a batch by files, with lines counted in each."""
+    tables = _tables(checker, found)
+    counts = count_files(found, tables["accepted"], checker.starts)
+    ends = {name: _ends(table, checker.starts) for name, table in tables.items()}
+    for place, file in enumerate(files):
+        counted = counts[place]
+        if place in checker.alone or not _is_plain(counted, file, checker.rules.settings.max_quarantined_share):
+            yield Alone(place in checker.early)
+            continue
+        shift = int(checker.starts[place]) - OWN_FIRST
+        parts = [_own_lines(table.slice(*ends[name][place]), shift) for name, table in tables.items()]
+        yield CheckedBlock(*parts), counted
+
+
+def _is_plain(counts: RowCounts, file: SmallFile, limit: float) -> bool:
+    """Whether every line is a row or blank, and not too many rows are bad."""
+    if counts.rows + counts.blank != file.body.lines:
+        return False
+    return not counts.rows or counts.bad_rows / counts.rows <= limit
+
+
+def _tables(checker: BatchChecker, found: Sequence[BatchRows]) -> dict[str, pa.Table]:
+    blocks = [each.checked.block for each in found if each.checked]
+    schemas = {"accepted": accepted_schema(checker.rules.pack), "bad_cells": BAD_CELLS, "raw_lines": RAW_LINES}
+    return {
+        name: pa.concat_tables([schema.empty_table(), *(getattr(block, name) for block in blocks)]).combine_chunks()
+        for name, schema in schemas.items()
+    }
+
+
+def _ends(table: pa.Table, starts: Places) -> list[tuple[int, int]]:
+    """Return each file's first row and number of rows in a table that is sorted by line."""
+    firsts = np.searchsorted(table.column("line_number").to_numpy(), starts)
+    ends = [*firsts[1:].tolist(), table.num_rows]
+    return [(first, end - first) for first, end in zip(firsts.tolist(), ends, strict=True)]
+
+
+def _own_lines(table: pa.Table, shift: int) -> pa.Table:
+    """Return rows with the lines as they are counted in their file."""
+    if not shift or not table.num_rows:
+        return table
+    place, field = table.schema.get_field_index("line_number"), table.schema.field("line_number")
+    own = pa.array(table.column("line_number").to_numpy() - shift, field.type)
+    return table.set_column(place, field, own)
+
+
+def _finish(
+    found: tuple[CheckedBlock, RowCounts] | Alone, file: SmallFile, names: Sequence[str], rules: Rules
+) -> CheckedFile | Alone:
+    if isinstance(found, Alone):
+        return found
+    block, counts = found
+    note = describe_allowed(rules, names)
+    nothing = ROWS_LEFT_OUT.empty_table()
+    checked = CheckedFile(file.file_id, rules.source.name, counts, nothing, (block,), note=note)
+    return describe_file(checked, file.delivery, names, file.is_whole, rules)
