@@ -27,7 +27,7 @@ from pipelines.intake.layouts.adapters import find_header_faults, known_columns,
 from pipelines.intake.opening import open_delivery
 from pipelines.intake.reader import PrefetchingReader
 from pipelines.intake.screening import gate_columns, no_postal
-from pipelines.jobs.dry_run import try_ingest
+from pipelines.jobs.inspecting.dry_run import try_ingest
 from pipelines.settings import Settings
 from pipelines.store import guards
 from pipelines.store.database import Home
