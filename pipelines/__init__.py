@@ -2,7 +2,7 @@
 
 intake     a delivered file is found, read strictly, adapted and checked: it becomes a checked file, or a rejection
 rules      what the rule pack means: its conditions as SQL, which evidence leads, what is still to be asked
-store      records.duckdb: the ledger, guards between files, one transaction a group of files, daily counts, snapshot
+store      records.duckdb: the ledger, the guards between files, one transaction a group, daily counts, the snapshot
 signals    senders' own time, comparable senders, expected ranges, alarms and their episodes, what is still to come
 explain    why a record is tagged so, and what another pack would change
 pages      what every page shares: words, charts, one document and the forms that it is rendered in

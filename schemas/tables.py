@@ -392,12 +392,34 @@ SIGNATURES = Table(
         recorded_at TIMESTAMPTZ when it was recorded here
     """),
 )
+ASSESSMENTS = Table(
+    "assessments",
+    "one assessment of a week by the clinical lead; one written later stands beside the published page",
+    _columns("""
+        week VARCHAR the week that it is about
+        name VARCHAR who wrote it
+        contact VARCHAR how to reach the writer
+        text VARCHAR the assessment
+        written_at TIMESTAMPTZ when it was recorded here
+    """),
+)
+DENOMINATORS = Table(
+    "denominators",
+    "one number of people that reports are set against, as the file named in the settings has it",
+    _columns("""
+        region VARCHAR the region
+        age_band VARCHAR the age band; NULL for all ages
+        week VARCHAR the one week that it is for; NULL for every week
+        denominator_kind VARCHAR population, or contacts: all contacts of the senders, whatever the complaint
+        denominator BIGINT the number
+    """),
+)
 AUDIT = Table(
     "audit",
     "one deed that changed what was stored before: a withdrawn file, a retagged history, a report taken back",
     _columns("""
         happened_at TIMESTAMPTZ when
-        action VARCHAR withdraw, forget, retag, restore, migrate, alarm, sign or reset
+        action VARCHAR withdraw, forget, retag, restore, migrate, alarm, sign, assess or reset
         subject VARCHAR what it was done to: a file_id, a rule pack, a schema version
         detail VARCHAR what changed, in words and counts
         who VARCHAR the user account that ran the command
@@ -569,6 +591,19 @@ WEEKLY_VIEWS = (
         _COUNTS,
         "emergency BIGINT records of them tagged emergency",
         _OTHER_LEVELS,
+    ),
+    _weekly(
+        "weekly_rates",
+        ", region with a denominator, and age band with one",
+        "region VARCHAR the region",
+        "age_band VARCHAR the age band; NULL for all ages",
+        "is_whole_region BOOLEAN whether it is the region as a whole, all ages",
+        "denominator_kind VARCHAR population, or contacts",
+        "denominator BIGINT the number of people, or of contacts",
+        "reports BIGINT number of records",
+        "emergency BIGINT records of them tagged emergency",
+        "reports_rate DOUBLE records per 100,000",
+        "emergency_rate DOUBLE emergencies per 100,000",
     ),
     _weekly(
         "weekly_demographics",
@@ -795,7 +830,7 @@ SIGNAL_FITS = Table(
 
 SMALL_TABLES = (
     *(FILES, QUARANTINE, *DAILY_TABLES, DELIVERY_DAYS, CALENDAR, RULES, CAUSES, FIELDS, STATE),
-    *(RULE_PACKS, SIGNATURES, AUDIT, REPORTED_WEEKS, REPORTED_COUNTS),
+    *(RULE_PACKS, SIGNATURES, ASSESSMENTS, DENOMINATORS, AUDIT, REPORTED_WEEKS, REPORTED_COUNTS),
     *(RELEASES, RELEASED_COUNTS),
     *(DAILY_SIGNALS, ALARM_EPISODES, ALARM_NOTES, SIGNAL_FITS),
     *ERASURE_TABLES,
@@ -816,8 +851,9 @@ def stored_views(pack: Pack) -> tuple[Table, ...]:
 
 def published_tables() -> tuple[Table, ...]:
     """Every table of summaries.duckdb: counts only, no record, no cell of a file."""
-    dimensions = (RULES, CAUSES, FIELDS, *DIMENSION_VIEWS, PUBLISHED_CALENDAR, PUBLISHED_FILES)
-    return (DAILY_SUMMARY, *WEEKLY_VIEWS, DAILY_SIGNALS, ALARM_EPISODES, *dimensions, SIGNATURES, ABOUT)
+    signals, pack = (DAILY_SIGNALS, ALARM_EPISODES), (RULES, CAUSES, FIELDS, SIGNATURES)
+    dimensions = (*DIMENSION_VIEWS, PUBLISHED_CALENDAR, PUBLISHED_FILES)
+    return (DAILY_SUMMARY, *WEEKLY_VIEWS, *signals, *pack, *dimensions, ASSESSMENTS, ABOUT)
 
 
 def quoted(text: str) -> str:

@@ -24,6 +24,7 @@ from pipelines.intake.together.small_files import SmallFile
 from pipelines.settings import Settings, Source
 from pipelines.store import ledger
 from pipelines.store.database import Home
+from pipelines.store.erasing import erasure
 from pipelines.store.ledger import Attempt, Outcome
 from schemas.checked_file import CheckedFile, Rejection
 from schemas.pack import Pack
@@ -149,3 +150,17 @@ def compare_forms(connection: duckdb.DuckDBPyConnection, candidates: Sequence[Ca
             columns, whole = verdict.columns, verdict.is_whole and whole is not False
         compared.append(replace(each, verdict=verdict))
     return compared
+
+
+def leave_out_erased(
+    connection: duckdb.DuckDBPyConnection, candidates: Sequence[Candidate], run: Run
+) -> list[Candidate]:
+    """Leave out the rows of erased reports; most sources have none, which is asked once."""
+    left, may_have = [], True
+    for each in candidates:
+        verdict = each.verdict
+        if may_have and isinstance(verdict, CheckedFile):
+            verdict = erasure.leave_out_erased(connection, verdict, run.home)
+            may_have = erasure.has_marks(connection)
+        left.append(replace(each, verdict=verdict))
+    return left

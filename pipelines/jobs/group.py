@@ -18,10 +18,18 @@ from pipelines.intake.reader import PrefetchingReader
 from pipelines.intake.screening import TOO_LARGE
 from pipelines.intake.together.screening import Alone, screen_batch
 from pipelines.intake.together.small_files import SmallFile
-from pipelines.jobs.candidates import Candidate, Judge, Member, Run, compare_forms, find_candidates, make_rules
+from pipelines.jobs.candidates import (
+    Candidate,
+    Judge,
+    Member,
+    Run,
+    compare_forms,
+    find_candidates,
+    leave_out_erased,
+    make_rules,
+)
 from pipelines.store import clocks, daily_counts, guards, ledger, load
 from pipelines.store.database import transaction
-from pipelines.store.erasing import erasure
 from pipelines.store.ledger import Attempt, Group, NewEntry, Outcome
 from pipelines.store.load import LoadedRows
 from schemas.checked_file import DUPLICATE, CheckedFile, Rejection
@@ -96,7 +104,7 @@ def _ingest_part(
     with contextlib.ExitStack() as held:
         rules = make_rules(part[0].delivery.source, run)
         found = find_candidates(connection, part, Judge(rules, run, held, prefetched))
-        candidates = _leave_out_erased(connection, compare_forms(connection, found, run), run)
+        candidates = leave_out_erased(connection, compare_forms(connection, found, run), run)
         try:
             return _store(connection, candidates, run)
         except StruckError as struck:
@@ -109,19 +117,6 @@ def _ingest_part(
             rejection = Rejection(TOO_LARGE, is_passing=True)
         assert rejection is not None
         return _store(connection, [replace(candidates[0], verdict=rejection)], run)
-
-
-def _leave_out_erased(
-    connection: duckdb.DuckDBPyConnection, candidates: Sequence[Candidate], run: Run
-) -> list[Candidate]:
-    """Leave out the rows of erased reports."""
-    erasure.find_marks(connection, run.home, candidates[0].attempt.source)
-    return [
-        replace(each, verdict=erasure.leave_out_erased(connection, each.verdict))
-        if isinstance(each.verdict, CheckedFile)
-        else each
-        for each in candidates
-    ]
 
 
 def _store(connection: duckdb.DuckDBPyConnection, candidates: Sequence[Candidate], run: Run) -> list[Outcome]:
@@ -202,7 +197,7 @@ def _account(checked: CheckedFile, attempt: Attempt, loaded: LoadedRows) -> Outc
 def screen_members(files: Sequence[tuple[Delivery, SmallFile | None]], run: Run, known: set[str]) -> list[Member]:
     """Screen small files of one source together, those of the same header; what is `known` need not be read again."""
     rules = make_rules(files[0][0].source, run)
-    members = [Member(delivery, small) for delivery, small in files]
+    members = [Member(delivery, small, Alone(needs_earlier=False)) for delivery, small in files]
     alike: dict[tuple[bytes, bool], list[int]] = {}
     for place, (_, small) in enumerate(files):
         if small and small.file_id not in known:

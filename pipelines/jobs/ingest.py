@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 
 import duckdb
 
-from pipelines.intake.deliveries import Delivery
+from pipelines.intake.deliveries import Delivery, has_changed
 from pipelines.intake.reader import PrefetchingReader
-from pipelines.intake.together.small_files import FilesAhead
+from pipelines.intake.together.small_files import FilesAhead, SmallFile, read_small_file
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs.candidates import Member, Run
 from pipelines.jobs.group import ingest_members, screen_members
@@ -80,9 +80,16 @@ def ingest_group(
     ahead = prefetched if isinstance(prefetched, FilesAhead) and prefetched.deliveries == deliveries else None
     reading = ahead or FilesAhead(deliveries, run.settings, run.home.refuse_as_delivery)
     with contextlib.closing(reading):
-        files = [(delivery, reading.take()) for delivery in deliveries]
+        files = [(delivery, _as_it_is_now(delivery, reading.take(), run)) for delivery in deliveries]
     known = ledger.known_ids(connection, deliveries[0].source.name, [small.file_id for _, small in files if small])
     yield from ingest_members(connection, screen_members(files, run, known), run)
+
+
+def _as_it_is_now(delivery: Delivery, small: SmallFile | None, run: Run) -> SmallFile | None:
+    """Return a file that was read ahead, or read it again: it may have changed while the run waited for its lock."""
+    if small and has_changed(delivery.path, small.identity):
+        return read_small_file(delivery, run.settings, run.home.refuse_as_delivery)
+    return small
 
 
 def ingest_file(

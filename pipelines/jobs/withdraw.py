@@ -177,8 +177,7 @@ def _read_again(
             checked = screen_file(opened, rules, blocks)
             if isinstance(checked, Rejection):
                 raise _changed(entry, checked.reason)
-            erasure.find_marks(connection, run.home, entry.source)
-            kept = erasure.leave_out_erased(connection, checked)
+            kept = erasure.leave_out_erased(connection, checked, run.home)
             _check_same(connection, entry, kept, has_erased=kept is not checked)
             versions.keep_repeated(connection, run.pack, entry, kept)
 

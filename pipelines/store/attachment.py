@@ -116,9 +116,8 @@ def refuse_foreign_databases(connection: duckdb.DuckDBPyConnection, home: Home) 
 
 def _is_foreign(connection: duckdb.DuckDBPyConnection, path: Path, ours: set[str]) -> bool:
     """Whether a database holds anything, but not all tables that mark it as ours."""
-    place = path_sql(path)
     try:
-        connection.execute(f"ATTACH {place} AS looked_at (READ_ONLY)")
+        connection.execute(f"ATTACH {path_sql(path)} AS looked_at (READ_ONLY)")
     except duckdb.Error:
         return False
     try:

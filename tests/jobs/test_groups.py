@@ -22,9 +22,9 @@ from pipelines.jobs import group as group_module
 from pipelines.jobs.ingest import Run, ingest_batch, ingest_file
 from pipelines.jobs.outcome import Lines
 from pipelines.settings import Settings, Source
-from pipelines.store import database, load
+from pipelines.store import database, ledger, load
 from pipelines.store.database import Home
-from pipelines.store.ledger import Group, Outcome
+from pipelines.store.ledger import Attempt, Group, Outcome
 from pipelines.store.load import LoadedRows
 from schemas.pack import Pack
 
@@ -256,6 +256,19 @@ def test_a_file_of_a_group_that_is_gone_before_it_is_read_stops_no_other(take: T
     )
     five[1].write_bytes(content)
     assert statuses(take()) == "known accepted known known known"
+
+
+def test_a_folder_of_known_files_is_one_look_at_the_ledger(take: Take, monkeypatch: pytest.MonkeyPatch) -> None:
+    take()
+    asked = []
+    real = ledger.find
+
+    def counting(connection: duckdb.DuckDBPyConnection, attempts: Sequence[Attempt]) -> list[Outcome | None]:
+        asked.append(len(attempts))
+        return real(connection, attempts)
+
+    monkeypatch.setattr(ledger, "find", counting)
+    assert (statuses(take()), asked) == ("known known known known known", [5])
 
 
 def test_accounts_of_a_file_of_a_group_that_do_not_add_up_reject_that_file(

@@ -68,23 +68,17 @@ def _read_key(home: Home, is_new: bool) -> str:
     return path.read_text(encoding="ascii").strip()
 
 
-def find_marks(connection: duckdb.DuckDBPyConnection, home: Home, source: str) -> None:
-    """Fill the table `erased_marks` with those of a sender, and define how a mark of it is made."""
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE erased_marks AS SELECT mark FROM erased WHERE source = ?", [source]
-    )
-    if _has_marks(connection):
-        define_mark(connection, home, source)
-
-
-def leave_out_erased(connection: duckdb.DuckDBPyConnection, checked: CheckedFile) -> CheckedFile:
+def leave_out_erased(connection: duckdb.DuckDBPyConnection, checked: CheckedFile, home: Home) -> CheckedFile:
     """Return a checked file whose rows of erased reports count as duplicates, and bring no time with them.
 
-    The marks of its sender are found already (`find_marks`); its bad lines are looked at when they are stored
-    (`find_erased_lines`).
+    Its bad lines are looked at when they are stored (`find_erased_lines`).
     """
-    if not _has_marks(connection):
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE erased_marks AS SELECT mark FROM erased WHERE source = ?", [checked.source]
+    )
+    if not has_marks(connection):
         return checked
+    define_mark(connection, home, checked.source)
     connection.execute("CREATE OR REPLACE TEMP TABLE erased_rows (line_number BIGINT, report_id VARCHAR)")
     for block in checked.blocks:
         connection.register("block", block.accepted)
@@ -116,12 +110,12 @@ def _with_range(connection: duckdb.DuckDBPyConnection, checked: CheckedFile) -> 
 
 def find_erased_lines(connection: duckdb.DuckDBPyConnection) -> None:
     """Fill the table `erased_lines` with the lines of `bad_cells` and `raw_lines` of which nothing may be kept."""
-    if _has_marks(connection):
+    if has_marks(connection):
         connection.execute(statement("store", "erased_lines"))
     else:
         connection.execute("CREATE OR REPLACE TEMP TABLE erased_lines (delivery_no INTEGER, line_number BIGINT)")
 
 
-def _has_marks(connection: duckdb.DuckDBPyConnection) -> bool:
+def has_marks(connection: duckdb.DuckDBPyConnection) -> bool:
     connection.execute("CREATE TEMP TABLE IF NOT EXISTS erased_marks (mark UUID)")
     return first_row(connection, "SELECT 1 FROM erased_marks LIMIT 1") is not None
