@@ -61,6 +61,11 @@ def is_day(text: str) -> bool:
         return False
 
 
+def is_separator(text: str) -> bool:
+    """Whether a text can part two names: it holds nothing of which names are made."""
+    return 0 < len(text) <= 8 and not any(sign.isalnum() or sign in "_- " for sign in text)
+
+
 def one_of(*words: str) -> Allowed:
     """Return the rule that a value is one of these words."""
     return Allowed(" or ".join(words), words.__contains__)
@@ -75,6 +80,7 @@ POSITIVE = Allowed("1 or more", lambda number: number >= 1)
 MEMORY_SIZE = Allowed("a size, such as 512MB", is_memory_size)
 CRON = Allowed("five words of cron, such as 15 * * * *", lambda text: len(text.split()) == 5)
 ONE_SIGN = Allowed("one character, such as ; or a tab", lambda text: len(text) == 1 and text not in '"\r\n')
+SEPARATOR = Allowed("1 to 8 characters that are no letters or digits, such as ; or /", is_separator)
 HIDEABLE = Allowed("7, 12, 17 or a further step of 5", lambda count: count >= 7 and count % 5 == 2)
 RHYTHMS = ("daily", "weekdays", "weekly", "none")
 RHYTHM = one_of(*RHYTHMS)
@@ -96,6 +102,7 @@ class Source:
         "whose files these are: shell patterns on the name; {date} or {week} is its period",
     ] = ()
     delimiter: Annotated[str, "between two cells", ONE_SIGN] = ","
+    separator: Annotated[str, "symptom_list: between two symptoms of a cell, beside | and ,", SEPARATOR] = ";"
     unlisted: Annotated[str, "symptom_list: what a symptom that is not listed means", one_of("no", "unknown")] = (
         "unknown"
     )
@@ -167,6 +174,12 @@ class Settings:
         str, "where to write Prometheus metrics after every run, relative to the home; empty: nowhere"
     ] = ""
     notify_command: Annotated[str, "a command that gets each notice on its standard input; see docs/operations.md"] = ""
+    share_with_group: Annotated[
+        str, "a group of this machine that may read the summaries and the reports; empty: their owner alone"
+    ] = ""
+    publish_to: Annotated[
+        str, "a folder that gets copies of the summaries and the reports, relative to the home; empty: none"
+    ] = ""
     sources: Annotated[tuple[Source, ...], "the senders of files, a table each"] = ()
     public: Annotated[Public, "what may be published"] = Public()
 

@@ -191,12 +191,14 @@ QUARANTINE = Table(
         value VARCHAR the cell, cut at 80 characters
         raw_line VARCHAR the line as delivered, cut at 4096 characters
         delivery_no INTEGER the delivery, as in files: two senders may deliver the same content
+        corrected_by VARCHAR file_id of the later delivery that brought the row right; NULL while the cell is open
     """),
 )
 
 DAILY_SUMMARY = Table(
     "daily_summary",
-    "one day, source, region, age band, sex, level, ceiling, category and cause that has reports",
+    "one day, source, region, age band, sex, level, ceiling, category and cause that has reports; often that is one "
+    "person: the table is nearly record level, and to be read as records are",
     _columns("""
         report_date DATE day in the reporting time zone
         source VARCHAR the sender
@@ -235,6 +237,28 @@ DAILY_FIELDS = Table(
         missing BIGINT records with the field among their missing answers
         unresolved BIGINT those of them that are unresolved
         settles BIGINT those of these that lack no other answer: this one settles each of them, whatever it is
+        yes BIGINT records of the day that answer yes; NULL of a field that is no yes/no question
+    """),
+)
+DAILY_NUMBERS = Table(
+    "daily_numbers",
+    "one day, source, numeric field and value",
+    _columns("""
+        report_date DATE day in the reporting time zone
+        source VARCHAR the sender
+        field VARCHAR pain_score, duration_days, or a number of the pack's own
+        value INTEGER the number; NULL where unknown
+        reports BIGINT number of records
+    """),
+)
+DAILY_RULE_SETS = Table(
+    "daily_rule_sets",
+    "one day, source and set of triage rules that fired together, in one record",
+    _columns("""
+        report_date DATE day in the reporting time zone
+        source VARCHAR the sender
+        rule_ids VARCHAR[] the triage rules that were TRUE, at least two
+        reports BIGINT number of records
     """),
 )
 DAILY_ARRIVALS = Table(
@@ -248,7 +272,7 @@ DAILY_ARRIVALS = Table(
         reports BIGINT number of records
     """),
 )
-DAILY_TABLES = (DAILY_SUMMARY, DAILY_RULES, DAILY_FIELDS, DAILY_ARRIVALS)
+DAILY_TABLES = (DAILY_SUMMARY, DAILY_RULES, DAILY_FIELDS, DAILY_ARRIVALS, DAILY_NUMBERS, DAILY_RULE_SETS)
 
 DELIVERY_DAYS = Table(
     "delivery_days",
@@ -286,6 +310,8 @@ ERASED_COUNTS = {
         ("erased_rules", DAILY_RULES),
         ("erased_fields", DAILY_FIELDS),
         ("erased_arrivals", DAILY_ARRIVALS),
+        ("erased_numbers", DAILY_NUMBERS),
+        ("erased_rule_sets", DAILY_RULE_SETS),
         ("erased_days", DELIVERY_DAYS),
     )
 }
@@ -298,7 +324,14 @@ CALENDAR = Table(
         report_date DATE the day
         week VARCHAR its week, such as 2026-W47 (ISO) or 2026-MW47 (MMWR)
         week_start DATE first day of that week
+        month VARCHAR its month, such as 2026-11
+        quarter VARCHAR its quarter, such as 2026-Q4
     """),
+)
+PUBLISHED_CALENDAR = Table(
+    "calendar",
+    CALENDAR.grain,
+    (*CALENDAR.columns, Column("is_complete", "BOOLEAN", "whether its week was over when the snapshot was made")),
 )
 RULES = Table(
     "rules",
@@ -383,10 +416,10 @@ DENOMINATORS = Table(
 )
 AUDIT = Table(
     "audit",
-    "one deed that changed what was stored before: a withdrawn file, a retagged history, a migration",
+    "one deed that changed what was stored before: a withdrawn file, a retagged history, a report taken back",
     _columns("""
         happened_at TIMESTAMPTZ when
-        action VARCHAR withdraw, forget, retag, restore, migrate, alarm, sign or assess
+        action VARCHAR withdraw, forget, retag, restore, migrate, alarm, sign, assess or reset
         subject VARCHAR what it was done to: a file_id, a rule pack, a schema version
         detail VARCHAR what changed, in words and counts
         who VARCHAR the user account that ran the command
@@ -470,6 +503,12 @@ _COUNTS = """
     share DOUBLE 0-1 of the week's reports; NULL in a week without reports
     previous_week BIGINT the count of the week before; NULL where that week is not covered
 """
+_OTHER_LEVELS = """
+    contact_doctor BIGINT records of them tagged contact_doctor
+    self_care BIGINT records of them tagged self_care
+    unresolved BIGINT records of them tagged unresolved
+    severe_pain BIGINT records of them with a pain score of 7 or more
+"""
 
 
 def _weekly(name: str, grain: str, *parts: str) -> Table:
@@ -551,10 +590,7 @@ WEEKLY_VIEWS = (
         "region VARCHAR region, or unknown",
         _COUNTS,
         "emergency BIGINT records of them tagged emergency",
-        "contact_doctor BIGINT records of them tagged contact_doctor",
-        "self_care BIGINT records of them tagged self_care",
-        "unresolved BIGINT records of them tagged unresolved",
-        "severe_pain BIGINT records of them with a pain score of 7 or more",
+        _OTHER_LEVELS,
     ),
     _weekly(
         "weekly_rates",
@@ -575,6 +611,7 @@ WEEKLY_VIEWS = (
         "age_band VARCHAR age band, or unknown\nsex VARCHAR sex, or unknown",
         _COUNTS,
         "emergency BIGINT records of them tagged emergency",
+        _OTHER_LEVELS,
     ),
     _weekly(
         "weekly_rules",
@@ -597,6 +634,61 @@ WEEKLY_VIEWS = (
         "measure VARCHAR files_*, rows_*, quarantine_reason, completeness, median_delay_days or late_share",
         "item VARCHAR the field, or column: check; NULL for the other measures",
         "value DOUBLE count of files, rows or cells, share 0-1, or days",
+    ),
+    _weekly(
+        "weekly_symptoms",
+        " and yes/no field of the rule pack",
+        """
+        field VARCHAR the field
+        yes BIGINT records that answer yes
+        no BIGINT records that answer no
+        unknown BIGINT records without an answer
+        share DOUBLE yes as a share, 0-1, of the records with an answer; NULL without any
+        """,
+    ),
+    _weekly(
+        "weekly_distributions",
+        ", numeric field and value that has reports",
+        """
+        field VARCHAR pain_score, duration_days, or a number of the pack's own
+        value INTEGER the number; NULL where unknown
+        reports BIGINT number of records
+        share DOUBLE 0-1 of the week's reports
+        """,
+    ),
+    _weekly(
+        "weekly_rule_pairs",
+        " and pair of triage rules that fired together",
+        """
+        rule_id VARCHAR a triage rule
+        other_rule_id VARCHAR another one, later in the alphabet
+        reports BIGINT records in which both were TRUE
+        """,
+    ),
+    _weekly(
+        "weekly_source_levels",
+        " and source that has reports of it",
+        "source VARCHAR the sender\nreports BIGINT number of records",
+        "emergency BIGINT records of them tagged emergency",
+        _OTHER_LEVELS,
+    ),
+    _weekly(
+        "weekly_source_rules",
+        ", source and triage rule that fired",
+        "source VARCHAR the sender\nrule_id VARCHAR the triage rule\ntriage_level VARCHAR the level it calls for",
+        "reports BIGINT records in which it was TRUE\nshare DOUBLE 0-1 of the source's reports of the week",
+    ),
+    _weekly(
+        "weekly_source_missing_answers",
+        ", source and field that some record lacks",
+        """
+        source VARCHAR the sender
+        field VARCHAR the field
+        reports BIGINT records with the field among their missing answers
+        share DOUBLE 0-1 of the source's reports of the week
+        unresolved BIGINT those of them that are unresolved
+        settles BIGINT those of these that lack no other answer: this one settles each of them, whatever it is
+        """,
     ),
     *WEEKLY_SIGNAL_TABLES,
     _weekly(
@@ -666,6 +758,47 @@ ALARM_NOTES = Table(
     """),
 )
 
+# dimensions that are counted, or stand for ever
+LEVEL_NAMES = Table(
+    "levels",
+    "one triage level",
+    _columns("""
+        triage_level VARCHAR its name
+        rank INTEGER how urgent it is: 3 emergency, 2 contact_doctor, 1 unresolved, 0 self_care
+        meaning VARCHAR when a record gets it
+    """),
+)
+REGIONS = Table(
+    "regions",
+    "one region that has reports, and unknown if some have none",
+    _columns("""
+        region VARCHAR region, or unknown
+        reports BIGINT number of records
+        first_date DATE day of the first
+        last_date DATE day of the last
+    """),
+)
+SOURCES = Table(
+    "sources",
+    "one sender of which a file was taken",
+    _columns("""
+        source VARCHAR the sender
+        files BIGINT its accepted files
+        reports BIGINT number of its records
+        first_date DATE day of the first report
+        last_date DATE day of the last report
+        clock DATE the sender's time: the latest day that its deliveries reached
+        rhythm VARCHAR daily, weekdays, weekly, or none, as it was last set; NULL before its first week
+    """),
+)
+DIMENSION_VIEWS = (LEVEL_NAMES, REGIONS, SOURCES)
+_PRIVATE_OF_FILES = ("file_id", "path", "tried_with", "run_id", "columns")
+PUBLISHED_FILES = Table(
+    "files",
+    "one delivered file, without where it lay",
+    tuple(column for column in FILES.columns if column.name not in _PRIVATE_OF_FILES),
+)
+
 ABOUT = Table(
     "about",
     "the snapshot as a whole",
@@ -712,13 +845,15 @@ def stored_tables(pack: Pack) -> tuple[Table, ...]:
 
 def stored_views(pack: Pack) -> tuple[Table, ...]:
     """Every view of records.duckdb."""
-    return (reports_table(pack), *(view for view in WEEKLY_VIEWS if view.name not in STORED_WEEKLY))
+    weekly = (view for view in WEEKLY_VIEWS if view.name not in STORED_WEEKLY)
+    return (reports_table(pack), *weekly, *DIMENSION_VIEWS)
 
 
 def published_tables() -> tuple[Table, ...]:
     """Every table of summaries.duckdb: counts only, no record, no cell of a file."""
     signals, pack = (DAILY_SIGNALS, ALARM_EPISODES), (RULES, CAUSES, FIELDS, SIGNATURES)
-    return (DAILY_SUMMARY, *WEEKLY_VIEWS, *signals, *pack, ASSESSMENTS, ABOUT)
+    dimensions = (*DIMENSION_VIEWS, PUBLISHED_CALENDAR, PUBLISHED_FILES)
+    return (DAILY_SUMMARY, *WEEKLY_VIEWS, *signals, *pack, *dimensions, ASSESSMENTS, ABOUT)
 
 
 def quoted(text: str) -> str:

@@ -169,7 +169,7 @@ def test_each_setting_is_described_with_its_origin(tmp_path: Path) -> None:
     ]
     assert rows["threads"] == ("0", FILE_NAME), "written, though it is the default"
     assert rows["retries"] == ("1", "default")
-    assert "patterns=x* y*, delimiter=,, unlisted=unknown" in rows["source a"][0]
+    assert "patterns=x* y*, delimiter=,, separator=;, unlisted=unknown" in rows["source a"][0]
 
 
 def test_pydantic_is_loaded_for_a_file_alone(tmp_path: Path) -> None:

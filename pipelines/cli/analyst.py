@@ -26,12 +26,22 @@ def report(
     week: Annotated[str, Parameter(metavar="WEEK", help="such as 2026-W47; latest: the last complete one")] = "latest",
     as_known_now: Annotated[bool, Parameter(help="compute a published week again; needs --out")] = False,
     out: Annotated[str | None, Parameter(metavar="DIR", help="write there instead of HOME/reports")] = None,
+    reset: Annotated[
+        str | None, Parameter(metavar="WEEK", help="take back the report of a week that was published by mistake")
+    ] = None,
 ) -> None:
     """Write the report of a week, or say where the published one is: a published week is frozen."""
-    from pipelines.jobs.weekly_report import write_week
+    from pipelines.jobs.weekly_report import reset_week, write_week
     from pipelines.store.database import Home
 
     path = existing_home(home)
+    if reset:
+        if as_known_now or out or week != "latest":
+            raise UsageError("--reset takes a report back and writes none: it goes with no other option")
+        print(reset_week(Home(path), reset))
+        print(f"`calfwatch report --week {reset}` publishes it anew, with the counts of then", file=sys.stderr)
+        refresh_status(path)
+        return
     if as_known_now and not out:
         raise UsageError("--as-known-now does not touch the published report: say where to write with --out DIR")
     started = clock.now().timestamp()
@@ -40,6 +50,24 @@ def report(
     print(page)
     if page.stat().st_mtime < started:
         print("published before, and left as it is; weekly_revisions tells what has changed since", file=sys.stderr)
+
+
+Sql = Annotated[
+    str | None,
+    Parameter(
+        name="SQL",
+        help='one statement, such as "FROM weekly_triage"; - reads it from standard input',
+        allow_leading_hyphen=True,  # a statement may begin with a comment
+        validator=refuse_option,
+    ),
+]
+SqlFile = Annotated[
+    str | None, Parameter(metavar="FILE", allow_leading_hyphen=True, help="read the statement from there; - as above")
+]
+Format = Annotated[
+    Literal["table", "csv", "json", "parquet"] | None,
+    Parameter(help="of the result (else by the ending of --out, else table)"),
+]
 
 
 def assess(
@@ -62,30 +90,24 @@ def assess(
 
 
 def query(
-    sql: Annotated[
-        str,
-        Parameter(
-            name="SQL",
-            help='one statement, such as "FROM weekly_triage"',
-            allow_leading_hyphen=True,  # a statement may begin with a comment
-            validator=refuse_option,
-        ),
-    ],
+    sql: Sql = None,
     /,
     *,
     home: HomeOption = None,
+    file: SqlFile = None,
     db: Annotated[Literal["summaries", "public", "records"], Parameter(help="which database")] = "summaries",
-    format: Annotated[Literal["table", "csv", "json", "parquet"], Parameter(help="of the result")] = "table",  # noqa: A002 - the option's name
+    format: Format = None,  # noqa: A002 - the option's name
     out: Annotated[str | None, Parameter(metavar="FILE", help="write there (parquet needs it on a terminal)")] = None,
+    whole: Annotated[bool, Parameter(help="cut no long text of a table")] = False,
     timeout: Annotated[float, Parameter(metavar="SECONDS", help="stop the query after this time")] = 60,
 ) -> None:
     """Run one read-only SQL statement, by default over the summaries."""
-    from pipelines.cli.output import write_result
-    from pipelines.jobs.query import run_query
+    from pipelines.cli.output import choose_format, write_result
+    from pipelines.jobs.query import read_sql, run_query
     from pipelines.store.home import refuse_own_output
 
     path = existing_home(home)
     if out:
         refuse_own_output(Path(out), path)
-    result = run_query(path / f"{db}.duckdb", sql, timeout, force=True)
-    write_result(result, format, out)
+    result = run_query(path / f"{db}.duckdb", read_sql(sql, file), timeout, force=True)
+    write_result(result, format or choose_format(out), out, whole)

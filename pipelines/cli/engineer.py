@@ -222,7 +222,7 @@ def inspect(
     adapter: Annotated[bool, Parameter(help="print a first adapter for the file's header instead")] = False,
 ) -> None:
     """Say what would happen to a file: its faults, what is allowed, what it would replace; nothing is stored."""
-    from pipelines.jobs.inspect import inspect_file, write_adapter
+    from pipelines.jobs.inspecting.inspect import inspect_file, write_adapter
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
@@ -246,7 +246,7 @@ def quarantine(
     home: HomeOption = None,
     file: FileOption = None,
 ) -> None:
-    """Count the bad cells of each file by reason, or print every one as CSV."""
+    """Count the open bad cells by reason over all files, or print every cell as CSV."""
     from pipelines.jobs.quarantine import reason_lines, write_cells
 
     records = existing_home(home) / "records.duckdb"

@@ -103,7 +103,7 @@ def existing_home(given: str | None) -> Path:
     return home
 
 
-def refuse_option(_: type, text: str) -> None:
+def refuse_option(_: type, text: str | None) -> None:
     """Refuse a mistyped option where a text that may begin with two hyphens is expected."""
-    if re.fullmatch(r"-{1,2}[A-Za-z][\w-]*(=.*)?", text):
+    if text and re.fullmatch(r"-{1,2}[A-Za-z][\w-]*(=.*)?", text):
         raise ValueError(f"{text} is no option of this command.")

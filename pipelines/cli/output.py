@@ -23,23 +23,30 @@ from pipelines.text import harmless, many, printable, shown_in
 CELL_WIDTH = 60
 TABLE_ROWS = 10_000  # of a table in a pipe; the other formats have no limit
 WRAPPED_WIDTH = 16  # a text on a terminal is not wrapped into less than this
+CUT = "…"
 GAP = 2  # between two columns
 SCREEN_ROWS = 1_000  # nobody reads more on a terminal
 BATCH_ROWS = 10_000  # turned into Python values at a time
 
 
-def write_result(table: pa.Table, form: str, out: str | None) -> None:
-    """Write a result as table, csv, json or parquet, to a file or to standard output.
+def choose_format(out: str | None) -> str:
+    """Return the format that a file's ending names; else a table to read."""
+    ending = Path(out or "").suffix.lower().removeprefix(".")
+    return ending if ending in ("csv", "json", "parquet") else "table"
+
+
+def write_result(table: pa.Table, form: str, out: str | None, whole: bool = False) -> None:
+    """Write a result as table, csv, json or parquet, to a file or to standard output; `whole` cuts no text of a table.
 
     Raises UsageError if it cannot be written there, or not in that form.
     """
     try:
         if out:
             with open_output(Path(out)) as stream:
-                _write(table, form, stream)
+                _write(table, form, stream, whole)
         else:
             sys.stdout.flush()
-            _write(table, form, sys.stdout.buffer)
+            _write(table, form, sys.stdout.buffer, whole)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -48,13 +55,16 @@ def write_result(table: pa.Table, form: str, out: str | None) -> None:
         raise UsageError(f"{form} cannot hold this result: {error}; cast the column, or try another format") from error
 
 
-def _write(table: pa.Table, form: str, stream: BinaryIO) -> None:
+def _write(table: pa.Table, form: str, stream: BinaryIO, whole: bool) -> None:
     if form == "parquet":
         _write_parquet(table, stream)
         return
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="")  # whatever the locale says: a pipe gets UTF-8
     try:
-        {"csv": _write_csv, "json": _write_json}.get(form, _write_table)(table, text)
+        if form == "table":
+            _write_table(table, text, whole)
+        else:
+            {"csv": _write_csv, "json": _write_json}[form](table, text)
     finally:
         text.detach()
 
@@ -113,7 +123,7 @@ def _json_value(cell: Any) -> Any:
     return str(cell)
 
 
-def _write_table(table: pa.Table, stream: TextIO) -> None:
+def _write_table(table: pa.Table, stream: TextIO, whole: bool = False) -> None:
     if not table.column_names:
         stream.write("(no result)\n")
         return
@@ -123,7 +133,10 @@ def _write_table(table: pa.Table, stream: TextIO) -> None:
     if on_terminal:
         _print_on_terminal(table.column_names, rows, stream)
     else:
-        stream.write(text_table(table.column_names, rows))
+        text = text_table(table.column_names, rows, None if whole else CELL_WIDTH)
+        stream.write(text)
+        if CUT in text and not whole:
+            stream.write("long texts are cut; --whole or --format csv writes them whole\n")
     stream.write(f"({len(rows)} {'row' if len(rows) == 1 else 'rows'})\n")
     if some.num_rows < table.num_rows:
         stream.write(f"and {many(table.num_rows - some.num_rows, 'row')} more; --format csv writes them all\n")
@@ -153,11 +166,11 @@ def _print_on_terminal(names: Sequence[str], rows: Sequence[Sequence[Any]], stre
         console.print(screen)
 
 
-def text_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Return aligned columns for a pipe: numbers to the right, unknown as a dash, long cells cut."""
+def text_table(names: Sequence[str], rows: Sequence[Sequence[Any]], widest: int | None = CELL_WIDTH) -> str:
+    """Return aligned columns for a pipe: numbers to the right, unknown as a dash, cells cut at `widest` characters."""
     numeric = _number_columns(names, rows)
     names = [printable(name) for name in names]
-    cells = [[_cut(cell) for cell in row] for row in _cell_texts(rows)]
+    cells = [[_cut(cell, widest) for cell in row] for row in _cell_texts(rows)]
     widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
     lines = [names, ["-" * width for width in widths], *cells]
     return "".join(
@@ -189,8 +202,8 @@ def _cell_text(cell: Any) -> str:
     return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= CELL_WIDTH else f"{text[: CELL_WIDTH - 1]}…"
+def _cut(text: str, widest: int | None) -> str:
+    return text if widest is None or len(text) <= widest else text[: widest - 1] + CUT
 
 
 def _number_text(number: float) -> str:

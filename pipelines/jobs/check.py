@@ -37,6 +37,8 @@ from pipelines.text import many
 from schemas.pack import Pack
 from schemas.tables import ABOUT, CALENDAR, DELIVERY_DAYS, Table, published_tables, stored_tables, stored_views
 
+IS_COMPLETE = "is_complete"  # in the published calendar alone: it goes by when that was made
+
 
 @dataclass(frozen=True)
 class Look:
@@ -191,7 +193,7 @@ def _snapshot(look: Look) -> Iterator[str]:
         if not is_current(published, look.connection):
             return
         for table in published_tables():
-            sql = f"FROM {table.name}"
+            sql = f"SELECT {', '.join(name for name in table.column_names if name != IS_COMPLETE)} FROM {table.name}"
             if table is not ABOUT and _sum_of_rows(published, sql) != _sum_of_rows(look.connection, sql):
                 yield f"summaries.duckdb: {table.name} is not what is stored; `calfwatch run` publishes it anew"
 
@@ -220,8 +222,9 @@ def _modes(look: Look) -> Iterator[str]:
     home = look.home
     if not home.path.stat().st_mode & 0o077:
         return
+    shared = (home.path, home.summaries, home.reports) if look.settings.share_with_group else ()
     for path in _private(home):
-        if path.stat().st_mode & 0o077:
+        if path.stat().st_mode & (0o007 if path in shared else 0o077):
             yield f"{path} may be read by others; mend it with `chmod go= {path}`"
 
 

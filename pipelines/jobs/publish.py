@@ -6,7 +6,7 @@ import duckdb
 
 from pipelines import clock
 from pipelines.connections import transaction
-from pipelines.jobs import denominators
+from pipelines.jobs import denominators, sharing
 from pipelines.settings import Settings
 from pipelines.signals import weekly_signals
 from pipelines.store import database, revisions, snapshot
@@ -24,6 +24,7 @@ def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Setting
         revisions.adopt(connection, home.reports)
         revisions.update_revisions(connection, settings)
     snapshot.write_snapshot(connection, home, settings, moment)
+    sharing.share(home, settings)
 
 
 def publish_if_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""Rows that were set aside: why, counted by file and reason; or every bad cell of them, as CSV."""
+"""Rows that were set aside: why, counted by reason over all files; or every bad cell of them, as CSV."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ from pipelines.statements import first_row
 from pipelines.text import harmless, many, printable, shown_in
 
 REASONS = """
-SELECT path, coalesce(column_name, 'line') || ': ' || check_name, any_value(allowed), count(*)
+SELECT coalesce(column_name, 'line') || ': ' || check_name AS reason, any_value(allowed),
+  count(*) FILTER (corrected_by IS NULL), count(corrected_by),
+  count(DISTINCT delivery_no) FILTER (corrected_by IS NULL),
+  coalesce(arg_min(path, delivery_no) FILTER (corrected_by IS NULL), '')
 FROM quarantine JOIN files USING (delivery_no) WHERE starts_with(quarantine.file_id, ?)
-GROUP BY ALL ORDER BY path, count(*) DESC, 2"""
+GROUP BY 1 ORDER BY 3 DESC, 1"""
 CELLS = """
 SELECT path, quarantine.*
 FROM quarantine JOIN files USING (delivery_no) WHERE starts_with(quarantine.file_id, ?)
@@ -27,14 +30,27 @@ ROWS_AT_A_TIME = 10_000
 
 
 def reason_lines(records: Path, file_id: str = "") -> list[str]:
-    """Return a line for each file and reason with its number of bad cells, and their sum.
+    """Return a line for each reason with its number of open cells and their files, and a line of sums.
+
+    A cell is open until its row came right, in a later file of its sender.
 
     `file_id` may be the first characters of an id. Raises UsageError if no file of the ledger has such an id.
     """
     with _open_quarantine(records, file_id) as connection:
         rows = connection.execute(REASONS, [file_id]).fetchall()
-    lines = [f"{cells:>8,}  {reason}  (allowed: {allowed})  {printable(path)}" for path, reason, allowed, cells in rows]
-    return [*lines, many(sum(row[3] for row in rows), "bad cell") if rows else "nothing in the quarantine"]
+    if not rows:
+        return ["nothing in the quarantine"]
+    lines = [
+        f"{cells:>8,}  {reason}  (allowed: {allowed})  {_places(files, path)}"
+        for reason, allowed, cells, _, files, path in rows
+        if cells
+    ]
+    corrected = sum(row[3] for row in rows)
+    return [*lines, f"{many(sum(row[2] for row in rows), 'open cell')}, {corrected:,} corrected by later files"]
+
+
+def _places(files: int, path: str) -> str:
+    return printable(path) if files == 1 else f"in {files:,} files, the first {printable(path)}"
 
 
 def write_cells(records: Path, file_id: str, stream: TextIO) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import resource
 import sys
 import threading
@@ -16,7 +17,9 @@ import pyarrow as pa
 
 from pipelines.connections import MEMORY_LIMIT, interruptible, open_error, read_only
 from pipelines.errors import UsageError, is_damage
+from schemas.tables import SMALL_TABLES, published_tables
 
+STDIN = "-"
 NOTHING_TYPED = "there is no SQL statement in it; try `SELECT * FROM weekly_triage`"
 RESULT_BYTES = 1 << 30  # a larger result is refused
 PROCESS_BYTES = 4 << 30  # of the whole process: DuckDB's own limit leaves out long strings and lists
@@ -48,11 +51,22 @@ def run_query(path: Path, sql: str, timeout_seconds: float = 60, force: bool = F
             raise UsageError(_timeout_text(timeout_seconds)) from error
         if is_damage(error):
             raise open_error(path, error) from error
-        raise UsageError(_error_text(error)) from error
+        raise UsageError(_error_text(error) + _other_database(path, str(error))) from error
     finally:
         for timer in timers:
             timer.cancel()
         connection.close()
+
+
+def read_sql(sql: str | None, file: str | None) -> str:
+    """Return the SQL that was typed, or that stands in a file; - is standard input. Raises UsageError."""
+    if (sql is None) == (file is None):
+        raise UsageError("give one SQL statement, or --file FILE with one in it (- is standard input)")
+    place = file or (STDIN if sql == STDIN else "")
+    try:
+        return sql or "" if not place else sys.stdin.read() if place == STDIN else Path(place).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{place}: cannot be read as SQL in UTF-8: {error}") from error
 
 
 def _make_timer(seconds: float, function: Callable[..., None], *values: object) -> threading.Timer:
@@ -106,6 +120,19 @@ def _error_text(error: BaseException) -> str:
         return f"the query needs more than {MEMORY_LIMIT} of memory; narrow it, or take it in parts"
     lines = [line for line in str(error).splitlines() if line.strip()]
     return "SQL: " + "\n".join(lines[:4])
+
+
+def _other_database(path: Path, error: str) -> str:
+    """Return where a table is that the queried database has not, as a line of its own; nothing if it is nowhere."""
+    found = re.search(r"Table with name (\w+) does not exist", error)
+    name = found[1].lower() if found else ""
+    published = {table.name for table in published_tables()}
+    private = {*(table.name for table in SMALL_TABLES), "reports", "records", "superseded"}
+    if path.name != "records.duckdb" and name in private - published:
+        return f"\n{name} is in records.duckdb: add --db records"
+    if path.name != "summaries.duckdb" and name in published:
+        return f"\n{name} is in summaries.duckdb: leave out --db"
+    return ""
 
 
 def _convert_table(table: pa.Table) -> pa.Table:

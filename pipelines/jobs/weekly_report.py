@@ -16,12 +16,13 @@ import duckdb
 from pipelines import clock, files
 from pipelines.connections import open_for_reading, read_only
 from pipelines.errors import CalfwatchError, UsageError
+from pipelines.jobs import sharing
 from pipelines.jobs.erasing.forget import forget_what_is_old
 from pipelines.jobs.findings.assess import read_assessments
 from pipelines.jobs.monitoring.run_lines import write_line
-from pipelines.jobs.publish import publish_if_stale
+from pipelines.jobs.publish import publish, publish_if_stale
 from pipelines.settings import load_settings
-from pipelines.store import database, revisions
+from pipelines.store import audit, database, revisions
 from pipelines.store.home import Home, refuse_own_output
 from pipelines.store.packs import configured_pack, published_pack
 
@@ -74,6 +75,28 @@ def _keep_retention(home: Home, wait_seconds: float) -> None:
         write_line(done.splitlines()[0], settings.time_zone)
 
 
+def reset_week(home: Home, week: str, wait_seconds: float = 60) -> str:
+    """Take a published report back, audited; return what was done. Its week is no longer frozen.
+
+    The folder goes first: a run that dies before the records forget it is finished by another --reset. Raises
+    UsageError for a week that was not published, or a folder that holds anything else.
+    """
+    from pipelines.report import write_index
+
+    settings = load_settings(home.path)
+    folder = home.reports / _find_week(home, week)
+    with database.writing(home, settings, configured_pack(home, settings), wait_seconds) as connection:
+        if not revisions.is_published(connection, folder.name):
+            raise UsageError(f"{folder.name} is not published; `calfwatch status` names the last week that is")
+        files.remove_folder(folder)
+        write_index(home.reports)
+        with database.transaction(connection):
+            text = revisions.forget(connection, folder.name)
+            audit.note(connection, "reset", folder.name, text)
+        publish(connection, home, settings)
+    return f"{folder.name}: {text}"
+
+
 def _has_report(folder: Path) -> bool:
     return (folder / "internal.html").exists()
 
@@ -100,6 +123,7 @@ def _publish_reports(home: Home, weeks: Sequence[str], wait_seconds: float) -> l
         with database.transaction(connection):
             revisions.adopt(connection, home.reports)
         _clear_unpublished(home)
+        sharing.share(home, settings)
     return folders
 
 

@@ -16,7 +16,15 @@ from pipelines.store.ledger import Group
 from schemas.fields import AGE_BANDS, SEVERE_PAIN, SEXES
 from schemas.pack import CERTAINTIES, LEVELS, UNDETERMINED, Pack
 from schemas.record_layout import bit_sums_sql, report_day_sql, timed_day_sql
-from schemas.tables import DAILY_ARRIVALS, DAILY_FIELDS, DAILY_RULES, DAILY_SUMMARY, Table
+from schemas.tables import (
+    DAILY_ARRIVALS,
+    DAILY_FIELDS,
+    DAILY_NUMBERS,
+    DAILY_RULE_SETS,
+    DAILY_RULES,
+    DAILY_SUMMARY,
+    Table,
+)
 
 
 def week_words(settings: Settings) -> dict[str, str]:
@@ -99,6 +107,8 @@ def deltas(
             ),
         ),
         (DAILY_ARRIVALS, statement("store", "daily_arrivals", levels=sql_list(LEVELS))),
+        (DAILY_NUMBERS, " UNION ALL ".join(statement("store", "daily_numbers", field=name) for name in pack.numbers)),
+        (DAILY_RULE_SETS, statement("store", "daily_rule_sets", rules=sql_list(tuple(r.id for r in pack.triage)))),
     ]
 
 
@@ -145,11 +155,14 @@ def _day_sums(pack: Pack) -> str:
     numbers = [f"sum(({name} IS NOT NULL)::UTINYINT)" for name in pack.numbers]
     choices = [f"sum(({name} <> 0)::UTINYINT)" for name in pack.choices]
     answered = ", ".join(filter(None, [bit_sums_sql("answered", len(pack.field_names)), *numbers, *choices]))
+    asked_otherwise = ["NULL"] * (len(numbers) + len(choices))
+    yes = ", ".join(filter(None, [bit_sums_sql("yes", len(pack.field_names)), *asked_otherwise]))
     unresolved = f"CASE WHEN triage_level = {LEVELS.index('unresolved')} THEN missing ELSE 0 END"
     return f"""SELECT report_date, source, delivery_no, sign, count(*) AS reports,
         [{bit_sums_sql("rules_true", len(pack.triage))}] AS rules,
         [{answered}] AS answered,
         [{bit_sums_sql("missing", len(pack.askable))}] AS missing,
-        [{bit_sums_sql("missing_unresolved", len(pack.askable))}] AS unresolved
+        [{bit_sums_sql("missing_unresolved", len(pack.askable))}] AS unresolved,
+        [{yes}] AS yes
     FROM (SELECT *, {unresolved} AS missing_unresolved FROM changes)
     GROUP BY report_date, source, delivery_no, sign"""

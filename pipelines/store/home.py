@@ -9,6 +9,7 @@ import contextlib
 import errno
 import fcntl
 import fnmatch
+import grp
 import os
 import sys
 import time
@@ -209,3 +210,25 @@ def refuse_own_output(target: Path, home: Path) -> None:
     for each in homes:
         if each.owns(target) or (place.is_file() and place.is_relative_to(os.path.realpath(each.path))):
             raise UsageError(f"{target} is one of the files of the home {each.path}; name another file")
+
+
+def find_group(name: str) -> int:
+    """Return the number of a group of this machine. Raises UsageError if there is none of that name."""
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError as error:
+        raise UsageError(f"share_with_group: this machine has no group '{name}'; `getent group` lists them") from error
+
+
+def give_to_group(path: Path, group: int, mode: int) -> None:
+    """Give a file or folder to a group, and a mode. Raises UsageError if this account may not."""
+    found = path.stat()
+    try:
+        if found.st_gid != group:
+            os.chown(path, -1, group)
+        if found.st_mode & 0o777 != mode:
+            path.chmod(mode)
+    except PermissionError as error:
+        raise UsageError(
+            f"{path}: cannot be given to the group of share_with_group; add this account to the group"
+        ) from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -28,6 +29,7 @@ from schemas.pack import Pack
 NUMBER = pa.field("delivery_no", pa.int32())
 CONTESTED = """CREATE OR REPLACE TEMP TABLE contested
     (report_id VARCHAR, delivery_no INTEGER, line_number BIGINT, kept BOOLEAN)"""
+OPEN_IDS = pa.schema([("delivery_no", pa.int32()), ("report_id", pa.string()), ("stored_id", pa.string())])
 CELLS_TOGETHER = 20_000
 ROWS_TOGETHER = 100_000  # blocks of small files are handed over as one
 
@@ -221,6 +223,7 @@ def _count_for_guards(connection: duckdb.DuckDBPyConnection, group: Group) -> di
 
 def supersede(connection: duckdb.DuckDBPyConnection, group: Group) -> int:
     """Move the records of the table `replaced` to `superseded`, once the ledger has the files; return how many."""
+    _mark_corrected(connection, group)
     count = one_number(connection, "SELECT count(*) FROM replaced")
     if count:
         old = reports_sql(group.pack, "replaced", get_state(connection, "time_zone"))
@@ -231,6 +234,31 @@ def supersede(connection: duckdb.DuckDBPyConnection, group: Group) -> int:
             [group.source.name],
         )
     return count
+
+
+def _mark_corrected(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
+    """Mark the open bad cells of reports that a later delivery of the group brought right."""
+    values = {"source": group.source.name, "last": group.numbers["last"]}
+    rows = connection.execute(statement("store", "open_cells"), values).fetchall()
+    ids = [(number, sent, stored) for number, sent, path in rows for stored in _stored_ids(group, sent, path)]
+    if not ids:
+        return
+    connection.register(
+        "open_ids", pa.Table.from_pylist([dict(zip(OPEN_IDS.names, row, strict=True)) for row in ids], OPEN_IDS)
+    )
+    left_out = [(number, checked.rows_left_out) for number, checked in group.files.items()]
+    connection.register("rows_left_out", _concat(left_out, ROWS_LEFT_OUT))
+    with _incoming(connection, group):
+        connection.execute(statement("store", "came_right"))
+    connection.execute(statement("store", "mark_corrected"))
+    connection.unregister("rows_left_out")
+    connection.unregister("open_ids")
+
+
+def _stored_ids(group: Group, sent: str, path: str) -> set[str]:
+    """Return the ids under which the group stores a report of a file: one, or none if ids hold for another name."""
+    own = (checked for checked in group.files.values() if checked.ids_of in ("", Path(path).name))
+    return {checked.stored_id(sent) for checked in own}
 
 
 def _quarantine_rows(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[int, int]:

@@ -11,7 +11,7 @@ import duckdb
 
 from pipelines.rules.compiler import tag_sql
 from pipelines.rules.plain_sql import plain_sql
-from pipelines.statements import create_sql, first_row
+from pipelines.statements import create_sql, first_row, statement
 from pipelines.store import audit
 from pipelines.store.clocks import add_clocks_and_signals
 from schemas.pack import Pack
@@ -55,6 +55,7 @@ def _from_3(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
     _add_releases(connection)
     _add_erasures(connection)
     _add_release_facts(connection)
+    _add_analyst_tables(connection)
     _add_assessments_and_denominators(connection)
 
 
@@ -177,6 +178,22 @@ def _add_erasures(connection: duckdb.DuckDBPyConnection) -> None:
     }
     for table, declared in columns.items():
         connection.execute(f"CREATE TABLE {table} ({declared})")
+
+
+def _add_analyst_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """What analysts could not ask; counted with everything else after the last step. And which bad cells are open."""
+    for table in ("daily_fields", "erased_fields"):
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN yes BIGINT")
+    connection.execute("ALTER TABLE calendar ADD COLUMN month VARCHAR")
+    connection.execute("ALTER TABLE calendar ADD COLUMN quarter VARCHAR")
+    for name in ("daily", "erased"):
+        connection.execute(f"""CREATE TABLE {name}_numbers (
+            report_date DATE, source VARCHAR, field VARCHAR, value INTEGER, reports BIGINT)""")
+        connection.execute(f"""CREATE TABLE {name}_rule_sets (
+            report_date DATE, source VARCHAR, rule_ids VARCHAR[], reports BIGINT)""")
+    connection.execute("ALTER TABLE quarantine ADD COLUMN corrected_by VARCHAR")
+    for (source,) in connection.execute("SELECT DISTINCT source FROM files").fetchall():
+        connection.execute(statement("store", "corrected_by_records"), {"source": source})
 
 
 STEPS: Mapping[int, Step] = {1: _from_1, 2: _from_2, 3: _from_3}

@@ -104,6 +104,20 @@ def _unreadable(path: Path, why: str) -> StateError:
     return StateError(f"{path} cannot be read: {why}. Restore it from a backup.")
 
 
+def is_published(connection: duckdb.DuckDBPyConnection, week: str) -> bool:
+    """Whether a week's counts are kept as they were reported."""
+    return bool(first_row(connection, "SELECT 1 FROM reported_weeks WHERE week = ?", [week]))
+
+
+def forget(connection: duckdb.DuckDBPyConnection, week: str) -> str:
+    """Drop what was reported of a week, inside the caller's transaction; return in words what that was."""
+    row = first_row(connection, "SELECT reported_at, last_delivery FROM reported_weeks WHERE week = ?", [week])
+    assert row is not None
+    for table in (REPORTED_WEEKS, REPORTED_COUNTS):
+        connection.execute(f"DELETE FROM {table.name} WHERE week = ?", [week])
+    return f"the report of {row[0]:%Y-%m-%d %H:%M} UTC, up to delivery {row[1]}, was taken back"
+
+
 def update_revisions(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Compares every published week with the counts of now, inside the caller's transaction."""
     names = statement("signals", "series_names")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from datetime import datetime
 from importlib.metadata import version
+from pathlib import Path
 
 import duckdb
 
@@ -18,9 +19,9 @@ from pipelines.settings import Settings
 from pipelines.statements import first_row, statement
 from pipelines.store import daily_counts
 from pipelines.store.attachment import STORAGE_VERSION
-from pipelines.store.home import Home
+from pipelines.store.home import Home, find_group, give_to_group
 from pipelines.store.schema import comment
-from schemas.tables import DAILY_SUMMARY, published_tables
+from schemas.tables import DAILY_SUMMARY, Table, published_tables
 
 
 def is_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings, moment: datetime) -> bool:
@@ -51,7 +52,7 @@ def write_snapshot(connection: duckdb.DuckDBPyConnection, home: Home, settings: 
     finally:
         connection.execute("USE calfwatch")
         connection.execute("DETACH snapshot")
-    files.put_database_in_place(new, home.summaries, 0o400)
+    files.put_database_in_place(new, home.summaries, _give_to_readers(new, settings))
 
 
 def _copy_published(connection: duckdb.DuckDBPyConnection) -> None:
@@ -59,11 +60,26 @@ def _copy_published(connection: duckdb.DuckDBPyConnection) -> None:
         many = table is DAILY_SUMMARY  # which lie by day already, block by block
         with in_any_order(connection) if many else contextlib.nullcontext():
             order = "" if many else "ORDER BY ALL"
-            connection.execute(f"CREATE TABLE snapshot.{table.name} AS FROM {table.name} {order}")
+            connection.execute(f"CREATE TABLE snapshot.{table.name} AS {_published_sql(table)} {order}")
     connection.execute("DROP TABLE temp.about")  # or the comments would go to it
     connection.execute("USE snapshot")
     for table in published_tables():
         comment(connection, table)
+
+
+def _give_to_readers(new: Path, settings: Settings) -> int:
+    """Give a finished snapshot to the group that may read it, if there is one; return the mode that it shall have."""
+    if not settings.share_with_group:
+        return 0o400
+    give_to_group(new, find_group(settings.share_with_group), 0o440)
+    return 0o440
+
+
+def _published_sql(table: Table) -> str:
+    """The SELECT of a published table: its declared columns, so that no other gets in."""
+    is_over = "week_start + 7 <= (SELECT (published_at AT TIME ZONE time_zone)::DATE FROM temp.about)"
+    columns = [f"{is_over} AS {name}" if name == "is_complete" else name for name in table.column_names]
+    return f"SELECT {', '.join(columns)} FROM {table.name}"
 
 
 def _make_about(connection: duckdb.DuckDBPyConnection, settings: Settings, moment: datetime) -> None:

@@ -79,6 +79,7 @@ def put_back(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entry) ->
     _move_counts(connection, ids)
     _put_versions(connection, pack, entry)
     connection.execute("DELETE FROM quarantine WHERE delivery_no = ?", [entry.delivery_no])
+    open_again(connection, entry.source, entry.file_id)
     return back
 
 
@@ -132,3 +133,13 @@ def _put_versions(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entr
     repeated = reports_sql(pack, "(SELECT * FROM kept WHERE place = 'repeated')", get_state(connection, "time_zone"))
     for relation in (was, repeated):
         connection.execute(statement("store", "put_superseded", relation=relation))
+
+
+def open_again(connection: duckdb.DuckDBPyConnection, source: str, file_id: str) -> None:
+    """Undo what a withdrawn delivery brought right, but for rows of which another later one brought a record."""
+    connection.execute(
+        """UPDATE quarantine SET corrected_by = NULL
+           WHERE corrected_by = ? AND delivery_no IN (SELECT delivery_no FROM files WHERE source = ?)""",
+        [file_id, source],
+    )
+    connection.execute(statement("store", "corrected_by_records"), {"source": source})

@@ -21,7 +21,7 @@
 --
 -- 2. The SELECT, one statement, WITH included. It reads the table `raw`: every column of the file as text, a blank cell as
 --    NULL, a column without a name as unnamed_1 (its position), and three more: line_number, file_id (the file's sha256) and
---    unlisted (the source's setting). A long file comes in blocks of rows, so do not compare rows with one another.
+--    unlisted (the source's setting); a SELECT that names `separator` finds that setting there, too. A long file comes in blocks of rows, so do not compare rows with one another.
 --    It returns line_number and canonical columns as text:
 --      report_id, reported_at (2026-11-16 or a timestamp), region, age_band, sex, pain_score, duration_days,
 --      and the symptom fields as yes, no, or NULL for unknown

@@ -7,12 +7,12 @@
 --                    where the sender asks all of the symptoms every time. Any other setting is read as unknown.
 --   none             nothing applies: every symptom is treated as not listed.
 --   (blank), NA, unknown   the question was not answered: every symptom is unknown, whatever `unlisted` says.
--- Items are separated by ; or | or, if what stands between them is no word of its own, by a comma. A word is the name of a
+-- Items are separated by the setting `separator` (default ;), by ; or | or, if what stands between them is no word of its own, by a comma. A word is the name of a
 -- symptom field, its label or one of the rule pack's synonyms, in any case, with spaces, hyphens or underscores: the table
 -- `words` (word, field) has them all. Nothing is guessed: any other word ("no fever", "fever?", "all") is reported in
 -- adapter_warning, and then what is not listed is unknown; so it is where `none` stands beside a symptom.
 WITH parts AS (
-  SELECT line_number, unnest(string_split_regex(lower(coalesce(symptoms, '')), '[;|]')) AS part
+  SELECT line_number, unnest(string_split_regex(replace(lower(coalesce(symptoms, '')), lower(separator), ';'), '[;|]')) AS part
   FROM raw
 ),
 

@@ -8,8 +8,10 @@ WITH starts AS (
   SELECT week_start FROM weekly_sources WHERE state IN ('reported', 'zero', 'partial')
 )
 SELECT
-  week_start + unnest(range(7))::INTEGER AS report_date,
+  week_start + place::INTEGER AS report_date,
   year(week_start + 3) || '-${mark}' || lpad(((dayofyear(week_start + 3) - 1) // 7 + 1)::VARCHAR, 2, '0') AS week,
-  week_start
-FROM starts
+  week_start,
+  strftime(week_start + place::INTEGER, '%Y-%m') AS month,
+  year(week_start + place::INTEGER) || '-Q' || quarter(week_start + place::INTEGER) AS quarter
+FROM starts CROSS JOIN range(7) AS days (place)
 ORDER BY report_date

@@ -6,7 +6,8 @@ SELECT
   CASE WHEN erased THEN NULL ELSE report_id END AS report_id,
   column_name, check_name, allowed,
   CASE WHEN erased THEN NULL ELSE value END AS value,
-  CASE WHEN erased THEN NULL ELSE text END AS raw_line
+  CASE WHEN erased THEN NULL ELSE text END AS raw_line,
+  NULL::VARCHAR AS corrected_by
 FROM (
   SELECT *, (delivery_no, line_number) IN (SELECT (delivery_no, line_number) FROM erased_lines) AS erased
   FROM bad_cells

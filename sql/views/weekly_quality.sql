@@ -1,6 +1,6 @@
 -- One row per week, source, measure and item. A file counts in the week of its delivery clock; a file without one
 -- (rejected, or without any report) in the week it was tried. A record's delay is the clock of the delivery that first
--- brought it, less its day: a correction is no late report.
+-- brought it, less its day: a correction is no late report. Reasons count the cells that no later delivery corrected.
 WITH placed AS (
   SELECT * FROM files WHERE status <> 'withdrawn'
 ), dated AS (
@@ -28,6 +28,7 @@ WITH placed AS (
     coalesce(quarantine.column_name, 'line') || ': ' || quarantine.check_name AS item,
     count(*)::DOUBLE AS value
   FROM quarantine JOIN filed USING (delivery_no)
+  WHERE corrected_by IS NULL
   GROUP BY ALL
 ), completeness AS (
   SELECT

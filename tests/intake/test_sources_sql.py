@@ -57,16 +57,18 @@ def head(name: str) -> dict[str, list[str]]:
 
 
 def translate(
-    name: str, rows: list[dict[str, str | None]], unlisted: str = "unknown"
+    name: str, rows: list[dict[str, str | None]], unlisted: str = "unknown", separator: str = ";"
 ) -> list[dict[str, str | int | None]]:
     """Run adapter `name` over rows (cells by column, missing = blank) as the reader would: locked down, all text."""
     columns = head(name)["requires"] + head(name).get("optional", [])
-    names = ["line_number", *columns, "file_id", "unlisted"]
+    names = ["line_number", *columns, "file_id", "unlisted", "separator"]
     types = ["BIGINT", *["VARCHAR"] * (len(names) - 1)]
     with duckdb.connect() as connection:
         declared = ", ".join(f'"{n}" {t}' for n, t in zip(names, types, strict=True))
         connection.execute(f"CREATE TABLE raw ({declared})")
-        cells = [[i + 2, *[row.get(c) or None for c in columns], FILE_ID, unlisted] for i, row in enumerate(rows)]
+        cells = [
+            [i + 2, *[row.get(c) or None for c in columns], FILE_ID, unlisted, separator] for i, row in enumerate(rows)
+        ]
         if cells:
             connection.executemany(f"INSERT INTO raw VALUES ({', '.join('?' * len(names))})", cells)
         connection.execute("CREATE TABLE words (word VARCHAR, field VARCHAR)")
@@ -154,6 +156,18 @@ def test_listed_is_yes_and_the_rest_is_what_the_source_says(cell: str) -> None:
     assert answers(listed(cell, "no")) == ({"redness", "fever"}, set(SYMPTOMS) - {"redness", "fever"})
     assert answers(listed(cell, "unknown")) == ({"redness", "fever"}, set())
     assert listed(cell, "no")["adapter_warning"] is None
+
+
+@pytest.mark.parametrize(
+    ("separator", "cell"), [("/", "redness / fever"), ("+", "Redness+fever"), ("//", "redness // fever")]
+)
+def test_the_separator_of_the_source_parts_symptoms(separator: str, cell: str) -> None:
+    row = {"report_id": "1", "reported_at": "2026-11-16", "symptoms": cell}
+    (returned,) = translate("symptom_list", [row], separator=separator)
+    assert (returned["redness"], returned["fever"]) == ("yes", "yes")
+    (unset,) = translate("symptom_list", [row])
+    assert (unset["redness"], unset["fever"]) == (None, None), "without the setting nothing is guessed"
+    assert unset["adapter_warning"]
 
 
 @pytest.mark.parametrize("cell", [None, " ", ";", " ; ;"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli.app import main
-from pipelines.settings import Settings, Source
+from pipelines.settings import Settings, Source, load_settings
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
 
@@ -65,6 +65,49 @@ def test_it_tells_what_the_ingest_then_does(
     assert {path: path.read_bytes() for path in home.path.rglob("*") if path.is_file()} == before
     (outcome,) = ingest(second)
     assert (outcome.rows_accepted, outcome.rows_superseded, outcome.rows_duplicate) == (5, 2, 3)
+
+
+def days(first: int, day: int, ids_from: int, without: str = "") -> list[str]:
+    """Ten reports of five days, of which the pain follows from their number."""
+    kept = [place for place, name in enumerate(HEADER.split(",")) if name != without]
+    rows = [f"{ids_from + i},2026-11-{day + i % 5:02},north,female,{(first + i) % 11},yes" for i in range(10)]
+    return [",".join(row.split(",")[place] for place in kept) for row in (HEADER, *rows)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "source", "code", "words"),
+    [
+        (days(10, 16, 1), {}, 3, "would replace a record of another day: ids that restart"),
+        (days(10, 16, 1), {"report_ids": "per_file"}, 0, "10 new, 0 would replace"),
+        (days(10, 16, 11), {}, 0, "10 new, 0 would replace a record, 0 are stored already"),
+        (days(0, 9, 1, "pain_score"), {}, 3, "column missing: pain_score"),
+        (days(0, 9, 1)[:3] + days(10, 16, 11)[1:], {"cumulative": True}, 3, "it lacks 8 of the 10 stored records"),
+        (days(0, 9, 1)[:10] + days(10, 16, 11)[1:], {"cumulative": True}, 0, "1 stored record would be taken out"),
+        (days(0, 9, 1), {}, 0, "this content came before, and would change nothing"),
+    ],
+)
+def test_it_tells_what_the_guards_between_files_say(
+    lines: list[str],
+    source: dict[str, str | bool],
+    code: int,
+    words: str,
+    tmp_path: Path,
+    home: Home,
+    ingest: Callable[..., list[Outcome]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ingest(write(tmp_path, days(0, 9, 1), "w1.csv"))
+    table = "".join(
+        f"{key} = {str(value).lower() if value is True else repr(value)}\n" for key, value in source.items()
+    )
+    (home.path / "calfwatch.toml").write_text(f"[[sources]]\nname = 'canonical'\n{table}")
+    path = write(tmp_path, lines, "w2.csv")
+    assert inspect(path, home, "--source", "canonical") == code
+    told = capsys.readouterr().out
+    assert words in told
+    assert ("verdict   the file would be rejected whole" in told) == (code == 3)
+    (outcome,) = ingest(path, settings=load_settings(home.path), source="canonical")
+    assert (outcome.status == "rejected") == (code == 3), "and so it is"
 
 
 def test_a_rejected_file_is_told_to_its_end_and_no_identifier_is_printed(

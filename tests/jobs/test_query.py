@@ -646,3 +646,54 @@ def test_output_to_a_pipe_is_utf_8_whatever_the_locale(fed: Home) -> None:
     environment = os.environ | {"PYTHONIOENCODING": "latin-1"}
     done = subprocess.run(command, capture_output=True, env=environment, check=True)
     assert done.stdout.decode() == "a\né日\n"
+
+
+def test_sql_comes_from_a_file_or_from_standard_input(
+    fed: Home, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statement = tmp_path / "question.sql"
+    statement.write_text("-- how many\nSELECT sum(reports) AS n FROM weekly_triage\n")
+    assert "2\n" in typed("--file", str(statement), "--format", "csv")[1]
+    for words in (("-",), ("--file", "-")):
+        monkeypatch.setattr(sys, "stdin", io.StringIO("SELECT 40 + 2 AS n"))
+        assert "42\n" in typed(*words, "--format", "csv")[1]
+    for words in (("--timeout", "9"), ("SELECT 1", "--file", str(statement))):
+        code, _, error = typed(*words)
+        assert (code, "--file FILE" in error) == (2, True)
+    code, _, error = typed("--file", str(tmp_path / "none.sql"))
+    assert (code, "none.sql: cannot be read" in error) == (2, True)
+
+
+@pytest.mark.parametrize("ending", ["csv", "JSON", "txt"])
+def test_the_ending_of_out_names_the_format(ending: str, fed: Home, typed: Typed, tmp_path: Path) -> None:
+    out = tmp_path / f"x.{ending}"
+    assert typed("SELECT 7 AS n", "--out", str(out))[0] == 0
+    assert out.read_text() == {"csv": "n\n7\n", "JSON": '[\n {"n": 7}\n]\n', "txt": "n\n-\n7\n(1 row)\n"}[ending]
+    assert typed("SELECT 7 AS n", "--out", str(out), "--format", "csv")[0] == 0
+    assert out.read_text() == "n\n7\n"
+
+
+def test_a_long_text_is_cut_and_said_to_be_unless_it_is_asked_whole(fed: Home, typed: Typed) -> None:
+    sql = "SELECT repeat('word ', 40) || 'end' AS said"
+    assert "--whole" in typed(sql)[1]
+    whole = typed(sql, "--whole")[1]
+    assert "word end" in whole
+    assert "…" not in whole
+
+
+@pytest.mark.parametrize(
+    ("database", "table", "advice"),
+    [
+        ("summaries", "reports", "add --db records"),
+        ("summaries", "quarantine", "add --db records"),
+        ("records", "about", "leave out --db"),
+        ("summaries", "nothing_like_it", ""),
+    ],
+)
+def test_a_table_of_the_other_database_is_said_to_be_there(
+    database: str, table: str, advice: str, fed: Home, typed: Typed
+) -> None:
+    code, _, error = typed(f"FROM {table}", "--db", database)
+    assert code == 2
+    assert advice in error
+    assert bool(advice) == ("duckdb:" in error.splitlines()[-1])

@@ -59,7 +59,7 @@ def test_a_quiet_home_is_counted_and_ends_with_0(fed: Home, looked: Looked) -> N
         lines[1],
         "files         2 accepted, 0 rejected; the last at NOW",
         "records       9 from 2026-11-01 12:00 UTC to 2026-11-18 12:30 UTC",
-        "quarantined   1 row",
+        "quarantined   1 row, 1 of them open",
         "state         ledger, records and summaries agree",
         "k-anonymity   WARNING: 4 of 9 records are in 2 groups of region, age band, sex and week smaller than 5; "
         "the smallest has 1",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ PACK = load_pack()
 CONTEXT = ("report_id", "reported_at", "region", "age_band", "sex", "pain_score", "duration_days")
 HEADER = (*CONTEXT, *PACK.field_names)
 COUNTED = tuple(view.name for view in WEEKLY_VIEWS if view.name not in STORED_WEEKLY)
-NOT_COUNTED = ("about", "daily_signals", "alarm_episodes", *STORED_WEEKLY)
+NOT_COUNTED = ("about", "files", "sources", "calendar", "daily_signals", "alarm_episodes", *STORED_WEEKLY)
 ZONES = ("UTC", "Europe/Berlin", "Pacific/Auckland", "America/New_York", "Asia/Kolkata")
 START = datetime(2026, 10, 18, 9, 30, tzinfo=UTC)  # a few hours and days later, clocks change in three of the zones
 
@@ -114,7 +115,7 @@ def test_counts_kept_file_by_file_equal_a_rebuild_and_a_count_by_pandas(
         assert_every_record_is_in_a_covered_week(connection)
         publish_job.publish(connection, context.home, settings)
         assert published(context.home) == weekly | tables(
-            connection, ["daily_summary", "rules", "causes", "fields", "signatures"]
+            connection, ["daily_summary", "rules", "causes", "fields", "signatures", "levels", "regions"]
         )
 
 
@@ -154,6 +155,8 @@ def naive(connection: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str
         "daily_rules": _counted(reports.explode("triage_rules"), ["report_date", "source", "triage_rules"]),
         "daily_fields": _fields(reports),
         "daily_arrivals": _counted(reports, ["report_date", "source", "triage_level", "first_delivery_no"]),
+        "daily_numbers": _numbers(reports),
+        "daily_rule_sets": _rule_sets(reports),
         "calendar": _calendar({*reports.report_date, *superseded.report_date}, settings),
     }
 
@@ -184,7 +187,8 @@ def _fields(reports: pd.DataFrame) -> list[tuple[Any, ...]]:
             unresolved = missing & (frame.triage_level == "unresolved")
             alone = unresolved & (frame.missing_answers.map(len) == 1)
             counts = (len(frame), frame[field].notna().sum(), missing.sum(), unresolved.sum(), alone.sum())
-            made.append((day, source, field, *map(int, counts)))
+            yes = None if field in ("pain_score", "duration_days") else int((frame[field] == True).sum())  # noqa: E712
+            made.append((day, source, field, *map(int, counts), yes))
     return sorted(made)
 
 
@@ -192,7 +196,24 @@ def _calendar(brought: set[date], settings: Settings) -> list[tuple[Any, ...]]:
     """The weeks of the days that deliveries brought, replaced records included."""
     starts = {week_of(day, settings.week_system)[1] for day in brought}
     days = {start + timedelta(days=n) for start in starts for n in range(7)}
-    return sorted((day, *week_of(day, settings.week_system)) for day in days)
+    quarters = {day: f"{day.year}-Q{(day.month + 2) // 3}" for day in days}
+    return sorted((day, *week_of(day, settings.week_system), f"{day:%Y-%m}", quarters[day]) for day in days)
+
+
+def _numbers(reports: pd.DataFrame) -> list[tuple[Any, ...]]:
+    made: Counter[tuple[Any, ...]] = Counter()
+    for field in ("duration_days", "pain_score"):
+        for day, source, value in reports[["report_date", "source", field]].itertuples(index=False):
+            made[day, source, field, None if pd.isna(value) else int(value)] += 1
+    rows = ((*key, n) for key, n in made.items())
+    return sorted(rows, key=lambda row: (*row[:3], row[3] is None, row[3] or 0))
+
+
+def _rule_sets(reports: pd.DataFrame) -> list[tuple[Any, ...]]:
+    made: Counter[tuple[Any, ...]] = Counter()
+    for day, source, rules in reports[["report_date", "source", "triage_rules"]].itertuples(index=False):
+        made[day, source, tuple(rules)] += len(rules) > 1
+    return sorted((day, source, list(rules), n) for (day, source, rules), n in made.items() if n)
 
 
 def week_of(day: date, system: str) -> tuple[str, date]:
@@ -489,7 +510,7 @@ def test_the_published_tables_equal_the_views_and_hold_no_record(home, ingest, w
     with duckdb.connect(str(home.summaries), read_only=True) as connection:
         names = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     assert names == {table.name for table in published_tables()}
-    assert not names & {"records", "reports", "superseded", "quarantine", "files"}
+    assert not names & {"records", "reports", "superseded", "quarantine"}
 
 
 def test_a_second_publication_without_news_differs_in_its_time_alone(home, ingest, write_csv, ask) -> None:
@@ -516,7 +537,9 @@ def test_about_names_the_last_week_that_is_over(today, home, ingest, write_csv, 
 def test_about_is_one_row_of_nothing_in_an_empty_home(home, ingest, ask) -> None:
     ingest()
     assert ask("SELECT latest_week, first_report, last_report FROM about", path=home.summaries) == [(None, None, None)]
-    assert all(not found for name, found in published(home).items() if name not in ("rules", "causes", "fields"))
+    assert all(
+        not found for name, found in published(home).items() if name not in ("rules", "causes", "fields", "levels")
+    )
 
 
 def test_what_is_blank_and_what_is_said_to_be_unknown_are_one_key(home, ingest, write_csv, ask) -> None:

@@ -367,3 +367,49 @@ def test_a_new_home_owes_the_last_complete_week_alone_and_a_missed_monday_is_mad
     shutil.rmtree(home.reports / "2026-W46")
     weekly_report.write_week(home, "2026-W45", None, False)
     assert [folder.name for folder in weekly_report.write_due_reports(home)] == ["2026-W46", "2026-W47"]
+
+
+def test_a_report_published_by_mistake_is_taken_back_audited_and_written_anew(
+    published: Path, home: Home, write_csv: WriteCsv, ingest: Ingest, ask: Ask
+) -> None:
+    other = weekly_report.write_week(home, "2026-W47", None, False)
+    ingest(write_csv([report(11, **EMERGENCY)], "late.csv"))
+    assert revised(ask, home)[0][:3] == (10, 11, 1)
+    told = weekly_report.reset_week(home, WEEK)
+    assert told.startswith(f"{WEEK}: the report of ")
+    assert told.endswith("up to delivery 1, was taken back")
+    assert not published.exists()
+    assert other.is_dir()
+    assert WEEK not in (home.reports / "index.html").read_text()
+    assert ask("SELECT week FROM reported_weeks") == [("2026-W47",)]
+    assert ask("SELECT action, subject, detail FROM audit") == [("reset", WEEK, told.removeprefix(f"{WEEK}: "))]
+    assert revised(ask, home) == [], "nothing of it is compared any more"
+    assert weekly_report.write_week(home, WEEK, None, False) == published
+    assert ask("SELECT reports FROM reported_counts WHERE week = ? AND series = 'all'", WEEK) == [(11,)]
+
+
+def test_a_killed_reset_is_finished_by_another_and_no_other_week_is_taken_back(
+    published: Path, home: Home, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(revisions, "forget", stop)
+        with pytest.raises(KeyboardInterrupt):
+            weekly_report.reset_week(home, WEEK)
+    assert not published.exists()
+    assert ask("SELECT week FROM reported_weeks") == [(WEEK,)]
+    weekly_report.reset_week(home, WEEK)
+    assert ask("SELECT week FROM reported_weeks") == []
+    for week in (WEEK, "2026-W47"):
+        with pytest.raises(UsageError, match="is not published"):
+            weekly_report.reset_week(home, week)
+
+
+def test_a_folder_with_something_else_in_it_is_not_taken_back(published: Path, home: Home, ask: Ask) -> None:
+    (published / "my notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match="did not put there"):
+        weekly_report.reset_week(home, WEEK)
+    assert (published / "internal.html").exists()
+    assert ask("SELECT week FROM reported_weeks") == [(WEEK,)]

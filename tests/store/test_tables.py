@@ -38,7 +38,7 @@ CONTRACT = {
     "weekly_regions": "region VARCHAR, reports BIGINT, share DOUBLE, previous_week BIGINT, emergency BIGINT, "
     "contact_doctor BIGINT, self_care BIGINT, unresolved BIGINT, severe_pain BIGINT",
     "weekly_demographics": "age_band VARCHAR, sex VARCHAR, reports BIGINT, share DOUBLE, previous_week BIGINT, "
-    "emergency BIGINT",
+    "emergency BIGINT, contact_doctor BIGINT, self_care BIGINT, unresolved BIGINT, severe_pain BIGINT",
     "weekly_rules": "rule_id VARCHAR, triage_level VARCHAR, reports BIGINT, share DOUBLE, previous_week BIGINT",
     "weekly_missing_answers": "field VARCHAR, reports BIGINT, share DOUBLE, previous_week BIGINT, unresolved BIGINT, "
     "settles BIGINT",
@@ -47,6 +47,18 @@ CONTRACT = {
     "method VARCHAR, is_primary BOOLEAN, status VARCHAR, reason VARCHAR, p_value DOUBLE, rank INTEGER, level VARCHAR, "
     "trend VARCHAR, sources INTEGER, left_out VARCHAR",
     "weekly_revisions": "series VARCHAR, as_reported BIGINT, as_known_now BIGINT, difference BIGINT, reason VARCHAR",
+    "weekly_symptoms": "field VARCHAR, yes BIGINT, no BIGINT, unknown BIGINT, share DOUBLE",
+    "weekly_distributions": "field VARCHAR, value INTEGER, reports BIGINT, share DOUBLE",
+    "weekly_rule_pairs": "rule_id VARCHAR, other_rule_id VARCHAR, reports BIGINT",
+    "weekly_source_levels": "source VARCHAR, reports BIGINT, emergency BIGINT, contact_doctor BIGINT, "
+    "self_care BIGINT, unresolved BIGINT, severe_pain BIGINT",
+    "weekly_source_rules": "source VARCHAR, rule_id VARCHAR, triage_level VARCHAR, reports BIGINT, share DOUBLE",
+    "weekly_source_missing_answers": "source VARCHAR, field VARCHAR, reports BIGINT, share DOUBLE, "
+    "unresolved BIGINT, settles BIGINT",
+    "levels": "triage_level VARCHAR, rank INTEGER, meaning VARCHAR",
+    "regions": "region VARCHAR, reports BIGINT, first_date DATE, last_date DATE",
+    "sources": "source VARCHAR, files BIGINT, reports BIGINT, first_date DATE, last_date DATE, clock DATE, "
+    "rhythm VARCHAR",
     "about": "rule_pack VARCHAR, complaint VARCHAR, time_zone VARCHAR, week_system VARCHAR, latest_week VARCHAR, "
     "first_report TIMESTAMP WITH TIME ZONE, last_report TIMESTAMP WITH TIME ZONE, "
     "last_delivery INTEGER, published_at TIMESTAMP WITH TIME ZONE, deeds INTEGER, version VARCHAR, "
@@ -150,9 +162,18 @@ def test_the_private_tables_keep_the_promised_columns(made: Made) -> None:
 
 
 def test_no_published_table_can_hold_a_record() -> None:
-    private = {"report_id", "reported_at", "line_number", "raw_line", "file_id", "path", "value_text", "delivery_no"}
+    private = {"report_id", "reported_at", "line_number", "raw_line", "file_id", "path", "value_text", "tried_with"}
     for table in published_tables():
         assert not private & set(table.column_names), table.name
+
+
+def test_the_published_calendar_and_files_have_what_analysts_need(made: Made) -> None:
+    connection = made["summaries"]
+    assert connection.sql("FROM calendar").columns == [
+        "report_date", "week", "week_start", "month", "quarter", "is_complete",
+    ]  # fmt: skip
+    kept = set(LEDGER.split()) - {"file_id", "path", "run_id"}
+    assert kept <= set(connection.sql("FROM files").columns)
 
 
 def test_a_comment_may_hold_an_apostrophe() -> None:

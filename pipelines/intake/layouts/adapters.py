@@ -51,6 +51,11 @@ class Adapter:
     digest: str
 
     @property
+    def reads_separator(self) -> bool:
+        """Whether its SELECT names the column `separator`; to others `raw` is what it always was."""
+        return bool(re.search(r"\bseparator\b", _without_comments(self.sql).lower()))
+
+    @property
     def is_canonical(self) -> bool:
         """Whether the file's columns are taken as they are."""
         return " ".join(_without_comments(self.sql).lower().split()).rstrip("; ") == IDENTITY
@@ -108,7 +113,8 @@ def find_header_faults(adapter: Adapter, names: list[str], pack: Pack) -> list[s
         near = _describe_near([name for _, name in unknown], known)
         return [f"no name in the first line is a known column ({hint}); {wanted}: {_list_some(known)}{near}"]
     faults = [_describe_unknown(unknown, missing, known)] if unknown else []
-    taken = next((name for name in names if name.lower() in ADDED_COLUMNS), None)
+    added = (*ADDED_COLUMNS, *(("separator",) if adapter.reads_separator else ()))
+    taken = next((name for name in names if name.lower() in added), None)
     if taken is not None:
         faults.append(f"column {taken!a} has a name that the reader gives to a column of its own; rename it")
     if missing:
@@ -191,6 +197,8 @@ def canonical_rows(
     ids = file_id if isinstance(file_id, pa.Array) else pa.repeat(file_id, raw.num_rows)
     raw = raw.append_column("file_id", ids)
     raw = raw.append_column("unlisted", pa.repeat(pa.scalar(source.unlisted), raw.num_rows))
+    if adapter.reads_separator:
+        raw = raw.append_column("separator", pa.repeat(pa.scalar(source.separator), raw.num_rows))
     with contextlib.closing(sandbox()) as connection:
         connection.register("words", _tabulate_words(pack))
         result = _select(connection, adapter, source, raw)

@@ -36,9 +36,15 @@ def _stored(facts: Content) -> list[str]:
         f"files         {files['accepted']:,} accepted, {files['rejected']:,} rejected{withdrawn}; "
         f"the last at {_moment(files['last'])}",
         f"records       {records['count']:,} from {_moment(records['first'])} to {_moment(records['last'])}",
-        f"quarantined   {many(files['rows_quarantined'], 'row')}",
+        f"quarantined   {many(files['rows_quarantined'], 'row')}{_still_open(files)}",
         "state         ledger, records and summaries agree",
     ]
+
+
+def _still_open(files: Content) -> str:
+    """Say how many quarantined rows no later file brought right."""
+    count = files.get("rows_open")  # a status.json of an earlier version has none
+    return f", {count:,} of them open" if files["rows_quarantined"] and count is not None else ""
 
 
 def _in_no_week(facts: Content) -> list[str]:

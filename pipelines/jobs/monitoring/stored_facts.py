@@ -56,12 +56,13 @@ def _files(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     row = first_row(
         connection,
         """SELECT count(*) FILTER (status = 'accepted'), count(*) FILTER (status = 'rejected'),
-             count(*) FILTER (status = 'withdrawn'), max(ingested_at), coalesce(sum(rows_quarantined), 0)
+             count(*) FILTER (status = 'withdrawn'), max(ingested_at), coalesce(sum(rows_quarantined), 0),
+             (SELECT count(DISTINCT (delivery_no, line_number)) FROM quarantine WHERE corrected_by IS NULL)
            FROM files""",
     )
     assert row is not None
-    names = ("accepted", "rejected", "withdrawn", "last", "rows_quarantined")
-    return dict(zip(names, (*row[:3], _text(row[3]), int(row[4])), strict=True))
+    names = ("accepted", "rejected", "withdrawn", "last", "rows_quarantined", "rows_open")
+    return dict(zip(names, (*row[:3], _text(row[3]), int(row[4]), row[5]), strict=True))
 
 
 def _records(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:

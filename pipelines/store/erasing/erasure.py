@@ -22,8 +22,10 @@ from schemas.tables import ERASED_COUNTS, Table, quoted
 COUNTS = {
     "daily_summary": ("reports", "severe_pain", "close_causes", "serious_signs"),
     "daily_rules": ("reports",),
-    "daily_fields": ("reports", "answered", "missing", "unresolved", "settles"),
+    "daily_fields": ("reports", "answered", "missing", "unresolved", "settles", "yes"),
     "daily_arrivals": ("reports",),
+    "daily_numbers": ("reports",),
+    "daily_rule_sets": ("reports",),
     "delivery_days": ("reports",),
 }
 KEY = "forget.key"

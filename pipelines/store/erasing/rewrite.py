@@ -121,7 +121,9 @@ def _selects() -> dict[str, str]:
     """Return for each table that is not copied as it is the SELECT of what is kept of it."""
     rare = "(SELECT region FROM rare_regions)"
     counts = {name: f"FROM new_{name}" for name in ("erased", "erased_files", "erased_days", "erased_rules")}
-    counts |= {name: f"FROM new_{name}" for name in ("erased_fields", "erased_arrivals")}
+    counts |= {
+        name: f"FROM new_{name}" for name in ("erased_fields", "erased_arrivals", "erased_numbers", "erased_rule_sets")
+    }
     folded = {
         name: statement("store", "folded_regions", relation=relation, sums=_sums())
         for name, relation in (("daily_summary", f"{KNOWN}.daily_summary"), ("erased_summary", "new_erased_summary"))

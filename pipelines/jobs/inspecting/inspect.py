@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute
 
@@ -26,18 +25,17 @@ from pipelines.intake.duplicates import RepeatedIds
 from pipelines.intake.layouts.adapter_guess import guess_adapter
 from pipelines.intake.layouts.adapters import find_header_faults, known_columns, load_adapter, scratch
 from pipelines.intake.opening import open_delivery
-from pipelines.intake.per_file_ids import replace_ids
 from pipelines.intake.reader import PrefetchingReader
 from pipelines.intake.screening import gate_columns, no_postal
+from pipelines.jobs.inspecting.dry_run import try_ingest
 from pipelines.settings import Settings
-from pipelines.statements import first_row, statement
 from pipelines.store import guards
-from pipelines.store.database import Home, open_read_only
+from pipelines.store.database import Home
+from pipelines.store.ledger import Outcome
 from pipelines.store.packs import configured_pack
 from pipelines.text import many, printable, shown_path
-from schemas.checked_file import CONFLICT, DUPLICATE, CheckedBlock, RowCounts, accepted_schema
+from schemas.checked_file import CONFLICT, DUPLICATE, CheckedBlock, RowCounts
 from schemas.fields import CONTEXT_NAMES
-from schemas.pack import Pack
 
 MOST = " in most rows"  # what the gate says of a share; where one value was refused it says nothing new
 FIRST_LINES = 3
@@ -116,8 +114,9 @@ def inspect_file(home: Home, settings: Settings, given: str, source: str | None)
             findings = Findings(rejections=[reason])
         else:
             findings = _look_through(opened.reader, rules)
+    outcome = _try_ingest(home, settings, delivery, findings)
     lines = [*_describe_delivery(delivery, source, findings), *_describe_faults(findings)]
-    lines += _describe_stored(home, settings, delivery, findings, pack)
+    lines += _describe_stored(home, findings, outcome)
     return [printable(line) for line in lines], not findings.rejections
 
 
@@ -243,48 +242,41 @@ def _describe_faults(findings: Findings) -> Iterator[str]:
         yield "verdict   the file would be taken"
 
 
-def _describe_stored(
-    home: Home, settings: Settings, delivery: Delivery, findings: Findings, pack: Pack
-) -> Iterator[str]:
-    """Tell what the file would replace, if there are records and it would be taken."""
+def _describe_stored(home: Home, findings: Findings, outcome: Outcome | None) -> Iterator[str]:
+    """Tell what the file would do to what is stored, if it would be taken."""
     rows = sum(table.num_rows for table in findings.accepted)
     if findings.rejections or not rows:
         return
-    if not home.records.exists():
-        yield f"store     {home.path} holds no records yet; {many(rows, 'record')} would be new"
+    if outcome is None:
+        nothing = f"{home.path} holds no records yet; {many(rows, 'record')} would be new"
+        yield f"store     {'not looked at: the records are in use by a run' if home.records.exists() else nothing}"
         return
+    if outcome.status == "known":
+        yield "store     this content came before, and would change nothing" + (
+            f": {outcome.reason}" if outcome.reason else ""
+        )
+        return
+    removed = outcome.rows_removed or 0
+    replaced = outcome.rows_superseded - removed
+    parts = [f"{outcome.rows_accepted - replaced:,} new", f"{replaced:,} would replace a record"]
+    parts += [f"{outcome.rows_duplicate - findings.duplicates:,} are stored already"]
+    parts += [f"{many(removed, 'stored record')} would be taken out"] if removed else []
+    yield f"store     {', '.join(parts)}"
+    if outcome.notes:
+        yield f"note      {outcome.notes}"
+
+
+def _try_ingest(home: Home, settings: Settings, delivery: Delivery, findings: Findings) -> Outcome | None:
+    """Ingest the file in a dry run, if there are records it can be held against; note why it would be rejected."""
+    if findings.rejections or not home.records.exists():
+        return None
     try:
-        with open_read_only(home, settings) as connection:
-            named, same = _count_stored(connection, _with_stored_ids(findings, delivery), delivery.source.name, pack)
+        outcome = try_ingest(home, settings, delivery)
     except LockedError:
-        yield "store     not looked at: the records are in use by another process"
-        return
-    yield f"store     {rows - named:,} new, {named - same:,} would replace a record, {same:,} are stored already"
-    yield "          its ids and columns are compared with the source's earlier files when it is ingested"
-
-
-def _with_stored_ids(findings: Findings, delivery: Delivery) -> list[pa.Table]:
-    """Return the accepted rows under the ids with which they would be stored."""
-    if delivery.source.report_ids != "per_file":
-        return findings.accepted
-    return [replace_ids(table, delivery.delivered_name) for table in findings.accepted]
-
-
-def _count_stored(
-    connection: duckdb.DuckDBPyConnection, accepted: Sequence[pa.Table], source: str, pack: Pack
-) -> tuple[int, int]:
-    """Count the rows whose report id this source has stored, and those of them that equal the stored record."""
-    connection.register("incoming", pa.concat_tables(accepted))
-    connection.execute(statement("store", "stored_matches"), {"source": source})
-    columns = [name for name in accepted_schema(pack).names if name not in ("line_number", "report_id")]
-    ours, theirs = (", ".join(f"{table}.{name}" for name in columns) for table in ("incoming", "stored"))
-    row = first_row(
-        connection,
-        f"""SELECT count(*), count(*) FILTER (({ours}) IS NOT DISTINCT FROM ({theirs}))
-            FROM incoming JOIN stored_matches AS stored USING (report_id)""",
-    )
-    connection.unregister("incoming")
-    return (row[0], row[1]) if row else (0, 0)
+        return None
+    if outcome.status == "rejected":
+        findings.rejections.append(outcome.reason or "")
+    return outcome
 
 
 def _is_harmless(value: str) -> bool:
