@@ -119,11 +119,16 @@ def run_batch(home: str, paths: list[str], source: str | None = None, wait_secon
 
 
 @flow(name="calfwatch ingest", **FLOW)
-def ingest_flow(home: str, paths: list[str], source: str | None = None, wait_seconds: float = 60) -> State:
-    """Ingest what is new in `paths`, and publish; the schedule's first half."""
+def ingest_flow(
+    home: str, paths: list[str], source: str | None = None, wait_seconds: float = 60, then_report: bool = False
+) -> State:
+    """Ingest what is new in `paths`, and publish; the schedule's first half. `then_report`: both halves, at a start."""
     with _recorded(home, "ingest", paths) as record:
         record.outcomes += _ingest_in_chunks(Home(Path(home)), paths, source, wait_seconds)
         publish_summaries(home, wait_seconds)
+    if then_report:
+        with _recorded(home, "report", []) as reported:
+            reported.reports += map(Path, write_due_reports(home, wait_seconds))
     return _conclude(record)
 
 

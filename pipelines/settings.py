@@ -70,6 +70,7 @@ TIME_ZONE = Allowed("a time zone, such as Europe/Berlin or UTC", is_time_zone)
 TIME_ZONE_OR_NONE = Allowed(f"empty, or {TIME_ZONE.words}", lambda name: not name or is_time_zone(name))
 SHARE = Allowed("between 0 and 1", lambda share: 0 <= share <= 1)
 NOT_NEGATIVE = Allowed("0 or more", lambda number: number >= 0)
+FEW_THREADS = Allowed("between 0 and 256", lambda number: 0 <= number <= 256)
 POSITIVE = Allowed("1 or more", lambda number: number >= 1)
 MEMORY_SIZE = Allowed("a size, such as 512MB", is_memory_size)
 CRON = Allowed("five words of cron, such as 15 * * * *", lambda text: len(text.split()) == 5)
@@ -140,10 +141,13 @@ class Settings:
     ] = 5
     min_alarm_count: Annotated[int, "an alarm needs at least so many reports", NOT_NEGATIVE] = 5
     memory_limit: Annotated[str, "memory DuckDB may use before it goes to disk", MEMORY_SIZE] = "320MB"
-    threads: Annotated[int, "threads for reading and for DuckDB; 0 is one per core", NOT_NEGATIVE] = 0
+    threads: Annotated[int, "threads for reading and for DuckDB; 0 is one per core", FEW_THREADS] = 0
     incoming: Annotated[
         tuple[str, ...], "what `run` without paths ingests: files, folders or globs, relative to the home"
     ] = ("incoming",)
+    denominators: Annotated[
+        str, "CSV of region, population or contacts (optionally age_band, week), relative to the home; empty: no rates"
+    ] = ""
     rule_pack: Annotated[
         str, "file of the rule pack for a new home and for `retag`, relative to the home; empty: the shipped one"
     ] = ""

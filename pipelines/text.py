@@ -51,3 +51,11 @@ def signature_words(rule_pack: str, signatures: Sequence[Mapping[str, object]]) 
         return f"Rule pack {rule_pack} is not signed: no clinician has taken responsibility for it here."
     signed = "; ".join(f"{row['name']} ({row['role']}) on {row['signed_on']}" for row in signatures)
     return f"Rule pack {rule_pack} is signed by {signed}."
+
+
+def sender_words(source: str, week: str, reports: int | None, usual: float | None) -> str:
+    """Return what a sender sent for a week (None: nothing at all, else a part): one wording for every reader."""
+    sent = "nothing" if reports is None else many(reports, "report")
+    part = "" if reports is None else ", a part"
+    usually = "" if usual is None else f"; usual are {usual:,.0f} a week"
+    return f"{source} sent {sent} for {week}{part}{usually}"

@@ -54,7 +54,7 @@ def parse_pack(text: str, origin: str = "rule pack") -> Pack:
     """Read and check a pack from TOML text; `origin` names it in messages. Raises InvalidPack."""
     try:
         raw = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: no TOML, or a number of 5,000 digits
         raise InvalidPack(f"{origin}:{_error_line(text, str(error))}: is not TOML: {error}") from error
     problems = Problems(text)
     pack = _read(raw, text, problems)

@@ -359,12 +359,34 @@ SIGNATURES = Table(
         recorded_at TIMESTAMPTZ when it was recorded here
     """),
 )
+ASSESSMENTS = Table(
+    "assessments",
+    "one assessment of a week by the clinical lead; one written later stands beside the published page",
+    _columns("""
+        week VARCHAR the week that it is about
+        name VARCHAR who wrote it
+        contact VARCHAR how to reach the writer
+        text VARCHAR the assessment
+        written_at TIMESTAMPTZ when it was recorded here
+    """),
+)
+DENOMINATORS = Table(
+    "denominators",
+    "one number of people that reports are set against, as the file named in the settings has it",
+    _columns("""
+        region VARCHAR the region
+        age_band VARCHAR the age band; NULL for all ages
+        week VARCHAR the one week that it is for; NULL for every week
+        denominator_kind VARCHAR population, or contacts: all contacts of the senders, whatever the complaint
+        denominator BIGINT the number
+    """),
+)
 AUDIT = Table(
     "audit",
     "one deed that changed what was stored before: a withdrawn file, a retagged history, a migration",
     _columns("""
         happened_at TIMESTAMPTZ when
-        action VARCHAR withdraw, forget, retag, restore, migrate, alarm or sign
+        action VARCHAR withdraw, forget, retag, restore, migrate, alarm, sign or assess
         subject VARCHAR what it was done to: a file_id, a rule pack, a schema version
         detail VARCHAR what changed, in words and counts
         who VARCHAR the user account that ran the command
@@ -535,6 +557,19 @@ WEEKLY_VIEWS = (
         "severe_pain BIGINT records of them with a pain score of 7 or more",
     ),
     _weekly(
+        "weekly_rates",
+        ", region with a denominator, and age band with one",
+        "region VARCHAR the region",
+        "age_band VARCHAR the age band; NULL for all ages",
+        "is_whole_region BOOLEAN whether it is the region as a whole, all ages",
+        "denominator_kind VARCHAR population, or contacts",
+        "denominator BIGINT the number of people, or of contacts",
+        "reports BIGINT number of records",
+        "emergency BIGINT records of them tagged emergency",
+        "reports_rate DOUBLE records per 100,000",
+        "emergency_rate DOUBLE emergencies per 100,000",
+    ),
+    _weekly(
         "weekly_demographics",
         ", age band and sex",
         "age_band VARCHAR age band, or unknown\nsex VARCHAR sex, or unknown",
@@ -662,7 +697,7 @@ SIGNAL_FITS = Table(
 
 SMALL_TABLES = (
     *(FILES, QUARANTINE, *DAILY_TABLES, DELIVERY_DAYS, CALENDAR, RULES, CAUSES, FIELDS, STATE),
-    *(RULE_PACKS, SIGNATURES, AUDIT, REPORTED_WEEKS, REPORTED_COUNTS),
+    *(RULE_PACKS, SIGNATURES, ASSESSMENTS, DENOMINATORS, AUDIT, REPORTED_WEEKS, REPORTED_COUNTS),
     *(RELEASES, RELEASED_COUNTS),
     *(DAILY_SIGNALS, ALARM_EPISODES, ALARM_NOTES, SIGNAL_FITS),
     *ERASURE_TABLES,
@@ -682,7 +717,8 @@ def stored_views(pack: Pack) -> tuple[Table, ...]:
 
 def published_tables() -> tuple[Table, ...]:
     """Every table of summaries.duckdb: counts only, no record, no cell of a file."""
-    return (DAILY_SUMMARY, *WEEKLY_VIEWS, DAILY_SIGNALS, ALARM_EPISODES, RULES, CAUSES, FIELDS, SIGNATURES, ABOUT)
+    signals, pack = (DAILY_SIGNALS, ALARM_EPISODES), (RULES, CAUSES, FIELDS, SIGNATURES)
+    return (DAILY_SUMMARY, *WEEKLY_VIEWS, *signals, *pack, ASSESSMENTS, ABOUT)
 
 
 def quoted(text: str) -> str:

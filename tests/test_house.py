@@ -176,7 +176,6 @@ MANY_PARAMETERS = {
     "pipelines/jobs/withdraw.py:withdraw_file": "the options of the command",
     "pipelines/signals/farrington.py:farrington_flexible": "public: the settings by their published names",
     "pipelines/signals/daily.py:_rows": "the columns of the table",
-    "pipelines/pages/crosstabs.py:_cell": "the geometry of a cell",
     "pipelines/pages/charts.py:_bar": "the geometry of a bar",
 }
 

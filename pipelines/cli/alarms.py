@@ -22,7 +22,7 @@ def list_alarms(
 ) -> None:
     """List the alarms that go on, with the latest note on each."""
     from pipelines.cli.output import text_table
-    from pipelines.jobs.alarms import list_alarms as read_alarms
+    from pipelines.jobs.findings.alarms import list_alarms as read_alarms
     from pipelines.store.database import Home
 
     rows = read_alarms(Home(existing_home(home)), all)
@@ -60,7 +60,7 @@ def reopen_alarm(
 
 
 def _keep(action: str, series: str, text: str, home: str | None, week: str | None, wait: float) -> None:
-    from pipelines.jobs.alarms import Finding, keep_finding
+    from pipelines.jobs.findings.alarms import Finding, keep_finding
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 

@@ -9,7 +9,14 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from pipelines import clock
-from pipelines.cli.options import HomeOption, existing_home, refresh_status, refuse_option
+from pipelines.cli.options import (
+    DEFAULT_WAIT,
+    HomeOption,
+    WaitOption,
+    existing_home,
+    refresh_status,
+    refuse_option,
+)
 from pipelines.errors import UsageError
 
 
@@ -33,6 +40,25 @@ def report(
     print(page)
     if page.stat().st_mtime < started:
         print("published before, and left as it is; weekly_revisions tells what has changed since", file=sys.stderr)
+
+
+def assess(
+    week: Annotated[str, Parameter(name="WEEK", help="such as 2026-W47")],
+    text: Annotated[str, Parameter(name="TEXT", help="the assessment; no data of a person")],
+    /,
+    *,
+    name: Annotated[str, Parameter(metavar="NAME", help="who writes it")],
+    contact: Annotated[str, Parameter(metavar="CONTACT", help="how to reach the writer")],
+    home: HomeOption = None,
+    wait: WaitOption = DEFAULT_WAIT,
+) -> None:
+    """Keep the clinical lead's assessment: on the page of a week to come, beside the page of a published one."""
+    from pipelines.jobs.findings.assess import Assessment, keep_assessment
+    from pipelines.settings import load_settings
+    from pipelines.store.database import Home
+
+    path = existing_home(home)
+    print(keep_assessment(Home(path), load_settings(path), Assessment(week, text, name, contact), wait))
 
 
 def query(

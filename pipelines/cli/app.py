@@ -56,6 +56,7 @@ COMMANDS = {
     },
     "Read the counts": {
         "report": ("analyst:report", "the weekly report"),
+        "assess": ("analyst:assess", "keep the clinical lead's assessment of a week, with a contact"),
         "query": ("analyst:query", "read-only SQL over the summaries"),
     },
     "Publish": {
@@ -111,6 +112,7 @@ def open_standard_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115 - as long as the process
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115 - as long as the process
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from pipelines.rules.solver import AtLeast, Formula, Masks, OneOf, Space, Value, every, holds, model
-from pipelines.rules.terms import TooManyTermsError, asked_terms, level_terms
+from pipelines.rules.terms import LevelTerms, TooManyTermsError, asked_terms, level_terms
 from schemas.pack import LEVELS, RULE_LEVELS, Pack
 
 Answers = Mapping[str, bool | int | str | None]
@@ -78,6 +78,11 @@ def asking(pack: Pack, space: Space, answers: Answers, missing: list[str]) -> di
             if answer["settles"]
         ],
     }
+
+
+def emergency_questions(terms: LevelTerms, space: Space, answers: Answers) -> list[tuple[str, ...]]:
+    """Return the groups of missing answers that could still make a record an emergency, the smallest first."""
+    return sorted(asked_terms(terms.emergency, space, space.masks(answers)), key=len)
 
 
 def _ask_first(pack: Pack, space: Space, answers: Answers) -> Callable[[str], tuple[int, int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from sqlglot import exp
@@ -9,6 +10,7 @@ from sqlglot import exp
 from pipelines.pages.style import render
 from pipelines.rules.urgency import evidence_urgencies
 from pipelines.statements import Row
+from pipelines.text import printable
 from schemas.conditions import parse_condition
 from schemas.fields import CONTEXT_FIELDS
 from schemas.pack import ANY_CAUSE, Field, Pack
@@ -50,11 +52,14 @@ def _guided(pack: Pack) -> list[tuple[str, str]]:
 
 
 def _cell(text: object) -> str:
-    """A text inside a table or a list: on one line, without a sign that Markdown or HTML would take for its own."""
-    shown = " ".join(str(text).split())
-    for sign in ("\\", "|", "*", "`", "<", ">", "[", "]"):
-        shown = shown.replace(sign, f"\\{sign}")
-    return shown
+    """A text inside a table or a list: on one line, each character shown, none taken for a sign of Markdown or HTML.
+
+    What cannot be seen, such as a mark that turns the direction of reading, is an escape: this page is signed.
+    """
+    shown = printable(re.sub(r"[ \t\r\n]+", " ", str(text)).strip())
+    shown = re.sub(r"[\\|*`<>\[\]&~]", r"\\\g<0>", shown)
+    edge = r"(?<![^\W_])_+|_+(?![^\W_])"  # within a word an underscore emphasises nothing
+    return re.sub(edge, lambda found: r"\_" * len(found[0]), shown)
 
 
 def answers_in_words(field: Field) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 from pipelines.errors import UsageError
@@ -13,7 +14,7 @@ HEADER = ("source", "delivery_no", "file_id", "path")
 
 def is_archive_list(path: Path) -> bool:
     """Return whether a file is the list of an archive, and no delivery."""
-    if path.name != LIST or not path.is_file():
+    if path.name != LIST or not os.path.isfile(path):  # which is false, too, for a name too long or a closed folder
         return False
     with open(path, "rb") as file:
         return file.readline(200).rstrip(b"\r\n") == ",".join(HEADER).encode()

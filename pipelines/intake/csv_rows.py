@@ -22,6 +22,7 @@ from schemas.fields import NO_WORDS, YES_WORDS, plain_words
 QUOTING = "RFC 4180 quotes that open and close on one line: export without line breaks inside cells"
 ENCODING = "UTF-8 text: export the file as UTF-8 (spreadsheets call it CSV UTF-8)"
 BOM = b"\xef\xbb\xbf"
+LONGEST_HEADER, MOST_COLUMNS = 1 << 16, 1_000
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,13 @@ class RawRows:
 
 
 def split_header(block: Block) -> tuple[bytes, Block]:
-    """Return the header line without its line end and byte order mark, and the rest of the first block."""
+    """Return the header line without its line end and byte order mark, and the rest of the first block.
+
+    Raises FileRejected for a header beyond the bound: a small file of nothing but columns would take the memory.
+    """
     end = block.data.index(b"\n") + 1
+    if end > LONGEST_HEADER:
+        raise FileRejected(f"the header is longer than {LONGEST_HEADER:,} bytes; is a line end missing?")
     header = block.data[:end].removeprefix(BOM).rstrip(b"\r\n")
     return header, Block(2, block.data[end:], block.lines - 1)
 
@@ -71,6 +77,8 @@ def header_names(line: bytes, delimiter: str) -> list[str]:
         raise FileRejected(
             "the header is not RFC 4180 (a quote is open or inside a bare cell); export without line breaks in cells"
         )
+    if len(cells) > MOST_COLUMNS:
+        raise FileRejected(f"the header has {len(cells):,} columns; at most {MOST_COLUMNS:,} are read")
     names = [cell or f"unnamed_{place}" for place, cell in enumerate(cells, 1)]
     if not text.strip():
         raise FileRejected("the first line is blank; a header line is required")

@@ -19,7 +19,7 @@ NO_DATA = (".part", ".md5", ".sha1", ".sha256", ".sha512", ".sig", ".asc")  # be
 FALLBACK, NOBODY = "canonical", "unassigned"
 CHANGED = "changed while it was read; it is tried again in the next run"
 
-FileIdentity = tuple[int, int, int]
+FileIdentity = tuple[int, int, int, int]
 IsLeftOut = Callable[[Path], bool]
 
 
@@ -62,11 +62,12 @@ def find_deliveries(
     passes over it. The files of an archive keep the order and the senders that its list tells, and come first. Raises
     UsageError for a path that is not there.
     """
-    archived = {path.absolute(): name for given in paths for path, name in read_archive(Path(given)) if given}
     found: dict[Path, None] = {}
+    archived: dict[Path, str] = {}
     for given in paths:
         for path in sorted(_find_paths(given, is_left_out), key=_path_key):
             found.setdefault(path.absolute())
+        archived |= {path.absolute(): name for path, name in read_archive(Path(given))}
     deliveries = assign_sources([path for path in found if path not in archived], settings, source)
     first = [_assign_source(path, settings, source or name) for path, name in archived.items()]
     return first + (deliveries if in_order else sorted(deliveries, key=_delivery_key))
@@ -175,7 +176,9 @@ def _raise(error: OSError) -> None:
 
 
 def file_identity(path: Path) -> FileIdentity:
-    """Return what differs once a file is replaced or written to: inode, size in bytes, time of change in ns.
+    """Return what differs once a file is replaced or written to: inode, size in bytes, its two times in ns.
+
+    A writer can set the time of modification back; that of change is the system's own.
 
     Raises FileRejected, for now, if the file cannot be looked at.
     """
@@ -183,7 +186,7 @@ def file_identity(path: Path) -> FileIdentity:
         found = path.stat()
     except OSError as error:
         raise FileRejected(f"cannot be read: {error.strerror}", passing=True) from error
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def has_changed(path: Path, before: FileIdentity | None) -> bool:

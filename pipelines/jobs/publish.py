@@ -6,6 +6,7 @@ import duckdb
 
 from pipelines import clock
 from pipelines.connections import transaction
+from pipelines.jobs import denominators
 from pipelines.settings import Settings
 from pipelines.signals import weekly_signals
 from pipelines.store import database, revisions, snapshot
@@ -15,8 +16,10 @@ from pipelines.store.packs import configured_pack
 
 def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
     """Work out signals and revisions in one transaction, then replace summaries.duckdb by a snapshot of now."""
+    numbers = denominators.read_file(home, settings)  # before anything is worked out: a fault in it is told at once
     moment = clock.now()
     with transaction(connection):
+        denominators.replace(connection, numbers)
         weekly_signals.update_signals(connection, settings, clock.day_of(moment, settings.time_zone))
         revisions.adopt(connection, home.reports)
         revisions.update_revisions(connection, settings)
@@ -24,8 +27,9 @@ def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Setting
 
 
 def publish_if_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
-    """Publish if the snapshot is older than the state, the settings or the week."""
-    if snapshot.is_stale(connection, home, settings, clock.now()):
+    """Publish if the snapshot is older than the state, the settings, the denominators or the week."""
+    is_old = snapshot.is_stale(connection, home, settings, clock.now())
+    if is_old or not denominators.is_current(connection, denominators.read_file(home, settings)):
         publish(connection, home, settings)
 
 

@@ -17,6 +17,7 @@ from pipelines import clock, files
 from pipelines.connections import open_for_reading, read_only
 from pipelines.errors import CalfwatchError, UsageError
 from pipelines.jobs.erasing.forget import forget_what_is_old
+from pipelines.jobs.findings.assess import read_assessments
 from pipelines.jobs.monitoring.run_lines import write_line
 from pipelines.jobs.publish import publish_if_stale
 from pipelines.settings import load_settings
@@ -95,7 +96,7 @@ def _publish_reports(home: Home, weeks: Sequence[str], wait_seconds: float) -> l
     with database.writing(home, settings, configured, wait_seconds) as connection:
         publish_if_stale(connection, home, settings)
         folders = [_write_report(connection, home, _find_week(home, week)) for week in weeks]
-        write_index(home.reports)
+        write_index(home.reports, read_assessments(home))
         with database.transaction(connection):
             revisions.adopt(connection, home.reports)
         _clear_unpublished(home)
@@ -103,15 +104,15 @@ def _publish_reports(home: Home, weeks: Sequence[str], wait_seconds: float) -> l
 
 
 def _write_report(connection: duckdb.DuckDBPyConnection, home: Home, week: str) -> Path:
-    from pipelines.explain.pages import week_pages
+    from pipelines.explain.calls import week_calls
     from pipelines.report import write_report
 
     if _has_report(home.reports / week):  # a run before, or beside, was first
         return home.reports / week
-    pages, pack = week_pages(connection, week), published_pack(home)
+    calls, pack = week_calls(connection, week), published_pack(home)
     if week not in _list_ended_weeks(home):
-        return write_report(home.summaries, pack, home.reports / PRELIMINARY, week, pages)
-    folder = write_report(home.summaries, pack, _make_unpublished(home), week, pages)
+        return write_report(home.summaries, pack, home.reports / PRELIMINARY, week, calls)
+    folder = write_report(home.summaries, pack, _make_unpublished(home), week, calls)
     with contextlib.closing(read_only(home.summaries)) as published:
         revisions.freeze(published, folder, week, home.reports / week, clock.now())
     with contextlib.suppress(UsageError):  # somebody put something of their own there: it stays

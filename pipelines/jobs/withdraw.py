@@ -179,7 +179,7 @@ def _read_again(
                 raise _changed(entry, checked.reason)
             kept = erasure.leave_out_erased(connection, checked, run.home)
             _check_same(connection, entry, kept, has_erased=kept is not checked)
-            versions.keep_repeated(connection, run.pack, entry, checked)
+            versions.keep_repeated(connection, run.pack, entry, kept)
 
 
 def _check_same(

@@ -34,10 +34,19 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Look:
+    """How columns are drawn: width and height in units (CSS px), and what a column is."""
+
+    size: tuple[int, int] = (560, 230)
+    unit: str = "week"
+
+
+@dataclass(frozen=True)
 class Expected:
-    """What the history lets expect of one series: a count and an upper bound a week, and where it alarmed."""
+    """What the history lets expect of one series: a count and its range a week, and where it alarmed."""
 
     counts: Sequence[float | None]
+    lower: Sequence[float | None]
     upper: Sequence[float | None]
     alarms: Sequence[bool]
 
@@ -69,18 +78,19 @@ def weekly_columns(
     title: str,
     weeks: Sequence[Week],
     series: Sequence[Series],
-    size: tuple[int, int] = (560, 230),
+    look: Look | None = None,
 ) -> str:
     """Stacked columns, one a week, the first series at the bottom. A week that is not covered is a gap.
 
-    name: unique on the page (ids start with it); series: all of the length of `weeks`; size: units = CSS px.
+    name: unique on the page (ids start with it); series: all of the length of `weeks`.
     """
-    width, height = size
+    look = look or Look()
+    width, height = look.size
     totals = _totals(series)
     peak = nice_peak(max((total for total in totals if total is not None), default=0))
     left = SCALE_WIDTH if width > NARROW else 0
     frame = _Frame(left, width, 20, height - 26, len(weeks), peak)
-    root = drawing(name, title, describe(weeks, series), size)
+    root = drawing(name, title, describe(weeks, series, look.unit), look.size)
     if any(s.paint == "unresolved" for s in series):
         root.append(_hatching(name))
     root.extend([*_grid(frame), *_gaps(frame, totals), *_month_marks(frame, weeks)])
@@ -90,8 +100,8 @@ def weekly_columns(
 
 
 def epidemic_curve(name: str, title: str, weeks: Sequence[Week], seen: Series, expected: Expected) -> str:
-    """One series' columns with its expected range: a solid step line for the expected count, a dashed one for
-    the upper bound, the range between them shaded, and a triangle over each week with an alarm."""
+    """One series' columns with its expected range: a solid step line for the expected count, a dashed one for the
+    upper end, the range shaded from its lower end, and a triangle over each week with an alarm."""
     size = (560, 200)
     heights = [*seen.counts, *expected.upper, *expected.counts]
     peak = nice_peak(math.ceil(max((height for height in heights if height is not None), default=0)))
@@ -129,29 +139,30 @@ def nice_peak(highest: int) -> int:
     return next(int(step) for step in steps if step >= highest and step % 2 == 0)
 
 
-def describe(weeks: Sequence[Week], series: Sequence[Series]) -> str:
-    """The text alternative of a weekly chart: its span, its gaps, and each series' range and last value."""
+def describe(weeks: Sequence[Week], series: Sequence[Series], unit: str = "week") -> str:
+    """The text alternative of a chart of columns: its span, its gaps, and each series' range and last value."""
     missing = sum(total is None for total in _totals(series))
     gaps = f" {missing} of them without data." if missing else ""
-    span = f"{len(weeks)} weeks from {day(weeks[0].start)} to the week of {day(weeks[-1].start)}."
-    return span + gaps + "".join(f" {s.label}: {_range_sentence(s.counts)}" for s in series)
+    last = f"{'' if unit == 'day' else f'the {unit} of '}{day(weeks[-1].start)}"
+    span = f"{len(weeks)} {unit}s from {day(weeks[0].start)} to {last}."
+    return span + gaps + "".join(f" {s.label}: {_range_sentence(s.counts, unit)}" for s in series)
 
 
 def _expected_sentence(weeks: Sequence[Week], expected: Expected) -> str:
     now, upper = expected.counts[-1], expected.upper[-1]
     this_week = "No expected range in the last week."
     if now is not None and upper is not None:
-        this_week = f"Expected in the last week {now:,.1f}, upper bound {upper:,.1f}."
+        this_week = f"Expected in the last week {now:,.1f}, at most {upper:,.0f}."
     alarms = [week.label for week, alarm in zip(weeks, expected.alarms, strict=True) if alarm]
     return f"{this_week} {'Alarms: ' + ', '.join(alarms) if alarms else 'No alarm'}."
 
 
-def _range_sentence(counts: Sequence[int | None]) -> str:
+def _range_sentence(counts: Sequence[int | None], unit: str = "week") -> str:
     known = [count for count in counts if count is not None]
     if not known:
         return "no data."
     last = "no data" if counts[-1] is None else f"{counts[-1]:,}"
-    return f"{min(known):,} to {max(known):,} a week, {last} in the last week."
+    return f"{min(known):,} to {max(known):,} a {unit}, {last} in the last {unit}."
 
 
 def _totals(series: Sequence[Series]) -> list[int | None]:
@@ -183,7 +194,9 @@ def _curve_week(frame: _Frame, week: Week, seen: Series, expected: Expected, i: 
     count = seen.counts[i] or 0
     lines = [f"{week.label} (from {day(week.start)})", f"{seen.label}: {count:,}"]
     if expected.upper[i] is not None:
-        lines.append(f"Expected: {expected.counts[i] or 0:,.1f}, upper bound {expected.upper[i]:,.1f}")
+        lines.append(
+            f"Expected: {expected.counts[i] or 0:,.1f}, {expected.lower[i] or 0:,.0f} to {expected.upper[i]:,.0f}"
+        )
     lines += ["Alarm: more than expected"] if expected.alarms[i] else []
     paint = seen.paint if expected.alarms[i] else f"{seen.paint} rest"  # the lines must stand out from it
     bar = _bar(frame, i, 0, count, paint) if count else _zero_mark(frame, i)
@@ -197,10 +210,12 @@ def _ranges(frame: _Frame, expected: Expected) -> Iterator[ElementTree.Element]:
         places = list(run)
         if not is_known:
             continue
-        low = [(x, frame.y(expected.counts[i] or 0)) for i in places for x in (frame.x(i), frame.x(i + 1))]
-        high = [(x, frame.y(expected.upper[i] or 0)) for i in places for x in (frame.x(i), frame.x(i + 1))]
+        low, middle, high = (
+            [(x, frame.y(values[i] or 0)) for i in places for x in (frame.x(i), frame.x(i + 1))]
+            for values in (expected.lower, expected.counts, expected.upper)
+        )
         yield node("path", d=f"{_line(high)} {_line(reversed(low)).replace('M', 'L', 1)} Z", class_="range")
-        yield node("path", d=_line(low), class_="expected")
+        yield node("path", d=_line(middle), class_="expected")
         yield node("path", d=_line(high), class_="upper")
 
 
@@ -219,26 +234,13 @@ def _bar(frame: _Frame, i: int, base: int, count: int, paint: str, fill: str = "
     gap = 0.7 if base else 0  # the paper shows between stacked parts
     width = frame.slot * 0.78
     attributes = {"fill": fill} if fill else {"class_": paint}
-    return node(
-        "rect",
-        x=frame.x(i + 0.11),
-        y=top,
-        width=width,
-        height=max(bottom - top - gap, 0.4),
-        **attributes,
-    )
+    return node("rect", x=frame.x(i + 0.11), y=top, width=width, height=max(bottom - top - gap, 0.4), **attributes)
 
 
 def _zero_mark(frame: _Frame, i: int) -> ElementTree.Element:
     """A covered week without any report: a short stroke on the base line, so that it is no gap."""
-    return node(
-        "rect",
-        x=frame.x(i + 0.11),
-        y=frame.bottom - 1.5,
-        width=frame.slot * 0.78,
-        height=1.5,
-        class_="now",
-    )
+    x, width = frame.x(i + 0.11), frame.slot * 0.78
+    return node("rect", x=x, y=frame.bottom - 1.5, width=width, height=1.5, class_="now")
 
 
 def _grid(frame: _Frame) -> Iterator[ElementTree.Element]:

@@ -30,7 +30,6 @@ class Layout(Enum):
     ROWS = "rows"  # on a phone a card for each row
     TIGHT = "tight"  # few columns, a table on a phone too
     CARDS = "cards"  # a card for each row, with its chart
-    PANELS = "panels"  # a panel for each row, with its chart; on paper the charts stand above the table
     METERS = "meters"  # a label, a bar and a share for each row
 
 
@@ -38,12 +37,14 @@ class Layout(Enum):
 class Row:
     """The cells of a table's row, one for each column.
 
-    key: names the row on the page, for links and tests; quiet: nothing happened in it.
+    key: names the row on the page, for links and tests; quiet: nothing happened in it; record: the sender and the id
+    of the one report that the row is about, by which it is found again when that report is erased.
     """
 
     cells: Sequence[Cell]
     key: str = ""
     quiet: bool = False
+    record: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,6 @@ class LegendEntry:
 
     label: str
     paint: str = "plain"
-    opacity: float = 1
     shape: str = "swatch"
 
 
@@ -117,7 +117,7 @@ class Gallery:
     """Charts of one kind beside each other, with one legend and one caption."""
 
     charts: Sequence[Chart]
-    across: int = 2
+    across: int = 2  # more than two are small ones
     legend: Sequence[LegendEntry] = ()
     name: str = ""
     caption: str = ""
@@ -125,10 +125,15 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Note:
-    """A sentence of small print. link: words and the address that they lead to, before the text; not on paper."""
+    """A sentence of small print. link: words and the address that they lead to, before the text."""
 
     text: str
     link: tuple[str, str] | None = None
+
+    @property
+    def on_paper(self) -> str:
+        """The sentence with the address in words."""
+        return f"{self.link[0]} ({self.link[1]}){self.text}" if self.link else self.text
 
 
 @dataclass(frozen=True)
@@ -168,18 +173,12 @@ class Folded:
 
 
 @dataclass(frozen=True)
-class Accordion:
-    """Folded parts of one kind, in two columns if there is room."""
-
-    parts: Sequence[Folded]
-
-
-@dataclass(frozen=True)
 class Beside:
-    """Two blocks next to each other, neither below the other if there is room."""
+    """Two blocks next to each other, neither below the other if there is room. even: each has half of it."""
 
     left: Block
     right: Block
+    even: bool = False
 
 
 @dataclass(frozen=True)
@@ -197,7 +196,7 @@ class DataFiles:
     names: Sequence[str]
 
 
-Block = Table | Chart | Gallery | Note | Callout | List | Folded | Accordion | Beside | Group | DataFiles
+Block = Table | Chart | Gallery | Note | Callout | List | Folded | Beside | Group | DataFiles
 
 
 @dataclass(frozen=True)
@@ -219,7 +218,8 @@ class Section:
 class Document:
     """A page, a paper or a mail.
 
-    opening: the sections of the first screen, beside each other; facts: label and value, at the end.
+    headline: the week in one sentence; opening: the sections of the first screen, beside each other; facts: label and
+    value, at the end.
     """
 
     subject: str
@@ -228,6 +228,7 @@ class Document:
     audience: str
     handling: str
     as_of: str
+    headline: str
     notices: Sequence[Callout]
     disclaimer: str
     opening: Sequence[Section]
@@ -265,8 +266,6 @@ def _children(block: Block) -> Sequence[Block]:
             return block.charts
         case Folded() | Group():
             return block.blocks
-        case Accordion():
-            return block.parts
         case Beside():
             return (block.left, block.right)
         case Chart(numbers=Folded() as numbers):

@@ -13,12 +13,6 @@ LEVELS = {
     "unresolved": "Unresolved",
     "self_care": "Self-care",
 }
-LEVEL_MEANINGS = {
-    "emergency": "an emergency criterion is met",
-    "contact_doctor": "a criterion for seeing a doctor is met",
-    "unresolved": "open answers could still change the level",
-    "self_care": "every criterion is answered with no",
-}
 KIND_LABELS = {
     "self_care": "Self-care",
     "treatment": "Treatment",
@@ -47,6 +41,14 @@ def cause_labels(pack: Pack) -> dict[str, str]:
 def category_labels(pack: Pack) -> dict[str, str]:
     """Map each cause category to its name for people."""
     return {category.name: category.label for category in pack.categories}
+
+
+def series_parts(series: str) -> dict[str, str | None]:
+    """Return what a series of weekly_signals narrows its reports to; None for what it does not narrow."""
+    kind, _, value = series.partition("=")
+    region, _, level = value.partition(",triage_level=") if kind == "region" else ("", "", "")
+    narrowed = {kind: value} | ({"region": region, "triage_level": level} if level else {})
+    return {name: narrowed.get(name) for name in ("triage_level", "cause_category", "likely_cause", "region")}
 
 
 def series_label(series: str, pack: Pack) -> str:

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterable, Sequence
 
 from pipelines.pages.document import (
-    Accordion,
     Beside,
     Block,
     Callout,
@@ -34,6 +33,7 @@ def as_markdown(document: Document, closing: str) -> str:
     paragraphs = [
         f"# {escaped(document.title)}",
         escaped(f"{document.dates}. {document.audience}: {document.handling}."),
+        f"**{escaped(document.headline)}**",
         *(_block(notice) for notice in document.notices),
         *(paragraph for section in sections for paragraph in _section(section)),
         escaped(closing),
@@ -59,17 +59,15 @@ def _block(block: Block) -> str:
     match block:
         case Table():
             return "\n\n".join(filter(None, (escaped(block.caption), _table(block), escaped(block.left_out))))
-        case Note(link=None):
-            return escaped(block.text)
+        case Note():
+            return escaped(block.on_paper)
         case Callout():
             return f"**{escaped(block.text)}**"
         case List():
             title = f"### {escaped(block.title)}\n\n" if block.title else ""
             return title + "\n".join(f"- {escaped(item.text)}" for item in block.items)
         case Folded(on_paper=True) | Group():
-            return "\n\n".join([f"### {escaped(block.title)}", *map(_block, block.blocks)])
-        case Accordion():
-            return "\n\n".join(map(_block, block.parts))
+            return "\n\n".join(filter(None, [f"### {escaped(block.title)}", *map(_block, block.blocks)]))
         case Beside():
             return "\n\n".join(filter(None, map(_block, (block.left, block.right))))
     return ""

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Any
 from xml.etree import ElementTree
 
 from pipelines.pages.document import (
-    Accordion,
     Beside,
     Block,
     Callout,
@@ -35,7 +35,8 @@ from pipelines.pages.values import Cell, Column, Kind, cell_note, cell_text
 
 FONT = "Libertinus Serif"
 TEXT_UNITS = {1: 11, 2: 15, 5: 19}  # size of a chart's words if so many stand side by side
-PANELS_ACROSS, METERS_ACROSS = 5, 3
+METERS_ACROSS = 3
+SENTENCE = 60  # signs; a cell with more is set over several lines
 PAINTS = PALETTE["light"]
 
 Json = dict[str, Any]  # what typst reads: texts, numbers, lists and objects of them
@@ -60,6 +61,7 @@ def paper_content(document: Document) -> Json:
         "title": document.title,
         "footer": f"{document.title}, {document.audience.lower()}: {document.handling}",
         "dates": document.dates,
+        "headline": document.headline,
         "as_of": document.as_of,
         "notices": [notice.text for notice in document.notices],
         "disclaimer": document.disclaimer,
@@ -86,27 +88,33 @@ def _block(block: Block) -> list[Json]:
             return [_charts([block], 1, block.legend)]
         case Gallery():
             return [_charts(block.charts, block.across, block.legend), *_small_print(block.caption)]
-        case Note(link=None) | Callout():
-            return [{"kind": type(block).__name__.lower(), "text": block.text}]
+        case Note():
+            return _small_print(block.on_paper)
+        case Callout():
+            return [{"kind": "callout", "text": block.text}]
         case List():
-            return [
-                {
-                    "kind": "list",
-                    "title": block.title,
-                    "items": [_item(i.text, i.reference, i.paint) for i in block.items],
-                }
-            ]
+            items = [_item(i.text, i.reference, i.paint) for i in block.items]
+            return [{"kind": "list", "title": block.title, "columns": _in_columns(items, block.columns)}]
         case Folded(on_paper=True) | Group():
             return [{"kind": "heading", "text": block.title}, *_blocks(block.blocks)]
-        case Accordion():
-            return _blocks(block.parts)
         case Beside():
-            return [{"kind": "beside", "left": _block(block.left), "right": _block(block.right)}]
+            return [{"kind": "beside", "even": block.even, "left": _block(block.left), "right": _block(block.right)}]
     return []
 
 
 def _item(text: str, reference: str, paint: str) -> Json:
     return {"text": text, "reference": reference, "color": PAINTS[paint] if paint else ""}
+
+
+def _in_columns(items: Sequence[Json], number: int) -> list[Sequence[Json]]:
+    """Items side by side in columns of about the same length."""
+    lengths = [len(item["text"]) + len(item["reference"]) for item in items]
+    ends = list(accumulate(lengths))
+    places = [
+        min(number - 1, number * (end - length // 2) // ends[-1]) for end, length in zip(ends, lengths, strict=True)
+    ]
+    columns = [[item for item, at in zip(items, places, strict=True) if at == place] for place in range(number)]
+    return [column for column in columns if column]
 
 
 def _table(table: Table) -> list[Json]:
@@ -122,11 +130,16 @@ def _table(table: Table) -> list[Json]:
         "across": METERS_ACROSS if table.layout is Layout.METERS else 1,
         "columns": [column.title for _, column in shown],
         "numbers": [column.is_number for _, column in shown],
-        "rows": [_row(row, shown) for row in rows],
+        "rows": (texts := [_row(row, shown) for row in rows]),
+        "widest": _find_widest(texts),
     }
-    if table.layout is not Layout.PANELS:
-        return [found]
-    return [_charts(table.charts, PANELS_ACROSS, ()), *_small_print(table.charts_note), found]
+    return [found]
+
+
+def _find_widest(rows: Sequence[Sequence[Json]]) -> int:
+    """The column of sentences, which takes the room that the others leave; -1 if there is none."""
+    longest = [max(len(cell["text"]) + len(cell["note"]) for cell in column) for column in zip(*rows, strict=True)]
+    return longest.index(max(longest)) if max(longest) > SENTENCE else -1
 
 
 def _small_print(text: str) -> list[Json]:
@@ -151,8 +164,7 @@ def _charts(charts: Sequence[Chart], across: int, legend: Sequence[LegendEntry])
 
 
 def _sign(entry: LegendEntry) -> Json:
-    shade = "" if entry.opacity == 1 else f"{round(255 * entry.opacity):02x}"
-    return {"label": entry.label, "color": f"{PAINTS[entry.paint]}{shade}", "shape": entry.shape}
+    return {"label": entry.label, "color": PAINTS[entry.paint], "shape": entry.shape}
 
 
 def _chart(chart: Chart, text_units: int) -> Json:

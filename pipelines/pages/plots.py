@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipelines.pages import charts, crosstabs
 
-SMALL, WIDE = (270, 112), (560, 140)
+SMALL, WIDE, DAYS = charts.Look((270, 112)), charts.Look((560, 140)), charts.Look((560, 200), "day")
 
 
 @dataclass(frozen=True)
 class WeeklyColumns:
-    """Stacked columns, one a week."""
+    """Stacked columns, one a week, or a day."""
 
     weeks: Sequence[charts.Week]
     series: Sequence[charts.Series]
-    size: tuple[int, int] = (560, 230)
+    look: charts.Look = field(default_factory=charts.Look)
 
     def draw(self, name: str, title: str) -> str:
         """Return the chart as SVG text."""
-        return charts.weekly_columns(name, title, self.weeks, self.series, self.size)
+        return charts.weekly_columns(name, title, self.weeks, self.series, self.look)
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,3 @@ class Pyramid:
     def draw(self, name: str, title: str) -> str:
         """Return the chart as SVG text."""
         return crosstabs.pyramid(name, title, self.sides, self.rows, self.marked)
-
-
-@dataclass(frozen=True)
-class HeatMap:
-    """Rows by weeks."""
-
-    weeks: Sequence[charts.Week]
-    rows: Sequence[crosstabs.HeatRow]
-
-    def draw(self, name: str, title: str) -> str:
-        """Return the chart as SVG text."""
-        return crosstabs.heat_map(name, title, self.weeks, self.rows)

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from pipelines.pages import svg, words
 from pipelines.pages.labels import LEVELS
-from pipelines.pages.values import Cell, Kind, cell_text, summary_of
+from pipelines.pages.values import Cell, Kind, card_of, cell_text
 
 PAINT_RULES = "".join(f"i.{paint}{{background-color:var(--{paint})}}\n" for paint in svg.PAINTS)
 
@@ -38,7 +38,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {"count": words.count, "share": words.share, "change": words.change}
     environment.filters |= {"kind": lambda node: type(node).__name__, "safe_svg": _trusted}
-    environment.filters |= {"cell_text": _cell_text, "by_kind": summary_of}
+    environment.filters |= {"cell_text": _cell_text, "as_card": card_of}
     environment.globals |= {"stylesheet": _stylesheet, "level_labels": LEVELS, "fail": _fail}
     return environment
 

@@ -61,7 +61,6 @@ _RULES = """
 .chart .expected{fill:none;stroke:var(--ink);stroke-width:1.4}
 .chart .upper{fill:none;stroke:var(--ink);stroke-width:1.2;stroke-dasharray:4 2.5}
 .chart .alarm{fill:var(--emergency);stroke:var(--paper);stroke-width:1}
-.chart .cell{fill:var(--plain)}
 .chart .hatch{stroke:var(--paper);stroke-width:1.4;opacity:.75}
 """
 _RULES += "".join(f".chart .{paint}{{fill:var(--{paint})}}\n" for paint in PAINTS)

@@ -18,9 +18,7 @@ class Kind(Enum):
     DECIMAL = "decimal"
     TENTHS = "tenths"
     PERCENT = "percent"
-    PROBABILITY = "probability"
     SHARE = "share"
-    CHANGE = "change"
     BARS = "bars"
 
 
@@ -42,7 +40,8 @@ class Column:
 class Text:
     """Words with a note under them.
 
-    tag: a word of a fixed set before the note; code: a name of the database; strong: it must be seen.
+    tag: a word of a fixed set before the note; code: a name of the database; strong: it must be seen; link: the
+    address that the words lead to.
     """
 
     text: str
@@ -50,6 +49,7 @@ class Text:
     tag: str = ""
     code: bool = False
     strong: bool = False
+    link: str = ""
 
     @property
     def value(self) -> str:
@@ -94,24 +94,6 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Change:
-    """A count and the one before it. None where there is none."""
-
-    now: int | None
-    before: int | None
-
-    @property
-    def text(self) -> str:
-        """The difference, signed."""
-        return words.change(self.now, self.before)
-
-    @property
-    def value(self) -> int | None:
-        """The count before: that of now has a column of its own."""
-        return self.before
-
-
-@dataclass(frozen=True)
 class ThenNow:
     """A count as it was published and as it is known now."""
 
@@ -127,24 +109,6 @@ class ThenNow:
     def value(self) -> int | None:
         """The count as it is known now."""
         return self.now
-
-
-@dataclass(frozen=True)
-class Dated:
-    """A count and the week that it is of."""
-
-    count: int
-    week: str
-
-    @property
-    def text(self) -> str:
-        """The count with its week."""
-        return f"{words.count(self.count)} ({self.week})"
-
-    @property
-    def value(self) -> int:
-        """The count."""
-        return self.count
 
 
 @dataclass(frozen=True)
@@ -169,7 +133,7 @@ class Bars:
         return round(100 * sum(part for _, part in self.parts) / self.whole, 1) if self.whole else 0
 
 
-TypedCell = Text | Level | Share | Change | ThenNow | Dated | Bars  # each has a text for people, a value for a CSV
+TypedCell = Text | Level | Share | ThenNow | Bars  # each has a text for people, a value for a CSV
 Cell = str | int | float | None | tuple[str, ...] | TypedCell
 
 NUMBERS: Mapping[Kind, Callable[[float], str]] = {
@@ -177,7 +141,6 @@ NUMBERS: Mapping[Kind, Callable[[float], str]] = {
     Kind.DECIMAL: words.decimal,
     Kind.TENTHS: lambda value: f"{value:,.1f}",
     Kind.PERCENT: words.percent,
-    Kind.PROBABILITY: words.probability,
 }
 
 
@@ -210,24 +173,26 @@ def cell_value(cell: Cell) -> object:
 
 
 @dataclass(frozen=True)
-class Summary:
-    """A row as a card or a panel shows it, by the kinds of its columns."""
+class Card:
+    """A row as a card shows it: its first words as the title, its first count large; `others` by their titles."""
 
     title: Text
-    group: Text
     count: int
-    share: Share
-    change: Change
+    share: str
+    others: Sequence[tuple[str, Text]]
 
 
-def summary_of(cells: Sequence[Cell], columns: Sequence[Column]) -> Summary:
-    """Sort the cells of a row: its first text is the title, the second its group; one count, share and change.
-
-    Raises ValueError if the columns are of other kinds.
-    """
-    shown = [(column.kind, cell) for column, cell in zip(columns, cells, strict=True) if column.title]
-    title, group = (cell if isinstance(cell, Text) else Text(str(cell)) for kind, cell in shown if kind is Kind.TEXT)
-    match [cell for kind, cell in shown if kind is not Kind.TEXT]:
-        case [int() as count, Share() as share, Change() as change]:
-            return Summary(title, group, count, share, change)
-    raise ValueError(f"not a title, a group, a count, a share and a change: {[kind.value for kind, _ in shown]}")
+def card_of(cells: Sequence[Cell], columns: Sequence[Column]) -> Card:
+    """Sort the cells of a row for a card; an empty one is left out. Raises ValueError without words or a count."""
+    shown = [(column, cell) for column, cell in zip(columns, cells, strict=True) if column.title]
+    title = next((cell for _, cell in shown if isinstance(cell, Text)), None)
+    count = next((cell for column, cell in shown if column.kind is Kind.COUNT and isinstance(cell, int)), None)
+    if title is None or count is None:
+        raise ValueError(f"not a title and a count: {[column.title for column, _ in shown]}")
+    share = next((cell.text for _, cell in shown if isinstance(cell, Share)), "")
+    first = next(place for place, (column, _) in enumerate(shown) if column.kind is Kind.COUNT)
+    rest = [(column, cell) for column, cell in shown[first + 1 :] if not isinstance(cell, Share) and cell is not None]
+    others = [
+        (column.title, cell if isinstance(cell, Text) else Text(cell_text(cell, column.kind))) for column, cell in rest
+    ]
+    return Card(title, count, share, [(name, text) for name, text in others if text.text])

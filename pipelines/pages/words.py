@@ -63,13 +63,6 @@ def decimal(value: float | None) -> str:
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:,.1f}"
 
 
-def probability(value: float | None) -> str:
-    """A p-value, never rounded to none; a dash where there is none."""
-    if value is None:
-        return NONE
-    return "<0.0001" if value < 0.0001 else f"{value:.4f}" if value < 0.01 else f"{value:.2f}"
-
-
 def span(first: date, last: date) -> str:
     """Both dates in words, with nothing said twice: 9 to 15 Nov 2026."""
     month = MONTHS[first.month - 1]

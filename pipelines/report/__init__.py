@@ -9,19 +9,18 @@ all the way to the page, never a zero.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
+from pipelines.pages.calls import WeekCalls
 from pipelines.pages.csv_files import as_csvs
 from pipelines.pages.html import as_html
 from pipelines.pages.markdown import as_markdown
 from pipelines.pages.paper import as_pdf
 from pipelines.pages.svg import as_file
-from pipelines.report.curves import find_curves
+from pipelines.report.curves import curves_csv, find_curves
 from pipelines.report.document import weekly_document
 from pipelines.report.folder import publish
 from pipelines.report.index import write_index
-from pipelines.report.trends import curves_csv
 from pipelines.report.week import read_week
 from pipelines.report.wording import CLOSING
 from pipelines.text import csv_text
@@ -30,18 +29,15 @@ from schemas.pack import Pack
 __all__ = ["write_index", "write_report"]
 
 
-def write_report(
-    summaries: Path, pack: Pack, out: Path, week: str = "latest", explanations: Mapping[str, str] | None = None
-) -> Path:
+def write_report(summaries: Path, pack: Pack, out: Path, week: str = "latest", calls: WeekCalls | None = None) -> Path:
     """Write the report of one week into `out/WEEK/` and return that folder, which is replaced as a whole.
 
-    week: a covered week, `2026-W47`, or `latest`, the last complete one. explanations: pages by file name, put into
-    `explain/` and linked from the page. Folders are private (0700), files too (0600). Raises UsageError without
-    summaries or for a week that is not covered, StateError if the summaries cannot be read.
+    week: a covered week, `2026-W47`, or `latest`, the last complete one. calls: its single records; their pages
+    are put into `explain/` and linked from the page. Folders are private (0700), files too (0600). Raises UsageError
+    without summaries or for a week that is not covered, StateError if the summaries cannot be read.
     """
     tables = read_week(summaries, week)
-    pages = explanations or {}
-    document = weekly_document(tables, pack, explained=max(len(pages) - 1, 0))  # one of them is the list
+    document = weekly_document(tables, pack, calls)
     contents: dict[str, str | bytes] = {
         "internal.html": as_html(document),
         "report.md": as_markdown(document, CLOSING),
@@ -51,5 +47,5 @@ def write_report(
     contents |= {f"data/{name}.csv": csv_text(table.columns, table.rows) for name, table in tables.raw.items()}
     contents |= {f"data/{name}.csv": text for name, text in as_csvs(document).items()}
     contents["data/curves.csv"] = curves_csv(tables, find_curves(tables))
-    contents |= {f"explain/{name}": text for name, text in pages.items()}
+    contents |= {f"explain/{name}": text for name, text in (calls.pages if calls else {}).items()}
     return publish(out, tables.week, contents)

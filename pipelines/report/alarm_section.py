@@ -1,14 +1,20 @@
-"""The section "More than expected?": alarms, what could not be judged, and the curves."""
+"""The section "More than expected?": every alarm with its curve, its days, its regions and ages, and its records."""
 
 from __future__ import annotations
 
-from pipelines.pages.charts import Expected, Series
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from pipelines.pages.calls import WeekCalls
+from pipelines.pages.charts import Expected, Series, Week
 from pipelines.pages.document import (
+    Beside,
     Block,
     Chart,
     DataFiles,
     Folded,
     Gallery,
+    Group,
     Layout,
     LegendEntry,
     Note,
@@ -17,82 +23,142 @@ from pipelines.pages.document import (
     Table,
 )
 from pipelines.pages.labels import series_label
-from pipelines.pages.plots import EpidemicCurve
+from pipelines.pages.plots import DAYS, EpidemicCurve, WeeklyColumns
 from pipelines.pages.values import Column, Kind, Text
-from pipelines.pages.words import count
+from pipelines.pages.words import decimal, in_words
 from pipelines.report.alarms import Alarm, Standing, find_standing
-from pipelines.report.curves import Curve, find_curves
-from pipelines.report.trends import week_rows
-from pipelines.report.week import WEEKS_SHOWN, WeekTables
+from pipelines.report.curves import Curve, find_curves, week_rows
+from pipelines.report.rows import SeriesDay
+from pipelines.report.week import ALWAYS_CURVED, DAYS_SHOWN, WEEKS_SHOWN, WeekTables
+from pipelines.text import many
+from schemas.fields import AGE_BANDS
 from schemas.pack import Pack
 
 ALARMS_SHOWN = 15
+PLACES_SHOWN = 6
 CURVE_LEGEND = (
     LegendEntry("Reports a week", "plain"),
     LegendEntry("Emergencies a week", "emergency"),
     LegendEntry("Expected", shape="step"),
-    LegendEntry("Upper bound", shape="dashed"),
+    LegendEntry("Upper end of the range", shape="dashed"),
     LegendEntry("Alarm", "emergency", shape="tip"),
 )
 
 
-def alarm_section(tables: WeekTables, pack: Pack) -> Section:
-    """State the alarms, what could not be judged, and the curves."""
-    standing = find_standing(tables)
-    blocks: list[Block] = [_alarm_table(standing, pack)]
-    if standing.reasons:
-        reasons = "; ".join(f"{count(number)} series, {reason}" for reason, number in standing.reasons)
-        blocks.append(Note(f"Not judged: {reasons}."))
-    curves = [_curve_chart(tables, curve, pack) for curve in find_curves(tables)]
-    blocks += [
-        Gallery(curves, legend=CURVE_LEGEND, caption="Each curve has its own scale."),
-        DataFiles(("alarms", "weekly_signals", "curves")),
-    ]
-    lead = f"{_judged_in_words(standing)} {_method_in_words(standing)}".strip()
-    return Section("signals", "More than expected?", blocks, lead, brief=True)
+def alarm_section(tables: WeekTables, pack: Pack, calls: WeekCalls) -> Section:
+    """State the alarms, each with what is known of it, and the curves of all reports and of the emergencies."""
+    standing, curves = find_standing(tables), {curve.series: curve for curve in find_curves(tables)}
+    blocks: list[Block] = [_alarm_table(tables, standing, pack)] if standing.alarms else []
+    told = [alarm for alarm in standing.alarms if alarm.series in tables.days]
+    blocks += [_alarm_group(tables, alarm, curves[alarm.series], pack, calls) for alarm in told]
+    others = [curves[series] for series in ALWAYS_CURVED if series not in tables.days]
+    charts = [_curve_chart(tables, curve, pack) for curve in others]
+    if charts:
+        blocks.append(Gallery(charts, legend=CURVE_LEGEND, caption="Each curve has its own scale."))
+    blocks.append(
+        DataFiles(("alarms", "weekly_signals", "curves") if standing.alarms else ("weekly_signals", "curves"))
+    )
+    return Section("signals", "More than expected?", blocks, _judged_in_words(standing), brief=True)
 
 
-def _alarm_table(standing: Standing, pack: Pack) -> Table:
+def _alarm_table(tables: WeekTables, standing: Standing, pack: Pack) -> Table:
     columns = (
         Column("", name="series"),
-        Column("Alarms, the strongest first", name="label"),
+        Column("Alarms: new ones first, the strongest first", name="label"),
         Column("Reports", Kind.COUNT, "observed"),
         Column("Expected", Kind.DECIMAL, "expected"),
-        Column("Upper bound", Kind.DECIMAL, "upper"),
-        Column("p\N{NON-BREAKING HYPHEN}value", Kind.PROBABILITY, "p_value"),
-        Column("Method", name="methods"),
+        Column("", name="lower"),
+        Column("", name="upper"),
+        Column("Expected range"),
+        Column("Since", name="since"),
+        Column("What was found out", name="note"),
         Column("", name="rank"),
     )
-    rows = [_alarm_row(alarm, pack) for alarm in standing.alarms]
+    rows = [_alarm_row(tables, alarm, pack) for alarm in standing.alarms]
     return Table("alarms", columns, rows, most=ALARMS_SHOWN, thing="alarm", exported=True)
 
 
-def _alarm_row(alarm: Alarm, pack: Pack) -> Row:
-    found = alarm.strongest
+def _alarm_row(tables: WeekTables, alarm: Alarm, pack: Pack) -> Row:
+    found, episode = alarm.found, alarm.episode
+    since = "new" if alarm.is_new or episode is None else f"{episode.first_week}, {many(episode.weeks, 'week')}"
     cells = (
         found.series,
         series_label(found.series, pack),
         found.observed,
         found.expected,
+        found.lower,
         found.upper,
-        found.p_value,
-        tuple(alarm.methods),
-        alarm.rank,
+        _range_words(alarm),
+        f"{since}, closed" if alarm.is_closed else since,
+        (episode.note or "") if episode else "",
+        found.rank,
     )
     return Row(cells, key=found.series)
 
 
+def _range_words(alarm: Alarm) -> str:
+    return f"{decimal(alarm.found.lower)} to {decimal(alarm.found.upper)}"
+
+
+def _alarm_group(tables: WeekTables, alarm: Alarm, curve: Curve, pack: Pack, calls: WeekCalls) -> Group:
+    days = tables.days[alarm.series]
+    charts = [_curve_chart(tables, curve, pack), _daily_chart(tables, curve, days, pack)]
+    regions = _spread(tables, f"{curve.name}-regions", "Region", days, lambda row: row.region)
+    ages = _spread(tables, f"{curve.name}-ages", "Age", days, lambda row: row.age_band)
+    spread = Beside(regions, ages, even=True) if len(regions.rows) > 1 else ages
+    blocks: list[Block] = [Gallery(charts, legend=CURVE_LEGEND), spread]
+    if alarm.series in calls.alarms:
+        page, number = calls.alarms[alarm.series]
+        blocks.append(Note("", link=(f"Its records: {number:,}", f"explain/{page}")))
+    return Group(series_label(alarm.series, pack), blocks)
+
+
+def _daily_chart(tables: WeekTables, curve: Curve, days: Sequence[SeriesDay], pack: Pack) -> Chart:
+    last = tables.start + timedelta(days=6)
+    axis = [last - timedelta(days=back) for back in reversed(range(DAYS_SHOWN))]
+    counts = dict.fromkeys(axis, 0)
+    for row in days:
+        counts[row.report_date] += row.reports
+    covered = [day for start in tables.covered for day in (start + timedelta(days=i) for i in range(7))]
+    known = [counts[day] if day in set(covered) else None for day in axis]
+    label = f"By day, the last {DAYS_SHOWN // 7} weeks"
+    plot = WeeklyColumns([Week(in_words(day), day) for day in axis], [Series("Reports", _paint(curve), known)], DAYS)
+    return Chart(f"{curve.name}-days", f"{series_label(curve.series, pack)}: reports a day", plot, label=label)
+
+
+def _spread(
+    tables: WeekTables, name: str, title: str, days: Sequence[SeriesDay], place: Callable[[SeriesDay], str]
+) -> Table:
+    """This week's reports of a series by region or age, beside the mean of the weeks before that are shown."""
+    this_week, before, weeks = {}, {}, DAYS_SHOWN // 7 - 1  # type: dict[str, int], dict[str, int], int
+    for row in days:
+        counts = this_week if row.report_date >= tables.start else before
+        counts[place(row)] = counts.get(place(row), 0) + row.reports
+    covered = sum(tables.start - timedelta(weeks=back) in tables.covered for back in range(1, weeks + 1))
+    order = sorted({*this_week, *before}, key=lambda key: _place_of(key, this_week))
+    columns = (Column(title), Column("This week", Kind.COUNT), Column("Usual week", Kind.DECIMAL))
+    rows = [Row((key, this_week.get(key, 0), before.get(key, 0) / covered if covered else None)) for key in order]
+    return Table(name, columns, rows[:PLACES_SHOWN] if title == "Region" else rows, layout=Layout.TIGHT)
+
+
+def _place_of(key: str, counts: dict[str, int]) -> tuple[int, int, str]:
+    """Ages in their order, regions by their reports."""
+    return (AGE_BANDS.index(key), 0, key) if key in AGE_BANDS else (len(AGE_BANDS), -counts.get(key, 0), key)
+
+
+def _paint(curve: Curve) -> str:
+    return "emergency" if curve.series.endswith("triage_level=emergency") else "plain"
+
+
 def _curve_chart(tables: WeekTables, curve: Curve, pack: Pack) -> Chart:
     label = series_label(curve.series, pack)
-    paint = "emergency" if curve.series.endswith("triage_level=emergency") else "plain"
-    seen = Series("Reports", paint, curve.counts)
+    expected = Expected(curve.expected, curve.lower, curve.upper, curve.alarms)
     numbers = Folded(f"{label}: the {WEEKS_SHOWN} weeks as a table", [_curve_table(tables, curve)])
     return Chart(
         curve.name,
         f"{label}: reports a week and the expected range",
-        EpidemicCurve(tables.axis, seen, Expected(curve.expected, curve.upper, curve.alarms)),
+        EpidemicCurve(tables.axis, Series("Reports", _paint(curve), curve.counts), expected),
         label=label,
-        caption=curve.ranges,
         numbers=numbers,
     )
 
@@ -102,41 +168,21 @@ def _curve_table(tables: WeekTables, curve: Curve) -> Table:
         Column("Week"),
         Column("Reports", Kind.COUNT),
         Column("Expected", Kind.DECIMAL),
-        Column("Upper bound", Kind.DECIMAL),
+        Column("From", Kind.DECIMAL),
+        Column("To", Kind.DECIMAL),
         Column("Alarm"),
     )
     alarms = [Text("alarm" if alarm else "") for alarm in curve.alarms]
-    rows = week_rows(tables, curve.counts, curve.expected, curve.upper, alarms)
+    rows = week_rows(tables, curve.counts, curve.expected, curve.lower, curve.upper, alarms)
     return Table(curve.name, columns, rows, layout=Layout.TIGHT)
 
 
 def _judged_in_words(standing: Standing) -> str:
     if not standing.series:
-        return "Not evaluated yet: no expected ranges are stored for this week. The curves show the counts alone."
-    if not standing.judged:
-        return f"None of the {standing.series:,} series can be judged against its own history."
-    raised = len(standing.alarms)
-    told = (
-        f"{standing.judged:,} of {standing.series:,} series could be judged against their own history; "
-        f"{raised or 'none'}"
-    )
-    if not raised:
-        return f"{told} raises an alarm."
-    caution = "An alarm is a reason to look and no finding: with so many series some alarm by chance."
-    return f"{told} {'raises' if raised == 1 else 'raise'} an alarm. {caution}"
-
-
-def _method_in_words(standing: Standing) -> str:
-    """What judges the week: all its series have the same history behind them."""
-    if farrington := sorted(method for method in standing.methods if method.lower().startswith("farrington")):
-        years = farrington[-1].partition("b=")[2]
-        return (
-            f"Method: Farrington flexible, on the same season of {years or 'the'} years before. An alarm is above its "
-            "upper bound and stands out even among so many series (false-discovery rate 5%)."
-        )
-    if standing.methods:
-        return (
-            "Method: EARS C1 and C2, on seven weeks shortly before, whatever the season. Farrington "
-            "flexible needs three whole years of history, which this week does not have."
-        )
-    return ""
+        return "Not judged yet: no expected numbers are stored for this week. The curves show the counts alone."
+    reasons = "; ".join(f"{number:,}: {reason}" for reason, number in standing.reasons)
+    unjudged = f" Not judged: {reasons}." if reasons else ""
+    told = f"{standing.judged:,} of {standing.series:,} counts could be judged against their own past."
+    if not standing.alarms:
+        return f"{told} No alarm.{unjudged}"
+    return f"{told} An alarm is a reason to look and no finding.{unjudged}"

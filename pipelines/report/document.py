@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 
+from pipelines.pages.calls import WeekCalls
 from pipelines.pages.document import Block, Callout, Document, Item, List, Note, Section
 from pipelines.pages.words import span
 from pipelines.report.alarm_section import alarm_section
+from pipelines.report.causes import cause_section
 from pipelines.report.guidance import guidance_section, method_section
-from pipelines.report.key_numbers import KeyNumber, find_key_numbers, key_number_section
-from pipelines.report.levels_and_causes import cause_section, triage_section
-from pipelines.report.messages import find_messages, find_notices
+from pipelines.report.key_numbers import find_key_counts, key_number_section, level_section
+from pipelines.report.messages import find_headline, find_messages, find_notices
+from pipelines.report.phone_section import phone_section
 from pipelines.report.quality_section import quality_section
 from pipelines.report.regions_and_people import people_section, region_section
 from pipelines.report.revisions import revision_section
 from pipelines.report.rules_and_questions import rule_section, unanswered_section
 from pipelines.report.week import WeekTables
-from pipelines.text import many
+from pipelines.report.wording import NO_ASSESSMENT
+from pipelines.text import signature_words
 from schemas.pack import Pack
 
 
-def weekly_document(tables: WeekTables, pack: Pack, explained: int = 0) -> Document:
-    """State the report of one week. explained: how many records have a page in `explain/`."""
-    about, numbers = tables.about, find_key_numbers(tables)
+def weekly_document(tables: WeekTables, pack: Pack, calls: WeekCalls | None = None) -> Document:
+    """State the report of one week. calls: its single records; without them the report has counts alone."""
+    about = tables.about
     as_of = f"{about.published_at[:16]} ({about.time_zone})"
     return Document(
         subject=pack.complaint.capitalize(),
@@ -32,12 +34,13 @@ def weekly_document(tables: WeekTables, pack: Pack, explained: int = 0) -> Docum
         audience="Internal",
         handling="exact counts, for staff; not for publication",
         as_of=as_of,
+        headline=find_headline(tables, pack),
         notices=[Callout(notice) for notice in find_notices(tables, pack)],
         disclaimer=pack.disclaimer,
-        opening=[_message_section(tables, pack, numbers, explained), key_number_section(numbers)],
-        sections=_sections(tables, pack, total=numbers[0].now),
+        opening=[_message_section(tables, pack), key_number_section(tables, pack)],
+        sections=_sections(tables, pack, calls),
         facts=[
-            ("Rule pack", about.rule_pack),
+            ("Signature", _signature(tables)),
             ("Article", pack.article),
             ("Data as of", as_of),
             ("Reports from", f"{about.first_report[:10]} to {about.last_report[:10]}"),
@@ -46,11 +49,14 @@ def weekly_document(tables: WeekTables, pack: Pack, explained: int = 0) -> Docum
     )
 
 
-def _sections(tables: WeekTables, pack: Pack, total: int) -> list[Section]:
+def _sections(tables: WeekTables, pack: Pack, calls: WeekCalls | None) -> list[Section]:
+    total = find_key_counts(tables)["reports"].now
     return [
-        alarm_section(tables, pack),
-        triage_section(tables),
-        cause_section(tables, pack, total),
+        _assessment_section(tables),
+        *([phone_section(calls)] if calls else []),
+        alarm_section(tables, pack, calls or WeekCalls()),
+        level_section(tables),
+        cause_section(tables, pack),
         region_section(tables),
         people_section(tables),
         rule_section(tables, pack, total),
@@ -62,13 +68,23 @@ def _sections(tables: WeekTables, pack: Pack, total: int) -> list[Section]:
     ]
 
 
-def _message_section(tables: WeekTables, pack: Pack, numbers: Sequence[KeyNumber], explained: int) -> Section:
-    items = [Item(message.text, message.paint) for message in find_messages(tables, pack, numbers)]
-    blocks: list[Block] = [List(items, marked=True)]
-    if explained:
-        rest = (
-            ": this week's emergencies, then the unresolved records that could still be one, record by record: "
-            f"{many(explained, 'page')}. The list there says whether any were left out."
-        )
-        blocks.append(Note(rest, link=("Why records were tagged so", "explain/index.html")))
-    return Section("messages", "Key messages", blocks)
+def _message_section(tables: WeekTables, pack: Pack) -> Section:
+    items = [Item(message.text, message.paint) for message in find_messages(tables, pack)]
+    return Section("messages", "Summary of the week", [List(items, marked=True)])
+
+
+def _assessment_section(tables: WeekTables) -> Section:
+    blocks: list[Block] = [Note(NO_ASSESSMENT)]
+    if tables.assessments:
+        zone = tables.about.time_zone
+        items = [
+            Item(f"{row.text} ({row.name}, {row.written_at[:16]} {zone}; contact: {row.contact})")
+            for row in tables.assessments
+        ]
+        blocks = [List(items)]
+    return Section("assessment", "Assessment by the clinical lead", blocks, short="Assessment", brief=True)
+
+
+def _signature(tables: WeekTables) -> str:
+    signed = [{"name": row.name, "role": row.role, "signed_on": row.signed_on} for row in tables.signatures]
+    return signature_words(tables.about.rule_pack, signed).rstrip(".")

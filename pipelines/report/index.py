@@ -13,11 +13,10 @@ from pathlib import Path
 from pipelines.errors import UsageError
 from pipelines.files import put_in_place, temporary_beside, write_private
 from pipelines.pages.style import render
-from pipelines.report.alarms import ABOVE, AS_EXPECTED, RAISED
 
 INDEX = "index.html"
 KEY_NUMBERS = ("reports", "emergency", "could_be_emergency", "unresolved")
-JUDGED = (AS_EXPECTED, ABOVE, RAISED)
+UNJUDGED = ("not judged", "not evaluated", "cannot be judged")  # how every calfwatch so far has begun to say it
 HEAD = (b"<title>Weekly reports</title>", b"default-src 'none'; style-src 'unsafe-inline'; img-src data:")
 HEAD_BYTES = 1000
 _WEEK = re.compile(r"\d{4}-M?W\d{2}")
@@ -33,8 +32,10 @@ class ListedWeek:
     files: Sequence[str]
 
 
-def write_index(reports: Path) -> Path:
+def write_index(reports: Path, assessments: Mapping[str, Sequence[Mapping[str, str]]] | None = None) -> Path:
     """Write the index of the weeks whose folders are in `reports`, in place of the one before.
+
+    assessments: by week, each with `written_at`, `name`, `contact` and `text`.
 
     Raises UsageError if a file of that name is there which calfwatch did not write.
     """
@@ -43,7 +44,7 @@ def write_index(reports: Path) -> Path:
     folders = sorted(filter(_is_week, reports.iterdir()), key=_place, reverse=True)
     weeks = [_week(folder) for folder in folders]
     fresh = temporary_beside(reports / INDEX)
-    write_private(reports, fresh.name, render("report/index.html.jinja", weeks=weeks))
+    write_private(reports, fresh.name, render("report/index.html.jinja", weeks=weeks, assessments=assessments or {}))
     put_in_place(fresh, reports / INDEX, 0o600)
     return reports / INDEX
 
@@ -73,8 +74,8 @@ def _week(folder: Path) -> ListedWeek:
     """A week's name, its files and, as far as its CSVs can be read, its numbers."""
     numbers = {row.get("name"): row for row in _rows(folder / "data/key_numbers.csv")}
     counts = {name: _counts(numbers.get(name, {})) for name in KEY_NUMBERS}
-    judged = numbers.get("reports", {}).get("expectation") in JUDGED
-    alarms = len(_rows(folder / "data/alarms.csv")) or (0 if judged else None)
+    expectation = numbers.get("reports", {}).get("expectation") or UNJUDGED[0]
+    alarms = len(_rows(folder / "data/alarms.csv")) or (None if expectation.startswith(UNJUDGED) else 0)
     names = [name for name in ("internal.html", "report.pdf", "report.md") if (folder / name).is_file()]
     return ListedWeek(folder.name, counts, alarms, names)
 

@@ -1,111 +1,157 @@
-"""The numbers at the top of the page, each with its trend."""
+"""The numbers at the top of the page, each with what it asks of the patient and what it is compared with; the weeks of
+the triage levels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipelines.pages.document import Chart, Layout, Note, Row, Section, Table
-from pipelines.pages.labels import LEVEL_MEANINGS, LEVELS
-from pipelines.pages.plots import Sparkline
-from pipelines.pages.values import Change, Column, Kind, Share, Text
-from pipelines.report.alarms import RAISED, describe_verdict
-from pipelines.report.curves import count_series
+from pipelines.pages.charts import Look, Series
+from pipelines.pages.document import Block, Chart, DataFiles, Folded, Layout, LegendEntry, Row, Section, Table
+from pipelines.pages.labels import LEVELS
+from pipelines.pages.plots import Sparkline, WeeklyColumns
+from pipelines.pages.values import Cell, Column, Kind, Share, Text
+from pipelines.report.comparisons import comparison_cells, comparison_columns, empty_comparison
+from pipelines.report.curves import count_series, week_rows
 from pipelines.report.week import WEEKS_SHOWN, WeekTables
+from pipelines.report.wording import KEY_LEAD, LEVELS_LEAD
 from schemas.fields import SEVERE_PAIN
+from schemas.pack import Pack
+
+LEVEL_LEGEND = tuple(LegendEntry(label, name) for name, label in LEVELS.items())
 
 
 @dataclass(frozen=True)
-class KeyNumber:
-    """One of the numbers at the top: this week's count, out of `base`, and its trend (last one is now).
+class KeyCount:
+    """One of the numbers at the top: this week's count, out of `base`, and the weeks shown (the last one is now).
 
-    verdict: whether it is more than expected, in words; empty where no series of weekly_signals counts it.
+    series: what weekly_signals calls it; empty where it counts no such thing.
     """
 
     name: str
     label: str
-    meaning: str
     paint: str
     base: int
     counts: Sequence[int | None]
-    verdict: str = ""
+    series: str = ""
 
     @property
     def now(self) -> int:
         """This week's count."""
         return self.counts[-1] or 0
 
-    @property
-    def before(self) -> int | None:
-        """The week before; None where it is not covered."""
-        return self.counts[-2]
 
-
-def find_key_numbers(tables: WeekTables) -> list[KeyNumber]:
-    """Return the key numbers in reading order, the number of reports first."""
+def find_key_counts(tables: WeekTables) -> dict[str, KeyCount]:
+    """Return the key numbers by name in reading order, the number of reports first."""
     reports = count_series(tables, "all")
     open_ended = tables.count_by_week(
         (row.week_start, row.could_be_emergency) for row in tables.levels if row.triage_level != "emergency"
     )
     severe = tables.count_by_week((row.week_start, row.severe_pain) for row in tables.regions)
     total = reports[-1] or 0
-    still = "a lower level now; open answers could raise it"
-    return [
-        KeyNumber("reports", "Reports", "accepted records", "plain", 0, reports, describe_verdict(tables, "all")),
+    found = [
+        KeyCount("reports", "Reports", "plain", 0, reports, "all"),
         _level(tables, "emergency", "Emergencies", total),
-        KeyNumber("could_be_emergency", "Could be emergencies", still, "emergency", total, open_ended),
+        KeyCount("could_be_emergency", "Could still be emergencies", "emergency", total, open_ended),
         _level(tables, "contact_doctor", LEVELS["contact_doctor"], total),
         _level(tables, "unresolved", LEVELS["unresolved"], total),
-        KeyNumber("severe_pain", "Severe pain", f"pain {SEVERE_PAIN} to 10 of 10", "plain", total, severe),
+        _level(tables, "self_care", LEVELS["self_care"], total),
+        KeyCount("serious_signs", "Self-care with serious signs", "self_care", total, _serious_signs(tables)),
+        KeyCount("severe_pain", f"Severe pain ({SEVERE_PAIN} to 10)", "plain", total, severe),
     ]
+    return {number.name: number for number in found}
 
 
-def _level(tables: WeekTables, name: str, label: str, total: int) -> KeyNumber:
+def _serious_signs(tables: WeekTables) -> list[int | None]:
+    """This week's alone: the weeks before are not drawn."""
+    return [*[None] * (WEEKS_SHOWN - 1), sum(row.serious for row in tables.cause_levels)]
+
+
+def _level(tables: WeekTables, name: str, label: str, total: int) -> KeyCount:
     series = f"triage_level={name}"
-    counts, verdict = count_series(tables, series), describe_verdict(tables, series)
-    return KeyNumber(name, label, LEVEL_MEANINGS[name], name, total, counts, verdict)
+    return KeyCount(name, label, name, total, count_series(tables, series), series)
 
 
-def key_number_section(numbers: Sequence[KeyNumber]) -> Section:
+def key_number_section(tables: WeekTables, pack: Pack) -> Section:
     """State the key numbers: cards on the page, a table elsewhere."""
-    has_previous = numbers[0].before is not None
-    if has_previous:
-        return Section("numbers", "Key numbers, against the week before", [_table(numbers)])
-    return Section("numbers", "Key numbers", [_table(numbers), Note("No comparison: the week before has no data.")])
-
-
-def _table(numbers: Sequence[KeyNumber]) -> Table:
     columns = (
         Column("", name="name"),
-        Column("Key number", name="label"),
+        Column("What is counted, and what it asks of the patient", name="label"),
         Column("This week", Kind.COUNT, "reports"),
         Column("Share", Kind.SHARE),
-        Column("Change", Kind.CHANGE, "previous_week"),
-        Column("Against its own history", name="expectation"),
+        *comparison_columns(tables),
+        Column("Week before", Kind.COUNT, "previous_week"),
     )
-    return Table(
+    numbers = list(find_key_counts(tables).values())
+    table = Table(
         "key_numbers",
         columns,
-        [_row(number) for number in numbers],
+        [_row(tables, number, pack) for number in numbers],
         layout=Layout.CARDS,
         charts=[_trend(number) for number in numbers],
         charts_note=f"Small columns: the last {WEEKS_SHOWN} weeks, each on its own scale.",
         exported=True,
     )
+    return Section("numbers", "Key numbers, and what each level asks", [table], KEY_LEAD)
 
 
-def _row(number: KeyNumber) -> Row:
-    cells = (
+def _row(tables: WeekTables, number: KeyCount, pack: Pack) -> Row:
+    nowcast = tables.nowcasts.get(number.series)
+    cells: tuple[Cell, ...] = (
         number.name,
-        Text(number.label, number.meaning),
+        Text(number.label, _action(tables, number, pack)),
         number.now,
         Share(number.now, number.base),
-        Change(number.now, number.before),
-        Text(number.verdict, strong=number.verdict == RAISED),
+        *(comparison_cells(tables, number.series) if number.series else empty_comparison(tables)),
+        nowcast.previous_so_far if nowcast else None,
     )
     return Row(cells, key=number.name)
 
 
-def _trend(number: KeyNumber) -> Chart:
+def _action(tables: WeekTables, number: KeyCount, pack: Pack) -> str:
+    """What the level asks of the patient; one that could still be an emergency is treated as one until it is asked."""
+    if number.name == "could_be_emergency":
+        return f"Ask first. Until then: {pack.actions['emergency']}"
+    if number.name == "unresolved":
+        return pack.actions["unresolved"].rstrip(":").rstrip() + "."
+    if number.name == "serious_signs":
+        return "Signs that can belong to a serious cause: no home care is shown for them."
+    return pack.actions.get(number.name, "")
+
+
+def _trend(number: KeyCount) -> Chart:
     title = f"{number.label}: the last {WEEKS_SHOWN} weeks"
     return Chart(f"trend-{number.name}", title, Sparkline(number.paint, number.counts))
+
+
+def level_section(tables: WeekTables) -> Section:
+    """State the triage levels of the weeks shown; this week's stand among the key numbers."""
+    blocks: list[Block] = [_level_chart(tables), _trend_table(tables), DataFiles(("weekly_triage",))]
+    return Section("triage", f"Triage levels over {WEEKS_SHOWN} weeks", blocks, LEVELS_LEAD, short="Triage levels")
+
+
+def _level_chart(tables: WeekTables) -> Chart:
+    series = [Series(label, name, count_series(tables, f"triage_level={name}")) for name, label in LEVELS.items()]
+    signs = "Emergencies at the bottom. The short bar under the axis marks this week."
+    return Chart(
+        "triage",
+        "Reports a week by triage level",
+        WeeklyColumns(tables.axis, series, Look((560, 180))),
+        caption=f"{signs} {_gaps_in_words(tables)}".strip(),
+        legend=LEVEL_LEGEND,
+    )
+
+
+def _gaps_in_words(tables: WeekTables) -> str:
+    """How many of the weeks shown are gaps; empty where none is."""
+    missing = sum(day not in tables.covered for day in tables.starts)
+    if not missing:
+        return ""
+    covered = f"{missing} of the {WEEKS_SHOWN} weeks {'is' if missing == 1 else 'are'} covered by no file"
+    return f"{covered} and shown as dashed gaps; a gap is not a zero."
+
+
+def _trend_table(tables: WeekTables) -> Folded:
+    columns = (Column("Week"), *(Column(label, Kind.COUNT) for label in LEVELS.values()))
+    rows = week_rows(tables, *(count_series(tables, f"triage_level={name}") for name in LEVELS))
+    return Folded(f"The {WEEKS_SHOWN} weeks as a table", [Table("trend", columns, rows, layout=Layout.TIGHT)])

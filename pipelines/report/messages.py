@@ -1,30 +1,34 @@
-"""What the week says, in sentences that each follow from numbers shown further down."""
+"""The first screen: what the week says in one sentence, then in a few that each follow from numbers shown below."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import TypeVar
+from datetime import timedelta
 
-from pipelines.pages.labels import LEVELS, UNKNOWN, series_label
-from pipelines.pages.words import decimal, percent, percent_change, share
-from pipelines.report.alarms import Alarm, find_standing
-from pipelines.report.key_numbers import KeyNumber
-from pipelines.report.levels_and_causes import cause_label, sort_causes, sort_levels
-from pipelines.report.quality import LATE_DAYS, find_quality, find_usual_late_share
+from pipelines.pages.labels import LEVELS, series_label
+from pipelines.pages.words import decimal, share
+from pipelines.report.alarms import Alarm, Standing, find_standing
+from pipelines.report.causes import CauseTotals, add_up_causes, cause_label
+from pipelines.report.comparisons import describe_level
+from pipelines.report.key_numbers import find_key_counts
+from pipelines.report.quality import find_quality
 from pipelines.report.revisions import find_revised_weeks
-from pipelines.report.rows import CauseCount, RegionCount
-from pipelines.report.rules_and_questions import question_label, sort_open_answers, sort_rules
+from pipelines.report.rows import Nowcast
+from pipelines.report.rules_and_questions import sort_rules
 from pipelines.report.week import WeekTables
-from pipelines.text import many
-from schemas.pack import UNDETERMINED, Pack
+from pipelines.text import many, sender_words
+from schemas.pack import Pack
 
 ALARMS_SAID = 2
-ENDING = "in files that end this week"  # which bring other weeks' reports too, and not all of this one's
-STILL_GROWS = timedelta(weeks=5)  # from its first day: four weeks after its end it is said no more
-
-Counted = TypeVar("Counted", CauseCount, RegionCount)
+EMERGENCY = "triage_level=emergency"
+AS_EXPECTED = {
+    "within": "within the expected range",
+    "below": "below the expected range",
+    "above": "above the expected range, but no alarm",
+    "above, alarm": "more than expected",
+}
 
 
 @dataclass(frozen=True)
@@ -40,18 +44,12 @@ def find_notices(tables: WeekTables, pack: Pack) -> list[str]:
     notices = []
     if not tables.is_complete:
         notices.append(
-            "This week is not complete yet: its numbers will still grow, and a change against the week before compares "
-            "a part of a week with a whole one. This report is preliminary and not kept."
+            "This week is not complete yet: its numbers will still grow. This report is preliminary and not kept."
         )
-    if lacking := _name_lacking(tables, tables.start):
+    if lacking := name_lacking(tables, weeks_back=0):
         notices.append(
-            f"Not every expected source has reported for this week ({lacking}): its numbers are not whole, and neither "
-            "are changes against the week before."
-        )
-    elif lacking := _name_lacking(tables, tables.start - timedelta(weeks=1)):
-        notices.append(
-            f"Not every expected source has reported for the week before ({lacking}): changes against it are too large "
-            "or too small."
+            f"Not every expected sender has reported: {lacking}. This week's counts are not whole; what is compared "
+            "is compared among the senders that reported."
         )
     if tables.about.rule_pack != pack.version:
         notices.append(
@@ -61,160 +59,194 @@ def find_notices(tables: WeekTables, pack: Pack) -> list[str]:
     return notices
 
 
-def _name_lacking(tables: WeekTables, week_start: date) -> str:
+def name_lacking(tables: WeekTables, weeks_back: int) -> str:
     """Name who sent nothing, or a part only, for a week, each with its usual number; empty if nobody is lacking."""
-    words = {"missing": "sent nothing", "partial": "sent a part only"}
-    lacking = [row for row in tables.senders if row.week_start == week_start and row.state in words]
+    week_start = tables.start - timedelta(weeks=weeks_back)
+    rows = [row for row in tables.senders if row.week_start == week_start and row.state in ("missing", "partial")]
     return "; ".join(
-        f"{row.source} {words[row.state]}" + ("" if row.usual is None else f", usually {row.usual:,.0f} reports")
-        for row in lacking
+        sender_words(row.source, row.week, None if row.state == "missing" else row.reports, row.usual) for row in rows
     )
 
 
-def _lacks_senders(tables: WeekTables) -> bool:
-    """Whether somebody sent nothing, or a part only, for the week or the one before."""
-    return any(_name_lacking(tables, tables.start - timedelta(weeks=back)) for back in (0, 1))
+def find_headline(tables: WeekTables, pack: Pack) -> str:
+    """Return the week in one sentence: alarms before all, else how far there is nothing to say."""
+    found = find_standing(tables)
+    emergencies = find_key_counts(tables)["emergency"].now
+    if found.new:
+        return f"{many(len(found.new), 'new alarm')}: {_say_alarm(found.new[0], pack)}{_and_more(found.new)}."
+    told = many(emergencies, "emergency", "emergencies")
+    if not found.judged:
+        return f"{told} this week; whether that is more than expected cannot be judged yet."
+    go_on = len(found.going_on) + len(found.quiet)
+    among = " among those who reported" if name_lacking(tables, weeks_back=0) else ""
+    alarms = f"No new alarm{among}, {go_on} going on" if go_on else f"No alarm{among}"
+    return f"{alarms}: {told} this week, {_expected_words(tables, EMERGENCY)}."
 
 
-def find_messages(tables: WeekTables, pack: Pack, key_numbers: Iterable[KeyNumber]) -> list[Message]:
+def _and_more(alarms: Sequence[Alarm]) -> str:
+    return f"; {many(len(alarms) - 1, 'more')} below" if len(alarms) > 1 else ""
+
+
+def _expected_words(tables: WeekTables, series: str) -> str:
+    return AS_EXPECTED.get(describe_level(tables, series), "not judged against expected numbers yet")
+
+
+def find_messages(tables: WeekTables, pack: Pack) -> list[Message]:
     """Return the sentences in the order of what a lead needs first."""
-    numbers = {number.name: number for number in key_numbers}
+    found = find_standing(tables)
     candidates = [
-        ("emergency" if find_standing(tables).alarms else "plain", _say_alarms(tables, pack)),
-        ("plain", _say_reports(tables, numbers["reports"])),
-        ("emergency", _say_emergencies(tables, pack, numbers["emergency"])),
-        ("emergency", _say_open_ended(tables, numbers["could_be_emergency"])),
-        ("unresolved", _say_unresolved(tables, pack, numbers["unresolved"])),
+        ("emergency" if name_lacking(tables, weeks_back=0) else "plain", _say_senders(tables)),
+        ("emergency" if found.new else "plain", _say_alarms(tables, found, pack)),
+        ("emergency", _say_emergencies(tables, pack)),
+        ("emergency", _say_open_ended(tables)),
+        ("plain", _say_still_to_come(tables)),
+        ("self_care", _say_serious(tables)),
         ("plain", _say_causes(tables, pack)),
-        ("plain", _say_regions(tables)),
-        ("plain", _say_quality(tables, pack)),
+        ("plain", _say_rejected(tables, pack)),
         ("plain", _say_revisions(tables)),
     ]
     return [Message(paint, text) for paint, text in candidates if text]
 
 
-def _say_alarms(tables: WeekTables, pack: Pack) -> str:
-    found = find_standing(tables)
-    if not found.series:
-        return "Whether this week is more than expected has not been evaluated yet."
+def _say_senders(tables: WeekTables) -> str:
+    rows = tables.now(tables.senders)
+    if not rows:
+        return ""
+    silent = [row.source for row in rows if row.state == "silent"]
+    came = [row for row in rows if row.state in ("reported", "zero", "partial")]
+    joined = [row.source for row in came if row.joined]
+    lacking = name_lacking(tables, weeks_back=0)
+    told = f"Senders: {lacking}." if lacking else f"Senders: every one that was expected has reported ({len(came)})."
+    if joined and len(joined) < len(rows):  # in a home of the first weeks all of them would be
+        told += f" New, in the first eight weeks: {', '.join(joined)}."
+    if silent:
+        told += f" Nothing for more than eight weeks: {', '.join(silent)}."
+    before = name_lacking(tables, weeks_back=1)
+    return f"{told} The week before lacked some: {before}." if before else told
+
+
+def _say_alarms(tables: WeekTables, found: Standing, pack: Pack) -> str:
+    daily = [
+        f"{series_label(row.series, pack)}, {row.observed:,} in the seven days to {row.report_date} where "
+        f"{decimal(row.expected)} were expected"
+        for row in tables.daily_alarms[:ALARMS_SAID]
+    ]
+    early = f" Before the week is over: {'; '.join(daily)}." if daily and not tables.is_complete else ""
     if not found.judged:
-        return f"Whether this week is more than expected cannot be judged: {found.reasons[0][0]}."
-    judged = many(found.judged, "series judged", "series judged")
-    if not found.alarms and not found.above:
-        return f"No alarm: of {judged}, none is above its expected range."
-    if not found.alarms:
-        above = "1 is above its" if found.above == 1 else f"{found.above:,} are above their"
-        return f"No alarm: of {judged}, {above} expected range, but none stands out among so many series."
-    strongest = "; ".join(_say_alarm(alarm, pack) for alarm in found.alarms[:ALARMS_SAID])
-    return f"{many(len(found.alarms), 'alarm')}, of {judged}. The strongest: {strongest}."
+        reason = found.reasons[0][0] if found.reasons else "no expected numbers are stored"
+        return f"Alarms: whether this week is more than expected cannot be judged, {reason}.{early}"
+    parts = [f"no new alarm among {many(found.judged, 'count')} judged"]
+    if found.new:
+        told = "; ".join(_say_alarm(alarm, pack) for alarm in found.new[:ALARMS_SAID])
+        left = len(found.new) - ALARMS_SAID
+        parts = [f"{len(found.new)} new: {told}" + (f"; {left} more" if left > 0 else "")]
+    go_on = [alarm.series for alarm in found.going_on] + [row.series for row in found.quiet]
+    if go_on:
+        parts.append(f"{len(go_on)} going on: {', '.join(series_label(name, pack) for name in go_on[:ALARMS_SAID])}")
+    closed = sum(alarm.is_closed for alarm in found.alarms)
+    parts += [f"{closed} closed"] if closed else []
+    return f"Alarms: {'. '.join(parts)}.{early}"
 
 
 def _say_alarm(alarm: Alarm, pack: Pack) -> str:
-    row = alarm.strongest
+    row = alarm.found
     return f"{series_label(row.series, pack)}, {row.observed:,} where {decimal(row.expected)} were expected"
 
 
-def _say_reports(tables: WeekTables, reports: KeyNumber) -> str:
-    opening = f"{many(reports.now, 'report')} this week"
-    if not tables.is_complete:
-        return f"{opening} so far."
-    if _lacks_senders(tables):
-        return f"{opening}; how many more or fewer cannot be said, as not every expected source has reported."
-    if reports.before is not None:
-        return f"{opening}, {_compared(reports)}."
-    if tables.start == min(tables.covered):
-        return f"{opening}. It is the first week with data, so there is nothing to compare it with."
-    return f"{opening}. No file covers the week before, so there is nothing to compare it with."
-
-
-def _say_emergencies(tables: WeekTables, pack: Pack, emergencies: KeyNumber) -> str:
-    if not emergencies.now:
-        return "No report met an emergency criterion."
-    opening = f"{many(emergencies.now, 'report')}{_of(emergencies)} met an emergency criterion"
-    opening += _than_before(tables, emergencies)
+def _say_emergencies(tables: WeekTables, pack: Pack) -> str:
+    counts = find_key_counts(tables)
+    now, total = counts["emergency"].now, counts["reports"].now
+    if not now:
+        return "Emergencies: no report met an emergency criterion."
+    expected = _expected_words(tables, EMERGENCY)
+    told = f"Emergencies: {now:,} of {many(total, 'report')}{_in_percent(now, total)}, {expected}"
     sentences = {rule.id: rule.sentence for rule in pack.triage}
     fired = [row for row in sort_rules(tables) if row.triage_level == "emergency" and row.rule_id in sentences]
     if not fired or not fired[0].reports:
-        return f"{opening}."
-    return f"{opening}. Most often ({fired[0].reports:,}): {_first_sentence(sentences[fired[0].rule_id])}"
+        return f"{told}."
+    return f"{told}. Most often ({fired[0].reports:,}): {_first_sentence(sentences[fired[0].rule_id])}"
 
 
-def _say_open_ended(tables: WeekTables, open_ended: KeyNumber) -> str:
-    if not open_ended.now:
+def _in_percent(now: int, total: int) -> str:
+    part = share(now, total)
+    return f" ({part})" if part else ""
+
+
+def _say_open_ended(tables: WeekTables) -> str:
+    now = find_key_counts(tables)["could_be_emergency"].now
+    if not now:
         return "No other report could still turn out to be an emergency."
+    by_level = {row.triage_level: row.could_be_emergency for row in tables.now(tables.levels)}
     parts = [
-        f"{row.could_be_emergency:,} now {LEVELS[row.triage_level].lower()}"
-        for row in sort_levels(tables)
-        if row.could_be_emergency and row.triage_level != "emergency"
+        f"{by_level[name]:,} now {LEVELS[name].lower()}"
+        for name in ("contact_doctor", "unresolved")
+        if by_level.get(name)
     ]
-    what = "an emergency" if open_ended.now == 1 else "emergencies"
-    opening = f"{many(open_ended.now, 'more report')}{_of(open_ended)} could still be {what}"
-    return f"{opening}, as answers are missing: {', '.join(parts)}."
+    what = "an emergency" if now == 1 else "emergencies"
+    return f"{many(now, 'more report')} could still be {what}, as answers are missing: {', '.join(parts)}."
 
 
-def _say_unresolved(tables: WeekTables, pack: Pack, unresolved: KeyNumber) -> str:
-    if not unresolved.now:
-        return "No report is unresolved."
-    verb = "is" if unresolved.now == 1 else "are"
-    opening = f"{many(unresolved.now, 'report')}{_of(unresolved)} {verb} unresolved"
-    opening += _than_before(tables, unresolved)
-    asked = [row for row in sort_open_answers(tables) if row.unresolved]
-    if not asked:
-        return f"{opening}."
-    question = question_label(asked[0], pack).lower()
-    told = f"{opening}. Most often open ({asked[0].unresolved:,} of them): {question}."
-    alone = sum(row.settles for row in asked)
-    return f"{told} {alone:,} {'waits' if alone == 1 else 'wait'} for one answer alone." if alone else told
+def _say_still_to_come(tables: WeekTables) -> str:
+    """Like with like: the week before as it stood at the same age, and never a sign that is not clear."""
+    row = tables.nowcasts.get("all")
+    if row is None:
+        return ""
+    told = f"Still to come: {many(row.reported_so_far, 'report')} so far"
+    if row.expected_final is None or math.isnan(row.expected_final):
+        return f"{told}; how many more will come cannot be told ({row.reason})."
+    told += f"; about {row.expected_final:,.0f} are expected in the end{_interval(row)}"
+    without = f" Without {row.left_out}." if row.left_out else ""
+    if row.previous_so_far is None:
+        return f"{told}.{without}"
+    ends = {
+        "more": "in the end this week will have more",
+        "fewer": "in the end this week will have fewer",
+        "not clear": "which will have more in the end is not clear",
+    }
+    is_whole = not (name_lacking(tables, weeks_back=0) or name_lacking(tables, weeks_back=1))
+    end = f"; {ends[row.change]}" if row.change in ends and not row.reason and is_whole else ""
+    return f"{told}. The week before stood at {row.previous_so_far:,} at the same age{end}.{without}"
+
+
+def _interval(row: Nowcast) -> str:
+    if row.lower is None or row.upper is None or math.isnan(row.lower):
+        return ""
+    return f" ({row.lower:,.0f} to {row.upper:,.0f})"
+
+
+def _say_serious(tables: WeekTables) -> str:
+    number = sum(row.serious for row in tables.cause_levels)
+    if not number:
+        return ""
+    has, it = ("has", "it") if number == 1 else ("have", "them")
+    return (
+        f"{many(number, 'self-care report')} {has} signs that can belong to a serious cause: the home care below is "
+        f"not for {it}."
+    )
 
 
 def _say_causes(tables: WeekTables, pack: Pack) -> str:
-    named = [row for row in sort_causes(tables, pack) if row.likely_cause != UNDETERMINED and row.reports]
-    if not named:
+    totals = add_up_causes(tables)
+    everything = CauseTotals.of_all(totals)
+    if not everything.reports:
         return ""
-    top = max(named, key=lambda row: row.reports)
-    told = f"Most frequent likely cause: {cause_label(top, pack).lower()}, {many(top.reports, 'report')}."
-    risen = _find_most_risen(tables, named)
-    if risen is None:
-        return told
-    if risen is top:
-        return f"{told} It also rose most, {_from_to(risen)}."
-    return f"{told} Largest increase: {cause_label(risen, pack).lower()}, {_from_to(risen)}."
+    named = {name: row.leading for name, row in totals.items() if row.leading}
+    most = max(named, key=lambda name: named[name], default=None)
+    often = f", most often {cause_label(most, pack).lower()} ({named[most]:,})" if most else ""
+    return (
+        f"Causes: one leads in {many(everything.leading, 'report')}{often}; in {everything.close:,} it cannot be told "
+        f"apart from another; {everything.undetermined:,} are undetermined."
+    )
 
 
-def _say_regions(tables: WeekTables) -> str:
-    named = [row for row in tables.now(tables.regions) if row.region != UNKNOWN and row.reports]
-    if len(named) < 2:
-        return ""
-    top = max(named, key=lambda row: (row.emergency, row.reports))
-    of_reports = f"{top.emergency:,} of {many(top.reports, 'report')}"
-    told = f"Most emergencies: region {top.region} ({of_reports})." if top.emergency else ""
-    risen = _find_most_risen(tables, named)
-    if risen is None:
-        return told
-    return f"{told} Largest increase in reports: region {risen.region}, {_from_to(risen)}.".strip()
-
-
-def _say_quality(tables: WeekTables, pack: Pack) -> str:
+def _say_rejected(tables: WeekTables, pack: Pack) -> str:
     found = find_quality(tables, pack)
-    if not found.sources:
-        return "Data: nothing is recorded about this week's deliveries."
     parts = []
     if rejected := found.count("files_rejected"):
         parts.append(f"{many(rejected, 'file')} rejected")
     if quarantined := found.count("rows_quarantined"):
-        parts.append(f"{many(quarantined, 'row')} of {found.count('rows_read'):,} quarantined {ENDING}")
-    if late := found.total.late_share:
-        parts.append(f"{percent(late)} of the reports came in files that end over {LATE_DAYS} days later")
-    nothing = f"no file rejected, no row quarantined {ENDING}, no report over {LATE_DAYS} days late"
-    return f"Data: {'; '.join(parts) or nothing}. {_say_still_to_come(tables)}".strip()
-
-
-def _say_still_to_come(tables: WeekTables) -> str:
-    usual = find_usual_late_share(tables)
-    known_for = date.fromisoformat(tables.about.published_at[:10]) - tables.start
-    if not usual or usual < 0.005 or known_for > STILL_GROWS:
-        return ""
-    return f"Of an earlier week's reports, {percent(usual)} came over {LATE_DAYS} days late: this week may still grow."
+        parts.append(f"{many(quarantined, 'row')} of {found.count('rows_read'):,} set aside in this week's files")
+    return f"Data: {'; '.join(parts)}." if parts else ""
 
 
 def _say_revisions(tables: WeekTables) -> str:
@@ -231,43 +263,6 @@ def _say_revisions(tables: WeekTables) -> str:
     if total.as_known_now is None:  # no longer covered
         return f"{told}: {', '.join(latest.reasons)}."
     return f"{told}: {many(total.as_reported, 'report')} then, {total.as_known_now:,} now."
-
-
-def _find_most_risen(tables: WeekTables, rows: Sequence[Counted]) -> Counted | None:
-    """The row with the largest rise since the week before, if it is more than the scatter of such counts."""
-    if _lacks_senders(tables):
-        return None
-    most = max(rows, key=_rise)
-    return most if _rise(most) > (most.reports + (most.previous_week or 0)) ** 0.5 else None
-
-
-def _rise(row: CauseCount | RegionCount) -> float:
-    return -1 if row.previous_week is None else row.reports - row.previous_week
-
-
-def _from_to(row: CauseCount | RegionCount) -> str:
-    return f"from {row.previous_week or 0:,} to {row.reports:,}"
-
-
-def _than_before(tables: WeekTables, number: KeyNumber) -> str:
-    """The difference if there is a week before; a part of a week is not compared with a whole one."""
-    is_comparable = tables.is_complete and number.before is not None and not _lacks_senders(tables)
-    return f", {_compared(number)}" if is_comparable else ""
-
-
-def _compared(number: KeyNumber) -> str:
-    """The difference to the week before, in words."""
-    before = number.before or 0
-    if number.now == before:
-        return "as many as the week before"
-    word = "more" if number.now > before else "fewer"
-    relative = percent_change(number.now, before)
-    return f"{abs(number.now - before):,} {word} than the week before" + (f" ({relative})" if relative else "")
-
-
-def _of(number: KeyNumber) -> str:
-    part = share(number.now, number.base)
-    return f" ({part})" if part else f" of {number.base:,}"
 
 
 def _first_sentence(text: str) -> str:

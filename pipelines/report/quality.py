@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from statistics import median
 
 from pipelines.pages.labels import field_labels, plain
 from pipelines.report.rows import Measure
@@ -14,7 +12,6 @@ from pipelines.report.week import WeekTables
 from schemas.pack import Pack
 
 LATE_DAYS = 7
-USUAL_WEEKS = 4
 ROW_MEASURES = ("rows_accepted", "rows_quarantined", "rows_duplicate", "rows_out_of_scope")
 COUNT_MEASURES = ("files_accepted", "files_rejected", "rows_read", *ROW_MEASURES, "rows_superseded")
 
@@ -61,17 +58,6 @@ def find_quality(tables: WeekTables, pack: Pack) -> Quality:
         reasons=_reasons(tables.measures),
         completeness=_completeness(tables, pack),
     )
-
-
-def find_usual_late_share(tables: WeekTables) -> float | None:
-    """Return the middle late share of the weeks shown before the last two, whose late reports may be on their way.
-
-    None if fewer than USUAL_WEEKS of them are known.
-    """
-    last_settled = tables.start - timedelta(weeks=2)
-    rows = (row for row in tables.quality_trend if row.measure == "late_share")
-    shares = [row.share for row in rows if row.week_start <= last_settled]
-    return median(shares) if len(shares) >= USUAL_WEEKS else None
 
 
 def _source(name: str, rows: Iterable[Measure]) -> SourceQuality:

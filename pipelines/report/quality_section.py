@@ -5,15 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipelines.pages.charts import Series
-from pipelines.pages.document import Block, Callout, Chart, DataFiles, Gallery, Group, Layout, Row, Section, Table
+from pipelines.pages.document import (
+    Block,
+    Callout,
+    Chart,
+    DataFiles,
+    Folded,
+    Gallery,
+    Group,
+    Layout,
+    Row,
+    Section,
+    Table,
+)
 from pipelines.pages.plots import WIDE, WeeklyColumns
 from pipelines.pages.values import Bars, Cell, Column, Kind, Text
 from pipelines.report.quality import COUNT_MEASURES, LATE_DAYS, Quality, SourceQuality, find_quality
-from pipelines.report.week import WeekTables
+from pipelines.report.rows import SenderWeek
+from pipelines.report.week import WEEKS_SHOWN, WeekTables
 from pipelines.report.wording import BALANCED, QUALITY_LEAD, UNBALANCED
 from schemas.pack import Pack
 
-REASONS_SHOWN = 12
+REASONS_SHOWN, FIELDS_SHOWN = 12, 9
 # a soft hyphen says where a heading may be broken in a narrow column
 COUNT_TITLES = (
     "Files",
@@ -34,11 +47,12 @@ TRENDS = {
 def quality_section(tables: WeekTables, pack: Pack) -> Section:
     """State what each source delivered, what was refused, and how complete the answers are."""
     found = find_quality(tables, pack)
-    blocks: list[Block] = [_source_table(found)]
+    blocks: list[Block] = [_source_table(tables, found)]
     if not found.sources:
         return Section("quality", "Data quality", [*blocks, DataFiles(("weekly_quality",))])
     if trends := _trend_charts(tables):
-        blocks += [Gallery(trends, name="quality-trends"), DataFiles(("quality_trend",))]
+        drawn: list[Block] = [Gallery(trends, name="quality-trends"), DataFiles(("quality_trend",))]
+        blocks.append(Folded(f"How late and how complete the {WEEKS_SHOWN} weeks were", drawn))
     if not found.is_balanced:
         blocks.append(Callout(UNBALANCED))
     if found.reasons:
@@ -50,21 +64,34 @@ def quality_section(tables: WeekTables, pack: Pack) -> Section:
     return Section("quality", "Data quality", [*blocks, DataFiles(("weekly_quality",))], lead)
 
 
-def _source_table(found: Quality) -> Table:
+def _source_table(tables: WeekTables, found: Quality) -> Table:
     columns = (
-        Column("Source"),
+        Column("Sender"),
+        Column("Reports of this week", Kind.COUNT),
+        Column("Usual week", Kind.DECIMAL),
         *(Column(title, Kind.COUNT) for title in COUNT_TITLES),
         Column("Median delay, days", Kind.TENTHS),
         Column(f"Over {LATE_DAYS} days late", Kind.PERCENT),
     )
-    rows = [Row(_source_cells(source, source.median_delay_days), key=source.source) for source in found.sources]
-    total = Row(_source_cells(found.total, Text(""))) if len(rows) > 1 else None
+    weeks = {row.source: row for row in tables.now(tables.senders)}
+    rows = [Row(_sender_cells(source, weeks.get(source.source)), key=source.source) for source in found.sources]
+    came = [row.reports for row in weeks.values()]
+    total = (
+        Row((found.total.source, sum(came), Text(""), *_count_cells(found.total, Text("")))) if len(rows) > 1 else None
+    )
     return Table("quality", columns, rows, total, empty="Nothing is recorded about this week's deliveries.")
 
 
-def _source_cells(source: SourceQuality, delay: Cell) -> tuple[Cell, ...]:
-    counts = (source.counts[measure] for measure in COUNT_MEASURES)
-    return source.source, *counts, delay, source.late_share
+def _sender_cells(source: SourceQuality, week: SenderWeek | None) -> tuple[Cell, ...]:
+    counts = _count_cells(source, source.median_delay_days)
+    if week is None:
+        return Text(source.source), None, None, *counts
+    state = week.state.replace("_", " ")
+    return Text(source.source, f"{state}, new" if week.joined else state), week.reports, week.usual, *counts
+
+
+def _count_cells(source: SourceQuality, delay: Cell) -> tuple[Cell, ...]:
+    return *(source.counts[measure] for measure in COUNT_MEASURES), delay, source.late_share
 
 
 def _trend_charts(tables: WeekTables) -> Sequence[Chart]:
@@ -90,4 +117,6 @@ def _reason_table(found: Quality) -> Table:
 
 def _completeness_table(found: Quality) -> Table:
     columns = (Column("Field"), Column("Answered", Kind.PERCENT))
-    return Table("completeness", columns, [Row(pair) for pair in found.completeness], layout=Layout.METERS)
+    return Table(
+        "completeness", columns, [Row(pair) for pair in found.completeness], layout=Layout.METERS, most=FIELDS_SHOWN
+    )

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from statistics import median
-
 from pipelines.pages import crosstabs
+from pipelines.pages.charts import Series
 from pipelines.pages.document import (
     Beside,
     Block,
     Chart,
     DataFiles,
-    Folded,
-    Group,
+    Gallery,
     Layout,
     LegendEntry,
     Note,
@@ -20,18 +18,18 @@ from pipelines.pages.document import (
     Table,
 )
 from pipelines.pages.labels import LEVELS, UNKNOWN, plain
-from pipelines.pages.plots import HeatMap, Pyramid
-from pipelines.pages.values import Bars, Cell, Change, Column, Dated, Kind
-from pipelines.report.alarms import find_alarm_weeks
-from pipelines.report.curves import count_series
-from pipelines.report.levels_and_causes import LEVEL_LEGEND
+from pipelines.pages.plots import SMALL, Pyramid, WeeklyColumns
+from pipelines.pages.values import Bars, Cell, Column, Kind
+from pipelines.report.comparisons import comparison_cells, comparison_columns
+from pipelines.report.curves import EMERGENCY_IN, count_series
+from pipelines.report.key_numbers import LEVEL_LEGEND
 from pipelines.report.rows import GroupCount, RegionCount
 from pipelines.report.week import WEEKS_SHOWN, WeekTables
-from pipelines.report.wording import HEAT_MAP_CAPTION
+from pipelines.report.wording import RATES_NOTE
 from pipelines.text import many
 from schemas.fields import AGE_BANDS, SEXES
 
-REGIONS_SHOWN = 20
+REGIONS_SHOWN, REGIONS_DRAWN = 20, 10
 PYRAMID_LEGEND = (LegendEntry("Reports", "plain"), LegendEntry("of these, emergencies", "emergency"))
 
 
@@ -42,18 +40,21 @@ def sort_named_regions(tables: WeekTables) -> list[RegionCount]:
 
 
 def region_section(tables: WeekTables) -> Section:
-    """State the regions: their weeks as a heat map, this week as a table."""
+    """State the regions: this week as a table, their emergencies over the weeks as small charts."""
+    files = DataFiles(("weekly_regions", "weekly_rates") if tables.rates else ("weekly_regions",))
     if not _all_regions(tables):
         empty = Table("regions", (), (), empty="No regions are recorded for this week.")
-        return Section("regions", "Regions", [empty, DataFiles(("weekly_regions",))])
-    shown = sort_named_regions(tables)[:REGIONS_SHOWN]
-    this_week: list[Block] = [_region_table(tables), *_regions_left_out(tables)]
-    if shown:
-        ranges = Folded(f"The {WEEKS_SHOWN} weeks of each region as a table", [_range_table(tables, shown)])
-        blocks: list[Block] = [_heat_map(tables, shown), ranges, Group("This week", this_week)]
-    else:
-        blocks = this_week
-    return Section("regions", "Regions", [*blocks, DataFiles(("weekly_regions",))])
+        return Section("regions", "Regions", [empty, files])
+    blocks: list[Block] = [_region_table(tables), *_regions_left_out(tables)]
+    if tables.rates:
+        kinds = sorted({row.denominator_kind for row in tables.rates.values()})
+        blocks.append(Note(RATES_NOTE.format(of=" or ".join(kinds))))
+    drawn = sorted(sort_named_regions(tables), key=lambda row: -row.emergency)[:REGIONS_DRAWN]
+    if drawn:
+        charts = [_emergency_chart(tables, row.region, place) for place, row in enumerate(drawn, 1)]
+        caption = f"Emergencies a week over {WEEKS_SHOWN} weeks, each region on its own scale; most emergencies first."
+        blocks.append(Gallery(charts, across=5, name="region-curves", caption=caption))
+    return Section("regions", "Regions", [*blocks, files])
 
 
 def _all_regions(tables: WeekTables) -> list[RegionCount]:
@@ -62,77 +63,38 @@ def _all_regions(tables: WeekTables) -> list[RegionCount]:
     return [*sort_named_regions(tables)[:REGIONS_SHOWN], *unknown]
 
 
-def _heat_map(tables: WeekTables, shown: list[RegionCount]) -> Chart:
-    series = [(row.region, f"region={row.region}") for row in shown]
-    rows = [
-        crosstabs.HeatRow(region, count_series(tables, name), find_alarm_weeks(tables, name)) for region, name in series
-    ]
-    legend = [_step(f"from {multiple:g} times the median", shade) for multiple, shade in crosstabs.STEPS if multiple]
-    return Chart(
-        "regions-by-week",
-        "Reports by region and week",
-        HeatMap(tables.axis, rows),
-        caption=HEAT_MAP_CAPTION,
-        legend=[*legend, _step("less", crosstabs.STEPS[-1][1])],
-    )
-
-
-def _step(words: str, shade: float) -> LegendEntry:
-    return LegendEntry(words, opacity=shade)
-
-
-def _range_table(tables: WeekTables, shown: list[RegionCount]) -> Table:
-    """The heat map as numbers: of each region the lowest, middle and highest week and this one."""
-    columns = (
-        Column("Region"),
-        Column("Lowest week", Kind.COUNT),
-        Column("Median", Kind.DECIMAL),
-        Column("Highest week", Kind.COUNT),
-        Column("This week", Kind.COUNT),
-        Column("Alarms", Kind.COUNT),
-    )
-    return Table("ranges", columns, [_range_row(tables, row.region) for row in shown])
-
-
-def _range_row(tables: WeekTables, region: str) -> Row:
-    series = f"region={region}"
-    counts = count_series(tables, series)
-    known = [(count, week) for count, week in zip(counts, tables.axis, strict=True) if count is not None]
-    highest, week = max(known, key=lambda pair: pair[0])
-    numbers = [count for count, _ in known]
-    cells = (
-        region,
-        min(numbers),
-        median(numbers),
-        Dated(highest, week.label),
-        counts[-1],
-        sum(find_alarm_weeks(tables, series)),
-    )
-    return Row(cells, key=region)
+def _emergency_chart(tables: WeekTables, region: str, place: int) -> Chart:
+    counts = count_series(tables, f"region={region}{EMERGENCY_IN}")
+    plot = WeeklyColumns(tables.axis, [Series("Emergencies", "emergency", counts)], SMALL)
+    return Chart(f"region-{place}", f"{region}: emergencies a week", plot, label=f"{region}: {counts[-1] or 0:,}")
 
 
 def _region_table(tables: WeekTables) -> Table:
+    rates = (Column("Emergencies per 100,000", Kind.TENTHS), Column("Reports per 100,000", Kind.TENTHS))
     columns = (
         Column("Region"),
         Column("Reports by level", Kind.BARS),
-        Column("Reports", Kind.COUNT),
-        Column("Change", Kind.CHANGE),
         *(Column(label, Kind.COUNT) for label in LEVELS.values()),
-        Column("Severe pain", Kind.COUNT),
+        Column("All reports", Kind.COUNT),
+        *comparison_columns(tables),
+        *(rates if tables.rates else ()),
     )
     longest = max(row.reports for row in tables.now(tables.regions))
-    rows = [_region_row(row, longest) for row in _all_regions(tables)]
-    return Table("regions", columns, rows, legend=LEVEL_LEGEND)
+    return Table(
+        "regions", columns, [_region_row(tables, row, longest) for row in _all_regions(tables)], legend=LEVEL_LEGEND
+    )
 
 
-def _region_row(row: RegionCount, longest: int) -> Row:
+def _region_row(tables: WeekTables, row: RegionCount, longest: int) -> Row:
+    rate = tables.rates.get(row.region)
+    rates = (rate.emergency_rate, rate.reports_rate) if rate else (None, None)
     cells: tuple[Cell, ...] = (
         row.region if row.region != UNKNOWN else "not known",
         Bars(list(row.by_level.items()), longest),
-        row.reports,
-        Change(row.reports, row.previous_week),
         *row.by_level.values(),
-        row.severe_pain,
+        row.reports,
+        *comparison_cells(tables, f"region={row.region}"),
+        *(rates if tables.rates else ()),
     )
     return Row(cells, key=row.region)
 

@@ -9,7 +9,6 @@ from datetime import date
 from pipelines.pages.document import Block, DataFiles, Row, Section, Table
 from pipelines.pages.labels import series_label
 from pipelines.pages.values import Cell, Column, Kind, Text, ThenNow, cell_text
-from pipelines.pages.words import change
 from pipelines.report.rows import Revision
 from pipelines.report.week import WEEKS_SHOWN, WeekTables
 from pipelines.report.wording import REVISIONS_LEAD
@@ -63,10 +62,8 @@ def revision_section(tables: WeekTables, pack: Pack) -> Section:
     columns = (
         Column("Week"),
         Column("All reports: then, now"),
-        Column("Change", Kind.CHANGE),
         Column("Emergencies: then, now"),
-        Column("Change, emergencies", Kind.CHANGE),
-        Column("Series changed", Kind.COUNT),
+        Column("Counts changed", Kind.COUNT),
         Column("Moved most, besides"),
         Column("Why"),
     )
@@ -84,8 +81,8 @@ def _row(week: RevisedWeek, pack: Pack) -> Row:
     moved = f"{series_label(most.series, pack)}: {_in_words(most)}" if most else ""
     cells = (
         week.week,
-        *_then_and_change(week, "all"),
-        *_then_and_change(week, "triage_level=emergency"),
+        _then_and_now(week, "all"),
+        _then_and_now(week, "triage_level=emergency"),
         len(week.rows),
         Text(moved),
         "; ".join(week.reasons),
@@ -93,10 +90,10 @@ def _row(week: RevisedWeek, pack: Pack) -> Row:
     return Row(cells, key=week.week)
 
 
-def _then_and_change(week: RevisedWeek, series: str) -> tuple[Cell, Cell]:
+def _then_and_now(week: RevisedWeek, series: str) -> Cell:
     if found := week.find(series):
-        return ThenNow(found.as_reported, found.as_known_now), change(found.as_known_now, found.as_reported)
-    return ("as published", change(0, 0)) if week.is_compared else (None, None)
+        return ThenNow(found.as_reported, found.as_known_now)
+    return "as published" if week.is_compared else None
 
 
 def _in_words(row: Revision) -> str:

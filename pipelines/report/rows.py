@@ -27,7 +27,6 @@ class LevelCount:
     week_start: date
     triage_level: str
     reports: int
-    previous_week: int | None
     could_be_emergency: int
 
 
@@ -39,7 +38,6 @@ class CauseCount:
     cause_category: str
     likely_cause: str
     reports: int
-    previous_week: int | None
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,6 @@ class RegionCount:
     week_start: date
     region: str
     reports: int
-    previous_week: int | None
     emergency: int
     contact_doctor: int
     unresolved: int
@@ -84,7 +81,6 @@ class RuleCount:
     rule_id: str
     triage_level: str
     reports: int
-    previous_week: int | None
 
 
 @dataclass(frozen=True)
@@ -93,7 +89,6 @@ class OpenAnswer:
 
     field: str
     reports: int
-    previous_week: int | None
     unresolved: int
     settles: int
 
@@ -125,32 +120,21 @@ class Signal:
     series: str
     observed: int
     expected: float | None
+    lower: float | None
     upper: float | None
     method: str
+    is_primary: bool
     status: str
     reason: str | None
-    p_value: float | None
     rank: int | None
+    level: str | None
+    trend: str | None
+    left_out: str | None
 
     @property
     def is_alarm(self) -> bool:
-        """Whether the method alarms. One without a bound of counts (EARS C3) supports the others and does not."""
+        """Whether the method alarms; without a range there is nothing to show for it."""
         return self.status == "alarm" and self.upper is not None
-
-    @property
-    def is_above(self) -> bool:
-        """Whether the count is above the bound, alarm or not: among many series some are by chance."""
-        return self.upper is not None and self.observed > self.upper
-
-    @property
-    def is_farrington(self) -> bool:
-        """Whether the method is Farrington's, whatever the number of years that it looks back."""
-        return self.method.lower().startswith("farrington")
-
-    @property
-    def preference(self) -> tuple[bool, bool, str]:
-        """Sort key: Farrington before EARS, C2 before C1, whose baseline a growing outbreak can enter."""
-        return (not self.is_farrington, "C2" not in self.method, "" if self.is_farrington else self.method)
 
 
 @dataclass(frozen=True)
@@ -172,7 +156,97 @@ class SenderWeek:
 
     week_start: date
     source: str
+    week: str
     state: str
     reports: int
     usual: float | None
     joined: bool
+
+
+@dataclass(frozen=True)
+class CauseLevel:
+    """The week's reports of one likely cause and level. close: those whose cause cannot be told apart from another."""
+
+    likely_cause: str
+    triage_level: str
+    reports: int
+    close: int
+    serious: int
+
+
+@dataclass(frozen=True)
+class Nowcast:
+    """A row of weekly_nowcast at the week's age now."""
+
+    week_start: date
+    series: str
+    reported_so_far: int
+    expected_final: float | None
+    lower: float | None
+    upper: float | None
+    previous_so_far: int | None
+    change: str | None
+    reason: str | None
+    left_out: str | None
+
+
+@dataclass(frozen=True)
+class Episode:
+    """A row of alarm_episodes."""
+
+    series: str
+    first_week: str
+    first_start: date
+    last_start: date
+    weeks: int
+    state: str
+    note: str | None
+
+
+@dataclass(frozen=True)
+class DailyAlarm:
+    """A row of daily_signals that begins an alarm before its week is over."""
+
+    report_date: date
+    series: str
+    observed: int
+    expected: float
+
+
+@dataclass(frozen=True)
+class SeriesDay:
+    """One day's reports of a series, by region and age band."""
+
+    report_date: date
+    region: str
+    age_band: str
+    reports: int
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A row of weekly_rates: reports per 100,000 of a region's population, or of all its contacts."""
+
+    region: str
+    denominator_kind: str
+    reports_rate: float
+    emergency_rate: float
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """A row of assessments: what the clinical lead wrote on a week."""
+
+    written_at: str
+    name: str
+    contact: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A row of signatures of the rule pack in use."""
+
+    name: str
+    role: str
+    signed_on: date

@@ -1,36 +1,38 @@
-"""The sections on the triage rules that fired and on the questions left unanswered."""
+"""The sections on the triage criteria that were met and on the questions left unanswered."""
 
 from __future__ import annotations
 
-from pipelines.pages.document import Block, DataFiles, Row, Section, Table
+from pipelines.pages.document import Block, DataFiles, Note, Row, Section, Table
 from pipelines.pages.labels import LEVELS, field_labels, plain
-from pipelines.pages.values import Bars, Change, Column, Kind, Level, Share, Text
+from pipelines.pages.values import Bars, Column, Kind, Level, Share, Text
 from pipelines.report.rows import OpenAnswer, RuleCount
 from pipelines.report.week import WeekTables
 from pipelines.report.wording import RULES_LEAD, UNANSWERED_LEAD
+from pipelines.text import many
 from schemas.pack import Pack, TriageRule
+
+QUESTIONS_SHOWN = 8
 
 
 def sort_rules(tables: WeekTables) -> list[RuleCount]:
-    """Return the triage rules by level, then by how often they fired."""
+    """Return the triage rules by level, then by how often they were true."""
     places = list(LEVELS)
     return sorted(tables.rules, key=lambda row: (places.index(row.triage_level), -row.reports, row.rule_id))
 
 
 def rule_section(tables: WeekTables, pack: Pack, total: int) -> Section:
-    """State how often each triage rule was true."""
-    columns = (
-        Column("Rule"),
-        Column("Level"),
-        Column("Reports", Kind.COUNT),
-        Column("Share", Kind.SHARE),
-        Column("Change", Kind.CHANGE),
-    )
+    """State how often each triage criterion was met."""
+    columns = (Column("Criterion"), Column("Level"), Column("Reports", Kind.COUNT), Column("Share", Kind.SHARE))
     known = {rule.id: rule for rule in pack.triage}
-    rows = [_rule_row(row, known.get(row.rule_id), total) for row in sort_rules(tables)]
-    table = Table("rules", columns, rows, empty="No rules are recorded for this week.")
-    blocks: list[Block] = [table, DataFiles(("weekly_rules",))]
-    return Section("rules", "Triage rules that fired", blocks, RULES_LEAD, short="Rules that fired")
+    met = [row for row in sort_rules(tables) if row.reports]
+    rows = [_rule_row(row, known.get(row.rule_id), total) for row in met]
+    empty = "No criterion was met this week." if tables.rules else "No criteria are recorded for this week."
+    blocks: list[Block] = [Table("rules", columns, rows, empty=empty)]
+    if met and len(met) < len(tables.rules):
+        blocks.append(
+            Note(f"{many(len(tables.rules) - len(met), 'more criterion', 'more criteria')}: met by no report.")
+        )
+    return Section("rules", "Criteria that were met", [*blocks, DataFiles(("weekly_rules",))], RULES_LEAD)
 
 
 def _rule_row(row: RuleCount, rule: TriageRule | None, total: int) -> Row:
@@ -40,9 +42,8 @@ def _rule_row(row: RuleCount, rule: TriageRule | None, total: int) -> Row:
         Level(row.triage_level),
         row.reports,
         Share(row.reports, total),
-        Change(row.reports, row.previous_week),
     )
-    return Row(cells, key=row.rule_id, quiet=not row.reports)
+    return Row(cells, key=row.rule_id)
 
 
 def sort_open_answers(tables: WeekTables) -> list[OpenAnswer]:
@@ -51,36 +52,30 @@ def sort_open_answers(tables: WeekTables) -> list[OpenAnswer]:
     return sorted(rows, key=lambda row: (-row.unresolved, -row.reports, row.field))
 
 
-def question_label(row: OpenAnswer, pack: Pack) -> str:
-    """Return what a question is called; one of another pack by its name."""
-    return field_labels(pack).get(row.field, plain(row.field))
-
-
 def unanswered_section(tables: WeekTables, pack: Pack) -> Section:
     """State the questions whose answer could still raise a level."""
     columns = (
         Column("Question"),
         Column("Unresolved reports", Kind.BARS),
         Column("Unresolved", Kind.COUNT),
-        Column("Settles", Kind.COUNT),
+        Column("Settled by it alone", Kind.COUNT),
         Column("All reports", Kind.COUNT),
-        Column("Change, all", Kind.CHANGE),
     )
-    found = sort_open_answers(tables)
+    found, labels = sort_open_answers(tables), field_labels(pack)
     rows = [
         Row(
             (
-                question_label(row, pack),
+                labels.get(row.field, plain(row.field)),
                 Bars([("unresolved", row.unresolved)], found[0].unresolved),
                 row.unresolved,
                 row.settles,
                 row.reports,
-                Change(row.reports, row.previous_week),
             ),
             key=row.field,
         )
         for row in found
     ]
-    table = Table("unanswered", columns, rows, empty="No open answer could change a level this week.")
+    empty = "No open answer could change a level this week."
+    table = Table("unanswered", columns, rows, empty=empty, most=QUESTIONS_SHOWN, thing="question")
     blocks: list[Block] = [table, DataFiles(("weekly_missing_answers",))]
     return Section("unanswered", "What was left unanswered", blocks, UNANSWERED_LEAD, short="Open answers")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from functools import cached_property
@@ -15,24 +15,36 @@ import duckdb
 from pipelines.connections import read_only
 from pipelines.errors import StateError, UsageError
 from pipelines.pages import charts
+from pipelines.pages.calls import DETAILED_ALARMS
+from pipelines.pages.labels import series_parts
 from pipelines.report.rows import (
     About,
+    Assessment,
     CauseCount,
+    CauseLevel,
+    DailyAlarm,
+    Episode,
     GroupCount,
     LevelCount,
     Measure,
+    Nowcast,
     OpenAnswer,
+    Rate,
     RegionCount,
     Revision,
     RuleCount,
     SenderWeek,
+    SeriesDay,
     Signal,
+    Signature,
     WeekShare,
 )
 from pipelines.statements import statement
 
 WEEKS_SHOWN = 26
-# read for all the weeks shown
+YEAR_BEFORE = timedelta(weeks=52)  # the week nearest to the same date of the year before
+DAYS_SHOWN = 56  # of an alarm's days
+# read for all the weeks shown, and the same week a year before
 TRENDS = ("weekly_triage", "weekly_causes", "weekly_regions", "weekly_revisions", "weekly_sources")
 SINGLE_WEEK = (
     "weekly_signals",
@@ -40,11 +52,20 @@ SINGLE_WEEK = (
     "weekly_rules",
     "weekly_missing_answers",
     "weekly_quality",
+    "weekly_nowcast",
+    "weekly_rates",
 )
 ABOUT = """SELECT rule_pack, time_zone, week_system, latest_week, version,
   CAST(first_report AT TIME ZONE time_zone AS VARCHAR) AS first_report,
   CAST(last_report AT TIME ZONE time_zone AS VARCHAR) AS last_report,
   CAST(published_at AT TIME ZONE time_zone AS VARCHAR) AS published_at FROM about"""
+ASSESSMENTS = """SELECT CAST(written_at AT TIME ZONE time_zone AS VARCHAR) AS written_at, name, contact, text
+  FROM assessments, about WHERE week = ? ORDER BY ALL"""
+SIGNATURES = (
+    "SELECT name, role, signed_on FROM signatures, about WHERE signatures.rule_pack = about.rule_pack ORDER BY ALL"
+)
+EPISODES = "SELECT * FROM alarm_episodes WHERE first_start <= ? ORDER BY ALL"
+DAILY_ALARMS = "SELECT * FROM daily_signals WHERE week_start = ? AND is_first ORDER BY report_date, p_value, series"
 COVERED = "SELECT DISTINCT week, week_start FROM weekly_triage ORDER BY week_start"
 BY_SOURCE = """SELECT source, CAST(sum(reports) AS BIGINT) AS reports FROM daily_summary
   WHERE report_date BETWEEN ? AND ? GROUP BY source ORDER BY source"""
@@ -81,14 +102,20 @@ class RawTable:
         places = [self.columns.index(name) for name in names]
         return [row_type(*(row[place] for place in places)) for row in self.rows]
 
+    def where(self, flag: str) -> RawTable:
+        """Return the rows of which a column is true."""
+        place = self.columns.index(flag)
+        return RawTable(self.columns, [row for row in self.rows if row[place]])
+
 
 @dataclass(frozen=True)
 class WeekTables:
     """What one report is made of.
 
     covered: first day -> name of every covered week of the database; raw: the tables by name, for their CSVs. Levels,
-    causes, regions, revisions and the quality trend are of all weeks shown; signals too, of the series that may be
-    drawn; the others are of the report's week.
+    causes, regions, revisions, senders and the quality trend are of all weeks shown, and of the same week a year
+    before; signals too, of the series that may be drawn; days: of the strongest alarms, those of the last eight weeks;
+    the others are of the report's week.
     """
 
     week: str
@@ -109,6 +136,14 @@ class WeekTables:
     revisions: list[Revision]
     senders: list[SenderWeek]
     reports_by_source: dict[str, int]
+    cause_levels: list[CauseLevel]
+    nowcasts: dict[str, Nowcast]
+    episodes: list[Episode]
+    daily_alarms: list[DailyAlarm]
+    days: dict[str, list[SeriesDay]]
+    rates: dict[str, Rate]
+    assessments: list[Assessment]
+    signatures: list[Signature]
 
     @cached_property
     def starts(self) -> list[date]:
@@ -121,6 +156,16 @@ class WeekTables:
         return [charts.Week(self.covered.get(day, "no data"), day) for day in self.starts]
 
     @cached_property
+    def judged_now(self) -> dict[str, Signal]:
+        """Return the row of each series from which the week's level and trend are read."""
+        return {row.series: row for row in self.signals_now if row.is_primary}
+
+    @property
+    def has_year_before(self) -> bool:
+        """Whether the same week a year before is covered."""
+        return self.start - YEAR_BEFORE in self.covered
+
+    @cached_property
     def is_complete(self) -> bool:
         """Whether the week had ended when its summaries were published."""
         ended = [day for day, name in self.covered.items() if name == self.about.latest_week]
@@ -130,13 +175,14 @@ class WeekTables:
         """Return the rows of the report's week."""
         return [row for row in rows if row.week_start == self.start]
 
-    def count_by_week(self, counts: Iterable[tuple[date, int]]) -> list[int | None]:
-        """Sum counts, each with the first day of its week, for every week shown; None if a week is not covered."""
-        sums = {day: 0 for day in self.starts if day in self.covered}
+    def count_by_week(self, counts: Iterable[tuple[date, int]], days: Sequence[date] | None = None) -> list[int | None]:
+        """Sum counts, each with the first day of its week, for these weeks, else those shown; None if not covered."""
+        wanted = self.starts if days is None else days
+        sums = {day: 0 for day in wanted if day in self.covered}
         for day, count in counts:
             if day in sums:
                 sums[day] += count
-        return [sums.get(day) for day in self.starts]
+        return [sums.get(day) for day in wanted]
 
 
 def read_week(summaries: Path, week: str = "latest") -> WeekTables:
@@ -158,7 +204,10 @@ def _read(connection: duckdb.DuckDBPyConnection, week: str) -> WeekTables:
     first = start - timedelta(weeks=WEEKS_SHOWN - 1)
     spans = dict.fromkeys(TRENDS, (first, start)) | dict.fromkeys(SINGLE_WEEK, (start, start))
     raw = {table: _weekly(connection, table, *span) for table, span in spans.items()}
+    this_week = {"first": start, "last": start + timedelta(days=6)}
     raw["quality_trend"] = _select(connection, statement("report", "quality_trend"), {"first": first, "last": start})
+    raw["cause_levels"] = _select(connection, statement("report", "cause_levels"), this_week)
+    signals_now = raw["weekly_signals"].typed(Signal)
     return WeekTables(
         week=name,
         start=start,
@@ -168,17 +217,46 @@ def _read(connection: duckdb.DuckDBPyConnection, week: str) -> WeekTables:
         levels=raw["weekly_triage"].typed(LevelCount),
         causes=raw["weekly_causes"].typed(CauseCount),
         regions=raw["weekly_regions"].typed(RegionCount),
-        groups=raw["weekly_demographics"].typed(GroupCount),
-        rules=raw["weekly_rules"].typed(RuleCount),
-        open_answers=raw["weekly_missing_answers"].typed(OpenAnswer),
-        measures=raw["weekly_quality"].typed(Measure),
         quality_trend=raw["quality_trend"].typed(WeekShare),
-        signals_now=raw["weekly_signals"].typed(Signal),
+        signals_now=signals_now,
         signals=_select(connection, SIGNALS_SHOWN, first, start, list(ALWAYS_CURVED), start).typed(Signal),
         revisions=raw["weekly_revisions"].typed(Revision),
         senders=raw["weekly_sources"].typed(SenderWeek),
-        reports_by_source=dict(_select(connection, BY_SOURCE, start, start + timedelta(days=6)).rows),
+        reports_by_source=dict(_select(connection, BY_SOURCE, *this_week.values()).rows),
+        days=_days_of_alarms(connection, signals_now, start),
+        **_of_one_week(connection, raw, name, start),
     )
+
+
+def _of_one_week(
+    connection: duckdb.DuckDBPyConnection, raw: Mapping[str, RawTable], name: str, start: date
+) -> dict[str, Any]:
+    latest = raw["weekly_nowcast"].where("is_latest").typed(Nowcast)
+    return {
+        "groups": raw["weekly_demographics"].typed(GroupCount),
+        "rules": raw["weekly_rules"].typed(RuleCount),
+        "open_answers": raw["weekly_missing_answers"].typed(OpenAnswer),
+        "measures": raw["weekly_quality"].typed(Measure),
+        "cause_levels": raw["cause_levels"].typed(CauseLevel),
+        "nowcasts": {row.series: row for row in latest},
+        "rates": {row.region: row for row in raw["weekly_rates"].where("is_whole_region").typed(Rate)},
+        "episodes": _select(connection, EPISODES, start).typed(Episode),
+        "daily_alarms": _select(connection, DAILY_ALARMS, start).typed(DailyAlarm),
+        "assessments": _select(connection, ASSESSMENTS, name).typed(Assessment),
+        "signatures": _select(connection, SIGNATURES).typed(Signature),
+    }
+
+
+def _days_of_alarms(
+    connection: duckdb.DuckDBPyConnection, signals: Iterable[Signal], start: date
+) -> dict[str, list[SeriesDay]]:
+    """Read the days of the strongest alarms, each part of a series that is not narrowed being None."""
+    ordered = sorted((row for row in signals if row.is_alarm), key=lambda row: (row.rank is None, row.rank, row.series))
+    last = start + timedelta(days=6)
+    span = {"first": last - timedelta(days=DAYS_SHOWN - 1), "last": last}
+    chosen = list(dict.fromkeys(row.series for row in ordered))[:DETAILED_ALARMS]
+    sql = statement("report", "series_days")
+    return {series: _select(connection, sql, span | series_parts(series)).typed(SeriesDay) for series in chosen}
 
 
 def _about(connection: duckdb.DuckDBPyConnection) -> About:
@@ -203,7 +281,10 @@ def _choose(week: str, latest: str | None, covered: dict[date, str]) -> tuple[st
 
 
 def _weekly(connection: duckdb.DuckDBPyConnection, table: str, first: date, last: date) -> RawTable:
-    return _select(connection, f"SELECT * FROM {table} WHERE week_start BETWEEN ? AND ? ORDER BY ALL", first, last)
+    """Return a weekly table's rows; where more than a week is asked for, the same week a year before is among them."""
+    earlier = last - YEAR_BEFORE if first < last else first
+    sql = f"SELECT * FROM {table} WHERE week_start BETWEEN ? AND ? OR week_start = ? ORDER BY ALL"
+    return _select(connection, sql, first, last, earlier)
 
 
 def _select(connection: duckdb.DuckDBPyConnection, sql: str, *values: Any) -> RawTable:

@@ -31,6 +31,9 @@ from schemas.toml_lines import line_of
 # Causes are weighed against each other, over every condition of the pack at once: here alone a search can grow beyond
 # a few seconds, and is then given up and told. The shipped pack needs a hundredth of this.
 MOST_STATEMENTS = 200_000
+# Conditions alone and two by two: hard ones (n + 1 things in n places) would take hours; the shipped pack needs none.
+MOST_OF_CONDITIONS = 100_000
+BEYOND = "its conditions together are beyond what can be decided; part a long one into several rules"
 ERROR, WARNING, NOTE = "error", "warning", "note"
 
 
@@ -45,7 +48,11 @@ class Finding:
 
 def require_sound(pack: Pack) -> None:
     """Raises UsageError for a pack with errors: it must not tag anything. Cheap; warnings are for `findings`."""
-    if found := [what for _, _, what in _never_true(pack, _never(pack, Space(pack)))]:
+    try:
+        never = _never(pack, Space(pack, Effort(MOST_OF_CONDITIONS)))
+    except TooMuchEffortError as error:
+        raise UsageError(f"rule pack {pack.version}: {BEYOND}") from error
+    if found := [what for _, _, what in _never_true(pack, never)]:
         raise UsageError("\n".join(f"rule pack {pack.version}: {what}" for what in found))
     evidence_urgencies(pack)  # or says that they are beyond what can be decided
 
@@ -56,8 +63,14 @@ def _never(pack: Pack, space: Space) -> set[str]:
 
 
 def findings(pack: Pack) -> list[Finding]:
-    """Everything found, in the order of the pack's lines; decided exactly, or a note says that it was given up."""
-    space = Space(pack)
+    """Everything found, in the order of the pack's lines; decided exactly, or it is told what was given up."""
+    try:
+        return _findings(pack, Space(pack, Effort(MOST_OF_CONDITIONS)))
+    except TooMuchEffortError:
+        return [Finding(ERROR, 1, BEYOND)]
+
+
+def _findings(pack: Pack, space: Space) -> list[Finding]:
     never = _never(pack, space)
     sound = replace(  # what is never TRUE is told as such, and bears on nothing else
         pack,

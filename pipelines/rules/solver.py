@@ -72,7 +72,8 @@ def conditions(pack: Pack) -> list[str]:
 class Space:
     """The answers that a pack's fields allow, as far as its conditions tell them apart."""
 
-    def __init__(self, pack: Pack) -> None:
+    def __init__(self, pack: Pack, effort: Effort | None = None) -> None:
+        self.effort = effort  # that every search in this space shares, unless it has its own
         trees = {when: parse_condition(when) for when in conditions(pack)}
         cuts = _cuts(trees.values())
         self.values: dict[str, tuple[Value, ...]] = dict.fromkeys(pack.field_names, (True, False, None))
@@ -198,7 +199,7 @@ def model(formula: Formula, space: Space, effort: Effort | None = None, possible
     `possible` are the answers to choose from, else every one. Raises TooMuchEffortError once the searches that share
     `effort` have used it up.
     """
-    found = _search(formula, possible or space.everything(), set(), effort or Effort())
+    found = _search(formula, possible or space.everything(), set(), effort or space.effort or Effort())
     return found and {name: 1 << (mask.bit_length() - 1) for name, mask in found.items()}
 
 

@@ -11,12 +11,12 @@ import duckdb
 
 from pipelines.rules.compiler import tag_sql
 from pipelines.rules.plain_sql import plain_sql
-from pipelines.statements import first_row
+from pipelines.statements import create_sql, first_row
 from pipelines.store import audit
 from pipelines.store.clocks import add_clocks_and_signals
 from schemas.pack import Pack
 from schemas.pack_file import parse_pack
-from schemas.tables import records_table
+from schemas.tables import ASSESSMENTS, DENOMINATORS, records_table
 
 Step = Callable[[duckdb.DuckDBPyConnection, Pack], None]
 
@@ -55,6 +55,12 @@ def _from_3(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
     _add_releases(connection)
     _add_erasures(connection)
     _add_release_facts(connection)
+    _add_assessments_and_denominators(connection)
+
+
+def _add_assessments_and_denominators(connection: duckdb.DuckDBPyConnection) -> None:
+    for table in (ASSESSMENTS, DENOMINATORS):
+        connection.execute(create_sql(table))
 
 
 def _lengthen_pack_versions(connection: duckdb.DuckDBPyConnection) -> None:

@@ -1,12 +1,16 @@
--- One row a record of a week (the parameter) that a clinical lead should look at: an emergency, or one that could
--- still be one; with how many there are in all (total).
+-- One row a record of a week that a clinical lead should look at: an emergency (the latest $most), or one of a lower level
+-- that could still be one; with how many of its kind there are in all (total).
 WITH days AS (
   SELECT min(report_date) AS first_day, max(report_date) AS last_day
   FROM calendar
-  WHERE week = ?
+  WHERE week = $week
 )
-SELECT reports.*, count(*) OVER () AS total
+SELECT
+  reports.*, triage_level = 'emergency' AS is_emergency,
+  count(*) OVER (PARTITION BY triage_level = 'emergency') AS total
 FROM reports, days
-WHERE reports.report_date BETWEEN first_day AND last_day
-  AND (triage_level = 'emergency' OR (triage_level = 'unresolved' AND triage_ceiling = 'emergency'))
-ORDER BY triage_level = 'emergency' DESC, reported_at DESC, source, report_id
+WHERE reports.report_date BETWEEN first_day AND last_day AND triage_ceiling = 'emergency'
+QUALIFY triage_level <> 'emergency' OR row_number() OVER (
+  PARTITION BY triage_level = 'emergency' ORDER BY reported_at DESC, source, report_id
+) <= $most
+ORDER BY is_emergency DESC, reported_at DESC, source, report_id

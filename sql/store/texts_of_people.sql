@@ -1,4 +1,4 @@
--- What people wrote about alarms, and the audit trail, which quotes it.
+-- What people wrote about alarms and weeks, and the audit trail, which quotes it.
 SELECT text FROM alarm_notes WHERE text IS NOT NULL
 UNION
 SELECT note FROM alarm_episodes WHERE note IS NOT NULL
@@ -6,3 +6,5 @@ UNION
 SELECT detail FROM audit WHERE detail IS NOT NULL
 UNION
 SELECT subject FROM audit WHERE subject IS NOT NULL
+UNION
+SELECT text FROM assessments WHERE text IS NOT NULL

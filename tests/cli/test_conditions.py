@@ -45,6 +45,8 @@ def commands_of(home: Home, pack: Path, csv: Path, out: Path) -> list[list[str]]
         "rules sign": [["--name", "A", "--role", "B"]],
         "rules sql": [[str(pack)]],
         "rules diff": [["stored", str(pack)], [str(pack), str(pack)]],
+        "archive": [[str(out / "archived")]],
+        "forget": [["K4"], ["nobody", "--yes"]],
         "alarm list": [[]],
         "alarm note": [["all", "a text"]],
         "alarm close": [["all", "a text"]],

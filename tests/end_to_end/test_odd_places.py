@@ -103,11 +103,11 @@ def test_a_home_that_no_database_can_be_in_is_refused_in_one_line(
 
 
 @pytest.mark.slow
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=int(os.environ.get("CALFWATCH_PLACES", "20")), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(name="week=5")
 @example(name="a?b")
 @given(name=st.one_of(names(HARMLESS), names(HARMLESS), names([*HARMLESS, *REFUSED])))
-def test_the_demo_in_a_hundred_places(
+def test_the_demo_in_many_places(
     name: str, places: Path, plain_counts: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     the_demo_is_the_same_or_refused(name, places, plain_counts, capsys)

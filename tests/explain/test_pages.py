@@ -14,9 +14,11 @@ from playwright.sync_api import Browser, sync_playwright
 from pipelines.cli.app import main
 from pipelines.connections import read_only
 from pipelines.errors import UsageError
+from pipelines.explain.calls import week_calls
 from pipelines.explain.explanation import explain_report
-from pipelines.explain.pages import explanation_page, week_pages
+from pipelines.explain.pages import explanation_page
 from pipelines.jobs import publish, weekly_report
+from pipelines.pages.calls import WeekCalls
 from pipelines.settings import Settings
 from pipelines.store.database import Home
 from tests.explain.test_explanation import BAD_ROW, GOOD_ROWS, RED_LEG
@@ -99,24 +101,62 @@ def week_home(write_csv, ingest, home: Home) -> Home:
     return home
 
 
-def pages_of(home: Home, week: str = "2026-W47", **more: int) -> dict[str, str]:
+def calls_of(home: Home, week: str = "2026-W47", **more: int) -> WeekCalls:
     with contextlib.closing(read_only(home.records)) as connection:
-        return week_pages(connection, week, **more)
+        return week_calls(connection, week, **more)
 
 
-def test_a_week_has_a_page_for_each_record_to_look_at_and_an_index(week_home: Home) -> None:
+def pages_of(home: Home, week: str = "2026-W47", **more: int) -> dict[str, str]:
+    return dict(calls_of(home, week, **more).pages)
+
+
+def test_a_week_has_a_page_for_each_record_to_phone_about_and_an_index(week_home: Home) -> None:
+    """A record for the doctor that could still be an emergency is among them: its level now does not matter."""
     pages = pages_of(week_home)
-    names = ["001-sunday.html", "002-emergency.html", "003-could-be.html"]
+    names = ["001-sunday.html", "002-emergency.html", "003-could-be.html", "004-doctor-could-be.html"]
     assert list(pages) == ["index.html", *names]
     assert re.findall(r'href="(\d.*?)"', pages["index.html"]) == names
-    assert "3 of 3 are explained here." in pages["index.html"]
+    assert pages["index.html"].count("2 of 2 explained here") == 2
     assert "could-be" in pages[names[2]]
 
 
-def test_what_is_left_out_is_counted(week_home: Home) -> None:
-    pages = pages_of(week_home, most=1)
-    assert "1 of 3 are explained here; 2 were left out." in pages["index.html"]
-    assert list(pages) == ["index.html", "001-sunday.html"]
+def test_a_call_says_in_words_why_and_what_to_ask(week_home: Home) -> None:
+    calls = calls_of(week_home)
+    (emergency,) = [each for each in calls.emergencies.calls if each.report_id == "emergency"]
+    assert emergency.reason == "The patient can no longer stand or walk on the painful leg."
+    assert emergency.ask == []
+    (doctor,) = [each for each in calls.possible.calls if each.report_id == "doctor-could-be"]
+    assert doctor.ask == ["Cannot stand or walk on the leg"]
+    assert doctor.reason == "Now: contact a doctor."
+    assert doctor.cause.startswith("Nerve condition")
+    assert (doctor.age_band, doctor.region) == ("unknown", "north") or doctor.region
+    assert not re.search(r"emergency_\w+|doctor_\w+|cannot_bear", calls.pages["index.html"]), (
+        "no ids of rules or fields"
+    )
+
+
+def test_records_that_one_question_decides_come_first(write_csv, ingest, home: Home) -> None:
+    many = {"fever": "", "warmth": "", "redness": "", "calf_swelling": "", "cannot_bear_weight": ""}
+    rows = [{"report_id": "many"} | many, {"report_id": "two", "cannot_bear_weight": "", "shortness_of_breath": ""}]
+    rows[1] |= {"leg_swelling": "yes"}
+    rows += [{"report_id": "one", "cannot_bear_weight": "", "reported_at": "2026-11-16T00:00:00Z"}]
+    ingest(write_csv(rows))
+    assert [call.report_id for call in calls_of(home).possible.calls] == ["one", "two", "many"]
+
+
+def test_both_kinds_share_the_places_and_each_says_how_many_it_leaves_out(write_csv, ingest, home: Home) -> None:
+    rows = [{"report_id": f"e{i}", "cannot_bear_weight": "yes"} for i in range(5)]
+    rows += [{"report_id": f"p{i}", "cannot_bear_weight": ""} for i in range(3)]
+    ingest(write_csv(rows))
+    calls = calls_of(home, most=4)
+    assert (len(calls.emergencies.calls), calls.emergencies.total) == (2, 5)
+    assert (len(calls.possible.calls), calls.possible.total) == (2, 3)
+    index = calls.pages["index.html"]
+    assert "2 of 5 explained here; 3 left out" in index
+    assert "2 of 3 explained here; 1 left out" in index
+    assert "calfwatch query --db records" in index
+    assert len(calls_of(home, most=6).emergencies.calls) == 3
+    assert len(calls_of(home, most=7).emergencies.calls) == 4, "what the others do not need"
 
 
 def test_a_week_that_no_file_covers_is_refused(week_home: Home) -> None:
@@ -142,7 +182,9 @@ def test_the_weekly_report_carries_them_and_links_to_them(week_home: Home) -> No
     assert {path.name: path.read_text() for path in (folder / "explain").iterdir()} == pages
     assert {path.stat().st_mode & 0o777 for path in (folder / "explain").iterdir()} == {0o600}
     assert (folder / "explain").stat().st_mode & 0o777 == 0o700
-    assert 'href="explain/index.html"' in (folder / "internal.html").read_text()
+    page = (folder / "internal.html").read_text()
+    assert 'href="explain/index.html"' in page
+    assert 'href="explain/001-sunday.html"' in page
 
 
 # ------------------------------------------------------------------------- in a browser

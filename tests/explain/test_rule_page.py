@@ -68,3 +68,27 @@ def test_the_words_mean_what_the_condition_means(texts: list[str], records: list
             words = re.sub(pattern, name, words)
         assert "NOT (" not in words
         assert [kleene.state(words, record) for record in records] == [kleene.state(text, record) for record in records]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("no \u202esey", r"no \\u202esey"),
+        ("no\u200bwhere", r"no\\u200bwhere"),
+        ("\x1b[31mred\x07", r"\\x1b\[31mred\\x07"),
+        ("a\u00a0b\u2028c", r"a\\xa0b\\u2028c"),
+        ("a\x1cb", r"a\\x1cb"),
+        ("&#8238;x &lt;", r"\&#8238;x \&lt;"),
+        ("~~not~~ _so_ __so__ calf_pain", r"\~\~not\~\~ \_so\_ \_\_so\_\_ calf_pain"),
+        ("two\n  lines", "two lines"),
+    ],
+)
+def test_the_page_to_sign_shows_every_character(text: str, shown: str) -> None:
+    assert _cell(text) == shown
+
+
+def test_a_control_sequence_in_a_pack_never_reaches_the_page(pack: Pack) -> None:
+    rule = replace(pack.triage[0], id="\x1b[2J_id", sentence="\x1b[8mhidden\u2066")
+    page = pack_page(replace(pack, triage=(rule, *pack.triage[1:]), complaint="\x9b1m"))
+    assert [sign for sign in page if not sign.isprintable() and sign != "\n"] == []
+    assert r"\\x1b\[8mhidden\\u2066" in page

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from pipelines.errors import UsageError
-from pipelines.intake.deliveries import Delivery, find_deliveries, find_other_files
+from pipelines.intake.deliveries import Delivery, file_identity, find_deliveries, find_other_files, has_changed
 from pipelines.settings import Settings, Source
 from tests.intake.test_lines import BODY, NAMES, SETTINGS, as_nobody, open_folder, scan, written
 
@@ -210,3 +211,15 @@ def test_what_is_no_csv_in_a_folder_is_found_too(tmp_path: Path) -> None:
     names = {path.relative_to(tmp_path).as_posix() for path in find_other_files([str(tmp_path), str(tmp_path / "*")])}
     assert names == set(others)
     assert find_other_files([str(tmp_path / "w49.xlsx"), ""]) == [], "what is named itself is read as CSV"
+
+
+def test_a_file_whose_old_time_was_set_back_is_another_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("one")
+    before, times = file_identity(path), path.stat()
+    assert not has_changed(path, before)
+    while path.stat().st_ctime_ns == times.st_ctime_ns:  # the system's clock of files goes in steps
+        path.write_text("two")
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert path.stat().st_mtime_ns == times.st_mtime_ns
+    assert has_changed(path, before)

@@ -14,7 +14,6 @@ import pytest
 
 from pipelines.cli.app import main as command
 from pipelines.jobs import weekly_report
-from pipelines.settings import load_settings
 from pipelines.store.database import Home
 from pipelines.store.erasing.erasure import KEY
 
@@ -97,6 +96,9 @@ def person_home(home: Home, write_csv: Write, ingest: Ingest, monkeypatch: pytes
         note = f"the miller's report, {ERASED}."
         connection.execute("INSERT INTO alarm_notes BY NAME SELECT ? AS text, ? AS series", [note, f"region={REGION}"])
         connection.execute("INSERT INTO alarm_episodes BY NAME SELECT ? AS note, ? AS series", [note, "all"])
+        connection.execute(
+            "INSERT INTO assessments SELECT '2026-W47', 'lead', 'ext. 1', ?, '2026-11-23 07:00:00+00'", [note]
+        )
         connection.execute("INSERT INTO audit BY NAME SELECT ? AS detail, ? AS subject", [note, f"region={REGION}"])
     weekly_report.write_week(home, "2026-W47", None, False)
     (home.path / "prefect").mkdir()
@@ -215,10 +217,11 @@ def test_days_before_a_date_are_erased_and_another_zone_or_pack_counts_the_same(
     assert command(["check", "--deep"]) == 0
 
 
-def test_retention_erases_with_the_weekly_report(person_home: Home, ask: Ask) -> None:
-    age = (datetime.now(UTC).date() - date(2026, 11, 19)).days
-    (person_home.path / "calfwatch.toml").write_text(f"keep_days = {age}\n{SETTINGS}")
-    assert load_settings(person_home.path).keep_days == age
+def test_retention_erases_with_the_weekly_report(
+    person_home: Home, ask: Ask, set_clock: Callable[[datetime], None]
+) -> None:
+    set_clock(datetime(2026, 11, 30, 6, tzinfo=UTC))
+    (person_home.path / "calfwatch.toml").write_text(f"keep_days = 11\n{SETTINGS}")
     assert weekly_report.write_due_reports(person_home) == []
     assert ask("SELECT min(report_date) FROM reports") < [(date(2026, 11, 19),)], "only with a new report"
     (person_home.path / "reports" / "2026-W47").rename(person_home.path / "elsewhere")

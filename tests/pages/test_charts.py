@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.pages import charts, crosstabs, svg
-from pipelines.pages.charts import Expected, Series, Week
-from pipelines.pages.crosstabs import HeatRow, Pair
+from pipelines.pages.charts import Expected, Look, Series, Week
+from pipelines.pages.crosstabs import Pair
 
 LEVELS = ("emergency", "contact_doctor", "unresolved", "self_care")
 MONDAY = date(2026, 5, 18)
@@ -26,7 +26,7 @@ def weeks(number: int) -> list[Week]:
 
 def columns(*counts: int | None, size: tuple[int, int] = (560, 230)) -> ElementTree.Element:
     series = [Series("Reports", "plain", counts)]
-    return ElementTree.fromstring(charts.weekly_columns("t", "Reports", weeks(len(counts)), series, size))
+    return ElementTree.fromstring(charts.weekly_columns("t", "Reports", weeks(len(counts)), series, Look(size)))
 
 
 def bars(root: ElementTree.Element, paint: str) -> list[ElementTree.Element]:
@@ -123,18 +123,14 @@ def test_a_series_without_any_count_is_described() -> None:
 
 
 SEEN = Series("Reports", "plain", [40, None, 90, 0])
-EXPECTED = Expected([30.0, None, 60.25, None], [50.0, None, 80.0, None], [False, False, True, False])
-HEAT = [
-    HeatRow("north", [10, None, 20, 4], [False, False, True, False]),
-    HeatRow("a_region_with_a_long_name", [0, None, 0, 1], [False] * 4),
-    HeatRow("new", [None] * 4, [False] * 4),
-]
+EXPECTED = Expected(
+    [30.0, None, 60.25, None], [10.0, None, 40.0, None], [50.0, None, 80.0, None], [False, False, True, False]
+)
 ROWS = [Pair("60-74", 40, 20, 8, 0), Pair("unknown", 0, 0, 0, 0)]
 DRAWINGS = {
     "columns": charts.weekly_columns("a", "A", weeks(3), [Series("x", "unresolved", [1, None, 3])]),
     "sparkline": charts.sparkline("b", "B", "emergency", [1, None, 3]),
     "epidemic curve": charts.epidemic_curve("d", "D", weeks(4), SEEN, EXPECTED),
-    "heat map": crosstabs.heat_map("e", "E", weeks(4), HEAT),
     "pyramid": crosstabs.pyramid("c", "C", ("Female", "Male"), ROWS, "emergencies"),
 }
 
@@ -220,33 +216,20 @@ def test_the_expected_range_is_drawn_where_it_is_known_on_the_scale_of_the_colum
 def test_a_curve_is_described_with_its_range_and_alarms() -> None:
     svg_text = DRAWINGS["epidemic curve"]
     assert "No expected range in the last week. Alarms: 2026-W23." in svg_text
-    assert "Expected: 60.2, upper bound 80.0\nAlarm: more than expected" in svg_text
-    known = charts.epidemic_curve("f", "F", weeks(1), Series("x", "plain", [3]), Expected([2.0], [4.5], [False]))
-    assert "Expected in the last week 2.0, upper bound 4.5. No alarm." in known
+    assert "Expected: 60.2, 40 to 80\nAlarm: more than expected" in svg_text
+    known = charts.epidemic_curve("f", "F", weeks(1), Series("x", "plain", [3]), Expected([2.0], [0.0], [4.0], [False]))
+    assert "Expected in the last week 2.0, at most 4. No alarm." in known
 
 
 def test_a_bound_higher_than_every_count_stays_inside_the_drawing() -> None:
-    drawn = charts.epidemic_curve("g", "G", weeks(1), Series("x", "plain", [3]), Expected([2.0], [45.5], [True]))
+    drawn = charts.epidemic_curve("g", "G", weeks(1), Series("x", "plain", [3]), Expected([2.0], [0.0], [45.5], [True]))
     heights = [float(y) for y in re.findall(r"[ML][\d.]+,(-?[\d.]+)", drawn)]
     assert min(heights) >= 24
 
 
-def test_cells_are_as_dark_as_their_multiple_of_the_rows_median() -> None:
-    shades = [float(cell.get("opacity", 0)) for cell in drawn_as("cell", "rect", "heat map")]
-    dark, darker, middle, _, least = (opacity for _, opacity in crosstabs.STEPS)
-    assert shades == [middle, dark, least, least, least, dark]
-    assert dark > darker > middle
-    assert len(drawn_as("gap", "rect", "heat map")) == 2 + 4
-    assert len(drawn_as("alarm", "path", "heat map")) == 1
-
-
-def test_a_long_name_is_cut_where_it_is_drawn_and_whole_where_it_is_told() -> None:
-    root = ElementTree.fromstring(DRAWINGS["heat map"])
-    assert "a_region_with_…" in texts(root)
-    told = root[1].text or ""
-    assert "north: 4 to 20 a week, 4 in the last week with data, 1 week with an alarm" in told
-    assert "a_region_with_a_long_name: 0 to 1 a week" in told
-    assert "new: no data" in told
+def test_days_are_told_as_days() -> None:
+    drawn = charts.weekly_columns("t", "T", weeks(2), [Series("x", "plain", [1, 3])], Look((560, 200), "day"))
+    assert "2 days from 18 May 2026 to 25 May 2026. x: 1 to 3 a day, 3 in the last day." in drawn
 
 
 # ---------------------------------------------------------------------------------------------- colors

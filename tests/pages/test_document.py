@@ -13,7 +13,6 @@ from pipelines.pages import document as model
 from pipelines.pages.charts import Series, Week
 from pipelines.pages.csv_files import as_csv, as_csvs
 from pipelines.pages.document import (
-    Accordion,
     Beside,
     Callout,
     Chart,
@@ -38,17 +37,15 @@ from pipelines.pages.style import render
 from pipelines.pages.values import (
     Bars,
     Cell,
-    Change,
     Column,
-    Dated,
     Kind,
     Level,
     Share,
     Text,
     ThenNow,
+    card_of,
     cell_text,
     cell_value,
-    summary_of,
 )
 from tests.pages.test_charts import MONDAY
 
@@ -64,15 +61,12 @@ MARKUP = '<b>#x`*|"&'
         (2.0, Kind.DECIMAL, "2", 2.0),
         (2.0, Kind.TENTHS, "2.0", 2.0),
         (0.123, Kind.PERCENT, "12%", 0.123),
-        (0.00001, Kind.PROBABILITY, "<0.0001", 0.00001),
         (("C1", "C2"), Kind.TEXT, "C1, C2", "C1; C2"),
         (Text("a", note="b"), Kind.TEXT, "a", "a"),
         (Level("self_care"), Kind.TEXT, "Self-care", "self_care"),
         (Share(49, 49), Kind.SHARE, "", 1.0),
         (Share(0, 0), Kind.SHARE, "", None),
-        (Change(60, 50), Kind.CHANGE, "+10 (+20%)", 50),
         (ThenNow(5, None), Kind.TEXT, "5 → \N{EN DASH}", None),
-        (Dated(7, "2026-W01"), Kind.COUNT, "7 (2026-W01)", 7),
         (Bars([("plain", 3)], 4), Kind.BARS, "", None),
     ],
 )
@@ -118,7 +112,6 @@ BLOCKS: tuple[model.Block, ...] = (
     Callout("Look here."),
     List([Item("A point", reference="Section 2")], title="Points"),
     Folded("Opened on paper", [Note("Inside.")], on_paper=True),
-    Accordion([Folded("One of several", [Note("Within.")], on_paper=True)]),
     Beside(Note("Left."), Note("Right.")),
     Group("A group", [Note("Grouped.")]),
     DataFiles(("numbers",)),
@@ -128,7 +121,18 @@ BLOCKS: tuple[model.Block, ...] = (
 def document(*blocks: model.Block) -> Document:
     section = Section("all", f"All {MARKUP}", blocks, lead="A lead.", brief=True)
     return Document(
-        "Calf", "week 1", "1 Jan", "Internal", "for staff", "now", [], "No advice.", [section], [], [("By", "us")]
+        "Calf",
+        "week 1",
+        "1 Jan",
+        "Internal",
+        "for staff",
+        "now",
+        "All calm.",
+        [],
+        "No advice.",
+        [section],
+        [],
+        [("By", "us")],
     )
 
 
@@ -144,7 +148,6 @@ def test_every_form_shows_the_words_of_every_block_that_it_has_room_for() -> Non
         "Look here.",
         "A point",
         "Inside.",
-        "Within.",
         "Left.",
         "Right.",
         "Grouped.",
@@ -162,7 +165,7 @@ def test_every_form_shows_the_words_of_every_block_that_it_has_room_for() -> Non
 
 
 def test_charts_and_exported_tables_are_found_wherever_they_are() -> None:
-    hidden = document(Beside(Group("g", [chart("a")]), Folded("f", [Accordion([Folded("x", [numbers(1)])])])))
+    hidden = document(Beside(Group("g", [chart("a")]), Folded("f", [Folded("x", [numbers(1)])])))
     assert [found.name for found in hidden.charts()] == ["a"]
     assert list(as_csvs(hidden)) == ["numbers"]
     assert len(list(walk(BLOCKS))) > len(BLOCKS)
@@ -178,7 +181,16 @@ def test_a_name_that_the_values_lack_is_an_error() -> None:
         render("report/index.html.jinja")
 
 
-def test_a_card_takes_one_count_one_share_and_one_change() -> None:
-    columns = (Column("a"), Column("b", Kind.COUNT), Column("c", Kind.COUNT), Column("d"))
-    with pytest.raises(ValueError, match=r"not a title.*count.*count"):
-        summary_of(("x", 1, 2, "y"), columns)
+def test_a_card_needs_words_and_a_count_and_leaves_out_what_is_empty() -> None:
+    columns = (Column("", name="id"), Column("a"), Column("b", Kind.COUNT), Column("c"), Column("d", Kind.COUNT))
+    card = card_of(("x", Text("Reports", "all"), 1234, Text(""), 7), columns)
+    assert (card.title.note, card.count, card.share, card.others) == ("all", 1234, "", [("d", Text("7"))])
+    with pytest.raises(ValueError, match=r"not a title and a count"):
+        card_of(("x", "no note", 2), columns[:3])
+
+
+def test_the_columns_of_a_list_are_about_as_long_and_none_of_its_points_is_lost() -> None:
+    points = [Item(f"{i} " + "x" * (200 if i == 0 else 40)) for i in range(6)]
+    ((found,),) = [section["blocks"] for section in paper_content(document(List(points, columns=2)))["sections"]]
+    assert [[item["text"][0] for item in column] for column in found["columns"]] == [["0"], list("12345")]
+    assert paper_content(document(List([], columns=2)))["sections"][0]["blocks"][0]["columns"] == []

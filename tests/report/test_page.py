@@ -10,6 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from pipelines.pages.calls import Call, CallList, WeekCalls
 from pipelines.report import write_index, write_report
 from schemas.pack_file import load_pack
 from tests.support.invented import Made, make_summaries
@@ -28,6 +29,21 @@ RECIPES = {
         sources=tuple(f"clinic_with_a_rather_long_name_{i}" for i in range(9)),
     ),
 }
+
+
+def call(number: int, ask: tuple[str, ...] = ()) -> Call:
+    cause = "Cannot be told apart: Deep vein thrombosis and Cellulitis."
+    reason = "Now: contact a doctor." if ask else "The patient can no longer stand or walk on the painful leg."
+    when = "2026-11-14 10:00 UTC"
+    return Call(f"R{number:012}", "clinic_b", when, reason, ask, cause, "60-74", "north_valley", f"{number:03}-R.html")
+
+
+ASKED = ("Cannot stand or walk on the leg", "Short of breath and One or both legs swollen")
+CALLS = WeekCalls(
+    CallList([call(i) for i in range(30)], 214),
+    CallList([call(i, ASKED) for i in range(30, 60)], 131),
+    pages={"index.html": "", **{f"{i:03}-R.html": "" for i in range(60)}},
+)
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None,
@@ -49,7 +65,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made = {}
     for i, (name, recipe) in enumerate(RECIPES.items()):
         summaries = make_summaries(home / f"{i}.duckdb", recipe, pack)
-        made[name] = write_report(summaries, pack, home / str(i)) / "internal.html"
+        made[name] = write_report(summaries, pack, home / str(i), calls=CALLS) / "internal.html"
     made["index"] = write_index(home / "0")
     return made
 
@@ -96,8 +112,11 @@ def test_nothing_scrolls_sideways_or_sticks_out(opened: Page) -> None:
 def test_every_chart_is_drawn_and_seen(opened: Page) -> None:
     charts = opened.locator("svg.chart").all()
     curves = opened.locator("#signals figure").count()
-    assert curves in (2, 6)
-    assert len(charts) == 6 + curves + 1 + 10 + 1 + 2 + 1
+    regions = opened.locator("#region-curves figure").count()
+    assert curves >= 2
+    assert regions >= 1
+    opened.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    assert len(charts) == 8 + curves + 1 + 10 + regions + 2 + 1
     for chart in charts:
         box = chart.bounding_box()
         assert chart.is_visible()
@@ -164,10 +183,10 @@ def test_all_text_has_contrast(opened: Page, request: pytest.FixtureRequest) -> 
 
 
 @views(1280, names=("usual",))
-def test_the_keyboard_reaches_the_messages_first_and_opens_guidance(opened: Page) -> None:
+def test_the_keyboard_reaches_the_messages_first_and_opens_details(opened: Page) -> None:
     opened.keyboard.press("Tab")
     assert opened.evaluate("document.activeElement.getAttribute('href')") == "#messages"
-    guide = opened.locator("#guidance details").first
+    guide = opened.locator("#method details").first
     assert not guide.locator("li").first.is_visible()
     guide.locator("summary").focus()
     opened.keyboard.press("Enter")
@@ -205,17 +224,47 @@ def test_the_index_leads_to_the_week(opened: Page) -> None:
 
 
 @views(1280, names=("usual",))
-def test_key_messages_and_numbers_are_in_the_first_screen(opened: Page) -> None:
-    for part in ("#messages", "#numbers"):
+def test_the_headline_the_summary_and_the_emergencies_are_in_the_first_screen(opened: Page) -> None:
+    for part in (".headline", "#messages", "#key-emergency", "#key-could_be_emergency", "#key-contact_doctor"):
         box = opened.locator(part).bounding_box()
         assert box is not None
-        assert box["y"] + box["height"] <= 900
+        assert box["y"] + box["height"] <= 900, part
+
+
+@views(1280, names=("usual",))
+def test_neither_list_of_whom_to_phone_is_below_the_others_fold(opened: Page) -> None:
+    tops = [opened.locator(f"#table-phone_{kind}").bounding_box() for kind in ("emergencies", "possible")]
+    left, right = (box or {} for box in tops)
+    assert left["y"] == right["y"]
+    assert left["x"] + left["width"] <= right["x"]
+    assert max(left["height"], right["height"]) <= 900
+    text = opened.locator("#phone").inner_text()
+    assert "Emergencies, the latest first: 6 of 214" in text
+    assert "Could still be one, fewest questions first: 6 of 131" in text
+    assert "Cannot stand or walk on the leg; or Short of breath and One or both legs swollen" in text
+    assert opened.locator("#phone a").evaluate_all("all => all.map(each => each.getAttribute('href'))")[:2] == [
+        "explain/000-R.html",
+        "explain/001-R.html",
+    ]
+
+
+@views(1280, names=("usual",))
+def test_a_calm_region_is_drawn_as_columns_of_its_own_scale(opened: Page) -> None:
+    """A shade of grey for each cell said nothing in a calm week."""
+    for figure in opened.locator("#region-curves figure").all():
+        bars = figure.locator("rect.emergency")
+        assert bars.count() > 3
+        tallest = max((bar.bounding_box() or {"height": 0})["height"] for bar in bars.all())
+        plot = figure.locator("svg").bounding_box()
+        assert plot is not None
+        assert tallest > 0.4 * plot["height"]
 
 
 @views(1280)
 def test_it_prints_on_a4_with_the_guidance_open(opened: Page, tmp_path: Path) -> None:
     opened.emulate_media(media="print")
     assert all(item.is_visible() for item in opened.locator("#guidance li").all())
+    assert not opened.locator("#method details").first.is_visible(), "`rules show` prints the notes of the pack"
     pdf = opened.pdf(path=str(tmp_path / "report.pdf"), prefer_css_page_size=True, print_background=True)
     assert pdf.startswith(b"%PDF-")
     assert b"/MediaBox [0 0 595" in pdf or b"/MediaBox [0 0 594" in pdf

@@ -76,6 +76,8 @@ def _records(made: Made, pack: Pack) -> pd.DataFrame:
             "doctor_rule": np.where(np.isin(level, LEVELS[:2]), pick(fired["contact_doctor"]), ""),
             "open_field": np.where(waits, pick(asked, range(1, len(asked) + 1)), ""),
             "delay": rng.integers(0, 10, total),
+            "near": rng.random(total) < 0.3,
+            "serious": (level == "self_care") & (rng.random(total) < 0.04),
         }
     )
 
@@ -125,7 +127,8 @@ WEEKLY: dict[str, tuple[str, str, str, dict[str, str]]] = {
 SOURCES_SQL = """BY NAME SELECT strftime(week_start, '%G-W%V') AS week, week_start, source, 'reported' AS state,
   count(*) AS reports, 100.0 AS usual, false AS joined, 'weekly' AS rhythm FROM r GROUP BY ALL"""
 DAILY_SQL = """SELECT report_date, source, region, age_band, sex, triage_level, triage_ceiling,
-  cause_category, likely_cause, count(*), count_if(severe), 0, 0
+  cause_category, likely_cause, count(*), count_if(severe),
+  count_if(near AND likely_cause <> 'undetermined'), count_if(serious)
   FROM r JOIN causes USING (likely_cause) GROUP BY ALL"""
 QUALITY_SQL = """
 WITH x AS (SELECT strftime(week_start, '%G-W%V') AS week, week_start, source, count(*) AS n,
@@ -153,11 +156,21 @@ b AS (SELECT *, count(*) OVER w AS k, avg(n) OVER w AS mean, n > 0 AND hash(seri
   FROM s WINDOW w AS (PARTITION BY series ORDER BY week_start ROWS BETWEEN 7 PRECEDING AND 1 PRECEDING)),
 m AS (SELECT *, unnest(['C1', 'C2', 'C3']) AS method FROM b)
 SELECT week, week_start, series, n AS observed, n AS reports, CASE WHEN k = 7 THEN mean END AS expected,
+  CASE WHEN k = 7 AND method <> 'C3' THEN least(n, floor(mean)) * 0.5 END AS lower, method = 'C1' AS is_primary,
+  CASE WHEN k = 7 THEN if(high, 'above', 'within') END AS level, if(n % 2 = 0, 'steady', 'rising') AS trend,
   CASE WHEN k = 7 AND method <> 'C3' THEN if(high, n - 0.5, greatest(n, mean) + 3.5) END AS upper, method,
   CASE WHEN k < 7 THEN 'not_evaluable' WHEN high THEN 'alarm' ELSE 'none' END AS status,
   CASE WHEN k < 7 THEN 'short history' END AS reason,
   CASE WHEN k = 7 AND method <> 'C3' THEN if(high, 1e-6, 0.4) END AS p_value,
   CASE WHEN k = 7 AND high THEN rank() OVER (PARTITION BY week, k, high ORDER BY n DESC, series) END AS rank FROM m"""
+NOWCAST_SQL = """BY NAME
+WITH s AS (SELECT week, week_start, 'all' AS series, sum(reports)::BIGINT AS n FROM weekly_triage GROUP BY ALL
+UNION ALL SELECT week, week_start, 'triage_level=emergency', reports FROM weekly_triage
+  WHERE triage_level = 'emergency')
+SELECT s.week, s.week_start, s.series, 0 AS age_weeks, true AS is_latest, s.n AS reported_so_far,
+  s.n * 1.05 AS expected_final, s.n * 1.02 AS lower, s.n * 1.08 AS upper, b.n AS previous_so_far,
+  'not clear' AS change, 2 AS sources, '' AS left_out
+FROM s LEFT JOIN s AS b ON b.series = s.series AND b.week_start = s.week_start - 7"""
 REVISIONS_SQL = """
 SELECT week, week_start, 'all', sum(reports)::BIGINT - 7, sum(reports)::BIGINT, 7, 'late records' FROM weekly_triage
 WHERE week_start IN (DATE '2026-11-02', DATE '2026-10-26') GROUP BY ALL
@@ -215,6 +228,7 @@ def make_summaries(path: Path, made: Made | None = None, pack: Pack | None = Non
         statements["weekly_sources"] = SOURCES_SQL
         if made.signals:
             statements |= {"weekly_signals": SIGNALS_SQL, "weekly_revisions": REVISIONS_SQL}
+            statements["weekly_nowcast"] = NOWCAST_SQL
         for table, sql in statements.items():
             db.execute(f"INSERT INTO {table} {sql}", {n: v for n, v in values.items() if f"${n}" in sql})
     return path

@@ -71,13 +71,13 @@ def page_of(folder: Path) -> Page:
     return Page((folder / "internal.html").read_text(encoding="utf-8"))
 
 
-def changed_page(summaries: Path, folder: Path, pack: Pack, *statements: str) -> Page:
+def changed_page(summaries: Path, folder: Path, pack: Pack, *statements: str, week: str = "latest") -> Page:
     """The page of a copy of some summaries, which SQL statements have changed."""
     copied = Path(shutil.copy(summaries, folder))
     with duckdb.connect(str(copied)) as db:
         for statement in statements:
             db.execute(statement)
-    return page_of(write_report(copied, pack, folder / "reports"))
+    return page_of(write_report(copied, pack, folder / "reports", week))
 
 
 def rows_of(database: Path, sql: str, *parameters: object, **named: object) -> list[tuple[Any, ...]]:

@@ -5,6 +5,7 @@ python -m tests.support.walk COMMANDS RESULTS     both JSON: lists of words; [wo
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -18,11 +19,13 @@ def walk(commands: list[list[str]]) -> list[tuple[list[str], int | str]]:
     for words in commands:
         try:
             ended.append((words, app.main(words)))
-            sys.stdout.flush()
         except SystemExit as error:
             ended.append((words, f"exit {error.code}"))
         except Exception as error:
             ended.append((words, f"{type(error).__name__}: {error}"))
+        with contextlib.suppress(OSError, ValueError):  # as `cli` does at the end of a process
+            sys.stdout.flush()
+        sys.stdout = open(1, "w", closefd=False, errors="backslashreplace")  # noqa: SIM115 - each has a fresh one
     return ended
 
 

@@ -18,12 +18,15 @@ from pipelines.files import MARKER, mark_folder, put_in_place, temporary_beside,
 from pipelines.store.home import Home
 
 ROW = re.compile(
-    r'<tr><th scope="row"><a href="(?P<page>[^"]*)">(?P<id>.*?)</a></th>'
-    r'<td data-label="Source">(?P<source>.*?)</td>.*?</tr>',
+    r'<tr data-source="(?P<source>[^"]*)" data-record="(?P<id>[^"]*)">(?P<cells>.*?)</tr>'
+    # as version 0.1 and the days before 0.2 listed them
+    r'|<tr>(?P<old_cells><th scope="row"><a href="[^"]*">(?P<old_id>.*?)</a></th>'
+    r'<td data-label="Source">(?P<old_source>.*?)</td>.*?)</tr>',
     re.DOTALL,
 )
+LINK = re.compile(r'<a href="(?:explain/)?([^"]*)">')
 STUB = "<!doctype html><html lang=en><meta charset=utf-8><title>Erased</title><p>This report was erased.</p></html>\n"
-ERASED_ROW = '<tr><th scope="row">erased</th><td data-label="Source" colspan="5">this report was erased</td></tr>'
+ERASED_ROW = '<tr><th scope="row">erased</th><td>this report was erased</td></tr>'
 COUNTS = "reported_counts.csv"
 TEXTS = (".html", ".md", ".csv", ".svg", ".json", ".txt")
 WORD = re.compile(
@@ -34,11 +37,15 @@ WORD = re.compile(
 def remove_from_pages(home: Home, ids: set[tuple[str, str]], regions: Sequence[str]) -> list[str]:
     """Put stubs in the place of the pages that explain the reports; return what was done, a line each.
 
-    A region that becomes `unknown` does so in the reports' texts; a PDF that named it is removed.
+    A row that lists one of them says that it was erased. A region that becomes `unknown` does so in the reports' texts;
+    a PDF that named it, or listed a report, is removed.
     """
     done = []
+    weeks = home.reports / "index.html"  # with the assessments that were written later
+    if weeks.is_file() and (text := _any_id(ids).sub("(erased)", weeks.read_text(encoding="utf-8"))):
+        _replace(weeks, text)
     for folder in _report_folders(home.reports):
-        stubs = _erase_explanations(folder / "explain", ids) if (folder / "explain" / "index.html").exists() else 0
+        stubs = _erase_listed(folder, ids)
         renamed = _rename_regions(folder, regions)
         if stubs or renamed:
             mark_folder(folder)
@@ -53,25 +60,40 @@ def _report_folders(reports: Path) -> Iterator[Path]:
             yield place.parent
 
 
-def _erase_explanations(folder: Path, ids: set[tuple[str, str]]) -> int:
-    index = (folder / "index.html").read_text(encoding="utf-8")
-    pages: list[str] = []
+def _erase_listed(folder: Path, ids: set[tuple[str, str]]) -> int:
+    """Erase the rows that list the reports, on the week's page and in explain/, and the pages they lead to."""
+    pages: set[str] = set()
 
     def erase(row: re.Match[str]) -> str:
-        if (html.unescape(row["source"]), html.unescape(row["id"])) not in ids:
+        found = row["source"] or row["old_source"] or "", row["id"] or row["old_id"] or ""
+        if (html.unescape(found[0]), html.unescape(found[1])) not in ids:
             return row[0]
-        pages.append(unquote(html.unescape(row["page"])))
+        pages.update(unquote(html.unescape(link)) for link in LINK.findall(row["cells"] or row["old_cells"]))
         return ERASED_ROW
 
-    text = ROW.sub(erase, index)
+    own = [folder / name for name in ("internal.html", "report.md", "data/alarms.csv")]
+    word = _any_id(ids)
+    for path in (*own, *sorted((folder / "explain").glob("*.html"))):
+        before = path.read_text(encoding="utf-8") if path.is_file() and not path.is_symlink() else ""
+        after = ROW.sub(erase, before)
+        if path in own:  # what the lead wrote of a week or an alarm may name one
+            after = word.sub("(erased)", after)
+        if after != before:
+            _replace(path, after)
+            if path in own:
+                (folder / "report.pdf").unlink(missing_ok=True)
     for page in pages:
-        (folder / page).unlink(missing_ok=True)
+        (folder / "explain" / page).unlink(missing_ok=True)
         stub = f"{page.split('-')[0]}-erased.html"
-        (folder / stub).unlink(missing_ok=True)
-        write_private(folder, stub, STUB)
-    if pages:
-        _replace(folder / "index.html", text)
+        (folder / "explain" / stub).unlink(missing_ok=True)
+        write_private(folder / "explain", stub, STUB)
     return len(pages)
+
+
+def _any_id(ids: set[tuple[str, str]]) -> re.Pattern[str]:
+    """Return what finds one of the ids in what people wrote; a short one stands everywhere by chance."""
+    named = {form for _, report_id in ids for form in (report_id, html.escape(report_id)) if len(report_id) >= 6}
+    return re.compile(rf"(?<![\w.-])({'|'.join(map(re.escape, sorted(named))) or '(?!)'})(?![\w-])")
 
 
 def _rename_regions(folder: Path, regions: Sequence[str]) -> bool:

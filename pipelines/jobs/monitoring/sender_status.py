@@ -7,7 +7,7 @@ import duckdb
 from pipelines import clock
 from pipelines.signals.senders import MISSING, PARTIAL, SILENT
 from pipelines.statements import Row, rows_by_name
-from pipelines.text import many
+from pipelines.text import sender_words
 
 LATEST = """SELECT week, source, state, reports, usual, joined FROM weekly_sources
     WHERE week_start = (
@@ -19,8 +19,7 @@ LATEST = """SELECT week, source, state, reports, usual, joined FROM weekly_sourc
 def sender_lines(connection: duckdb.DuckDBPyConnection) -> tuple[list[str], list[str]]:
     """Return lines about senders, and what needs a person's attention, by the latest week that is over."""
     rows = rows_by_name(connection, LATEST, {"now": clock.now()})
-    wanted = [_missing_text(row) for row in rows if row["state"] == MISSING]
-    wanted += [_partial_text(row) for row in rows if row["state"] == PARTIAL]
+    wanted = [_lacking_text(row) for state in (MISSING, PARTIAL) for row in rows if row["state"] == state]
     lines = []
     joined = [row["source"] for row in rows if row["joined"] and row["state"] not in (MISSING, SILENT)]
     if joined and len(joined) < len(rows):  # in a home of the first weeks all of them would be
@@ -30,13 +29,6 @@ def sender_lines(connection: duckdb.DuckDBPyConnection) -> tuple[list[str], list
     return lines, wanted
 
 
-def _missing_text(row: Row) -> str:
-    return f"{row['source']} sent nothing for {row['week']}{_usual_text(row)}"
-
-
-def _partial_text(row: Row) -> str:
-    return f"{row['source']} sent {many(row['reports'], 'report')} for {row['week']}, a part{_usual_text(row)}"
-
-
-def _usual_text(row: Row) -> str:
-    return "" if row["usual"] is None else f"; usual are {row['usual']:,.0f} a week"
+def _lacking_text(row: Row) -> str:
+    sent = None if row["state"] == MISSING else row["reports"]
+    return sender_words(row["source"], row["week"], sent, row["usual"])

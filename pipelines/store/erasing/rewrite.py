@@ -8,11 +8,12 @@ takes the place of the old one by one rename. The caller has filled the temporar
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import duckdb
 
 from pipelines import files
-from pipelines.connections import transaction
+from pipelines.connections import path_sql, transaction
 from pipelines.settings import Settings
 from pipelines.statements import create_sql, one_number, statement
 from pipelines.store import daily_counts
@@ -23,7 +24,7 @@ from pipelines.store.integrity import check_counts
 from pipelines.store.schema import declare
 from schemas.pack import Pack
 from schemas.record_layout import report_day_sql
-from schemas.tables import DAILY_SUMMARY, DELIVERY_DAYS, ERASED_COUNTS, quoted, stored_tables
+from schemas.tables import DAILY_SUMMARY, DELIVERY_DAYS, ERASED_COUNTS, stored_tables
 
 KNOWN = "calfwatch"  # the name under which the records are attached
 REGION_TABLES = ("weekly_signals", "weekly_revisions", "daily_signals")  # worked out anew by the next publication
@@ -53,8 +54,8 @@ def write_without(
             leftover.unlink(missing_ok=True)
 
 
-def _fill(connection: duckdb.DuckDBPyConnection, new: object, settings: Settings, pack: Pack) -> None:
-    connection.execute(f"ATTACH {quoted(str(new))} AS fresh (STORAGE_VERSION '{STORAGE_VERSION}')")
+def _fill(connection: duckdb.DuckDBPyConnection, new: Path, settings: Settings, pack: Pack) -> None:
+    connection.execute(f"ATTACH {path_sql(new)} AS fresh (STORAGE_VERSION '{STORAGE_VERSION}')")
     try:
         selects = _selects()
         for table in stored_tables(pack):
@@ -132,6 +133,7 @@ def _selects() -> dict[str, str]:
         "quarantine": statement("store", "quarantine_without"),
         "files": statement("store", "files_without"),
         "alarm_notes": statement("store", "alarm_notes_without"),
+        "assessments": statement("store", "assessments_without"),
         "alarm_episodes": statement("store", "alarm_episodes_without"),
         "audit": statement("store", "audit_without"),
         "reported_counts": statement("store", "reported_counts_without"),

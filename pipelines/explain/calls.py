@@ -1,0 +1,147 @@
+"""Whom to phone in a week: emergencies and what could still be one, in words, each with the page that says why.
+
+records of the week -> lists in the order in which to phone -> index.html, a page a record, a page an alarm
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+
+import duckdb
+
+from pipelines.errors import UsageError
+from pipelines.explain.causes import cause_words
+from pipelines.explain.explanation import explanation, withdrawn_note
+from pipelines.explain.pages import explanation_page, moment_words
+from pipelines.explain.questions import emergency_questions
+from pipelines.pages.calls import DETAILED_ALARMS, Call, CallList, WeekCalls
+from pipelines.pages.labels import LEVELS, UNKNOWN, field_labels, series_label, series_parts
+from pipelines.pages.style import render
+from pipelines.rules.solver import Space
+from pipelines.rules.terms import LevelTerms, TooManyTermsError, level_terms
+from pipelines.statements import Row, rows_by_name, statement
+from pipelines.store.database import get_state, stored_pack
+from schemas.pack import Pack
+
+MOST_PAGES = 200
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """A pack that tagged records of the week, ready to read them. terms: None if its rules have too many."""
+
+    pack: Pack
+    space: Space
+    terms: LevelTerms | None
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A record with the groups of questions of which each, answered with yes, makes it an emergency."""
+
+    record: Row
+    reader: _Reader
+    asked: Sequence[Sequence[str]]
+
+
+def week_calls(connection: duckdb.DuckDBPyConnection, week: str, most: int = MOST_PAGES) -> WeekCalls:
+    """Return a week's emergencies, the latest first, and beside them its other records that could still be one, those
+    that the fewest questions decide first. `most` of them have a page, half of it for each kind if both have so many;
+    `index.html` says how many were left out.
+
+    Raises UsageError for a week that no file covers.
+    """
+    if not rows_by_name(connection, "FROM calendar WHERE week = ?", [week]):
+        note = withdrawn_note(connection)
+        raise UsageError(f"week {week} is not covered by any file; the view weekly_triage lists those that are{note}")
+    found = _find_records(connection, week, most)
+    kinds = [[each for each in found if each.record["is_emergency"] is kind] for kind in (True, False)]
+    shares = _share_out(most, len(kinds[0]), len(kinds[1]))
+    number, lists = count(1), []
+    pages: dict[str, str] = {}
+    for rows, share in zip(kinds, shares, strict=True):
+        names = [f"{next(number):03}-{each.record['report_id']}.html" for each in rows[:share]]
+        pages |= {name: _page(connection, each) for name, each in zip(names, rows, strict=False)}
+        calls = [_call(each, name) for each, name in zip(rows, names, strict=False)]
+        lists.append(CallList(calls, rows[0].record["total"] if rows else 0))
+    alarms, alarm_pages = _alarm_pages(connection, week)
+    index = render("explain/explain_index.html.jinja", week=week, emergencies=lists[0], possible=lists[1])
+    return WeekCalls(lists[0], lists[1], alarms=alarms, pages={"index.html": index, **alarm_pages, **pages})
+
+
+def _share_out(most: int, first: int, second: int) -> tuple[int, int]:
+    """Half of the places for each kind; what one does not need is the other's."""
+    of_first = min(first, max(most - most // 2, most - second))
+    return of_first, min(second, most - of_first)
+
+
+def _find_records(connection: duckdb.DuckDBPyConnection, week: str, most: int) -> list[_Found]:
+    select = statement("explain", "records_to_explain")
+    rows = rows_by_name(connection, select, {"week": week, "most": most})
+    readers = {version: _reader(connection, version) for version in sorted({row["rule_pack"] for row in rows})}
+    found = [_read(row, readers[row["rule_pack"]]) for row in rows]
+    return sorted(found, key=lambda each: len({name for group in each.asked for name in group}))  # stays by time else
+
+
+def _reader(connection: duckdb.DuckDBPyConnection, version: str) -> _Reader:
+    pack = stored_pack(connection, version)
+    space = Space(pack)
+    try:
+        return _Reader(pack, space, level_terms(pack, space))
+    except TooManyTermsError:
+        return _Reader(pack, space, None)
+
+
+def _read(row: Row, reader: _Reader) -> _Found:
+    record = dict.fromkeys(reader.pack.askable) | row  # a later pack may have dropped a field, and its column here
+    if record["is_emergency"]:
+        return _Found(record, reader, ())
+    if reader.terms is None:
+        return _Found(record, reader, [list(record["missing_answers"] or ())])
+    return _Found(record, reader, emergency_questions(reader.terms, reader.space, record))
+
+
+def _page(connection: duckdb.DuckDBPyConnection, found: _Found) -> str:
+    return explanation_page(explanation(connection, found.reader.pack, found.reader.space, found.record))
+
+
+def _call(found: _Found, page: str) -> Call:
+    pack, record, labels = found.reader.pack, found.record, field_labels(found.reader.pack)
+    true = [rule.sentence for rule in pack.triage if rule.level == "emergency" and rule.id in record["triage_rules"]]
+    reason = " ".join(true) if record["is_emergency"] else f"Now: {LEVELS[record['triage_level']].lower()}."
+    return Call(
+        report_id=record["report_id"],
+        source=record["source"],
+        reported=moment_words(str(record["reported_at"])),
+        reason=reason,
+        ask=[" and ".join(labels.get(name, name) for name in group) for group in found.asked],
+        cause=cause_words(pack, record["likely_cause"], dict(record["cause_scores"] or {})),
+        age_band=record["age_band"] or UNKNOWN,
+        region=record["region"] or UNKNOWN,
+        page=page,
+    )
+
+
+def _alarm_pages(connection: duckdb.DuckDBPyConnection, week: str) -> tuple[dict[str, tuple[str, int]], dict[str, str]]:
+    """For the strongest alarms of the week the page of their records, and how many records there are."""
+    pack = stored_pack(connection, str(get_state(connection, "rule_pack")))
+    wanted = {"week": week, "most": DETAILED_ALARMS}
+    alarms: dict[str, tuple[str, int]] = {}
+    pages: dict[str, str] = {}
+    for row in rows_by_name(connection, statement("explain", "alarms_of_week"), wanted):
+        series, select = row["series"], statement("explain", "records_of_series")
+        found = rows_by_name(connection, select, {"week": week, "most": MOST_PAGES} | series_parts(series))
+        name, total = f"alarm-{len(pages) + 1}.html", found[0]["total"] if found else 0
+        alarms[series] = name, total
+        pages[name] = render(
+            "explain/explain_alarm.html.jinja",
+            week=week,
+            title=series_label(series, pack),
+            records=found,
+            total=total,
+            moment=moment_words,
+            causes={cause.name: cause.label for cause in pack.causes},
+        )
+    return alarms, pages

@@ -1,0 +1,1 @@
+"""What the clinical lead found out: notes on alarms, assessments of weeks."""

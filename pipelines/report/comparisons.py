@@ -1,0 +1,44 @@
+"""What stands beside a count: whether it is as expected, where it is going, and the same week a year before."""
+
+from __future__ import annotations
+
+from pipelines.pages.values import Cell, Column, Kind, Text
+from pipelines.report.curves import count_series
+from pipelines.report.week import YEAR_BEFORE, WeekTables
+
+ALARM = "above, alarm"
+NOT_JUDGED = "not judged"
+TRENDS = {"rising": "▲ rising", "falling": "▼ falling", "steady": "steady"}
+
+
+def comparison_columns(tables: WeekTables) -> tuple[Column, ...]:
+    """Return the columns beside a count; that of the year before only where there is such a week."""
+    year = (Column("Year before", Kind.COUNT, "year_before"),) if tables.has_year_before else ()
+    return (Column("Expected", name="expectation"), Column("Trend", name="trend"), *year)
+
+
+def comparison_cells(tables: WeekTables, series: str) -> tuple[Cell, ...]:
+    """Return the cells of one series; the words are those of the row that it is judged by."""
+    level = describe_level(tables, series)
+    found = tables.judged_now.get(series)
+    trend = TRENDS.get((found.trend if found else None) or "", "")
+    year = (count_a_year_before(tables, series),) if tables.has_year_before else ()
+    return (Text(level, strong=level == ALARM), Text(trend), *year)
+
+
+def empty_comparison(tables: WeekTables) -> tuple[Cell, ...]:
+    """Return the cells of a count that is no series."""
+    return tuple(Text("") for _ in comparison_columns(tables))
+
+
+def describe_level(tables: WeekTables, series: str) -> str:
+    """Return below, within or above; an alarm of any method is told."""
+    found = tables.judged_now.get(series)
+    if any(row.is_alarm for row in tables.signals_now if row.series == series):
+        return ALARM
+    return found.level if found and found.level else NOT_JUDGED
+
+
+def count_a_year_before(tables: WeekTables, series: str) -> int | None:
+    """Return the count of the same week a year before; None where it is not covered."""
+    return count_series(tables, series, [tables.start - YEAR_BEFORE])[0]
