@@ -35,6 +35,7 @@ HARMLESS = [
     ";",
 ]
 HARMLESS += ["#", "$HOME", "${x}", "~", " ", "&", "|", "<b>", "-", "--home", ":memory:", "s3:", "\u00e4", "\u4e2d", "!"]
+PLACES = int(os.environ.get("CALFWATCH_PLACES", "20"))  # 8 s each
 REFUSED = ["?", "\\", "\n", "\r", "\t", "\x1b[31m", "\x7f", os.fsdecode(b"\xff"), os.fsdecode(b"\xc3"), "\x9b"]
 
 
@@ -103,11 +104,11 @@ def test_a_home_that_no_database_can_be_in_is_refused_in_one_line(
 
 
 @pytest.mark.slow
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=PLACES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(name="week=5")
 @example(name="a?b")
 @given(name=st.one_of(names(HARMLESS), names(HARMLESS), names([*HARMLESS, *REFUSED])))
-def test_the_demo_in_a_hundred_places(
+def test_the_demo_in_many_places(
     name: str, places: Path, plain_counts: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     the_demo_is_the_same_or_refused(name, places, plain_counts, capsys)

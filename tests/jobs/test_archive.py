@@ -72,9 +72,8 @@ def test_what_was_taken_in_is_moved_and_listed_and_gives_the_same_home_again(
 
 def _records(home: Home) -> list[tuple[object, ...]]:
     with opened(home.records) as connection:
-        return connection.execute(
-            "SELECT * EXCLUDE (delivery_no, first_delivery_no) FROM records ORDER BY ALL"
-        ).fetchall()
+        sql = "SELECT * EXCLUDE (delivery_no, first_delivery_no) FROM records ORDER BY ALL"
+        return connection.execute(sql).fetchall()
 
 
 def test_a_file_that_is_another_by_now_is_left_and_told(

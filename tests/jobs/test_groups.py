@@ -192,6 +192,11 @@ def test_groups_of_files_leave_what_files_one_by_one_leave(
     shutil.rmtree(place)
 
 
+def test_files_without_a_row_are_a_group_like_any_other(tmp_path: Path, template: Path, pack: Pack) -> None:
+    done = compare(tmp_path, template, pack, [Sent("north", ()), Sent("north", (), "blank lines"), Sent("lax", ())])
+    assert [each.rows_read for each in done] == [0, 0, 0]
+
+
 # --- faults inside a group: the other files are stored, the message names the file, the next run heals ----------
 
 Take = Callable[[], list[Outcome]]

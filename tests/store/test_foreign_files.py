@@ -301,7 +301,7 @@ def tried_with(examples: int) -> Callable[..., None]:
 
 
 test_what_calfwatch_did_not_make_stays_as_it_was = tried_with(4)
-test_it_does_so_in_many_more_places = pytest.mark.slow(tried_with(200))
+test_it_does_so_in_many_more_places = pytest.mark.slow(tried_with(40))
 
 
 @pytest.mark.parametrize("name", ["tmp", "reports", "records.duckdb", "records.duckdb.wal", "writer.lock", "prefect"])

@@ -172,7 +172,7 @@ class BatchChecker(BlockChecker):
 def _sample(places: Places) -> Places:
     """Return the rows to look at: of every file so many as of a file alone."""
     firsts = np.flatnonzero(np.diff(places, prepend=-1))
-    ends = [*firsts[1:].tolist(), len(places)]
+    ends = [*firsts[1:].tolist(), len(places)] if len(firsts) else []
     parts = [
         np.arange(first, end, max(1, (end - first) // SAMPLE_PER_BLOCK))
         for first, end in zip(firsts.tolist(), ends, strict=True)
