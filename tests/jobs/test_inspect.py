@@ -80,6 +80,7 @@ def days(first: int, day: int, ids_from: int, without: str = "") -> list[str]:
         (days(10, 16, 1), {}, 3, "would replace a record of another day: ids that restart"),
         (days(10, 16, 1), {"report_ids": "per_file"}, 0, "10 new, 0 would replace"),
         (days(10, 16, 11), {}, 0, "10 new, 0 would replace a record, 0 are stored already"),
+        ([line if line == HEADER else f"0{line}" for line in days(0, 9, 1)], {}, 3, "but for how it is written"),
         (days(0, 9, 1, "pain_score"), {}, 3, "column missing: pain_score"),
         (days(0, 9, 1)[:3] + days(10, 16, 11)[1:], {"cumulative": True}, 3, "it lacks 8 of the 10 stored records"),
         (days(0, 9, 1)[:10] + days(10, 16, 11)[1:], {"cumulative": True}, 0, "1 stored record would be taken out"),

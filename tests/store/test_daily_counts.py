@@ -115,7 +115,7 @@ def test_counts_kept_file_by_file_equal_a_rebuild_and_a_count_by_pandas(
         assert_every_record_is_in_a_covered_week(connection)
         publish_job.publish(connection, context.home, settings)
         assert published(context.home) == weekly | tables(
-            connection, ["daily_summary", "rules", "causes", "fields", "signatures", "levels", "regions"]
+            connection, ["daily_summary", "rules", "causes", "fields", "signatures", "assessments", "levels", "regions"]
         )
 
 

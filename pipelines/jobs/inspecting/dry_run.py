@@ -43,4 +43,6 @@ def try_ingest(home: Home, settings: Settings, delivery: Delivery) -> Outcome:
                     connection.execute(
                         f"INSERT INTO {table} BY NAME FROM calfwatch.{table} WHERE source = ?", [delivery.source.name]
                     )
+                days = "FROM calfwatch.delivery_days SEMI JOIN files USING (delivery_no)"
+                connection.execute(f"INSERT INTO delivery_days BY NAME {days}")
             return ingest_file(connection, delivery, Run(untouched, settings, pack))
