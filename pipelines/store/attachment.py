@@ -109,9 +109,17 @@ def refuse_foreign_databases(connection: duckdb.DuckDBPyConnection, home: Home) 
         raise StateError(
             f"{log} is there without {home.records.name}, and would be lost; bring that back, or move the log away"
         )
+    if home.summaries.is_file() and not _is_duckdb(home.summaries):
+        raise StateError(f"{home.summaries} is no DuckDB file, and is left as it is; move it away")
     for path, tables in ((home.records, STATE_TABLES), (home.summaries, SNAPSHOT_TABLES)):
         if path.exists() and _is_foreign(connection, path, tables):
             raise StateError(f"{path} is a DuckDB file of something else, and is left as it is; name another --home")
+
+
+def _is_duckdb(path: Path) -> bool:
+    """Return whether a file begins as every database of DuckDB does: damage behind that is replaced, a text is not."""
+    with open(path, "rb") as file:
+        return file.read(12)[8:] == b"DUCK"
 
 
 def _is_foreign(connection: duckdb.DuckDBPyConnection, path: Path, ours: set[str]) -> bool:

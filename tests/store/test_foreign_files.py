@@ -268,7 +268,7 @@ DATABASES = {"database", "database with its log"}
 FOREIGN_KINDS = {
     "records.duckdb": LINKS | DATABASES,
     "records.duckdb.wal": LINKS,
-    "summaries.duckdb": LINKS | DATABASES,
+    "summaries.duckdb": LINKS | DATABASES | {"file", "empty file"},
     "summaries.duckdb.wal": LINKS,
     **dict.fromkeys(("writer.lock", "status.lock", "serve.lock"), set(KINDS) - {"empty file"}),
 }
@@ -315,6 +315,19 @@ def test_a_name_of_the_home_that_leads_elsewhere_ends_with_one_line(
     told = capsys.readouterr().err
     assert "is a link; calfwatch writes to nothing behind it" in told
     assert told.count("\n") == 1
+    assert place.changed() == []
+
+
+@pytest.mark.parametrize("kind", ["file", "empty file"])
+@pytest.mark.parametrize("command", ["ingest", "retag", "restore"])
+def test_a_text_under_the_name_of_the_summaries_is_told_and_left(
+    kind: str, command: str, good_home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = Place(tmp_path, good_home)
+    (place.home / "summaries.duckdb").unlink()
+    place.put(place.home / "summaries.duckdb", kind)
+    assert place.run(command) == 5
+    assert "is no DuckDB file, and is left as it is; move it away" in capsys.readouterr().err
     assert place.changed() == []
 
 
