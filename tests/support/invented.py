@@ -114,7 +114,8 @@ WEEKLY: dict[str, tuple[str, str, str, dict[str, str]]] = {
         "age_band, sex",
         "SELECT * FROM (SELECT unnest($bands) AS age_band), (SELECT unnest($sexes) AS sex)",
         "r",
-        {"emergency": _level_count("emergency")},
+        {name: _level_count(name) for name in ("emergency", "contact_doctor", "self_care", "unresolved")}
+        | {"severe_pain": "count_if(severe)"},
     ),
     "weekly_rules": ("rule_id, triage_level", "SELECT rule_id, triage_level FROM rules", RULES_TRUE, {}),
     "weekly_missing_answers": (
