@@ -322,6 +322,6 @@ def test_many_revised_weeks_are_cut_and_counted(changed: Callable[..., Page]) ->
 
 def test_a_week_without_signal_rows_is_not_said_to_be_judged(changed: Callable[..., Page]) -> None:
     page = changed(f"DELETE FROM weekly_signals WHERE week = '{WEEK}'")
-    assert "Not evaluated yet: no expected ranges are stored for this week." in page.text
-    assert "Whether this week is more than expected has not been evaluated yet." in page.text
-    assert not re.search(r"series (could be )?judged|No alarm|as expected", page.text)
+    assert "whether this week is more than expected cannot be judged, no expected numbers are stored." in page.text
+    assert "not judged against expected numbers yet" in page.text
+    assert not re.search(r"counts? (could be )?judged|No alarm|within the expected", page.text)
