@@ -106,8 +106,9 @@ def query(
     from pipelines.jobs.query import read_sql, run_query
     from pipelines.store.home import refuse_own_output
 
+    statement = read_sql(sql, file)
     path = existing_home(home)
     if out:
         refuse_own_output(Path(out), path)
-    result = run_query(path / f"{db}.duckdb", read_sql(sql, file), timeout, force=True)
+    result = run_query(path / f"{db}.duckdb", statement, timeout, force=True)
     write_result(result, format or choose_format(out), out, whole)

@@ -193,7 +193,7 @@ def _add_analyst_tables(connection: duckdb.DuckDBPyConnection) -> None:
             report_date DATE, source VARCHAR, rule_ids VARCHAR[], reports BIGINT)""")
     connection.execute("ALTER TABLE quarantine ADD COLUMN corrected_by VARCHAR")
     for (source,) in connection.execute("SELECT DISTINCT source FROM files").fetchall():
-        connection.execute(statement("store", "corrected_by_records"), {"source": source})
+        connection.execute(statement("store", "corrected_by_records", repeated=""), {"source": source})
 
 
 STEPS: Mapping[int, Step] = {1: _from_1, 2: _from_2, 3: _from_3}

@@ -136,10 +136,11 @@ def _put_versions(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entr
 
 
 def open_again(connection: duckdb.DuckDBPyConnection, source: str, file_id: str) -> None:
-    """Undo what a withdrawn delivery brought right, but for rows of which another later one brought a record."""
+    """Undo what a withdrawn delivery brought right, but for rows that another later one brought right as well."""
     connection.execute(
         """UPDATE quarantine SET corrected_by = NULL
            WHERE corrected_by = ? AND delivery_no IN (SELECT delivery_no FROM files WHERE source = ?)""",
         [file_id, source],
     )
-    connection.execute(statement("store", "corrected_by_records"), {"source": source})
+    repeated = " UNION ALL SELECT report_id, delivery_no, file_id FROM repeated JOIN files USING (delivery_no)"
+    connection.execute(statement("store", "corrected_by_records", repeated=repeated), {"source": source})

@@ -20,7 +20,7 @@ ROWS = [
     for name, (function, text) in commands.items()
 ]
 RENAMED = {"signed_on": "date"}  # parameters whose options have another name
-GROUPS = ("alarms", "analyst", "clinical", "engineer", "home", "release")
+GROUPS = ("alarms", "analyst", "clinical", "engineer", "home", "keeping", "release")
 
 
 def resolve(function: str) -> Callable[..., Any]:
@@ -103,7 +103,7 @@ def test_defaults_and_choices_are_in_the_help(capsys: pytest.CaptureFixture[str]
         (["rules"], "a command is missing; known: check, show, sign, sql, diff. See `calfwatch rules --help`"),
         (["qury"], 'Unknown command "qury". Did you mean "query"? See `calfwatch --help`'),
         (["rules", "dif", "a", "b"], 'Did you mean "diff"? See `calfwatch rules --help`'),
-        (["query"], "SQL is missing. See `calfwatch query --help`"),
+        (["query"], "give one SQL statement, or --file FILE with one in it"),
         (["query", "SELECT 1", "--db", "sumaries"], 'Choose from: "summaries", "public", "records"'),
         (["query", "SELECT 1", "--timeout", "soon"], "--timeout must be a number, not 'soon'. See"),
         (["query", "SELECT 1", "--home"], "--home needs a value"),

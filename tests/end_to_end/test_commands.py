@@ -218,7 +218,7 @@ def test_what_a_user_may_mistype_is_told_as_wrong_usage(
 @pytest.mark.parametrize(
     ("setting", "told"),
     [
-        ("threads = -1", "threads must be 0 or more"),
+        ("threads = -1", "threads must be between 0 and 256"),
         ("retries = -1", "retries must be 0 or more"),
         ('memory_limit = "lots"', "memory_limit must be a size, such as 512MB, not 'lots'"),
         ('ingest_cron = "hello"', "ingest_cron must be five words of cron, such as 15 * * * *, not 'hello'"),

@@ -61,14 +61,15 @@ def translate(
 ) -> list[dict[str, str | int | None]]:
     """Run adapter `name` over rows (cells by column, missing = blank) as the reader would: locked down, all text."""
     columns = head(name)["requires"] + head(name).get("optional", [])
-    names = ["line_number", *columns, "file_id", "unlisted", "separator"]
+    last = {"file_id": FILE_ID, "unlisted": unlisted}
+    if name == "symptom_list":  # the one whose SELECT names it
+        last["separator"] = separator
+    names = ["line_number", *columns, *last]
     types = ["BIGINT", *["VARCHAR"] * (len(names) - 1)]
     with duckdb.connect() as connection:
         declared = ", ".join(f'"{n}" {t}' for n, t in zip(names, types, strict=True))
         connection.execute(f"CREATE TABLE raw ({declared})")
-        cells = [
-            [i + 2, *[row.get(c) or None for c in columns], FILE_ID, unlisted, separator] for i, row in enumerate(rows)
-        ]
+        cells = [[i + 2, *[row.get(c) or None for c in columns], *last.values()] for i, row in enumerate(rows)]
         if cells:
             connection.executemany(f"INSERT INTO raw VALUES ({', '.join('?' * len(names))})", cells)
         connection.execute("CREATE TABLE words (word VARCHAR, field VARCHAR)")

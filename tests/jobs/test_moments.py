@@ -148,7 +148,7 @@ def test_every_place_agrees_on_the_weeks_that_are_over(covered: Covered, set_clo
         }
         assert problems == {start: start not in over for start in covered.starts}
         if over[-1] - timedelta(days=7) in covered.starts:
-            chosen = release_decision._choose_week(covered.connection, None)
+            chosen = release_decision.choose_week(covered.connection, None)
             assert chosen == covered.name(over[-1] - timedelta(days=7))
 
 

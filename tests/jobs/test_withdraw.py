@@ -271,4 +271,4 @@ def test_the_command_gives_a_pack_s_own_numbers_and_choices_back_too(
     assert "undone" in ran("withdraw", "--undo", ids[0])
     ran("ingest", str(tmp_path / "2.csv"))
     assert ran("query", "--db", "records", "--format", "json", shown) == second
-    assert ran("check", "--deep").count("ok  ") == 10
+    assert ran("check", "--deep").count("ok  ") == 11

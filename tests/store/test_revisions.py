@@ -259,13 +259,14 @@ def test_a_week_that_still_runs_is_shown_and_not_frozen(
     folder = weekly_report.write_week(home, running, None, False)
     assert folder == home.reports / "preliminary" / running
     page = (folder / "internal.html").read_text()
-    assert "1 report this week so far." in page
+    assert "This week is not complete yet: its numbers will still grow." in page
+    assert "1 in the last week" in page
     assert "This report is preliminary and not kept." in page
     assert not (home.reports / running).exists()
     assert ask("FROM reported_weeks") == []
     ingest(write_csv([{"report_id": "more", "reported_at": today()}], "more.csv"))
     page = weekly_report.write_week(home, running, None, False) / "internal.html"
-    assert "2 reports this week so far." in page.read_text()
+    assert "2 in the last week" in page.read_text()
     assert weekly_report.write_week(home, "latest", None, False).name < running
     assert [week for (week,) in ask("SELECT week FROM reported_weeks")] == [f"{NOW - timedelta(days=7):%G-W%V}"]
 

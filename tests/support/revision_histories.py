@@ -196,7 +196,10 @@ class History:
         for week in range(3):
             start = FIRST_WEEK + timedelta(weeks=week)
             if self.is_covered(week):
-                connection.execute("INSERT INTO calendar VALUES (?, ?, ?)", [start, f"week {week}", start])
+                connection.execute(
+                    "INSERT INTO calendar (report_date, week, week_start) VALUES (?, ?, ?)",
+                    [start, f"week {week}", start],
+                )
             for name, reports in self.counts(week).items():
                 row = [f"week {week}", start, name, reports]
                 for method in ("C1", "C2"):  # one row a method, of one count
