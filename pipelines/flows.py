@@ -18,6 +18,7 @@ from typing import Any
 
 from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
+from prefect.logging.handlers import APILogHandler
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
@@ -224,6 +225,7 @@ def artifact_text(record: RunRecord) -> str:
 def run_once(home: Path, paths: list[str], source: str | None, wait_seconds: float) -> None:
     """Run the batch flow here and now. Raises FilesRejectedError, or whatever error ended the flow."""
     state = run_batch(str(home), paths, source, wait_seconds, return_state=True)
+    APILogHandler().flush()  # while the server is still there: what is sent later ends as an error on the terminal
     first = (state.message or "").split("\n")[0]
     if state.is_failed() and re.match(r"\d+ of \d+ files? rejected", first):
         raise FilesRejectedError(first)

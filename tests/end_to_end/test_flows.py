@@ -159,6 +159,7 @@ def test_the_run_command_needs_no_server_and_no_home_made_before(tmp_path: Path,
     done = subprocess.run(command, env=clean, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert "1 new record, 0 rows quarantined" in done.stdout
+    assert "Error logging" not in done.stderr, "the server took every line before it ended"
 
 
 @pytest.mark.slow
