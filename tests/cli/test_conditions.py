@@ -48,6 +48,7 @@ def commands_of(home: Home, pack: Path, csv: Path, out: Path) -> list[list[str]]
         "archive": [[str(out / "archived")]],
         "forget": [["K4"], ["nobody", "--yes"]],
         "alarm list": [[]],
+        "assess": [["2026-W46", "a text", "--name", "A", "--contact", "B"]],
         "alarm note": [["all", "a text"]],
         "alarm close": [["all", "a text"]],
         "alarm reopen": [["all"]],

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -18,7 +19,9 @@ def walk(commands: list[list[str]]) -> list[tuple[list[str], int | str]]:
     ended: list[tuple[list[str], int | str]] = []
     for words in commands:
         try:
-            ended.append((words, app.main(words)))
+            # as the system hands them over: in the locale of the process
+            given = [os.fsdecode(word.encode("utf-8", "surrogateescape")) for word in words]
+            ended.append((words, app.main(given)))
         except SystemExit as error:
             ended.append((words, f"exit {error.code}"))
         except Exception as error:
