@@ -32,6 +32,7 @@ SERVER_BYTES = 16 << 20  # after a first run its home holds 6 MB
 HOST = "127.0.0.1"
 RECORD = "serve.json"  # in HOME/prefect: the processes of `serve`
 LOG = "server.log"
+USER = "calfwatch"
 LOG_BYTES = 8 << 20
 
 
@@ -136,14 +137,19 @@ def recorded_url(home: Path) -> str | None:
 
 
 def password(home: Path) -> str:
-    """Return the home's user and password for its server, made at the first call and kept in HOME/prefect/auth."""
+    """Return the home's user and password for its server, made at the first call and kept in HOME/prefect/auth.
+
+    Raises UsageError if that file is somebody else's.
+    """
     path = home / "prefect" / "auth"
     try:
-        found = path.read_text(encoding="ascii").strip()
+        found = path.read_text(encoding="ascii", errors="replace").strip()
     except FileNotFoundError:
         found = ""
+    if found and not found.startswith(f"{USER}:"):
+        raise UsageError(f"{path} was not written by calfwatch, and is left as it is; move it away")
     if not found:
-        found = f"calfwatch:{secrets.token_urlsafe(24)}"
+        found = f"{USER}:{secrets.token_urlsafe(24)}"
         with open(path, "w", encoding="ascii", opener=private) as handle:
             handle.write(found + "\n")
     return found

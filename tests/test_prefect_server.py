@@ -78,6 +78,14 @@ def test_a_configured_server_is_used_and_none_started(
     assert "PREFECT_API_AUTH_STRING" not in os.environ
 
 
+def test_a_password_file_of_somebody_else_is_told_and_left(tmp_path: Path) -> None:
+    place = tmp_path / "prefect" / "auth"
+    place.write_bytes(b"\xffmine\n")
+    with pytest.raises(UsageError, match="was not written by calfwatch, and is left as it is; move it away"):
+        prefect_server.password(tmp_path)
+    assert place.read_bytes() == b"\xffmine\n"
+
+
 def test_the_password_is_made_once_and_for_the_owner_alone(tmp_path: Path) -> None:
     first = prefect_server.password(tmp_path)
     assert prefect_server.password(tmp_path) == first

@@ -228,3 +228,14 @@ def test_retention_erases_with_the_weekly_report(
     assert weekly_report.write_due_reports(person_home) != []
     assert ask("SELECT min(report_date) FROM reports") == [(date(2026, 11, 19),)]
     assert ask("SELECT action FROM audit WHERE action IS NOT NULL") == [("forget",)]
+
+
+def test_a_file_that_somebody_put_beside_prefects_is_told_and_left(
+    person_home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = person_home.path / "prefect" / "mine.txt"
+    mine.write_text(f"{ERASED} called on Monday\n")
+    assert command(["forget", ERASED, "--yes"]) == 0
+    assert f"{mine}: names the report, is not calfwatch's, and is left as it is" in capsys.readouterr().out
+    assert mine.read_text() == f"{ERASED} called on Monday\n"
+    assert not (person_home.path / "prefect" / "server.log").exists()

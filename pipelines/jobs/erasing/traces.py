@@ -28,6 +28,11 @@ LINK = re.compile(r'<a href="(?:explain/)?([^"]*)">')
 STUB = "<!doctype html><html lang=en><meta charset=utf-8><title>Erased</title><p>This report was erased.</p></html>\n"
 ERASED_ROW = '<tr><th scope="row">erased</th><td>this report was erased</td></tr>'
 COUNTS = "reported_counts.csv"
+# what calfwatch and Prefect themselves write; Prefect's results have 32 hexadecimal digits as names
+OWN_LOG = re.compile(
+    r"status\.json|notices\.json"
+    r"|prefect/(server\.log(\.1)?|prefect\.db(-wal|-shm)?|schedule\.json|serve\.json|memo_store\.toml|storage/[0-9a-f]{32})"
+)
 TEXTS = (".html", ".md", ".csv", ".svg", ".json", ".txt")
 WORD = re.compile(
     rb"[A-Za-z0-9_.\-]{6,}"
@@ -139,15 +144,21 @@ def _replace(path: Path, text: str) -> None:
 def remove_from_logs(home: Home, ids: set[str]) -> list[str]:
     """Remove every log and every file of Prefect's in which an id stands; return what was removed, a line each.
 
-    No id is written there on purpose, but a library may quote one. Raises UsageError if `serve` holds such a file open.
+    No id is written there on purpose, but a library may quote one. What somebody else put there is told, and left.
+    Raises UsageError if `serve` holds such a file open.
     """
     wanted = {report_id.encode() for report_id in ids if len(report_id) >= 6}
-    found = [path for path in _logs(home.path) if wanted & _words_of(path)]
+    naming = [path for path in _logs(home.path) if wanted & _words_of(path)]
+    found = [path for path in naming if OWN_LOG.fullmatch(str(path.relative_to(home.path)))]
     if found and _is_served(home.path):
         raise UsageError(f"{found[0]} names the report, and `serve` is writing to it: stop `serve`, then erase again")
     for path in found:
         path.unlink()
-    return [f"{path}: removed, for the report stood in it" for path in found]
+    left = [path for path in naming if path not in found]
+    return [
+        *(f"{path}: removed, for the report stood in it" for path in found),
+        *(f"{path}: names the report, is not calfwatch's, and is left as it is" for path in left),
+    ]
 
 
 def _logs(home: Path) -> Iterable[Path]:
