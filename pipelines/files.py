@@ -15,7 +15,7 @@ import secrets
 import shutil
 import stat
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from pathlib import Path
 from typing import BinaryIO
 
@@ -242,10 +242,10 @@ def _is_ours(folder: Path) -> bool:
     return bool(_TEMPORARY.fullmatch(folder.name)) and not folder.is_symlink() and (folder / MARKER).is_file()
 
 
-def mark_folder(folder: Path) -> None:
-    """Write the marker of a finished folder, which names every file in it, and sync its lists of names."""
+def mark_folder(folder: Path, foreign: Set[str] = frozenset()) -> None:
+    """Write the marker of a finished folder, which names every file in it but the foreign, and sync its lists."""
     with open(folder / MARKER, "w", encoding="utf-8", opener=private) as marker:
-        marker.writelines(f"{name}\n" for name in sorted(_names_in(folder)))
+        marker.writelines(f"{name}\n" for name in sorted(_names_in(folder) - foreign))
         marker.flush()
         os.fsync(marker.fileno())
     for inner in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
@@ -258,13 +258,18 @@ def refuse_foreign_folder(folder: Path) -> None:
         return
     if folder.is_symlink() or not folder.is_dir():
         raise UsageError(f"{folder} is no folder of calfwatch's, and is left as it is; move it away")
-    marked = set()
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        marked = set((folder / MARKER).read_text(encoding="utf-8").splitlines())
-    if foreign := sorted(_names_in(folder) - marked - {MARKER}):
+    if foreign := sorted(find_foreign(folder)):
         raise UsageError(
             f"{folder} holds {ascii(foreign[0])[1:-1]}, which calfwatch did not put there; move the folder away"
         )
+
+
+def find_foreign(folder: Path) -> set[str]:
+    """Name what lies in a folder of ours and is not named by its marker."""
+    marked = set()
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        marked = set((folder / MARKER).read_text(encoding="utf-8").splitlines())
+    return _names_in(folder) - marked
 
 
 def remove_folder(folder: Path) -> None:

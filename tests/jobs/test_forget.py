@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from pipelines.cli.app import main as command
+from pipelines.files import find_foreign
 from pipelines.jobs import weekly_report
 from pipelines.store.database import Home
 from pipelines.store.erasing.erasure import KEY
@@ -228,6 +229,15 @@ def test_retention_erases_with_the_weekly_report(
     assert weekly_report.write_due_reports(person_home) != []
     assert ask("SELECT min(report_date) FROM reports") == [(date(2026, 11, 19),)]
     assert ask("SELECT action FROM audit WHERE action IS NOT NULL") == [("forget",)]
+
+
+def test_a_file_that_somebody_put_into_a_report_is_left_and_never_taken_for_ours(person_home: Home) -> None:
+    folder = person_home.path / "reports" / "2026-W47"
+    (folder / "mine.md").write_text(f"Ask in {REGION}.\n")
+    assert command(["forget", ERASED, "--yes"]) == 0
+    assert REGION not in (folder / "internal.html").read_text()
+    assert (folder / "mine.md").read_text() == f"Ask in {REGION}.\n"
+    assert find_foreign(folder) == {"mine.md"}
 
 
 def test_a_file_that_somebody_put_beside_prefects_is_told_and_left(

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from pipelines.errors import UsageError
-from pipelines.files import MARKER, mark_folder, put_in_place, temporary_beside, write_private
+from pipelines.files import MARKER, find_foreign, mark_folder, put_in_place, temporary_beside, write_private
 from pipelines.store.home import Home
 
 ROW = re.compile(
@@ -50,10 +50,11 @@ def remove_from_pages(home: Home, ids: set[tuple[str, str]], regions: Sequence[s
     if weeks.is_file() and (text := _any_id(ids).sub("(erased)", weeks.read_text(encoding="utf-8"))):
         _replace(weeks, text)
     for folder in _report_folders(home.reports):
+        foreign = find_foreign(folder)
         stubs = _erase_listed(folder, ids)
-        renamed = _rename_regions(folder, regions)
+        renamed = _rename_regions(folder, regions, foreign)
         if stubs or renamed:
-            mark_folder(folder)
+            mark_folder(folder, foreign)
         done += [f"{folder}: {stubs} explanations replaced by stubs"] if stubs else []
         done += [f"{folder}: rare regions are unknown now, and report.pdf is removed"] if renamed else []
     return done
@@ -101,8 +102,8 @@ def _any_id(ids: set[tuple[str, str]]) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w.-])({'|'.join(map(re.escape, sorted(named))) or '(?!)'})(?![\w-])")
 
 
-def _rename_regions(folder: Path, regions: Sequence[str]) -> bool:
-    """Write `unknown` for rare regions in the texts of a report; return whether any stood there."""
+def _rename_regions(folder: Path, regions: Sequence[str], foreign: set[str]) -> bool:
+    """Write `unknown` for rare regions in the texts of a report, foreign ones apart; return whether any stood there."""
     if not regions:
         return False
     names = {form for region in regions for form in (region, html.escape(region))}
@@ -111,7 +112,8 @@ def _rename_regions(folder: Path, regions: Sequence[str]) -> bool:
     )
     found = False
     for path in folder.rglob("*"):
-        if path.suffix in TEXTS and path.is_file() and not path.is_symlink():
+        is_ours = str(path.relative_to(folder)) not in foreign
+        if is_ours and path.suffix in TEXTS and path.is_file() and not path.is_symlink():
             before = path.read_text(encoding="utf-8")
             after = word.sub("unknown", before)
             if path.name == COUNTS and after != before:
