@@ -76,16 +76,21 @@ def clear_temporaries(folder: Path) -> None:
 def _is_abandoned(folder: Path) -> bool:
     """Return whether a folder is one of ours that no process uses any more."""
     try:
-        marker = os.open(folder / MARKER, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        return not is_locked(folder / MARKER)
     except OSError:  # killed before the marker was written
         return not any(folder.iterdir())
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether a process holds the lock of a file. Raises OSError if it cannot be opened."""
+    handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        fcntl.flock(marker, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return False
+        return True
     finally:
-        os.close(marker)
-    return True
+        os.close(handle)
+    return False
 
 
 def copy(source: Path, target: Path) -> None:

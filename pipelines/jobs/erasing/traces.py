@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import fcntl
 import html
 import io
-import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
 from pipelines.errors import UsageError
-from pipelines.files import MARKER, find_foreign, mark_folder, put_in_place, temporary_beside, write_private
+from pipelines.files import MARKER, find_foreign, is_locked, mark_folder, put_in_place, temporary_beside, write_private
 from pipelines.store.home import Home
 
 ROW = re.compile(
@@ -185,14 +183,6 @@ def _words_of(path: Path) -> set[bytes]:
 
 def _is_served(home: Path) -> bool:
     """Tell whether a `serve` of the home holds its lock."""
-    try:
-        handle = os.open(home / "serve.lock", os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
+    with contextlib.suppress(FileNotFoundError):
+        return is_locked(home / "serve.lock")
     return False
