@@ -26,7 +26,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import Phase, is_hypothesis_test
 
 from tests.mutants.sample import ROOT, SHARES, Fault, draw_sample, package_of
 
@@ -43,6 +45,10 @@ TOO_WIDE = (
 LIBRARIES = (
     *("hypothesis", "duckdb", "numpy", "pandas", "pyarrow.compute", "pyarrow.csv", "pandera", "pydantic", "sqlglot"),
     *("scipy.stats", "statsmodels.api", "cyclopts", "jinja2", "cryptography", "stdnum", "playwright.sync_api"),
+)
+# the first example that fails kills: none is made smaller, and none is kept for the next fault
+hypothesis.settings.register_profile(
+    "mutants", deadline=None, database=None, phases=(Phase.explicit, Phase.generate), report_multiple_bugs=False
 )
 BROKEN = 99  # the exit code of a child that did not come to its tests
 MOST_FILES = 4  # of tests that concern one fault
@@ -138,8 +144,18 @@ def run_tests(names: Sequence[str], tree: Path) -> int:
     ]:
         del sys.modules[name]
     command = ["-q", "-x", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-m", "not slow", "--hypothesis-seed=0"]
+    command += ["--hypothesis-profile=mutants"]
     command += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # the libraries are here already, as they should be
-    return int(pytest.main([*command, *names]))
+    return int(pytest.main([*command, *names], plugins=[DrawnLast()]))
+
+
+class DrawnLast:
+    """Of each file the tests of drawn input are run last: they take longest, and most faults need none of them."""
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Sort the tests, file by file."""
+        files = {name: place for place, name in enumerate(dict.fromkeys(item.path for item in items))}
+        items.sort(key=lambda item: (files[item.path], is_hypothesis_test(getattr(item, "obj", None))))
 
 
 def outcome_of(status: int, tree: Path) -> dict[str, Any]:
