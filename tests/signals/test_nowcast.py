@@ -16,6 +16,7 @@ from scipy.stats import poisson, t
 from pipelines.signals.nowcast import SERIES, SenderArrivals, nowcast
 from pipelines.signals.nowcast_rows import sender_arrivals
 from pipelines.signals.senders import Sender
+from tests.support.drawing import examples
 
 LAST = 8  # weeks of age: what comes later counts no more
 AGES = range(LAST + 1)
@@ -190,7 +191,7 @@ SENDERS = st.lists(
 )
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @example([(5, 0, False), (6, 1, False)], 48, 0)  # more than 26 errors are known of its last weeks
 @given(SENDERS, st.sampled_from([15, 25, 48]), st.integers(0, 5))
 def test_the_nowcast_equals_a_slow_account_of_every_week_age_and_series(
