@@ -34,7 +34,7 @@ from pipelines.prefect_server import check_served
 from pipelines.settings import load_settings
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
-from pipelines.text import shown_path
+from pipelines.text import say, shown_path
 
 CHUNKS = 16  # with publishing and reporting at most 18 task runs a flow run; the summary is an artifact, no task
 RETRY_SECONDS = 10
@@ -115,7 +115,7 @@ def run_batch(home: str, paths: list[str], source: str | None = None, wait_secon
         record.outcomes += _ingest_in_chunks(Home(Path(home)), paths, source, wait_seconds)
         publish_summaries(home, wait_seconds)
         record.reports += map(Path, write_due_reports(home, wait_seconds))
-    print("\n".join([describe_totals(record.outcomes), *(f"report  {each}/internal.html" for each in record.reports)]))
+    say(describe_totals(record.outcomes), *(f"report  {each}/internal.html" for each in record.reports))
     return _conclude(record)
 
 

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipelines.errors import UsageError
 from pipelines.settings import FILE_NAME, Public, Settings, Source, key_meanings, load_settings
+from schemas.ordinary_file import read_text_file
 from schemas.toml_lines import Keys, line_of
 
 TYPE_WORDS = {
@@ -111,7 +112,7 @@ def _toml_line(key: str, value: object) -> str:
 
 def _read_toml(path: Path) -> tuple[str, dict[str, Any]]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text_file(path)
         return text, tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, no TOML, or a number of 5,000 digits
         raise UsageError(f"{path}: cannot be read as TOML: {error}") from error

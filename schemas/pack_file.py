@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from schemas import pack_checks
+from schemas.ordinary_file import read_text_file
 from schemas.pack import ACTIONS, Pack
 from schemas.pack_tables import FIELD_TYPES, LISTS, Actions, Head, YesNo, name_fault
 from schemas.toml_lines import line_of
@@ -43,7 +44,7 @@ def load_pack(path: Path | None = None) -> Pack:
     """Read and check a pack. Raises InvalidPack."""
     path = path or default_pack_path()
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text_file(path)
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidPack(f"rule pack {path}: cannot be read: {error}") from error
     return parse_pack(text, str(path))

@@ -11,7 +11,7 @@ from pipelines.connections import open_for_reading
 from pipelines.errors import UsageError
 from pipelines.explain.causes import cause_words, certainty
 from pipelines.explain.guidance import shown_guidance, vars_of
-from pipelines.explain.questions import asking
+from pipelines.explain.questions import asking, make_space
 from pipelines.rules.condition_sql import condition_sql
 from pipelines.rules.solver import Space
 from pipelines.statements import Row, one_number, rows_by_name
@@ -48,7 +48,7 @@ def explain_report(records: Path, report_id: str, source: str | None, file: str 
         record = versions[number]
         pack = stored_pack(connection, record["rule_pack"])
         known = dict.fromkeys(pack.askable) | record  # a later pack may have dropped a field, and its column here
-        return explanation(connection, pack, Space(pack), known) | {
+        return explanation(connection, pack, make_space(pack), known) | {
             "place": "stored" if record in found["stored"] else "superseded",
             "replaced": {name: str(record[name]) for name in REPLACED if name in record},
             "earlier": [{name: row[name] for name in VERSION_COLUMNS} for row in versions[:number]],

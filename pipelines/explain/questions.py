@@ -6,11 +6,29 @@ from collections.abc import Callable, Mapping
 from itertools import groupby
 from typing import Any
 
-from pipelines.rules.solver import AtLeast, Formula, Masks, OneOf, Space, Value, every, holds, model
+from pipelines.rules.solver import (
+    AtLeast,
+    Effort,
+    Formula,
+    Masks,
+    OneOf,
+    Space,
+    TooMuchEffortError,
+    Value,
+    every,
+    holds,
+    model,
+)
 from pipelines.rules.terms import LevelTerms, TooManyTermsError, asked_terms, level_terms
 from schemas.pack import LEVELS, RULE_LEVELS, Pack
 
 Answers = Mapping[str, bool | int | str | None]
+MOST_STATEMENTS = 100_000  # that the searches of one command may read together; the shipped pack needs 26 a record
+
+
+def make_space(pack: Pack) -> Space:
+    """Return the answers that a pack allows, for the questions about any number of records, searched within bounds."""
+    return Space(pack, Effort(MOST_STATEMENTS))
 
 
 def questions(pack: Pack, space: Space, answers: Answers, missing: list[str]) -> list[dict[str, Any]]:
@@ -63,14 +81,15 @@ def levels(pack: Pack, space: Space, record: Masks) -> tuple[str, str]:
 
 def asking(pack: Pack, space: Space, answers: Answers, missing: list[str]) -> dict[str, Any]:
     """What to ask about a record: the missing answers in the order in which to ask, what each would lead to, and two
-    short lists: the fewest answers that rule out every level above (None without a question, or if answers on which
-    the tags stood are no longer stored), and the single answers that settle the level at once."""
+    short lists: the fewest answers that rule out every level above (None without a question, if answers on which
+    the tags stood are no longer stored, or if the search is given up), and the single answers that settle it at once.
+    """
     ordered = sorted(missing, key=_ask_first(pack, space, answers))
     found = questions(pack, space, answers, ordered)
     return {
         "missing_answers": ordered,
         "questions": found,
-        "rule_out": _rule_out(pack, space, answers, ordered),
+        "rule_out": _rule_out_if_found(pack, space, answers, ordered),
         "settle_at_once": [
             {"field": question["field"], "answer": answer["answer"], "triage_level": answer["triage_level"]}
             for question in found
@@ -98,6 +117,13 @@ def _ask_first(pack: Pack, space: Space, answers: Answers) -> Callable[[str], tu
             for name in term:
                 order[name] = min(order[name], (place, len(term), pack.askable.index(name)))
     return order.__getitem__
+
+
+def _rule_out_if_found(pack: Pack, space: Space, answers: Answers, missing: list[str]) -> dict[str, Any] | None:
+    try:
+        return _rule_out(pack, space, answers, missing)
+    except TooMuchEffortError:
+        return None
 
 
 def _rule_out(pack: Pack, space: Space, answers: Answers, missing: list[str]) -> dict[str, Any] | None:

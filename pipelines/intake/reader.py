@@ -90,6 +90,8 @@ class PrefetchingReader:
 
     def _fail(self, error: BaseException) -> None:
         """Let the error be raised where names and rows are taken; content that can be read has an id all the same."""
+        if isinstance(error, MemoryError):  # the bound of an adapter's SELECT, on another thread, is the process's
+            error = FileRejected("cannot be read: memory ran out meanwhile", passing=True)
         failed: Future[RawRows] = Future()
         failed.set_exception(error)
         self._parsed.put(failed)

@@ -14,6 +14,8 @@ import re
 from datetime import date
 from xml.etree import ElementTree
 
+from pipelines.text import visible
+
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -64,7 +66,6 @@ _RULES = """
 .chart .hatch{stroke:var(--paper);stroke-width:1.4;opacity:.75}
 """
 _RULES += "".join(f".chart .{paint}{{fill:var(--{paint})}}\n" for paint in PAINTS)
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def _variables(scheme: str) -> str:
@@ -112,7 +113,7 @@ def node(tag: str, *content: ElementTree.Element | str, **attributes: float | st
     made = ElementTree.Element(tag, named)
     for item in content:
         if isinstance(item, str):
-            made.text = _NOT_XML.sub("�", item)
+            made.text = visible(item)
         else:
             made.append(item)
     return made
@@ -121,7 +122,7 @@ def node(tag: str, *content: ElementTree.Element | str, **attributes: float | st
 def _short(value: float | str) -> str:
     """Coordinates to a tenth of a unit: nobody sees more, and the page stays small."""
     if isinstance(value, str):
-        return _NOT_XML.sub("�", value)
+        return visible(value)
     rounded = round(value, 1)
     return str(int(rounded)) if math.isclose(rounded, int(rounded)) else str(rounded)
 

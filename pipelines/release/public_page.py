@@ -22,7 +22,7 @@ from pipelines.pages.words import in_words, share, span
 from pipelines.release import curve
 from pipelines.release.public_database import read_public_database
 from pipelines.release.rounding import TOTAL, Cell, hidden_limit
-from pipelines.text import csv_text
+from pipelines.text import csv_text, say
 from schemas.public_tables import PUBLIC_ABOUT, PUBLIC_RELEASE_COLUMNS, WEEKLY_COUNTS
 
 FOLDER, PAGE, TABLE = "public", "public.html", "weekly_counts.csv"
@@ -204,4 +204,4 @@ def _fill_page(values: Mapping[str, Any]) -> str:
 
 if __name__ == "__main__":
     for written in write_public_pages(Path(sys.argv[1]).absolute()):
-        print(written)
+        say(str(written))

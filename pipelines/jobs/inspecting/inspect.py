@@ -294,7 +294,7 @@ def write_adapter(home: Home, settings: Settings, given: str, source: str | None
             names = opened.reader.names()
             table = next((raw.table for raw in opened.reader), None)
         except FileRejected as error:
-            raise UsageError(f"{given}: {error.reason}") from error
+            raise UsageError(f"{shown_path(given)}: {error.reason}") from error
     rows = table.slice(0, SAMPLE_ROWS) if table is not None else None
     return guess_adapter({name: _filled(rows, name) for name in names}, pack)
 
