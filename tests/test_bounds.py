@@ -103,7 +103,7 @@ def test_what_is_to_be_asked_is_searched_for_within_bounds(monkeypatch: pytest.M
     require_sound(pack)
     monkeypatch.setattr(questions, "MOST_STATEMENTS", 1_000)
     space = questions.make_space(pack)
-    found = questions.asking(pack, space, dict.fromkeys(pack.field_names), list(pack.askable))
+    found = questions.asking(pack, space, dict.fromkeys(space.values), list(pack.askable))
     assert found["rule_out"] is None
     assert len(found["questions"]) == 8
     assert space.effort is not None
