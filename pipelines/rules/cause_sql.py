@@ -91,8 +91,10 @@ def _category_rank(pack: Pack, place: int, own: list[str]) -> str:
 def certainty_sql(pack: Pack) -> str:
     """The first that holds: no points, a leader of one point, no rival, a rival at most one point behind; a lead."""
     ranks = [f"rank_{place}" for place in range(len(pack.causes))]
-    points = (f"(({rank} >> {PLACE_BITS}) & {(1 << POINT_BITS) - 1})" for rank in ranks)
-    near = joined_sql(" + ", (f"(CASE WHEN {each} + 1 >= {LED_BY} THEN 1 ELSE 0 END)" for each in points))
+    points = ((1 << POINT_BITS) - 1) << PLACE_BITS  # compared where they lie in the rank: to shift each costs a third
+    near = joined_sql(
+        " + ", (f"(({rank} & {points}) + {1 << PLACE_BITS} >= (best & {points}))::UTINYINT" for rank in ranks)
+    )
     none, weak, only, leading, close = range(len(CERTAINTIES))
     return f"""(CASE WHEN best = 0 THEN {none} WHEN {LED_BY} = 1 THEN {weak}
       WHEN {joined_sql(" + ", ranks)} = best THEN {only}

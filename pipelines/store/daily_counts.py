@@ -113,7 +113,10 @@ def deltas(
 
 
 def _merge(connection: duckdb.DuckDBPyConnection, table: Table, delta: str) -> None:
-    """Adds a delta to a daily table: only its days are touched, and rows that fall to zero go."""
+    """Adds a delta to a daily table: only its days are touched, and rows that fall to zero go.
+
+    Days that the table does not have are inserted as they are: to group them again would cost most of all.
+    """
     if first_row(connection, f"SELECT 1 FROM {table.name} LIMIT 1") is None:
         connection.execute(f"INSERT INTO {table.name} BY NAME FROM ({delta}) WHERE reports <> 0")
         return
@@ -121,14 +124,19 @@ def _merge(connection: duckdb.DuckDBPyConnection, table: Table, delta: str) -> N
     keys = ", ".join(name for name in table.column_names if name not in counts)
     sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in counts)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE delta AS {delta}")
+    connection.execute(f"""CREATE OR REPLACE TEMP TABLE touched AS
+        SELECT DISTINCT report_date FROM {table.name} WHERE report_date IN (SELECT report_date FROM delta)""")
     connection.execute(f"""CREATE OR REPLACE TEMP TABLE merged AS
         SELECT {keys}, {sums}
-        FROM (SELECT * FROM {table.name} SEMI JOIN delta USING (report_date) UNION ALL BY NAME FROM delta)
+        FROM (SELECT * FROM {table.name} UNION ALL BY NAME FROM delta) SEMI JOIN touched USING (report_date)
         GROUP BY ALL HAVING sum(reports) <> 0""")
-    connection.execute(f"DELETE FROM {table.name} WHERE report_date IN (SELECT report_date FROM delta)")
+    connection.execute(f"DELETE FROM {table.name} WHERE report_date IN (FROM touched)")
     connection.execute(f"INSERT INTO {table.name} BY NAME FROM merged")
-    connection.execute("DROP TABLE delta")
-    connection.execute("DROP TABLE merged")
+    connection.execute(
+        f"INSERT INTO {table.name} BY NAME FROM delta ANTI JOIN touched USING (report_date) WHERE reports <> 0"
+    )
+    for name in ("delta", "touched", "merged"):
+        connection.execute(f"DROP TABLE {name}")
 
 
 def _words(pack: Pack) -> dict[str, str]:

@@ -36,6 +36,18 @@ def test_tails_and_quantiles_are_those_of_scipy(mean: float, variance: float) ->
     assert (above == (upper_tail(counts, mean, variance) <= 0.025)).all(), "a range never contradicts its p-value"
 
 
+@rules_of_search(max_examples=100, deadline=None)
+@given(st.floats(1e-3, 1e5), st.floats(1, 20), st.floats(0.001, 0.999))
+def test_quantiles_are_those_of_scipy(mean: float, spread: float, probability: float) -> None:
+    variance = mean * spread
+    law = stats.nbinom(mean / (spread - 1), 1 / spread) if variance > mean * (1 + 1e-9) else stats.poisson(mean)
+    assert float(quantiles(probability, mean, variance)) == law.ppf(probability)
+
+
+def test_of_a_mean_of_zero_every_quantile_is_zero() -> None:
+    assert quantiles(0.975, [0.0, np.nan, 3.0], [0.0, np.nan, 3.0]).tolist()[::2] == [0, stats.poisson(3).ppf(0.975)]
+
+
 def test_what_is_not_known_stays_unknown() -> None:
     assert np.isnan(upper_tail([1.0, np.nan], [np.nan, 2.0], [np.nan, 2.0])).all()
     assert np.isnan(quantiles(0.5, [np.nan], [np.nan])).all()
