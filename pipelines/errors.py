@@ -14,9 +14,12 @@ DISK_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO
 
 
 class CalfwatchError(Exception):
-    """Something a user can mend. The message is one or two lines."""
+    """Something a user can mend. Each argument is a line of the message, and stays one line whatever name is in it."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.args))
 
 
 class UsageError(CalfwatchError):

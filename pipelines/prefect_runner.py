@@ -228,7 +228,8 @@ def main(arguments: list[str]) -> int:
         for folder in settings.incoming:
             make_folder(str(home / folder))
     except CalfwatchError as error:
-        say(*f"calfwatch: {error}".split("\n"), stream=sys.stderr)
+        first, *more = map(str, error.args)
+        say(f"calfwatch: {first}", *more, stream=sys.stderr)
         return error.exit_code
     with open_log(home) as log:
         os.dup2(log, 2)

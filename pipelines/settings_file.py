@@ -46,7 +46,7 @@ def read_settings(path: Path) -> Settings:
         faults += [_fault_of(detail) for detail in error.errors()]
     if faults or settings is None:
         numbered = sorted((line_of(text, fault.keys) or 1, fault.text) for fault in faults)
-        raise UsageError("\n".join(f"{path}:{number}: {text}" for number, text in numbered))
+        raise UsageError(*(f"{path}:{number}: {text}" for number, text in numbered))
     return settings
 
 

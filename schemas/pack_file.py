@@ -26,7 +26,10 @@ Row = tuple[int, Any]  # place of a table in the file among those of its name, a
 
 
 class InvalidPack(ValueError):  # noqa: N818 - the name that the design gives it
-    """A rule pack that cannot be used; the message lists every problem, a line each."""
+    """A rule pack that cannot be used; each argument is a problem, and a line of the message."""
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.args))
 
 
 def default_pack_path() -> Path:
@@ -60,7 +63,7 @@ def parse_pack(text: str, origin: str = "rule pack") -> Pack:
     problems = Problems(text)
     pack = _read(raw, text, problems)
     if problems.found or pack is None:
-        raise InvalidPack("\n".join(f"{origin}{problem}" for problem in problems.found))
+        raise InvalidPack(*(f"{origin}{problem}" for problem in problems.found))
     return pack
 
 

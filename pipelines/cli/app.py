@@ -138,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if not isinstance(error, InvalidPack):
             raise
-        return _print_error(UsageError(str(error)))
+        return _print_error(UsageError(*error.args))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -240,5 +240,6 @@ def _explain_os_error(error: OSError) -> CalfwatchError:
 
 def _print_error(error: CalfwatchError) -> int:
     """Print the message, which may quote a file's name or an answer of the database; return the exit code."""
-    say(*f"calfwatch: {error}".split("\n"), stream=sys.stderr)
+    first, *more = map(str, error.args)
+    say(f"calfwatch: {first}", *more, stream=sys.stderr)
     return error.exit_code

@@ -77,7 +77,7 @@ def check_pack(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
         if finding.severity != ERROR:
             say(f"{path}:{finding.line}: {finding.severity}: {finding.what}")
     if errors := [f"{path}:{finding.line}: {finding.what}" for finding in found if finding.severity == ERROR]:
-        raise UsageError("\n".join(errors))
+        raise UsageError(*errors)
     say(
         f"{checked.version}: {len(checked.fields)} fields, {len(checked.triage)} triage rules, "
         f"{len(checked.evidence)} evidence rows for {len(checked.causes)} causes, "

@@ -71,7 +71,7 @@ def check(home: Home, settings: Settings, pack: Pack, deep: bool) -> list[str]:
         look = Look(home, connection, replace(settings, time_zone=zone, week_system=weeks), used)
         problems = list(_problems(look, lines))
     if problems:
-        raise StateError("\n  ".join([f"{home.path}: {len(problems)} found:", *problems]) + f"\n{WHAT_TO_DO}")
+        raise StateError(f"{home.path}: {len(problems)} found:", *(f"  {each}" for each in problems), WHAT_TO_DO)
     return lines
 
 

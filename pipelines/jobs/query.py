@@ -44,7 +44,7 @@ def run_query(path: Path, sql: str, timeout_seconds: float = 60, force: bool = F
                 raise UsageError(late) from error
             if is_damage(error):
                 raise open_error(path, error) from error
-            raise UsageError(_error_text(error) + _other_database(path, str(error))) from error
+            raise UsageError(*_error_lines(error), *_other_database(path, str(error))) from error
 
 
 def read_sql(sql: str | None, file: str | None) -> str:
@@ -82,24 +82,24 @@ def _read_result(relation: duckdb.DuckDBPyRelation | None) -> pa.Table:
     return pa.Table.from_batches(batches, reader.schema)
 
 
-def _error_text(error: BaseException) -> str:
+def _error_lines(error: BaseException) -> list[str]:
     if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
-        return f"the query needs more than {MEMORY_LIMIT} of memory; narrow it, or take it in parts"
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return "SQL: " + "\n".join(lines[:4])
+        return [f"the query needs more than {MEMORY_LIMIT} of memory; narrow it, or take it in parts"]
+    lines = [line for line in f"SQL: {error}".splitlines() if line.strip()]
+    return lines[:4]
 
 
-def _other_database(path: Path, error: str) -> str:
-    """Return where a table is that the queried database has not, as a line of its own; nothing if it is nowhere."""
+def _other_database(path: Path, error: str) -> list[str]:
+    """Return a line about where a table is that the queried database has not; none if it is nowhere."""
     found = re.search(r"Table with name (\w+) does not exist", error)
     name = found[1].lower() if found else ""
     published = {table.name for table in published_tables()}
     private = {*(table.name for table in SMALL_TABLES), "reports", "records", "superseded"}
     if path.name != "records.duckdb" and name in private - published:
-        return f"\n{name} is in records.duckdb: add --db records"
+        return [f"{name} is in records.duckdb: add --db records"]
     if path.name != "summaries.duckdb" and name in published:
-        return f"\n{name} is in summaries.duckdb: leave out --db"
-    return ""
+        return [f"{name} is in summaries.duckdb: leave out --db"]
+    return []
 
 
 def _convert_table(table: pa.Table) -> pa.Table:

@@ -53,7 +53,7 @@ def require_sound(pack: Pack) -> None:
     except TooMuchEffortError as error:
         raise UsageError(f"rule pack {pack.version}: {BEYOND}") from error
     if found := [what for _, _, what in _never_true(pack, never)]:
-        raise UsageError("\n".join(f"rule pack {pack.version}: {what}" for what in found))
+        raise UsageError(*(f"rule pack {pack.version}: {what}" for what in found))
     evidence_urgencies(pack)  # or says that they are beyond what can be decided
 
 
