@@ -62,7 +62,7 @@ class DiskError(CalfwatchError):
 
 
 def disk_failure(text: str) -> str | None:
-    """The system's words for a full or failing disk where a library's message repeats them."""
+    """Return the system's words for a full or failing disk where a library's message repeats them."""
     return next((words for words in map(os.strerror, DISK_FAILURES) if words in text), None)
 
 
@@ -72,7 +72,7 @@ def lost_records(records: Path) -> StateError:
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether DuckDB met bytes that it did not write so, or fewer of them."""
+    """Return whether DuckDB met bytes that it did not write so, or fewer of them."""
     return "orrupt" in str(error) or "enough bytes" in str(error)
 
 

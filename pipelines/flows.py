@@ -41,7 +41,7 @@ RETRY_SECONDS = 10
 
 
 def _can_pass(_task: Any, _run: Any, state: Any) -> bool:
-    """Whether trying again can help: a lock or the disk may free up; a wrong setting stays wrong."""
+    """Return whether trying again can help: a lock or the disk may free up; a wrong setting stays wrong."""
     error = state.result(raise_on_failure=False)
     return isinstance(error, LockedError | DiskError | OSError)
 
@@ -56,7 +56,7 @@ def _can_pass(_task: Any, _run: Any, state: Any) -> bool:
 def ingest_files(
     home: str, paths: list[str], source: str | None, wait_seconds: float, run_id: str, label: str
 ) -> list[dict[str, Any]]:
-    """Ingests a chunk of files in order; known files are no work, so a second try never doubles anything."""
+    """Ingest a chunk of files in order; known files are no work, so a second try never doubles anything."""
     place = Home(Path(home))
     settings = load_settings(place.path)
     deliveries = assign_sources([Path(path) for path in paths], settings, source)
@@ -74,7 +74,7 @@ def ingest_files(
     persist_result=False,
 )
 def publish_summaries(home: str, wait_seconds: float) -> None:
-    """Replaces the published snapshot."""
+    """Replace the published snapshot."""
     place = Home(Path(home))
     publish.publish_snapshot(place, load_settings(place.path), wait_seconds)
 
@@ -88,7 +88,7 @@ def publish_summaries(home: str, wait_seconds: float) -> None:
     persist_result=False,
 )
 def write_due_reports(home: str, wait_seconds: float) -> list[str]:
-    """Writes the reports of the weeks that ended since the last published one; often there is none."""
+    """Write the reports of the weeks that ended since the last published one; often there is none."""
     return [str(folder) for folder in weekly_report.write_due_reports(Home(Path(home)), wait_seconds)]
 
 

@@ -68,7 +68,7 @@ def parse_pack(text: str, origin: str = "rule pack") -> Pack:
 
 
 def _error_line(text: str, error: str) -> int:
-    """The line that the TOML parser names; without one the text ends too soon."""
+    """Return the line that the TOML parser names; without one the text ends too soon."""
     named = re.search(r"at line (\d+)", error)
     return int(named[1]) if named else len(text.splitlines()) or 1
 
@@ -121,7 +121,7 @@ def _head(head: object, problems: Problems) -> dict[str, Any] | None:
 
 
 def _more(raw: dict[str, Any], problems: Problems) -> dict[str, Any]:
-    """The tables that a pack may leave out."""
+    """Return the tables that a pack may leave out."""
     found: dict[str, Any] = {}
     if "actions" in raw:
         found["actions"] = _judge("actions", 0, raw["actions"], Actions, problems) or ACTIONS
@@ -158,7 +158,7 @@ def _rows(name: str, tables: object, problems: Problems) -> list[Row] | None:
 
 
 def _judge(name: str, place: int, table: object, model: type[BaseModel], problems: Problems) -> dict[str, Any] | None:
-    """The table's values as its model has them, or None with every problem added."""
+    """Return the table's values as its model has them, or None with every problem added."""
     try:
         return model.model_validate(table).model_dump()
     except ValidationError as error:

@@ -8,7 +8,7 @@ from pipelines.text import many, printable
 
 
 def comparison_text(found: Comparison) -> str:
-    """The comparison for a terminal; what falls from `emergency` comes first, every record of it."""
+    """Return the comparison for a terminal; what falls from `emergency` comes first, every record of it."""
     lines = [f"{found.before} -> {found.after}, over {many(found.records, 'stored record')}", ""]
     if found.fallen:
         lines += [f"!! DOWN FROM EMERGENCY: {many(len(found.fallen), 'record')}", *map(_fallen_line, found.fallen), ""]

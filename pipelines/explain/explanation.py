@@ -61,7 +61,7 @@ def _quarantined(report_id: str, cells: list[Row]) -> Row:
 
 
 def _chosen(report_id: str, versions: list[Row], file: str | None) -> int:
-    """The place of the version to explain: that of a file, else the last."""
+    """Return the place of the version to explain: that of a file, else the last."""
     if file is None:
         return len(versions) - 1
     chosen = [number for number, row in enumerate(versions) if file and row["file_id"].startswith(file)]
@@ -101,7 +101,7 @@ def withdrawn_note(connection: duckdb.DuckDBPyConnection) -> str:
 
 
 def explanation(connection: duckdb.DuckDBPyConnection, pack: Pack, space: Space, record: Row) -> Row:
-    """One record's tags and their reasons, with no word on other versions of it; `space` is the pack's.
+    """Return one record's tags and their reasons, with no word on other versions of it; `space` is the pack's.
 
     The action, what the level asks of the patient, comes first wherever a person reads it.
     """
@@ -143,7 +143,7 @@ def explanation(connection: duckdb.DuckDBPyConnection, pack: Pack, space: Space,
 
 
 def _serious_note(pack: Pack, record: Row, serious: list[str]) -> str:
-    """A sentence for a self_care record whose signs point to a serious cause; empty for every other one."""
+    """Return a sentence for a self_care record whose signs point to a serious cause; empty for every other one."""
     if record["triage_level"] != "self_care" or not serious:
         return ""
     labels = ", ".join(cause.label for cause in pack.causes if cause.name in serious)

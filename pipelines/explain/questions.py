@@ -55,7 +55,7 @@ def _question(pack: Pack, space: Space, now: Masks, name: str) -> dict[str, Any]
 
 
 def _together(values: list[Value]) -> list[str]:
-    """Answers in words; neighbouring ranges that lead to the same are one."""
+    """Answer in words; neighbouring ranges that lead to the same are one."""
     first, last = values[0], values[-1]
     if isinstance(first, range) and isinstance(last, range):
         return [shown(range(first.start, last.stop))]
@@ -63,7 +63,7 @@ def _together(values: list[Value]) -> list[str]:
 
 
 def shown(value: Value) -> str:
-    """An answer in words."""
+    """Return an answer in words."""
     if isinstance(value, range):
         return str(value.start) if len(value) == 1 else f"{value.start}-{value.stop - 1}"
     if isinstance(value, str):
@@ -105,7 +105,7 @@ def emergency_questions(terms: LevelTerms, space: Space, answers: Answers) -> li
 
 
 def _ask_first(pack: Pack, space: Space, answers: Answers) -> Callable[[str], tuple[int, int, int]]:
-    """The order of questions: those that decide the highest open level with the fewest other answers first."""
+    """Return the order of questions: those that decide the highest open level with the fewest other answers first."""
     order = {name: (len(RULE_LEVELS), len(pack.askable), place) for place, name in enumerate(pack.askable)}
     try:
         terms = level_terms(pack, space)
@@ -127,7 +127,7 @@ def _rule_out_if_found(pack: Pack, space: Space, answers: Answers, missing: list
 
 
 def _rule_out(pack: Pack, space: Space, answers: Answers, missing: list[str]) -> dict[str, Any] | None:
-    """The fewest answers after which no level above is possible. Exact: every smaller number is tried before."""
+    """Return the fewest answers after which no level above is possible. Exact: every smaller number is tried before."""
     now = space.masks(answers)
     level, _ = levels(pack, space, now)
     higher = [r for r in pack.triage if level == "unresolved" or LEVELS.index(r.level) > LEVELS.index(level)]

@@ -8,7 +8,7 @@ from schemas.pack import LEVELS, UNDETERMINED
 
 
 def explanation_text(found: Row) -> str:
-    """The explanation for a terminal."""
+    """Return the explanation for a terminal."""
     if found["place"] == "quarantined":
         title = f"{found['report_id']} is in the quarantine and not tagged:"
         return "\n".join(map(printable, [title, *_cell_lines(found["reasons"])]))
@@ -45,7 +45,7 @@ def _ceiling_note(found: Row) -> str:
 
 
 def _question_lines(found: Row) -> list[str]:
-    """What each answer would lead to; `*` marks an answer that settles the level by itself."""
+    """Return what each answer would lead to; `*` marks an answer that settles the level by itself."""
     if not found["questions"]:
         return []
     lines = ["", "what an answer would lead to (* settles the level)"]

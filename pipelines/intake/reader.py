@@ -163,5 +163,5 @@ def _size(raw: RawRows) -> int:
 
 
 def is_read_answer(column: pa.ChunkedArray) -> bool:
-    """Whether the reader knew every cell of a column as a plain word for yes or no, or as blank."""
+    """Return whether the reader knew every cell of a column as a plain word for yes or no, or as blank."""
     return bool(pa.types.is_boolean(column.type))

@@ -56,7 +56,7 @@ def _section(section: Section) -> Iterable[str]:
 
 
 def _block(block: Block) -> str:
-    """A block as paragraphs; charts, folded numbers and links to files have no place in a mail."""
+    """Return a block as paragraphs; charts, folded numbers and links to files have no place in a mail."""
     match block:
         case Table():
             return "\n\n".join(filter(None, (escaped(block.caption), _table(block), escaped(block.left_out))))

@@ -150,7 +150,7 @@ def _table(table: Table) -> list[Json]:
 
 
 def _find_widest(rows: Sequence[Sequence[Json]]) -> int:
-    """The column of sentences, which takes the room that the others leave; -1 if there is none."""
+    """Return the column of sentences, which takes the room that the others leave; -1 if there is none."""
     longest = [max(len(cell["text"]) + len(cell["note"]) for cell in column) for column in zip(*rows, strict=True)]
     return longest.index(max(longest)) if max(longest) > SENTENCE else -1
 
@@ -181,7 +181,7 @@ def _sign(entry: LegendEntry) -> Json:
 
 
 def _chart(chart: Chart, text_units: int) -> Json:
-    """A chart as a file in a font that typst has, its title, and the text that stands for it."""
+    """Return a chart as a file in a font that typst has, its title, and the text that stands for it."""
     title, description = list(ElementTree.fromstring(chart.svg))[:2]  # noqa: S314 - drawn by this program
     svg = re.sub(r"font-family:[^}]*", f"font-family:{FONT}", as_file(chart.svg))
     svg = svg.replace("font-size:11px", f"font-size:{text_units}px", 1)

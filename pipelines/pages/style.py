@@ -56,7 +56,7 @@ def read_template(name: str) -> str:
 
 
 def _stylesheet(*names: str) -> Markup:
-    """The colors, the charts' rules and the named style sheets, for a `style` element."""
+    """Return the colors, the charts' rules and the named style sheets, for a `style` element."""
     return _trusted("\n".join([svg.STYLE, PAINT_RULES, *map(read_template, names)]))
 
 

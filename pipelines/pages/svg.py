@@ -78,13 +78,13 @@ STYLE = COLORS + _RULES
 
 
 def _literal_style() -> str:
-    """The light colors written out: office programs that open an SVG file know no variables."""
+    """Return the light colors written out: office programs that open an SVG file know no variables."""
     style = re.sub(r"var\(--chart-text,(\w+)\)", r"\1", _RULES)
     return re.sub(r"var\(--(\w+)\)", lambda found: PALETTE["light"][found[1]], style)
 
 
 def drawing(name: str, title: str, description: str, size: tuple[int, int]) -> ElementTree.Element:
-    """The root, named by its title and described by its description for screen readers."""
+    """Return the root, named by its title and described by its description for screen readers."""
     width, height = size
     return node(
         "svg",
@@ -101,14 +101,14 @@ def drawing(name: str, title: str, description: str, size: tuple[int, int]) -> E
 
 
 def as_file(svg: str) -> str:
-    """A drawing as a file of its own: with its namespace and, written out, its style."""
+    """Return a drawing as a file of its own: with its namespace and, written out, its style."""
     own = svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
     style = f"<style>{_literal_style()}svg{{background:{PALETTE['light']['paper']}}}</style>"
     return own.replace("</desc>", f"</desc>{style}", 1) + "\n"
 
 
 def node(tag: str, *content: ElementTree.Element | str, **attributes: float | str) -> ElementTree.Element:
-    """An element; `class_` stands for class, and an underscore in a name for a hyphen."""
+    """Return an element; `class_` stands for class, and an underscore in a name for a hyphen."""
     named = {key.rstrip("_").replace("_", "-"): _short(value) for key, value in attributes.items()}
     made = ElementTree.Element(tag, named)
     for item in content:

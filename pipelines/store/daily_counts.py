@@ -28,7 +28,7 @@ from schemas.tables import (
 
 
 def week_words(settings: Settings) -> dict[str, str]:
-    """How weeks are cut: what the SQL needs for ISO (Monday) or MMWR (Sunday) weeks."""
+    """Return how weeks are cut: what the SQL needs for ISO (Monday) or MMWR (Sunday) weeks."""
     iso = settings.week_system == "iso"
     return {
         "time_zone": settings.time_zone,
@@ -39,7 +39,7 @@ def week_words(settings: Settings) -> dict[str, str]:
 
 
 def add_changes(connection: duckdb.DuckDBPyConnection, settings: Settings, group: Group) -> None:
-    """Brings the daily tables and the calendar up to date with the deliveries of a group, inside its transaction."""
+    """Bring the daily tables and the calendar up to date with the deliveries of a group, inside its transaction."""
     of_group = "WHERE delivery_no BETWEEN {first} AND {last}".format(**group.numbers)
     source = f"SELECT *, 1 AS sign FROM records {of_group}"
     if first_row(connection, "SELECT 1 FROM replaced LIMIT 1"):
@@ -53,7 +53,7 @@ def add_changes(connection: duckdb.DuckDBPyConnection, settings: Settings, group
 
 
 def merge_changes(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack, source: str) -> None:
-    """Adds changed records to the daily tables; `source` selects them, with a sign of 1 or -1."""
+    """Add changed records to the daily tables; `source` selects them, with a sign of 1 or -1."""
     for table, delta in deltas(connection, settings, pack, source):
         _merge(connection, table, delta)
 
@@ -80,13 +80,13 @@ def recounted(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: P
 
 
 def update_calendar(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Recomputes the covered weeks from what the deliveries brought, and from what was last known of the senders."""
+    """Recompute the covered weeks from what the deliveries brought, and from what was last known of the senders."""
     connection.execute("DELETE FROM calendar")
     connection.execute(f"INSERT INTO calendar BY NAME {calendar_sql(settings)}")
 
 
 def calendar_sql(settings: Settings) -> str:
-    """The SELECT of the calendar's days."""
+    """Return the SELECT of the calendar's days."""
     return statement("store", "calendar", plausible_days=statement("store", "plausible_days"), **week_words(settings))
 
 
@@ -113,7 +113,7 @@ def deltas(
 
 
 def _merge(connection: duckdb.DuckDBPyConnection, table: Table, delta: str) -> None:
-    """Adds a delta to a daily table: only its days are touched, and rows that fall to zero go.
+    """Add a delta to a daily table: only its days are touched, and rows that fall to zero go.
 
     Days that the table does not have are inserted as they are: to group them again would cost most of all.
     """

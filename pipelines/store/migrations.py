@@ -22,7 +22,7 @@ Step = Callable[[duckdb.DuckDBPyConnection, Pack], None]
 
 
 def migrate(connection: duckdb.DuckDBPyConnection, found: int, wanted: int, pack: Pack) -> None:
-    """Takes every step from version `found` to `wanted`, and notes it; the caller backs up, checks and commits."""
+    """Take every step from version `found` to `wanted`, and notes it; the caller backs up, checks and commits."""
     for number in range(found, wanted):
         STEPS[number](connection, pack)
     connection.execute("UPDATE state SET value = ? WHERE key = 'schema_version'", [str(wanted)])
@@ -200,6 +200,6 @@ STEPS: Mapping[int, Step] = {1: _from_1, 2: _from_2, 3: _from_3}
 
 
 def schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
-    """The version that the state carries; None where it carries none that can be read."""
+    """Return the version that the state carries; None where it carries none that can be read."""
     row = first_row(connection, "SELECT try_cast(value AS INTEGER) FROM state WHERE key = 'schema_version'")
     return None if row is None or row[0] is None else int(row[0])

@@ -76,7 +76,7 @@ def _give_to_readers(new: Path, settings: Settings) -> int:
 
 
 def _published_sql(table: Table) -> str:
-    """The SELECT of a published table: its declared columns, so that no other gets in."""
+    """Return the SELECT of a published table: its declared columns, so that no other gets in."""
     is_over = "week_start + 7 <= (SELECT (published_at AT TIME ZONE time_zone)::DATE FROM temp.about)"
     columns = [f"{is_over} AS {name}" if name == "is_complete" else name for name in table.column_names]
     return f"SELECT {', '.join(columns)} FROM {table.name}"
