@@ -126,6 +126,15 @@ def test_level_trend_and_the_year_before_stand_beside_every_count(pack: Pack, tm
     assert {name: cells[-1] for name, cells in page.tables["causes"].items() if name in causes} == {
         name: shown(count) for name, count in causes.items()
     }
+    counted = rows_of(summaries, "SELECT indicator, reports FROM weekly_indicators WHERE week = '2025-W46'")
+    counted += rows_of(summaries, "SELECT triage_level, reports FROM weekly_triage WHERE week = '2025-W46'")
+    counted += rows_of(summaries, "SELECT 'reports', sum(reports)::INT FROM weekly_triage WHERE week = '2025-W46'")
+    said = {name: cells[-2] for name, cells in page.numbers.items()}
+    assert said.keys() == dict(counted).keys()
+    for name, count in counted:
+        assert re.search(
+            rf"Expected: (below|within|above).*Trend: .*(rising|falling|steady).*Year before: {count:,}\b", said[name]
+        )
     assert {name: cells[-1] for name, cells in page.tables["regions"].items() if name in regions} == {
         name: shown(count) for name, count in regions.items()
     }
@@ -519,7 +528,7 @@ def test_a_week_covered_with_no_report_at_all_is_zero_and_no_gap(changed: Callab
 
 
 def test_empty_tables_do_not_break_the_page(changed: Callable[..., Page]) -> None:
-    tables = [*SINGLE_WEEK, "weekly_regions", "weekly_revisions", "weekly_causes", "daily_summary"]
+    tables = [*SINGLE_WEEK, "weekly_regions", "weekly_indicators", "weekly_revisions", "weekly_causes", "daily_summary"]
     page = changed(*(f"DELETE FROM {table}" for table in tables))
     for words in ("No regions are", "No criteria are", "No causes are", "No open answer", "Nothing is recorded"):
         assert words in page.text
