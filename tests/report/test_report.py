@@ -202,6 +202,16 @@ def test_regions_equal_weekly_regions(page: Page, database: Path) -> None:
     assert {name: cells[2:7] for name, cells in table.items()} == {row[0]: list(map(shown, row[1:])) for row in rows}
 
 
+def test_regions_above_their_range_are_counted(page: Page, database: Path) -> None:
+    sql = """SELECT count(*) FILTER (level = 'above')::INTEGER, count(*) FROM weekly_signals
+        WHERE week = ? AND is_primary AND level IS NOT NULL AND series LIKE 'region=%'
+        AND series NOT LIKE 'region=unknown%' AND contains(series, ',') = ?"""
+    ((above, judged),), ((urgent, _),) = (rows_of(database, sql, WEEK, narrowed) for narrowed in (False, True))
+    said = f"{above or 'none'} of {judged} with all reports, {urgent or 'none'} with emergencies."
+    said = f"Above their expected range: {said}"
+    assert said in page.text
+
+
 def test_emergencies_by_region_are_drawn_week_by_week(folder: Path, database: Path) -> None:
     rows = rows_of(
         database,

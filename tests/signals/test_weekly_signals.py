@@ -122,7 +122,8 @@ def test_severe_pain_and_what_could_be_an_emergency_have_level_and_trend_and_no_
     store.weekly("a", {0: 14}, level="emergency")
     store.connection.execute("UPDATE daily_summary SET triage_ceiling = 'emergency' WHERE report_date = ?", [monday(3)])
     store.judge()
-    what = "reports, observed, expected, method, level, trend FROM weekly_indicators WHERE indicator = ? AND week_start = ?"
+    where = "FROM weekly_indicators WHERE indicator = ? AND week_start = ?"
+    what = f"reports, observed, expected, method, level, trend {where}"
     assert store.ask(f"SELECT {what}", "severe_pain", monday(0)) == [(63, 63, 14.0, "EARS C1", "above", "rising")]
     assert store.ask(f"SELECT {what}", "could_be_emergency", monday(3))[0][:2] == (10, 10)
     assert store.ask(f"SELECT {what}", "could_be_emergency", monday(0))[0][:2] == (0, 0)
