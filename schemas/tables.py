@@ -570,6 +570,23 @@ WEEKLY_SIGNAL_TABLES = (
     ),
 )
 
+WEEKLY_INDICATORS = _weekly(
+    "weekly_indicators",
+    " and count that is no triage level: judged as in weekly_signals, by its primary row, and no cause for an alarm",
+    """
+    indicator VARCHAR could_be_emergency, serious_signs or severe_pain
+    observed BIGINT the week's count of the senders that can be compared; of all senders if none can
+    reports BIGINT the week's count of all senders
+    expected DOUBLE the count that the history lets expect
+    lower DOUBLE 0.025 quantile of its law
+    upper DOUBLE 0.975 quantile of its law
+    method VARCHAR the statistical method: EARS C1, or Farrington flexible with its years b
+    reason VARCHAR why it cannot be judged
+    level VARCHAR below, within or above the range; NULL if it was not judged
+    trend VARCHAR rising, falling or steady over four weeks, of the same senders; NULL if they cannot be compared
+    """,
+)
+
 WEEKLY_VIEWS = (
     _weekly(
         "weekly_triage",
@@ -691,6 +708,7 @@ WEEKLY_VIEWS = (
         """,
     ),
     *WEEKLY_SIGNAL_TABLES,
+    WEEKLY_INDICATORS,
     _weekly(
         "weekly_revisions",
         " and series that changed after its report was published",
@@ -704,7 +722,7 @@ WEEKLY_VIEWS = (
     ),
 )
 # tables, not views: filled once a run
-STORED_WEEKLY = ("weekly_signals", "weekly_revisions", "weekly_sources", "weekly_nowcast")
+STORED_WEEKLY = ("weekly_signals", "weekly_indicators", "weekly_revisions", "weekly_sources", "weekly_nowcast")
 
 DAILY_SIGNALS = Table(
     "daily_signals",

@@ -22,6 +22,7 @@ from schemas.pack import Evidence, Pack, TriageRule
 
 STATES = {True: "TRUE", False: "FALSE", None: "UNKNOWN"}
 ANSWERS = {True: "yes", False: "no", None: "unknown"}
+IS_MET = {STATES[state]: word for state, word in ANSWERS.items()}  # a rule's state, for a person
 VERSION_COLUMNS = (
     *("triage_level", "triage_ceiling", "cause_category", "likely_cause", "rule_pack"),
     *("file_id", "line_number", "superseded_by", "superseded_at"),

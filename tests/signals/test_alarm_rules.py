@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as rules_of_search
 from hypothesis import strategies as st
 from scipy import stats
 
 from pipelines.signals.comparable import History, comparable_senders, filled_baseline, reported_shares
-from pipelines.signals.ears_law import pooled_phi
+from pipelines.signals.ears_law import expect_next, pooled_phi
 from pipelines.signals.episodes import Episode, JudgedWeek, Note, find_episodes, with_notes
 from pipelines.signals.families import adjusted_p_values, ears_alarms, fingerprints, same_reports
 from pipelines.signals.laws import quantiles, upper_tail
@@ -101,6 +101,24 @@ def test_pooled_phi_equals_a_loop(seed: int, weeks: int, series: int, gap: int) 
         for k in range(series):
             wanted = max(1, (sum(row[k] for row in used) + 6 * prior) / (len(used) + 6)) if used else 1
             assert found[week, k] == pytest.approx(wanted)
+
+
+# a line through the baseline
+
+
+@given(st.lists(st.integers(0, 60), min_size=7, max_size=7), st.sampled_from([1, 3]))
+@example([100, 110, 120, 130, 140, 150, 160], 1)
+@example([160, 150, 140, 130, 120, 110, 100], 3)
+@example([0] * 7, 1)
+def test_a_line_is_followed_only_where_scipy_finds_it_clear_and_only_within_its_weeks(
+    counts: list[int], gap: int
+) -> None:
+    found = float(expect_next(np.array(counts, dtype=float)[:, None], gap)[0])
+    mean, line = float(np.mean(counts)), stats.linregress(range(7), counts)
+    poisson = np.sqrt(max(mean, 1 / 7) / 28)
+    clear = abs(line.slope) > stats.t.ppf(0.995, 5) * max(line.stderr, poisson)
+    ahead = min(max(line.intercept + line.slope * (6 + gap), min(counts)), max(counts))
+    assert found == pytest.approx(max(ahead if clear else mean, 1 / 7))
 
 
 # comparable senders

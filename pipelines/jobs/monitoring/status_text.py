@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipelines.jobs.monitoring.week_facts import week_lines
 from pipelines.text import many
 
 Content = Mapping[str, Any]
@@ -16,6 +17,7 @@ def status_lines(told: Content) -> list[str]:
     lines = [
         f"home          {told['home']}",
         *_stored(facts),
+        *week_lines(facts.get("week")),
         *_in_no_week(facts),
         _small_groups(facts["small_groups"]),
     ]
