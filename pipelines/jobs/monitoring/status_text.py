@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines.text import many
 
 Content = Mapping[str, Any]
+MOST_SENDERS = 12
 
 
 def status_lines(told: Content) -> list[str]:
@@ -23,8 +24,12 @@ def status_lines(told: Content) -> list[str]:
     lines += [f"no CSV        {facts['no_csv']}"] if facts["no_csv"] else []
     lines += [f"other pack    {facts['other_pack']}"] if facts["other_pack"] else []
     lines += facts["sender_lines"]
+    lines += _senders(facts["senders"])
+    lines += [f"reported      {facts['last_report']} is the latest week"] if facts["last_report"] else []
     lines += [f"released      {facts['released']}"] if facts["released"] else []
     lines += _runs(told)
+    lines.append(f"disk          {told['disk_free_bytes'] / 1e9:,.1f} GB free")
+    lines.append(f"versions      {', '.join(f'{name} {number}' for name, number in facts['versions'].items())}")
     return [*lines, *(f"ATTENTION     {text}" for text in told["attention"])]
 
 
@@ -71,6 +76,17 @@ def _small_groups(found: Content) -> str:
         f"{many(found['groups'], 'group')} of region, age band, sex and week smaller than {found['k']}; "
         f"the smallest has {found['smallest']}"
     )
+
+
+def _senders(senders: Sequence[Content]) -> list[str]:
+    """Tell each sender's last delivery, of many the first ones: it is one screen."""
+    lines = []
+    for sender in senders[:MOST_SENDERS]:
+        last = f"last delivery {_moment(sender['last_delivery'])}, of reports to {_moment(sender['last_report'])}"
+        told = last if sender["last_delivery"] else "nothing yet"
+        lines.append(f"sender        {sender['source']} ({sender['rhythm']}): {told}")
+    more = len(senders) - MOST_SENDERS
+    return [*lines, *([f"sender        and {more:,} more: `calfwatch status --json`"] if more > 0 else [])]
 
 
 def _runs(told: Content) -> list[str]:
