@@ -180,8 +180,10 @@ def _ingest_in_chunks(place: Home, paths: list[str], source: str | None, wait_se
     ingest_chunk = ingest_files.with_options(retries=settings.retries)
     outcomes: list[Outcome] = []
     for chunk in chunked(names, CHUNKS):
-        done = ingest_chunk(str(place.path), chunk, source, wait_seconds, str(flow_run.id), _label(chunk))
-        outcomes += [Outcome(**row) for row in done]
+        state = ingest_chunk(
+            str(place.path), chunk, source, wait_seconds, str(flow_run.id), _label(chunk), return_state=True
+        )
+        outcomes += [Outcome(**row) for row in state.result()]
     return outcomes
 
 

@@ -12,6 +12,7 @@ import random
 import signal
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,13 +24,14 @@ from tests.support.serving import SLOT_SECONDS, Serving, wait_until
 
 FILES, ROWS = 364, 5
 MOMENT_SECONDS = 1.0  # at most, after a line that tells of a file
+PAUSE_SECONDS = 10  # a gap in the ticks of a thread that only sleeps
 LONGEST = 900  # seconds that a machine with much else to do may need
 
 HEAD = (
     "| signal | tries | files stored before it | exit codes | slowest stop, s | next slot ran | "
     "within 120 s of its time | late by, s: median, most | runs left in work | rows lost or doubled | "
-    "printed an error | load |\n"
-    f"|{'---|' * 12}"
+    "printed an error | load | machine stood still |\n"
+    f"|{'---|' * 13}"
 )
 
 
@@ -42,6 +44,7 @@ class Tally:
     stops: list[float] = field(default_factory=list)  # seconds from the signal to the end
     slots: list[float] = field(default_factory=list)  # seconds by which the next slot's run began late
     loads: list[float] = field(default_factory=list)
+    pauses: list[float] = field(default_factory=list)  # seconds in which this process was not let run
     stuck: int = 0
     doubled_or_lost: int = 0
     complaints: int = 0
@@ -55,6 +58,25 @@ class Tally:
             f"{len(self.slots)} | {sum(each <= SLOT_SECONDS for each in self.slots)} | {slots} | {self.stuck} | "
             f"{self.doubled_or_lost} | {self.complaints} | {min(self.loads):.0f}-{max(self.loads):.0f} |"
         )
+
+
+class Ticker:
+    """Notices that this process was stopped, or starved, and for how long at most since it was asked last."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        threading.Thread(target=self._tick, daemon=True).start()
+
+    def _tick(self) -> None:
+        before = time.monotonic()
+        while True:
+            time.sleep(0.5)
+            self.longest, before = max(self.longest, time.monotonic() - before), time.monotonic()
+
+    def take(self) -> float:
+        """Return the longest gap, and forget it."""
+        longest, self.longest = self.longest, 0.0
+        return longest
 
 
 def stop_in_work(serving: Serving, number: int, name: str, tally: Tally) -> int:
@@ -99,13 +121,14 @@ def main(arguments: list[str]) -> None:
     rounds = int(arguments[0]) if arguments else 20
     tallies = {name: Tally() for name in arguments[1:] or ["SIGINT", "SIGTERM", "SIGKILL"]}
     with tempfile.TemporaryDirectory() as folder:
-        serving, rows = Serving(Path(folder) / "home"), 0
+        serving, rows, ticker = Serving(Path(folder) / "home"), 0, Ticker()
         serving.start()
         try:
             for place in range(rounds):
                 for name, tally in tallies.items():
                     rows += stop_in_work(serving, getattr(signal, name), f"{name}{place}", tally)
                     start_again(serving, rows, tally)
+                    tally.pauses.append(ticker.take())
                     for path in (serving.home / "incoming").iterdir():
                         path.unlink()
                     print(name, tally, file=sys.stderr, flush=True)

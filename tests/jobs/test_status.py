@@ -17,6 +17,8 @@ import duckdb
 import pytest
 
 from pipelines.cli.app import main
+from pipelines.jobs.monitoring.status import read_status
+from pipelines.jobs.monitoring.status_text import status_lines
 from pipelines.processes import write_json
 from pipelines.store.database import Home
 from tests.support.states import old_home
@@ -297,6 +299,17 @@ def test_a_sender_that_is_declared_and_sent_nothing_yet_is_shown(fed: Home, look
     lines = [line for line in looked()[1].splitlines() if line.startswith("sender ")]
     assert lines[1] == "sender        clinic-00 (weekly): nothing yet"
     assert lines[12:] == ["sender        and 9 more: `calfwatch status --json`"]
+
+
+def test_many_rejected_files_hide_nothing_else_that_wants_attention(fed: Home, tmp_path: Path) -> None:
+    told = read_status(fed.path)
+    told["attention"] = [*(f"rejected {number}.csv: no" for number in range(364)), "the last ingest failed"]
+    lines = status_lines(told)
+    assert lines[-2:] == [
+        "ATTENTION     and 352 more: `calfwatch status --json`",
+        "ATTENTION     the last ingest failed",
+    ]
+    assert sum(line.startswith("ATTENTION") for line in lines) == 14
 
 
 def test_looking_changes_nothing(fed: Home, looked: Looked) -> None:
