@@ -75,8 +75,8 @@ def test_a_rejected_file_fails_the_run_and_stops_no_other(prefect_server, home, 
     told = [run.state.message for run in runs if run.state_name == "Failed"]
     assert any("rejected" in text for text in told)
     name = "bad\\x1b[31m\\u202e.csv"  # escapes on every page of Prefect's, and no link or cell of a table
-    assert any(f"{name}: unknown column 'surprise" in text for text in told)
-    assert any(f"{name}: unknown column 'surprise" in (task.state.message or "") for task in tasks), "its task run too"
+    assert any(f"{name}: unknown column" in text for text in told)
+    assert any(f"{name}: unknown column" in (task.state.message or "") for task in tasks), "its task run too"
     shown = "\n".join([*told, *(str(each.data) for each in artifacts), *(task.name for task in tasks)])
     assert not set(shown) & {"\x1b", "\u202e"}
     assert "| bad\\\\x1b\\[31m\\\\u202e\\.csv | rejected |" in shown
