@@ -1,8 +1,8 @@
 """Stop `calfwatch serve` in the middle of an ingest, again and again: prints the table of docs/safety.md.
 
-Run: python -m tests.bench.serve_stops [ROUNDS] [SIGNAL ...]. Each try feeds files, sends the signal at a random moment
-of their ingest, starts again, waits for the next slot of the schedule, and counts records and runs. All tries are one
-home, the signals in turn; the table so far is printed after every try.
+Run: python -m tests.bench.serve_stops [ROUNDS [FILES [SIGNAL ...]]]. Each try feeds files, sends the signal at a random
+moment of their ingest, starts again, waits for the next slot of the schedule, and counts records and runs. All tries
+are one home, the signals in turn; the table so far is printed after every try.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import duckdb
 
 from tests.support.serving import SLOT_SECONDS, Serving, wait_until
 
-FILES, ROWS = 364, 5
+ROWS = 5  # of a file
 MOMENT_SECONDS = 1.0  # at most, after a line that tells of a file
 PAUSE_SECONDS = 10  # a gap in the ticks of a thread that only sleeps
 LONGEST = 900  # seconds that a machine with much else to do may need
@@ -79,11 +79,11 @@ class Ticker:
         return longest
 
 
-def stop_in_work(serving: Serving, number: int, name: str, tally: Tally) -> int:
+def stop_in_work(serving: Serving, number: int, files: int, tally: Tally) -> int:
     """Feed files, and send the signal at a random moment after some were told of; return how many rows."""
     before = serving.said.count(" accepted  ")
-    rows = serving.feed(name, FILES, ROWS)
-    enough = before + random.randint(1, FILES * 3 // 4)
+    rows = serving.feed(f"{number}-{len(tally.codes)}", files, ROWS)
+    enough = before + random.randint(1, files * 3 // 4)
     wait_until(lambda: serving.said.count(" accepted  ") >= enough, LONGEST, "an ingest in work")
     time.sleep(random.uniform(0, MOMENT_SECONDS))
     tally.taken.append(serving.said.count(" accepted  ") - before)
@@ -119,14 +119,15 @@ def _records(serving: Serving) -> tuple[int, int]:
 def main(arguments: list[str]) -> None:
     """Print the table after every try."""
     rounds = int(arguments[0]) if arguments else 20
-    tallies = {name: Tally() for name in arguments[1:] or ["SIGINT", "SIGTERM", "SIGKILL"]}
+    files = int(arguments[1]) if len(arguments) > 1 else 364
+    tallies = {name: Tally() for name in arguments[2:] or ["SIGINT", "SIGTERM", "SIGKILL"]}
     with tempfile.TemporaryDirectory() as folder:
         serving, rows, ticker = Serving(Path(folder) / "home"), 0, Ticker()
         serving.start()
         try:
-            for place in range(rounds):
+            for _ in range(rounds):
                 for name, tally in tallies.items():
-                    rows += stop_in_work(serving, getattr(signal, name), f"{name}{place}", tally)
+                    rows += stop_in_work(serving, getattr(signal, name), files, tally)
                     start_again(serving, rows, tally)
                     tally.pauses.append(ticker.take())
                     for path in (serving.home / "incoming").iterdir():

@@ -174,10 +174,10 @@ def test_the_command_of_the_timer_is_run_as_it_stands(machine: Machine) -> None:
 
 
 OWN_ROOT = """
-mount -t tmpfs tmpfs /mnt && mkdir /mnt/upper /mnt/work /mnt/root
-mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root
-mount --rbind /dev /mnt/root/dev
-exec chroot /mnt/root sh -ec "$1"
+mount -t tmpfs tmpfs /mnt && mkdir /mnt/changes /mnt/scratch /mnt/machine
+mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/changes,workdir=/mnt/scratch /mnt/machine
+mount --rbind /dev /mnt/machine/dev
+exec chroot /mnt/machine sh -ec "$1"
 """
 
 
