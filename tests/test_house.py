@@ -126,7 +126,12 @@ def test_one_module_reads_the_clock_and_sql_is_told_the_moment() -> None:
 
 
 # tests that need the real day: a slot beside what a run wrote down, and a served home, which runs by its own clock
-NEED_THE_DAY = {"tests/jobs/test_status.py", "tests/support/serving.py", "tests/moments.py"}
+NEED_THE_DAY = {
+    "tests/end_to_end/test_operations_page.py",  # its settings keep the records of three years
+    "tests/jobs/test_status.py",
+    "tests/support/serving.py",
+    "tests/moments.py",
+}
 
 
 def test_a_test_gives_the_same_on_every_day() -> None:
