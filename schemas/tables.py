@@ -358,7 +358,12 @@ CALENDAR = Table(
 PUBLISHED_CALENDAR = Table(
     "calendar",
     CALENDAR.grain,
-    (*CALENDAR.columns, Column("is_complete", "BOOLEAN", "whether its week was over when the snapshot was made")),
+    CALENDAR.columns
+    + _columns("""
+        is_complete BOOLEAN whether its week was over when the snapshot was made
+        month_is_complete BOOLEAN whether its month was over, and every day of that is in a covered week
+        quarter_is_complete BOOLEAN whether its quarter was over, and every day of that is in a covered week
+    """),
 )
 RULES = Table(
     "rules",

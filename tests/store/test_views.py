@@ -272,6 +272,15 @@ def test_reports_that_are_no_emergency_but_could_be_by_month(ask: Ask, reports: 
                   WHERE triage_level <> 'emergency' GROUP BY month ORDER BY month""") == list(expected.items())
 
 
+def test_a_month_with_a_week_that_nobody_delivered_or_that_goes_on_is_not_complete(ask: Ask) -> None:
+    months = ask(
+        "SELECT month, bool_and(month_is_complete), count(DISTINCT month_is_complete) FROM calendar GROUP BY 1"
+    )
+    assert {month for month, is_complete, _ in months if is_complete} == {"2026-06", "2026-07", "2026-09", "2026-10"}
+    assert {values for *_, values in months} == {1}
+    assert ask("SELECT DISTINCT quarter FROM calendar WHERE quarter_is_complete") == []
+
+
 def test_the_three_most_common_causes_of_the_half_year(ask: Ask, reports: pd.DataFrame) -> None:
     counts = reports[reports.cause != "undetermined"].cause.value_counts()
     rows = ask("""SELECT likely_cause, sum(reports) AS n FROM weekly_causes WHERE likely_cause <> 'undetermined'
