@@ -151,7 +151,10 @@ class Gate:
         """Raise FileRejected for a column of which more than half looks like one kind of identifier."""
         for (column, kind), count in sorted(self.kinds.items()):
             if count * 2 > self.cells[column] and self._is_more_than_chance(column, kind, count):
-                self.refuse(f"column {column[:40]!a} holds {kind} in most rows; remove it at the sender")
+                hint = (
+                    ", or list the codes as `regions` of the source if they are regions" if kind == POSTAL_CODE else ""
+                )
+                self.refuse(f"column {column[:40]!a} holds {kind} in most rows; remove it at the sender{hint}")
 
     def _is_more_than_chance(self, column: str, kind: str, count: int) -> bool:
         """Whether chance alone does not explain it; few report ids are judged with the sender's earlier ones."""
