@@ -15,6 +15,7 @@ from pipelines.explain.questions import asking
 from pipelines.rules.condition_sql import condition_sql
 from pipelines.rules.solver import Space
 from pipelines.statements import Row, one_number, rows_by_name
+from pipelines.store import ledger
 from pipelines.store.database import check_version, stored_pack
 from pipelines.text import many
 from schemas.conditions import condition_fields
@@ -90,7 +91,9 @@ def _find(connection: duckdb.DuckDBPyConnection, report_id: str, source: str | N
         raise UsageError(f"'{report_id}' is sent by several sources ({', '.join(senders)}); say which with --source")
     if not senders:
         of = f" of source '{source}'" if source else ""
-        raise UsageError(f"no record '{report_id}'{of} is stored{withdrawn_note(connection)}")
+        hashes = ledger.describe_ids_of_files(connection, report_id, source)
+        hint = f"; {hashes}" if hashes else withdrawn_note(connection)
+        raise UsageError(f"no record '{report_id}'{of} is stored{hint}")
     return found
 
 

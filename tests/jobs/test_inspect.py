@@ -150,6 +150,11 @@ EXPORTS = {
         [("A1", True), ("A2", False)],
         "",
     ),
+    "semicolons": (
+        '"today";"_uuid";"district";"redness"\n"2026-11-16";"u1";"Bo Town";"yes"\n',
+        [],
+        'OPEN settings: cells are separated by semicolons; set `delimiter` for this source: delimiter = ";"',
+    ),
     "no number": ("date,redness\n2026-11-16,yes\n", [], "OPEN no column looks like report_id"),
     "months": (
         "case_id,hosp date,hospital,gender,age,age_unit,redness\n1,11/13/2026,St. Mary's,f,30,months,yes\n"

@@ -64,15 +64,19 @@ def _without_volatile(text: str) -> str:
 
 
 class Reader:
-    """Somebody who types what a page says, in a folder beside the repository's own."""
+    """Somebody who types what a page says, in a folder beside the repository's own; `moment` is when, if not now."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, moment: str = "") -> None:
         self.folder = folder
+        stopped = f"clock.now = lambda: datetime.fromisoformat({moment!r})\n" if moment else ""
         for name in BESIDE:
             (folder / name).symlink_to(ROOT / name)
         script = folder / "bin" / "calfwatch"
         script.parent.mkdir()
-        script.write_text(f"#!{sys.executable} -Werror\nfrom pipelines.cli.app import cli\ncli()\n")
+        script.write_text(
+            f"#!{sys.executable} -Werror\nfrom datetime import datetime\nfrom pipelines import clock\n{stopped}"
+            "from pipelines.cli.app import cli\ncli()\n"
+        )
         script.chmod(0o755)
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("CALFWATCH", "PREFECT"))}
         self.environment = clean | {"PATH": f"{script.parent}:{clean['PATH']}", "PYTHONPATH": str(ROOT)}

@@ -17,29 +17,18 @@ from schemas.fields import AGE_BANDS, CONTEXT_NAMES, NO_WORDS, SEXES, TIMESTAMP_
 from schemas.pack import Pack
 
 # words of a column's name, the best first
-MEANINGS: dict[str, tuple[str, ...]] = {
-    "report_id": ("report_id", "case_id", "record_id", "encounter", "uuid", "id", "case", "record", "number"),
-    "reported_at": (
-        "reported",
-        "report",
-        "call",
-        "seen",
-        "visit",
-        "today",
-        "hospitalisation",
-        "hosp",
-        "admission",
-        "date",
-    ),
-    "region": ("region", "province", "county", "district", "area", "hospital", "site", "clinic"),
-    "age_band": ("age_band", "age_years", "age"),
-    "sex": ("sex", "gender"),
-    "pain_score": ("pain_score", "pain", "nrs"),
-    "duration_days": ("duration_days", "duration"),
+MEANINGS = {
+    "report_id": "report_id case_id record_id encounter uuid id case fall record number",
+    "reported_at": "reported report call seen visit today hospitalisation hosp admission date datum",
+    "region": "region province county district area hospital site clinic ort",
+    "age_band": "age_band age_years age alter",
+    "sex": "sex gender geschlecht sexe",
+    "pain_score": "pain_score pain nrs schmerz",
+    "duration_days": "duration_days duration dauer",
 }
 DATE_WORDS = """date onset outcome infection report reported call seen visit today hosp hospitalisation hospitalization
 admission discharge treatment submission start end day"""
-SEX_WORDS = {"m": "male", "f": "female", "man": "male", "woman": "female", "1": "", "2": ""}
+SEX_WORDS = {"m": "male", "f": "female", "man": "male", "woman": "female", "w": "female", "1": "", "2": ""}
 YES_ELSEWHERE, NO_ELSEWHERE = (
     ("ja", "oui", "si", "sí", "sim", "x", "checked"),
     ("nein", "non", "nee", "não", "unchecked"),
@@ -69,9 +58,9 @@ class Guess:
     open_points: list[str] = field(default_factory=list)
 
 
-def guess_adapter(samples: Samples, pack: Pack) -> str:
-    """Return the text of an adapter. `samples` has each column's first filled cells."""
-    guess = Guess()
+def guess_adapter(samples: Samples, pack: Pack, open_points: Sequence[str] = ()) -> str:
+    """Return the text of an adapter. `samples` has each column's first filled cells; `open_points` stand first."""
+    guess = Guess(open_points=list(open_points))
     meant = _assign_columns(samples, pack)
     for field_name, column in meant.items():
         translate = TRANSLATIONS.get(field_name, _answer_sql)
@@ -105,7 +94,7 @@ def _best_column(name: str, free: Sequence[str], samples: Samples) -> str | None
     fits: Callable[[str], bool] = {"reported_at": lambda column: _looks_like_dates(samples[column])}.get(
         name, lambda column: True
     )
-    for word in MEANINGS.get(name, ()):
+    for word in MEANINGS.get(name, "").split():
         for column in free:
             if (word == _plain(column) or word in _words(column)) and fits(column):
                 return column
