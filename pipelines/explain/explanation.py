@@ -89,11 +89,12 @@ def _find(connection: duckdb.DuckDBPyConnection, report_id: str, source: str | N
     senders = sorted({row["source"] for rows in found.values() for row in rows})
     if len(senders) > 1:
         raise UsageError(f"'{report_id}' is sent by several sources ({', '.join(senders)}); say which with --source")
-    if not senders:
+    if not found["stored"] and not found["superseded"]:
         of = f" of source '{source}'" if source else ""
         hashes = ledger.describe_ids_of_files(connection, report_id, source)
-        hint = f"; {hashes}" if hashes else withdrawn_note(connection)
-        raise UsageError(f"no record '{report_id}'{of} is stored{hint}")
+        if hashes or not senders:
+            hint = f"; {hashes}" if hashes else withdrawn_note(connection)
+            raise UsageError(f"no record '{report_id}'{of} is stored{hint}")
     return found
 
 

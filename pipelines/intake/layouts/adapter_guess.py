@@ -70,14 +70,14 @@ def guess_adapter(samples: Samples, pack: Pack, open_points: Sequence[str] = ())
         _use_age_unit(guess, meant["age_band"], samples)
     for column in samples:
         if column not in meant.values() and column not in guess.optional:
-            _leave_out(column, samples[column], guess)
+            _leave_out(column, samples, guess)
     _tell_what_is_missing(guess, meant, samples, pack)
     return "\n".join(_adapter_lines(guess)) + "\n"
 
 
 def _assign_columns(samples: Samples, pack: Pack) -> dict[str, str]:
-    """Return the column of each canonical field that a name fits; a column that names an identifier fits none."""
-    free = [name for name in samples if find_kind_of_name(name) is None]
+    """Return the column of each canonical field that a name fits; none fits a box, or what names an identifier."""
+    free = [name for name in samples if find_kind_of_name(name) is None and not _is_box(name, samples)]
     meant: dict[str, str] = {}
     for name in (*CONTEXT_NAMES, *(each.name for each in pack.fields)):
         column = _best_column(name, free, samples)
@@ -88,7 +88,8 @@ def _assign_columns(samples: Samples, pack: Pack) -> dict[str, str]:
 
 
 def _best_column(name: str, free: Sequence[str], samples: Samples) -> str | None:
-    exact = next((column for column in free if nearest_column(column, frozenset({name})) == name), None)
+    own = frozenset({name})
+    exact = next((column for column in free if nearest_column(column.rpartition("/")[2], own) == name), None)
     if exact:
         return exact
     fits: Callable[[str], bool] = {"reported_at": lambda column: _looks_like_dates(samples[column])}.get(
@@ -99,6 +100,11 @@ def _best_column(name: str, free: Sequence[str], samples: Samples) -> str | None
             if (word == _plain(column) or word in _words(column)) and fits(column):
                 return column
     return None
+
+
+def _is_box(column: str, samples: Samples) -> bool:
+    """Whether a column is a box to tick, by its name: `signs___1`, or `signs/fever` beside `signs`."""
+    return bool(re.search(r"___\w+$", column)) or column.rpartition("/")[0] in samples
 
 
 def _plain(name: str) -> str:
@@ -231,15 +237,16 @@ def _shown(words: Sequence[str]) -> str:
     return ", ".join(map(ascii, harmless[:SHOWN_WORDS])) if len(words) <= 12 else "it has many words"
 
 
-def _leave_out(column: str, cells: Sequence[str], guess: Guess) -> None:
+def _leave_out(column: str, samples: Samples, guess: Guess) -> None:
     """Ignore a column, and say what about it is open."""
+    cells = samples[column]
     guess.ignores.append(column)
     kind = find_kind_of_name(column)
     if kind:
         guess.open_points.append(
             f"{column}: holds {kind} by its name; remove it at the sender, or `allow` it if it is none"
         )
-    if re.search(r"___\w+$", column):
+    if _is_box(column, samples):
         guess.open_points.append(
             f"{column}: a box to tick; which symptom is it? 0 is 'not ticked', which is no only if all are asked"
         )
