@@ -62,6 +62,10 @@ def header_names(line: bytes, delimiter: str) -> list[str]:
 
     A blank name becomes `unnamed_N` by its position, as exports with a row index have it.
     """
+    if line.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise FileRejected(
+            "is a workbook or an archive, whatever its name says; save it as CSV (spreadsheets: CSV UTF-8)"
+        )
     if line.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in line:
         raise FileRejected("is not UTF-8 text (it looks like UTF-16 or binary); export it as UTF-8")
     try:

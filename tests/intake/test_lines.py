@@ -326,6 +326,8 @@ def test_columns_are_found_by_name_in_any_order(pack: Pack) -> None:
         (b'"report_id";"reported_at";"redness"\n', "separated by semicolons"),
         (b'"report_id"\t"reported_at"\t"signs, all"\n', "separated by tabs"),
         (b'"report_id;reported_at;redness"\n', "is the header line missing"),
+        (b"PK\x03\x04\x14\0\x06\n", "^is a workbook or an archive"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\0\n", "^is a workbook or an archive"),
         (b'report_id,reported_at,"redness\n', "not RFC 4180"),
         (b'report_id,reported_at,red"ness\n', "not RFC 4180"),
         (b"report_id,reported_at,r\xe9dness\n", "not UTF-8"),

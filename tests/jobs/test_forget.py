@@ -200,7 +200,7 @@ def test_ids_that_hold_for_one_file_are_erased_as_they_are_stored_with_their_qua
         assert f"{other} for a.csv of p" in told
     assert command(["forget", mine, "--yes"]) == 0
     assert "1 record, 0 earlier versions, 1 quarantined line erased" in capsys.readouterr().out
-    assert ask("SELECT count(*) FROM reports WHERE report_id IN (?, ?)", [mine, other]) == [(1,)]
+    assert ask("SELECT count(*) FROM reports WHERE report_id IN (?, ?)", mine, other) == [(1,)]
     assert ask("SELECT value, raw_line FROM quarantine") == [(None, None)]
 
 
