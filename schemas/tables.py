@@ -195,6 +195,33 @@ QUARANTINE = Table(
     """),
 )
 
+WARNED_CELLS = Table(
+    "warned_cells",
+    "one thing that a source's adapter did not understand in a row that was taken; the view warnings counts them",
+    _columns("""
+        delivery_no INTEGER the delivery, as in files
+        line_number BIGINT physical line, the header being line 1
+        report_id VARCHAR the record, as in reports
+        column_name VARCHAR the column; NULL if the adapter does not tell one
+        kind VARCHAR not_understood, none_beside_others, or adapter: the adapter's own words
+        value VARCHAR what was not understood, cut at 80 characters; NULL if it could be a direct identifier
+    """),
+)
+WARNINGS = Table(
+    "warnings",
+    "one file, column, kind and value of what was taken with a word of caution",
+    _columns("""
+        file_id VARCHAR the file
+        delivery_no INTEGER the delivery, as in files
+        source VARCHAR the sender
+        column_name VARCHAR the column; NULL if it is not told
+        kind VARCHAR not_understood, none_beside_others, adapter, implausible_day or missing_column; see docs/input.md
+        value VARCHAR what was not understood, cut at 80 characters; else NULL, and if it could be an identifier
+        rows BIGINT number of the file's rows, those equal to a stored record included
+        first_lines BIGINT[] the first five of their lines; NULL where it is every row
+    """),
+)
+
 DAILY_SUMMARY = Table(
     "daily_summary",
     "one day, source, region, age band, sex, level, ceiling, category and cause that has reports; often that is one "
@@ -331,7 +358,12 @@ CALENDAR = Table(
 PUBLISHED_CALENDAR = Table(
     "calendar",
     CALENDAR.grain,
-    (*CALENDAR.columns, Column("is_complete", "BOOLEAN", "whether its week was over when the snapshot was made")),
+    CALENDAR.columns
+    + _columns("""
+        is_complete BOOLEAN whether its week was over when the snapshot was made
+        month_is_complete BOOLEAN whether its month was over, and every day of that is in a covered week
+        quarter_is_complete BOOLEAN whether its quarter was over, and every day of that is in a covered week
+    """),
 )
 RULES = Table(
     "rules",
@@ -847,7 +879,7 @@ SIGNAL_FITS = Table(
 )
 
 SMALL_TABLES = (
-    *(FILES, QUARANTINE, *DAILY_TABLES, DELIVERY_DAYS, CALENDAR, RULES, CAUSES, FIELDS, STATE),
+    *(FILES, QUARANTINE, WARNED_CELLS, *DAILY_TABLES, DELIVERY_DAYS, CALENDAR, RULES, CAUSES, FIELDS, STATE),
     *(RULE_PACKS, SIGNATURES, ASSESSMENTS, DENOMINATORS, AUDIT, REPORTED_WEEKS, REPORTED_COUNTS),
     *(RELEASES, RELEASED_COUNTS),
     *(DAILY_SIGNALS, ALARM_EPISODES, ALARM_NOTES, SIGNAL_FITS),
@@ -864,7 +896,7 @@ def stored_tables(pack: Pack) -> tuple[Table, ...]:
 def stored_views(pack: Pack) -> tuple[Table, ...]:
     """Return every view of records.duckdb."""
     weekly = (view for view in WEEKLY_VIEWS if view.name not in STORED_WEEKLY)
-    return (reports_table(pack), *weekly, *DIMENSION_VIEWS)
+    return (reports_table(pack), WARNINGS, *weekly, *DIMENSION_VIEWS)
 
 
 def published_tables() -> tuple[Table, ...]:
