@@ -239,9 +239,9 @@ def fates_in_database_and_log(seeds: range, home: Home, pack: Pack, later: Path)
 
 
 def test_damaged_bytes_are_found_or_change_no_number(home: Home, pack: Pack, write_csv: Callable[..., Path]) -> None:
-    fates = fates_in_database_and_log(range(8), home, pack, write_csv([{"report_id": f"new{i}"} for i in range(20)]))
-    assert sum(fates.values()) == 16
-    assert sum(count for name, count in fates.items() if "found" in name) >= 4, fates
+    fates = fates_in_database_and_log(range(5), home, pack, write_csv([{"report_id": f"new{i}"} for i in range(20)]))
+    assert sum(fates.values()) == 10
+    assert sum(count for name, count in fates.items() if "found" in name) >= 3, fates
 
 
 @pytest.mark.slow
