@@ -30,14 +30,14 @@ def _text(folder: str, name: str) -> str:
 
 
 def sql_list(values: tuple[str, ...]) -> str:
-    """A SQL list of strings."""
+    """Return a SQL list of strings."""
     return f"[{', '.join(quoted(value) for value in values)}]"
 
 
 def first_row(
     connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[object] | Mapping[str, object] = ()
 ) -> tuple[Any, ...] | None:
-    """The first row of a result, read to its end: an unfinished one would block the connection."""
+    """Return the first row of a result, read to its end: an unfinished one would block the connection."""
     rows: list[tuple[Any, ...]] = connection.execute(sql, values or None).fetchall()
     return rows[0] if rows else None
 
@@ -45,7 +45,7 @@ def first_row(
 def rows_by_name(
     connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[object] | Mapping[str, object] = ()
 ) -> list[Row]:
-    """All rows of a result, each as column name -> value."""
+    """Return all rows of a result, each as column name -> value."""
     result = connection.execute(sql, values or None)
     names = [column[0] for column in result.description or []]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
@@ -54,7 +54,7 @@ def rows_by_name(
 def one_number(
     connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[object] | Mapping[str, object] = ()
 ) -> int:
-    """A statement's single number: a count, or how many rows an INSERT stored."""
+    """Return a statement's single number: a count, or how many rows an INSERT stored."""
     row = first_row(connection, sql, values)
     return int(row[0]) if row else 0
 

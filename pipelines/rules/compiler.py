@@ -67,7 +67,7 @@ def _scratch(pack: Pack) -> list[str]:
 
 
 def _at_least(pack: Pack, level: str) -> list[int]:
-    """The places of the rules that call for a level or a higher one."""
+    """Return the places of the rules that call for a level or a higher one."""
     floor = LEVELS.index(level)
     return [i for i, rule in enumerate(pack.triage) if LEVELS.index(rule.level) >= floor]
 

@@ -147,7 +147,7 @@ def test_explain_names_the_rule_and_its_place_in_the_article(demo_home: Path, ca
     ]
     text = calfwatch("explain", "--home", str(demo_home), report_id).stdout
     assert "triage level    emergency" in text
-    assert "TRUE    emergency       emergency_" in text
+    assert "yes     emergency       emergency_" in text
     found = json.loads(calfwatch("explain", "--home", str(demo_home), "--json", report_id).stdout)
     assert any(rule["state"] == "TRUE" and rule["reference"] for rule in found["rules"])
 

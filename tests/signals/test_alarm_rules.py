@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as rules_of_search
 from hypothesis import strategies as st
 from scipy import stats
 
 from pipelines.signals.comparable import History, comparable_senders, filled_baseline, reported_shares
-from pipelines.signals.ears_law import pooled_phi
+from pipelines.signals.ears_law import expect_next, pooled_phi
 from pipelines.signals.episodes import Episode, JudgedWeek, Note, find_episodes, with_notes
 from pipelines.signals.families import adjusted_p_values, ears_alarms, fingerprints, same_reports
 from pipelines.signals.laws import quantiles, upper_tail
@@ -35,6 +35,18 @@ def test_tails_and_quantiles_are_those_of_scipy(mean: float, variance: float) ->
     assert [float(quantiles(q, mean, variance)) for q in (0.025, 0.975)] == [law.ppf(0.025), law.ppf(0.975)]
     above = counts > float(quantiles(0.975, mean, variance))
     assert (above == (upper_tail(counts, mean, variance) <= 0.025)).all(), "a range never contradicts its p-value"
+
+
+@rules_of_search(max_examples=100, deadline=None)
+@given(st.floats(1e-3, 1e5), st.floats(1, 20), st.floats(0.001, 0.999))
+def test_quantiles_are_those_of_scipy(mean: float, spread: float, probability: float) -> None:
+    variance = mean * spread
+    law = stats.nbinom(mean / (spread - 1), 1 / spread) if variance > mean * (1 + 1e-9) else stats.poisson(mean)
+    assert float(quantiles(probability, mean, variance)) == law.ppf(probability)
+
+
+def test_of_a_mean_of_zero_every_quantile_is_zero() -> None:
+    assert quantiles(0.975, [0.0, np.nan, 3.0], [0.0, np.nan, 3.0]).tolist()[::2] == [0, stats.poisson(3).ppf(0.975)]
 
 
 def test_what_is_not_known_stays_unknown() -> None:
@@ -90,6 +102,24 @@ def test_pooled_phi_equals_a_loop(seed: int, weeks: int, series: int, gap: int) 
         for k in range(series):
             wanted = max(1, (sum(row[k] for row in used) + 6 * prior) / (len(used) + 6)) if used else 1
             assert found[week, k] == pytest.approx(wanted)
+
+
+# a line through the baseline
+
+
+@given(st.lists(st.integers(0, 60), min_size=7, max_size=7), st.sampled_from([1, 3]))
+@example([100, 110, 120, 130, 140, 150, 160], 1)
+@example([160, 150, 140, 130, 120, 110, 100], 3)
+@example([0] * 7, 1)
+def test_a_line_is_followed_only_where_scipy_finds_it_clear_and_only_within_its_weeks(
+    counts: list[int], gap: int
+) -> None:
+    found = float(expect_next(np.array(counts, dtype=float)[:, None], gap)[0])
+    mean, line = float(np.mean(counts)), stats.linregress(range(7), counts)
+    poisson = np.sqrt(max(mean, 1 / 7) / 28)
+    clear = abs(line.slope) > stats.t.ppf(0.995, 5) * max(line.stderr, poisson)
+    ahead = min(max(line.intercept + line.slope * (6 + gap), min(counts)), max(counts))
+    assert found == pytest.approx(max(ahead if clear else mean, 1 / 7))
 
 
 # comparable senders
