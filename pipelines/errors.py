@@ -83,3 +83,12 @@ class FileRejected(Exception):  # noqa: N818 - a verdict on one file, not a fail
         super().__init__(reason)
         self.reason = reason
         self.passing = passing  # it may fare otherwise the next time, with the same settings
+
+
+class OtherDelimiter(FileRejected):
+    """The cells of a file are separated by another character than its source says."""
+
+    def __init__(self, delimiter: str, words: str) -> None:
+        super().__init__(f"cells are separated by {words}; set `delimiter` for this source, or export with commas")
+        self.delimiter = delimiter
+        self.toml = {"\t": '"\\t"'}.get(delimiter, f'"{delimiter}"')

@@ -128,7 +128,7 @@ class Public:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
-    hide_up_to: Annotated[int, "`release` hides counts up to this", HIDEABLE] = 7
+    hide_up_to: Annotated[int, "`release` and notices hide counts up to this", HIDEABLE] = 7
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -20,8 +21,12 @@ def statement(folder: str, name: str, **values: object) -> str:
 
     Raises KeyError for a placeholder without a value: half a statement must not run.
     """
-    text = (files("sql") / folder / f"{name}.sql").read_text(encoding="utf-8")
-    return _PLACEHOLDER.sub(lambda found: str(values[found[1]]), text)
+    return _PLACEHOLDER.sub(lambda found: str(values[found[1]]), _text(folder, name))
+
+
+@functools.cache
+def _text(folder: str, name: str) -> str:
+    return (files("sql") / folder / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def sql_list(values: tuple[str, ...]) -> str:

@@ -6,6 +6,7 @@ condition can be explained field by field and can never run anything else.
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 
@@ -42,8 +43,12 @@ SQL_WORDS = frozenset({
 # fmt: on
 
 
+@functools.lru_cache(maxsize=1024)
 def parse_condition(text: str) -> exp.Expression:
-    """Return the condition as a syntax tree. Raises ValueError on SQL that cannot be parsed as one expression."""
+    """Return the condition as a syntax tree, which callers read and never change: the next one is given the same.
+
+    Raises ValueError on SQL that cannot be parsed as one expression.
+    """
     try:
         return sqlglot.parse_one(text, dialect="duckdb")
     except sqlglot.errors.SqlglotError as error:

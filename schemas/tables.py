@@ -195,6 +195,33 @@ QUARANTINE = Table(
     """),
 )
 
+WARNED_CELLS = Table(
+    "warned_cells",
+    "one thing that a source's adapter did not understand in a row that was taken; the view warnings counts them",
+    _columns("""
+        delivery_no INTEGER the delivery, as in files
+        line_number BIGINT physical line, the header being line 1
+        report_id VARCHAR the record, as in reports
+        column_name VARCHAR the column; NULL if the adapter does not tell one
+        kind VARCHAR not_understood, none_beside_others, or adapter: the adapter's own words
+        value VARCHAR what was not understood, cut at 80 characters; NULL if it could be a direct identifier
+    """),
+)
+WARNINGS = Table(
+    "warnings",
+    "one file, column, kind and value of what was taken with a word of caution",
+    _columns("""
+        file_id VARCHAR the file
+        delivery_no INTEGER the delivery, as in files
+        source VARCHAR the sender
+        column_name VARCHAR the column; NULL if it is not told
+        kind VARCHAR not_understood, none_beside_others, adapter, implausible_day or missing_column; see docs/input.md
+        value VARCHAR what was not understood, cut at 80 characters; else NULL, and if it could be an identifier
+        rows BIGINT number of the file's rows, those equal to a stored record included
+        first_lines BIGINT[] the first five of their lines; NULL where it is every row
+    """),
+)
+
 DAILY_SUMMARY = Table(
     "daily_summary",
     "one day, source, region, age band, sex, level, ceiling, category and cause that has reports; often that is one "
@@ -331,7 +358,12 @@ CALENDAR = Table(
 PUBLISHED_CALENDAR = Table(
     "calendar",
     CALENDAR.grain,
-    (*CALENDAR.columns, Column("is_complete", "BOOLEAN", "whether its week was over when the snapshot was made")),
+    CALENDAR.columns
+    + _columns("""
+        is_complete BOOLEAN whether its week was over when the snapshot was made
+        month_is_complete BOOLEAN whether its month was over, and every day of that is in a covered week
+        quarter_is_complete BOOLEAN whether its quarter was over, and every day of that is in a covered week
+    """),
 )
 RULES = Table(
     "rules",
@@ -570,6 +602,23 @@ WEEKLY_SIGNAL_TABLES = (
     ),
 )
 
+WEEKLY_INDICATORS = _weekly(
+    "weekly_indicators",
+    " and count that is no triage level: judged as in weekly_signals, by its primary row, and no cause for an alarm",
+    """
+    indicator VARCHAR could_be_emergency, serious_signs or severe_pain
+    observed BIGINT the week's count of the senders that can be compared; of all senders if none can
+    reports BIGINT the week's count of all senders
+    expected DOUBLE the count that the history lets expect
+    lower DOUBLE 0.025 quantile of its law
+    upper DOUBLE 0.975 quantile of its law
+    method VARCHAR the statistical method: EARS C1, or Farrington flexible with its years b
+    reason VARCHAR why it cannot be judged
+    level VARCHAR below, within or above the range; NULL if it was not judged
+    trend VARCHAR rising, falling or steady over four weeks, of the same senders; NULL if they cannot be compared
+    """,
+)
+
 WEEKLY_VIEWS = (
     _weekly(
         "weekly_triage",
@@ -691,6 +740,7 @@ WEEKLY_VIEWS = (
         """,
     ),
     *WEEKLY_SIGNAL_TABLES,
+    WEEKLY_INDICATORS,
     _weekly(
         "weekly_revisions",
         " and series that changed after its report was published",
@@ -704,7 +754,7 @@ WEEKLY_VIEWS = (
     ),
 )
 # tables, not views: filled once a run
-STORED_WEEKLY = ("weekly_signals", "weekly_revisions", "weekly_sources", "weekly_nowcast")
+STORED_WEEKLY = ("weekly_signals", "weekly_indicators", "weekly_revisions", "weekly_sources", "weekly_nowcast")
 
 DAILY_SIGNALS = Table(
     "daily_signals",
@@ -829,7 +879,7 @@ SIGNAL_FITS = Table(
 )
 
 SMALL_TABLES = (
-    *(FILES, QUARANTINE, *DAILY_TABLES, DELIVERY_DAYS, CALENDAR, RULES, CAUSES, FIELDS, STATE),
+    *(FILES, QUARANTINE, WARNED_CELLS, *DAILY_TABLES, DELIVERY_DAYS, CALENDAR, RULES, CAUSES, FIELDS, STATE),
     *(RULE_PACKS, SIGNATURES, ASSESSMENTS, DENOMINATORS, AUDIT, REPORTED_WEEKS, REPORTED_COUNTS),
     *(RELEASES, RELEASED_COUNTS),
     *(DAILY_SIGNALS, ALARM_EPISODES, ALARM_NOTES, SIGNAL_FITS),
@@ -846,7 +896,7 @@ def stored_tables(pack: Pack) -> tuple[Table, ...]:
 def stored_views(pack: Pack) -> tuple[Table, ...]:
     """Return every view of records.duckdb."""
     weekly = (view for view in WEEKLY_VIEWS if view.name not in STORED_WEEKLY)
-    return (reports_table(pack), *weekly, *DIMENSION_VIEWS)
+    return (reports_table(pack), WARNINGS, *weekly, *DIMENSION_VIEWS)
 
 
 def published_tables() -> tuple[Table, ...]:

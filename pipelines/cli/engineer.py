@@ -222,7 +222,8 @@ def inspect(
     adapter: Annotated[bool, Parameter(help="print a first adapter for the file's header instead")] = False,
 ) -> None:
     """Say what would happen to a file: its faults, what is allowed, what it would replace; nothing is stored."""
-    from pipelines.jobs.inspecting.inspect import inspect_file, write_adapter
+    from pipelines.jobs.inspecting.first_adapter import write_adapter
+    from pipelines.jobs.inspecting.inspect import inspect_file
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 

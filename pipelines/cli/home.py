@@ -38,6 +38,7 @@ def demo(
     home: HomeOption = None,
     reports: Annotated[WholeNumber, Parameter(metavar="N", help="how many reports")] = 100_000,
     seed: Annotated[WholeNumber, Parameter(metavar="S", help="equal seeds make equal reports")] = 1,
+    end: Annotated[date | None, Parameter(metavar="DATE", help="last day, a Sunday (else last Sunday)")] = None,
 ) -> None:
     """Make six months of synthetic reports, ingest them, write the latest weekly report; a second time adds nothing."""
     from pipelines.cli.engineer import ingest_files, report_rejected
@@ -45,7 +46,7 @@ def demo(
     from pipelines.jobs.weekly_report import write_week
 
     place, settings = make_home(home)
-    made = _make_reports(place.path / "demo", reports, seed)
+    made = _make_reports(place.path / "demo", reports, seed, end or _last_sunday(clock.today("UTC")))
     outcomes = ingest_files(place, settings, find_deliveries([str(made)], settings, None), DEFAULT_WAIT)
     folder = write_week(place, "latest", None, False)
     refresh_status(place.path)
@@ -53,13 +54,13 @@ def demo(
     report_rejected(outcomes)
 
 
-def _make_reports(folder: Path, reports: int, seed: int) -> Path:
+def _make_reports(folder: Path, reports: int, seed: int, end: date) -> Path:
     """Generate the CSVs of the demo unless they are there; return their folder."""
     from pipelines.files import replace_folder
     from pipelines.synthetic import generate
 
     def fill(empty: Path) -> None:
-        generate(empty, reports=reports, weeks=26, seed=seed, end=_last_sunday(clock.today("UTC")))
+        generate(empty, reports=reports, weeks=26, seed=seed, end=end)
 
     if not (folder / "reports").exists():
         say(f"writing {reports:,} synthetic reports over 26 weeks, no real person among them")

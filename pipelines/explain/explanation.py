@@ -15,6 +15,7 @@ from pipelines.explain.questions import asking, make_space
 from pipelines.rules.condition_sql import condition_sql
 from pipelines.rules.solver import Space
 from pipelines.statements import Row, one_number, rows_by_name
+from pipelines.store import ledger
 from pipelines.store.database import check_version, stored_pack
 from pipelines.text import many
 from schemas.conditions import condition_fields
@@ -22,6 +23,7 @@ from schemas.pack import Evidence, Pack, TriageRule
 
 STATES = {True: "TRUE", False: "FALSE", None: "UNKNOWN"}
 ANSWERS = {True: "yes", False: "no", None: "unknown"}
+IS_MET = {STATES[state]: word for state, word in ANSWERS.items()}  # a rule's state, for a person
 VERSION_COLUMNS = (
     *("triage_level", "triage_ceiling", "cause_category", "likely_cause", "rule_pack"),
     *("file_id", "line_number", "superseded_by", "superseded_at"),
@@ -88,9 +90,12 @@ def _find(connection: duckdb.DuckDBPyConnection, report_id: str, source: str | N
     senders = sorted({row["source"] for rows in found.values() for row in rows})
     if len(senders) > 1:
         raise UsageError(f"'{report_id}' is sent by several sources ({', '.join(senders)}); say which with --source")
-    if not senders:
+    if not found["stored"] and not found["superseded"]:
         of = f" of source '{source}'" if source else ""
-        raise UsageError(f"no record '{report_id}'{of} is stored{withdrawn_note(connection)}")
+        hashes = ledger.describe_ids_of_files(connection, report_id, source)
+        if hashes or not senders:
+            hint = f"; {hashes}" if hashes else withdrawn_note(connection)
+            raise UsageError(f"no record '{report_id}'{of} is stored{hint}")
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipelines.explain.explanation import IS_MET
 from pipelines.statements import Row
 from pipelines.text import printable, shown_path
 from schemas.pack import LEVELS, UNDETERMINED
@@ -32,16 +33,17 @@ def _head(found: Row) -> list[str]:
         f"what to do      {found['action']}",
         *([f"                {found['serious_note']}"] if found["serious_note"] else []),
         f"triage level    {found['triage_level']}",
-        f"triage ceiling  {found['triage_ceiling']}{_ceiling_note(found)}",
+        _still_possible(found),
     ]
     if found["missing_answers"]:
         lines.append(f"ask for         {', '.join(found['missing_answers'])}")
     return [*lines, f"likely cause    {found['cause_words']}", f"rule pack       {found['rule_pack']}"]
 
 
-def _ceiling_note(found: Row) -> str:
-    higher = LEVELS.index(found["triage_ceiling"]) > LEVELS.index(found["triage_level"])
-    return "  (unknown answers could still lead there)" if higher else ""
+def _still_possible(found: Row) -> str:
+    if LEVELS.index(found["triage_ceiling"]) > LEVELS.index(found["triage_level"]):
+        return f"could still be  {found['triage_ceiling']}, while answers are unknown"
+    return "could still be  nothing higher: no unknown answer can change the level"
 
 
 def _question_lines(found: Row) -> list[str]:
@@ -64,17 +66,17 @@ def _question_lines(found: Row) -> list[str]:
 def _led_to(answer: Row) -> str:
     if answer["settles"]:
         return f"{answer['triage_level']} *"
-    return f"{answer['triage_level']}, up to {answer['triage_ceiling']}"
+    return f"{answer['triage_level']}, could still be {answer['triage_ceiling']}"
 
 
 def _rule_lines(found: Row) -> list[str]:
     order = {"TRUE": 0, "UNKNOWN": 1, "FALSE": 2}
-    lines = ["", "triage rules"]
+    lines = ["", "triage rules: is each met?"]
     for rule in sorted(found["rules"], key=lambda rule: order[rule["state"]]):
         answers = ", ".join(
             f"{name} {'unknown' if value is None else value}" for name, value in rule["answers"].items()
         )
-        lines.append(f"  {rule['state']:8}{rule['for']:16}{rule['id']}")
+        lines.append(f"  {IS_MET[rule['state']]:8}{rule['for']:16}{rule['id']}")
         lines += [] if rule["state"] == "FALSE" else [f"          {rule['sentence']}"]
         lines += [f"          read: {answers}", f"          article: {rule['reference']} ({rule['basis']})"]
     return lines

@@ -35,9 +35,19 @@ from pipelines.store.database import (
 from pipelines.store.packs import kept_versions
 from pipelines.text import many
 from schemas.pack import Pack
-from schemas.tables import ABOUT, CALENDAR, DELIVERY_DAYS, Table, published_tables, stored_tables, stored_views
+from schemas.tables import (
+    ABOUT,
+    CALENDAR,
+    DELIVERY_DAYS,
+    PUBLISHED_CALENDAR,
+    Table,
+    published_tables,
+    stored_tables,
+    stored_views,
+)
 
-IS_COMPLETE = "is_complete"  # in the published calendar alone: it goes by when that was made
+# in the published calendar alone: they go by when that was made
+IS_COMPLETE = set(PUBLISHED_CALENDAR.column_names) - set(CALENDAR.column_names)
 
 
 @dataclass(frozen=True)
@@ -193,7 +203,9 @@ def _snapshot(look: Look) -> Iterator[str]:
         if not is_current(published, look.connection):
             return
         for table in published_tables():
-            sql = f"SELECT {', '.join(name for name in table.column_names if name != IS_COMPLETE)} FROM {table.name}"
+            sql = (
+                f"SELECT {', '.join(name for name in table.column_names if name not in IS_COMPLETE)} FROM {table.name}"
+            )
             if table is not ABOUT and _sum_of_rows(published, sql) != _sum_of_rows(look.connection, sql):
                 yield f"summaries.duckdb: {table.name} is not what is stored; `calfwatch run` publishes it anew"
 

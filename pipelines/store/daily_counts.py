@@ -38,6 +38,12 @@ def week_words(settings: Settings) -> dict[str, str]:
     }
 
 
+def view_words(settings: Settings) -> dict[str, str]:
+    """Return what the SQL of views needs: how weeks are cut, a record's day, and which days are plausible."""
+    more = {"day": report_day_sql(settings.time_zone), "plausible_days": statement("store", "plausible_days")}
+    return week_words(settings) | more
+
+
 def add_changes(connection: duckdb.DuckDBPyConnection, settings: Settings, group: Group) -> None:
     """Bring the daily tables and the calendar up to date with the deliveries of a group, inside its transaction."""
     of_group = "WHERE delivery_no BETWEEN {first} AND {last}".format(**group.numbers)

@@ -274,4 +274,5 @@ def warned_words(counts: RowCounts) -> str:
         return ""
     more = counts.warned - len(counts.warned_lines)
     lines = ", ".join(map(str, counts.warned_lines)) + (f" and {more:,} more" if more else "")
-    return f"{many(counts.warned, 'row')} with something not understood, taken as unknown (line {lines})"
+    told = f"{many(counts.warned, 'row')} with something not understood, taken as unknown"
+    return f"{told} (line {lines}; the table warnings has them)"

@@ -16,7 +16,7 @@ from pipelines.store import audit
 from pipelines.store.clocks import add_clocks_and_signals
 from schemas.pack import Pack
 from schemas.pack_file import parse_pack
-from schemas.tables import ASSESSMENTS, DENOMINATORS, records_table
+from schemas.tables import ASSESSMENTS, DENOMINATORS, WARNED_CELLS, WEEKLY_INDICATORS, records_table
 
 Step = Callable[[duckdb.DuckDBPyConnection, Pack], None]
 
@@ -57,6 +57,17 @@ def _from_3(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
     _add_release_facts(connection)
     _add_analyst_tables(connection)
     _add_assessments_and_denominators(connection)
+    _add_indicators(connection)
+    _add_warnings(connection)
+
+
+def _add_indicators(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(create_sql(WEEKLY_INDICATORS))
+
+
+def _add_warnings(connection: duckdb.DuckDBPyConnection) -> None:
+    """Room for what adapters do not understand; what was taken before is not known any more."""
+    connection.execute(create_sql(WARNED_CELLS))
 
 
 def _add_assessments_and_denominators(connection: duckdb.DuckDBPyConnection) -> None:

@@ -103,7 +103,7 @@ def view_sql(view: Table, settings: Settings, pack: Pack) -> str:
     """Return the SELECT of a view of records.duckdb."""
     if view.name == "reports":
         return reports_sql(pack, "records", settings.time_zone)
-    return statement("views", view.name, **daily_counts.week_words(settings))
+    return statement("views", view.name, **daily_counts.view_words(settings))
 
 
 def reports_sql(pack: Pack, relation: str, time_zone: str) -> str:

@@ -78,7 +78,8 @@ def put_back(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entry) ->
     )
     _move_counts(connection, ids)
     _put_versions(connection, pack, entry)
-    connection.execute("DELETE FROM quarantine WHERE delivery_no = ?", [entry.delivery_no])
+    for table in ("quarantine", "warned_cells"):
+        connection.execute(f"DELETE FROM {table} WHERE delivery_no = ?", [entry.delivery_no])
     open_again(connection, entry.source, entry.file_id)
     return back
 

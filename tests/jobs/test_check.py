@@ -126,6 +126,7 @@ def test_views_and_comments_of_another_calfwatch_are_no_damage_and_the_next_run_
         ("DELETE FROM weekly_signals WHERE series = 'all'", "weekly_signals: "),
         ("UPDATE weekly_sources SET state = 'silent'", "weekly_sources: "),
         ("INSERT INTO weekly_nowcast (series) VALUES ('all')", "weekly_nowcast: 1 row differs"),
+        ("INSERT INTO weekly_indicators (indicator) VALUES ('x')", "weekly_indicators: 1 row differs"),
         ("INSERT INTO alarm_episodes (series) VALUES ('all')", "alarm_episodes: 1 row differs"),
         ("INSERT INTO daily_signals (series) VALUES ('all')", "daily_signals: 1 row differs"),
         ("INSERT INTO signal_fits VALUES (1, 2, 3)", "signal_fits: 1 row differs"),
@@ -238,9 +239,9 @@ def fates_in_database_and_log(seeds: range, home: Home, pack: Pack, later: Path)
 
 
 def test_damaged_bytes_are_found_or_change_no_number(home: Home, pack: Pack, write_csv: Callable[..., Path]) -> None:
-    fates = fates_in_database_and_log(range(8), home, pack, write_csv([{"report_id": f"new{i}"} for i in range(20)]))
-    assert sum(fates.values()) == 16
-    assert sum(count for name, count in fates.items() if "found" in name) >= 4, fates
+    fates = fates_in_database_and_log(range(5), home, pack, write_csv([{"report_id": f"new{i}"} for i in range(20)]))
+    assert sum(fates.values()) == 10
+    assert sum(count for name, count in fates.items() if "found" in name) >= 3, fates
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import shutil
 import sys
@@ -22,15 +21,11 @@ from pipelines.store.database import Home
 from schemas.pack import Pack
 from schemas.pack_file import load_pack
 from tests.conftest import opened
+from tests.support.commands import PROCESSES
 from tests.support.states import content
 
 WEEK = "2026-W46"
 TIMED = ("reported_weeks",)  # CSVs in which the time of the report stands
-# a process of its own for every command, forked from one that has imported everything: a start costs no second
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(
-    ["tests.store.test_kill", "pipelines.report", "pipelines.jobs.ingest", "pipelines.jobs.backup"]
-)
 Step = tuple[str, ...]
 ENDS = {"ingest": 3}
 
@@ -135,8 +130,11 @@ def everything(home: Path) -> dict[str, Any]:
     return state | {f"snapshot {name}": rows for name, rows in snapshot.items()} | reports
 
 
-def held_against_an_undisturbed_run(kills: int, files: int, seed: int, folder: Path, pack: Pack) -> Counter[str]:
-    """Kills commands until the wanted number is reached; returns how many of each kind."""
+def held_against_an_undisturbed_run(
+    kills: int, files: int, in_a_row: tuple[int, ...], folder: Path, pack: Pack
+) -> Counter[str]:
+    """Kills commands until the wanted number is reached, each now and then several times; how many of each kind."""
+    seed = files
     draw = random.Random(seed)
     calm = folder / "calm"
     steps = steps_for(folder, files, calm)
@@ -149,7 +147,7 @@ def held_against_an_undisturbed_run(kills: int, files: int, seed: int, folder: P
         rounds += 1
         home = folder / f"killed-{rounds}"
         for step in steps:
-            for _ in range(draw.choice((1, 2, 3))):
+            for _ in range(draw.choice(in_a_row)):
                 if not killed(step, home, draw.uniform(0, seconds[step])):
                     break
                 done[step[0]] += 1
@@ -185,12 +183,12 @@ def leftovers(home: Path) -> Sequence[str]:
 
 
 def test_killed_runs_leave_what_an_undisturbed_one_leaves(tmp_path: Path, pack: Pack) -> None:
-    done = held_against_an_undisturbed_run(3, 6, 1, tmp_path, pack)
+    done = held_against_an_undisturbed_run(3, 6, (1,), tmp_path, pack)
     assert sum(done.values()) >= 3
 
 
 @pytest.mark.slow
 def test_a_hundred_kills_lose_and_double_nothing(tmp_path: Path, pack: Pack) -> None:
-    done = held_against_an_undisturbed_run(100, 12, 2, tmp_path, pack)
+    done = held_against_an_undisturbed_run(100, 12, (1, 2, 3), tmp_path, pack)
     print(dict(done))
     assert set(done) == {"ingest", "report", "withdraw", "retag"}
