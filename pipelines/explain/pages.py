@@ -29,7 +29,7 @@ def explanation_page(found: Row) -> str:
 
 
 def _label(labels: dict[str, str], name: str | None) -> str:
-    """A name in words; undetermined has no label of its own."""
+    """Return a name in words; undetermined has no label of its own."""
     return labels.get(name or "", (name or "undetermined").replace("_", " ").capitalize())
 
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from pipelines.explain.explanation import IS_MET
 from pipelines.statements import Row
-from pipelines.text import printable
+from pipelines.text import printable, shown_path
 from schemas.pack import LEVELS, UNDETERMINED
 
 
 def explanation_text(found: Row) -> str:
-    """The explanation for a terminal."""
+    """Return the explanation for a terminal."""
     if found["place"] == "quarantined":
         title = f"{found['report_id']} is in the quarantine and not tagged:"
-        return "\n".join([title, *_cell_lines(found["reasons"])])
+        return "\n".join(map(printable, [title, *_cell_lines(found["reasons"])]))
     parts = (_head, _question_lines, _rule_lines, _cause_lines, _guidance_lines, _history_lines)
-    return "\n".join([*(line for part in parts for line in part(found)), "", found["notice"]])
+    return "\n".join(map(printable, [*(line for part in parts for line in part(found)), "", found["notice"]]))
 
 
 def _cell_lines(cells: list[Row]) -> list[str]:
     return [
-        f"  line {r['line_number']} of {printable(r['path'])}: {r['column_name'] or 'line'}: {r['check_name']}; "
+        f"  line {r['line_number']} of {shown_path(r['path'])}: {r['column_name'] or 'line'}: {r['check_name']}; "
         f"allowed: {r['allowed']}; found: {r['value']!r}"
         for r in cells
     ]
@@ -47,7 +47,7 @@ def _still_possible(found: Row) -> str:
 
 
 def _question_lines(found: Row) -> list[str]:
-    """What each answer would lead to; `*` marks an answer that settles the level by itself."""
+    """Return what each answer would lead to; `*` marks an answer that settles the level by itself."""
     if not found["questions"]:
         return []
     lines = ["", "what an answer would lead to (* settles the level)"]

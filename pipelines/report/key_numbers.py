@@ -139,7 +139,7 @@ def _level_chart(tables: WeekTables) -> Chart:
 
 
 def _gaps_in_words(tables: WeekTables) -> str:
-    """How many of the weeks shown are gaps; empty where none is."""
+    """Return how many of the weeks shown are gaps; empty where none is."""
     missing = sum(day not in tables.covered for day in tables.starts)
     if not missing:
         return ""

@@ -76,7 +76,7 @@ def _levels_of(tables: WeekTables, names: Sequence[str]) -> list[str]:
 
 
 def _all_regions(tables: WeekTables) -> list[RegionCount]:
-    """The regions that the table shows; the one not known comes last."""
+    """Return the regions that the table shows; the one not known comes last."""
     unknown = [row for row in tables.now(tables.regions) if row.region == UNKNOWN and row.reports]
     return [*sort_named_regions(tables)[:REGIONS_SHOWN], *unknown]
 

@@ -80,7 +80,7 @@ def _in_no_week(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
            FROM daily_summary ANTI JOIN calendar USING (report_date)""",
     )
     assert row is not None
-    return {"count": row[0], "first": str(row[1]), "last": str(row[2])}
+    return {"count": row[0], "first": row[1] and str(row[1]), "last": row[2] and str(row[2])}
 
 
 def _other_pack(used: str, configured: Pack, setting: str) -> str:
@@ -121,15 +121,19 @@ def _other_files(home: Home, incoming: Sequence[str]) -> str:
 
 
 def _senders(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:
-    """Return each sender's last delivery beside its rhythm."""
+    """Return each sender's last delivery beside its rhythm; also of those that are declared and sent nothing yet."""
     rows = connection.execute(
-        """SELECT source, max(ingested_at), max(last_report) FROM files WHERE status = 'accepted'
-           GROUP BY source ORDER BY source"""
+        """SELECT source, max(ingested_at), max(last_report) FROM files WHERE status = 'accepted' GROUP BY source"""
     ).fetchall()
+    sent = {name: (_text(at), _text(last)) for name, at, last in rows}
     rhythms = {source.name: source.rhythm for source in settings.sources}
     return [
-        {"source": name, "rhythm": rhythms.get(name, "weekly"), "last_delivery": _text(at), "last_report": _text(last)}
-        for name, at, last in rows
+        dict(
+            zip(("last_delivery", "last_report"), sent.get(name, (None, None)), strict=True),
+            source=name,
+            rhythm=rhythms.get(name, "weekly"),
+        )
+        for name in sorted(sent.keys() | rhythms.keys())
     ]
 
 
