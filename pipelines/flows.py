@@ -34,7 +34,7 @@ from pipelines.prefect_server import check_served
 from pipelines.settings import load_settings
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
-from pipelines.text import printable, shown_path
+from pipelines.text import printable, say, shown_path
 
 CHUNKS = 16  # with publishing and reporting at most 18 task runs a flow run; the summary is an artifact, no task
 RETRY_SECONDS = 10
@@ -42,7 +42,7 @@ MOST_TOLD = 20  # rejected files in the message of a state
 
 
 def _can_pass(_task: Any, _run: Any, state: Any) -> bool:
-    """Whether trying again can help: a lock or the disk may free up; a wrong setting stays wrong."""
+    """Return whether trying again can help: a lock or the disk may free up; a wrong setting stays wrong."""
     error = state.result(raise_on_failure=False)
     return isinstance(error, LockedError | DiskError | OSError)
 
@@ -57,7 +57,7 @@ def _can_pass(_task: Any, _run: Any, state: Any) -> bool:
 def ingest_files(
     home: str, paths: list[str], source: str | None, wait_seconds: float, run_id: str, label: str
 ) -> State:
-    """Ingests a chunk of files in order; known files are no work, so a second try never doubles anything.
+    """Ingest a chunk of files in order; known files are no work, so a second try never doubles anything.
 
     The state's data is a row a file, its message the reason of each that was rejected.
     """
@@ -78,7 +78,7 @@ def ingest_files(
     persist_result=False,
 )
 def publish_summaries(home: str, wait_seconds: float) -> None:
-    """Replaces the published snapshot."""
+    """Replace the published snapshot."""
     place = Home(Path(home))
     publish.publish_snapshot(place, load_settings(place.path), wait_seconds)
 
@@ -92,7 +92,7 @@ def publish_summaries(home: str, wait_seconds: float) -> None:
     persist_result=False,
 )
 def write_due_reports(home: str, wait_seconds: float) -> list[str]:
-    """Writes the reports of the weeks that ended since the last published one; often there is none."""
+    """Write the reports of the weeks that ended since the last published one; often there is none."""
     return [str(folder) for folder in weekly_report.write_due_reports(Home(Path(home)), wait_seconds)]
 
 
@@ -119,7 +119,7 @@ def run_batch(home: str, paths: list[str], source: str | None = None, wait_secon
         record.outcomes += _ingest_in_chunks(Home(Path(home)), paths, source, wait_seconds)
         publish_summaries(home, wait_seconds)
         record.reports += map(Path, write_due_reports(home, wait_seconds))
-    print("\n".join([describe_totals(record.outcomes), *(f"report  {each}/internal.html" for each in record.reports)]))
+    say(describe_totals(record.outcomes), *(f"report  {each}/internal.html" for each in record.reports))
     return _conclude(record)
 
 

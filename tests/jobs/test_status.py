@@ -65,6 +65,8 @@ def test_a_quiet_home_is_counted_and_ends_with_0(fed: Home, looked: Looked) -> N
         "records       9 from 2026-11-01 12:00 UTC to 2026-11-18 12:30 UTC",
         "quarantined   1 row, 1 of them open",
         "state         ledger, records and summaries agree",
+        "week          2026-W47: 0 emergencies of 3 reports",
+        "alarms        2026-W47: cannot be judged yet",
         "k-anonymity   WARNING: 4 of 9 records are in 2 groups of region, age band, sex and week smaller than 5; "
         "the smallest has 1",
         "sender        canonical (weekly): last delivery NOW, of reports to 2026-11-18 12:30 UTC",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress
 from typing import Any
 
+from pipelines.jobs.monitoring.week_facts import week_lines
 from pipelines.text import many
 
 Content = Mapping[str, Any]
@@ -18,6 +19,7 @@ def status_lines(told: Content) -> list[str]:
     lines = [
         f"home          {told['home']}",
         *_stored(facts),
+        *week_lines(facts.get("week")),
         *_in_no_week(facts),
         _small_groups(facts["small_groups"]),
     ]

@@ -14,6 +14,7 @@ from pipelines.connections import open_for_reading
 from pipelines.intake.deliveries import find_other_files
 from pipelines.jobs.check import is_current
 from pipelines.jobs.monitoring.sender_status import sender_lines
+from pipelines.jobs.monitoring.week_facts import read_week_facts
 from pipelines.jobs.outcome import describe_other_files
 from pipelines.jobs.release import describe_releases
 from pipelines.settings import Settings
@@ -146,14 +147,14 @@ def _snapshot(home: Home, records: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
     A run that was killed after its last file leaves a snapshot behind that does not know of it.
     """
-    nothing: dict[str, Any] = {"alarms": [], "last_report": _last_report(home)}
+    nothing: dict[str, Any] = {"alarms": [], "week": None, "last_report": _last_report(home)}
     if not home.summaries.exists():
         return nothing | {"snapshot": "no summaries.duckdb has been published; run `calfwatch run`"}
     with open_for_reading(home.summaries) as published:
         if not is_current(published, records):
             text = "summaries.duckdb is older than the last file or deed; run `calfwatch run`"
             return nothing | {"snapshot": text}
-        found = {"alarms": _alarms(published)}
+        found = {"alarms": _alarms(published), "week": read_week_facts(published)}
     return nothing | found | {"snapshot": ""}
 
 
