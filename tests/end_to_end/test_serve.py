@@ -63,8 +63,9 @@ def test_after_a_stop_in_the_middle_of_an_ingest_the_next_slot_runs_and_nothing_
     assert subprocess.run(check, check=False, capture_output=True, env=clean_environment()).returncode == 0
 
 
-def test_two_homes_side_by_side_never_touch_each_other(serve: Serve) -> None:
-    one, other = serve("one/clinic"), serve("other/clinic")  # of the same name
+def test_two_homes_side_by_side_never_touch_each_other(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "runner_storage").write_text("")  # as if another user's serve had made Prefect's temporary folder
+    one, other = (serve(f"{name}/clinic", TMPDIR=str(tmp_path)) for name in ("one", "other"))  # of the same name
     rows = {one: one.feed("one", 3), other: other.feed("other", 2)}
     for serving in rows:
         serving.launch()
