@@ -62,20 +62,7 @@ def header_names(line: bytes, delimiter: str) -> list[str]:
 
     A blank name becomes `unnamed_N` by its position, as exports with a row index have it.
     """
-    if line.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise FileRejected(
-            "is a workbook or an archive, whatever its name says; save it as CSV (spreadsheets: CSV UTF-8)"
-        )
-    if line.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in line:
-        raise FileRejected("is not UTF-8 text (it looks like UTF-16 or binary); export it as UTF-8")
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise FileRejected(
-            "the header is not UTF-8 text; export the file as UTF-8 (spreadsheets call it CSV UTF-8)"
-        ) from error
-    if "\r" in text:
-        raise FileRejected("lines end in a lone carriage return; export the file with LF or CRLF line ends")
+    text = _decode_header(line)
     cells = split_line(text, delimiter)
     _check_delimiter(text, cells or [], delimiter)
     if cells is None:
@@ -89,6 +76,23 @@ def header_names(line: bytes, delimiter: str) -> list[str]:
         raise FileRejected("the first line is blank; a header line is required")
     _check_names_differ(names)
     return names
+
+
+def _decode_header(line: bytes) -> str:
+    """Return the header line as text. Raises FileRejected for what is no line of UTF-8."""
+    if line.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise FileRejected("is a workbook or an archive, whatever it is called; save it as CSV (UTF-8)")
+    if line.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in line:
+        raise FileRejected("is not UTF-8 text (it looks like UTF-16 or binary); export it as UTF-8")
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FileRejected(
+            "the header is not UTF-8 text; export the file as UTF-8 (spreadsheets call it CSV UTF-8)"
+        ) from error
+    if "\r" in text:
+        raise FileRejected("lines end in a lone carriage return; export the file with LF or CRLF line ends")
+    return text
 
 
 def _check_names_differ(names: list[str]) -> None:
