@@ -78,7 +78,7 @@ def screen_file(
 def _check_file(
     reader: PrefetchingReader, rules: Rules, blocks: BufferedBlocks, ids: RepeatedIds, earlier_ids: Sequence[str]
 ) -> CheckedFile:
-    """Raises FileRejected if the file must not be stored."""
+    """Raise FileRejected if the file must not be stored."""
     check_columns(rules, reader.names())
     gate = _make_gate(rules, earlier_ids)
     checker = BlockChecker(rules, reader.file_id(), gate, ids)

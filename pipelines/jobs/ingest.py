@@ -47,10 +47,10 @@ def ingest_batch(
     outcomes: dict[int, Outcome] = {}
     with database.writing(home, settings, configured, wait_seconds) as connection:
         run = Run(home, settings, database.pack_in_use(connection, configured), run_id or uuid.uuid4().hex, whole)
-        for group in plan_groups(deliveries):
-            stored = ingest_group(connection, [deliveries[place] for place in group], run, prefetched)
+        groups = plan_groups(deliveries)
+        parts = [[deliveries[place] for place in group] for group in groups]
+        for group, stored in zip(groups, _ingest_groups(connection, parts, run, prefetched), strict=True):
             outcomes.update(_tell(group, stored, progress))
-            prefetched = None
         if publish:
             publish_job.publish(connection, home, settings)
     return [outcomes[place] for place in range(len(deliveries))]
@@ -63,6 +63,24 @@ def _tell(group: Sequence[int], stored: Iterator[list[Outcome]], progress: Lines
         yield place, outcome
 
 
+def _ingest_groups(
+    connection: duckdb.DuckDBPyConnection,
+    groups: Sequence[Sequence[Delivery]],
+    run: Run,
+    prefetched: PrefetchingReader | FilesAhead | None,
+) -> Iterator[Iterator[list[Outcome]]]:
+    """Yield what becomes of each group; the next one is read while one is stored."""
+    reading = prefetched
+    try:
+        for group, following in itertools.zip_longest(groups, groups[1:], fillvalue=()):
+            files, reader = _read_group(group, run, reading)
+            reading = FilesAhead(following, run.settings, run.home.refuse_as_delivery) if len(following) > 1 else None
+            yield _ingest_files(connection, files, run, reader)
+    finally:
+        if reading:
+            reading.close()
+
+
 def ingest_group(
     connection: duckdb.DuckDBPyConnection,
     deliveries: Sequence[Delivery],
@@ -73,16 +91,31 @@ def ingest_group(
 
     Yields outcomes after the commit of their transaction.
     """
+    files, reader = _read_group(deliveries, run, prefetched)
+    return _ingest_files(connection, files, run, reader)
+
+
+def _read_group(
+    deliveries: Sequence[Delivery], run: Run, reading: PrefetchingReader | FilesAhead | None
+) -> tuple[list[tuple[Delivery, SmallFile | None]], PrefetchingReader | None]:
+    """Return the files of a group, read if there are several, else the reader of the one, if it has begun."""
     if len(deliveries) == 1:
-        reader = prefetched if isinstance(prefetched, PrefetchingReader) else None
-        yield from ingest_members(connection, [Member(deliveries[0])], run, reader)
-        return
-    ahead = prefetched if isinstance(prefetched, FilesAhead) and prefetched.deliveries == deliveries else None
-    reading = ahead or FilesAhead(deliveries, run.settings, run.home.refuse_as_delivery)
-    with contextlib.closing(reading):
-        files = [(delivery, _as_it_is_now(delivery, reading.take(), run)) for delivery in deliveries]
-    known = ledger.known_ids(connection, deliveries[0].source.name, [small.file_id for _, small in files if small])
-    yield from ingest_members(connection, screen_members(files, run, known), run)
+        return [(deliveries[0], None)], reading if isinstance(reading, PrefetchingReader) else None
+    ahead = reading if isinstance(reading, FilesAhead) and reading.deliveries == deliveries else None
+    with contextlib.closing(ahead or FilesAhead(deliveries, run.settings, run.home.refuse_as_delivery)) as files:
+        return [(delivery, _as_it_is_now(delivery, files.take(), run)) for delivery in deliveries], None
+
+
+def _ingest_files(
+    connection: duckdb.DuckDBPyConnection,
+    files: Sequence[tuple[Delivery, SmallFile | None]],
+    run: Run,
+    reader: PrefetchingReader | None,
+) -> Iterator[list[Outcome]]:
+    if len(files) == 1:
+        return ingest_members(connection, [Member(files[0][0])], run, reader)
+    known = ledger.known_ids(connection, files[0][0].source.name, [small.file_id for _, small in files if small])
+    return ingest_members(connection, screen_members(files, run, known), run)
 
 
 def _as_it_is_now(delivery: Delivery, small: SmallFile | None, run: Run) -> SmallFile | None:

@@ -59,7 +59,7 @@ class Outcome:
     notes: str | None = None
 
     def adds_up(self) -> bool:
-        """Whether nothing is lost: accepted + quarantined + duplicates + out of scope = read."""
+        """Return whether nothing is lost: accepted + quarantined + duplicates + out of scope = read."""
         parts = (self.rows_accepted, self.rows_quarantined, self.rows_duplicate, self.rows_out_of_scope)
         return sum(parts) == self.rows_read and min(parts) >= 0
 

@@ -198,6 +198,9 @@ def _together(group: Group) -> Iterator[pa.Table]:
 def _concat(tables: list[tuple[int, pa.Table]], schema: pa.Schema) -> pa.Table:
     """Return tables as one, each row with the number of its delivery."""
     rows = [(number, table) for number, table in tables if table.num_rows]
+    if len(rows) == 1:  # as it is: a copy of a large file's rows would be dear
+        ((number, table),) = rows
+        return table.append_column(NUMBER, pa.repeat(pa.scalar(number, NUMBER.type), table.num_rows))
     merged = pa.concat_tables([schema.empty_table(), *(table for _, table in rows)]).combine_chunks()
     numbers = [pa.repeat(pa.scalar(number, NUMBER.type), table.num_rows) for number, table in rows]
     return merged.append_column(NUMBER, pa.chunked_array(numbers, NUMBER.type))

@@ -76,7 +76,7 @@ def _give_to_readers(new: Path, settings: Settings) -> int:
 
 
 def _published_sql(table: Table) -> str:
-    """The SELECT of a published table: its declared columns, so that no other gets in."""
+    """Return the SELECT of a published table: its declared columns, so that no other gets in."""
     relation = f"({statement('store', 'published_calendar')})" if table is PUBLISHED_CALENDAR else table.name
     return f"SELECT {', '.join(table.column_names)} FROM {relation}"
 

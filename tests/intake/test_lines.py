@@ -39,6 +39,7 @@ from pipelines.intake.lines import Block, ContentMeter, blocks, content_id, line
 from pipelines.settings import Settings, Source
 from pipelines.store.ledger import Outcome
 from schemas.pack import Pack
+from tests.support.drawing import examples as share_of
 
 SETTINGS = Settings()
 WHOLE = frozenset({"a"})
@@ -173,7 +174,7 @@ DOCUMENT = st.tuples(st.lists(LINE, max_size=8), st.sampled_from([b"\n", b"\r\n"
 @given(DOCUMENT, st.integers(1, 40))
 @example(BOM + b"1,2,3\n", 3)
 @example(b"1,2,3\n" + BOM + b"1,2,3\n", 6)
-@examples(max_examples=150, deadline=None)
+@examples(max_examples=share_of(150), deadline=None)
 def test_blocks_may_be_cut_anywhere_and_the_vectorised_path_changes_nothing(
     folder: Path, document: bytes, size: int
 ) -> None:
@@ -412,7 +413,7 @@ def test_a_plain_file_or_rubbish_after_the_archive_is_rejected(folder: Path, suf
 
 
 @given(st.integers(0, 10_000), st.integers(0, 7))
-@examples(max_examples=60)
+@examples(max_examples=share_of(60))
 def test_a_flipped_bit_in_an_archive_never_changes_the_content_unseen(folder: Path, place: int, bit: int) -> None:
     data = bytearray(gzip.compress(BODY))
     data[place % len(data)] ^= 1 << bit

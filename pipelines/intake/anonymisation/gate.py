@@ -155,7 +155,7 @@ class Gate:
                 self.refuse(f"{what}; remove it at the sender{HINTS.get(kind, '')}")
 
     def _is_more_than_chance(self, column: str, kind: str, count: int) -> bool:
-        """Whether chance alone does not explain it; few report ids are judged with the sender's earlier ones."""
+        """Return whether chance alone does not explain it; few report ids are judged with the sender's earlier ones."""
         if count >= ENOUGH_IDS or kind not in CHECKED or column not in self.judged_whole:
             return True
         count += sum(kind in likely_kinds(value) for value in self.earlier_ids)

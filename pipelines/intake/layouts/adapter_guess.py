@@ -155,7 +155,7 @@ def _time_sql(column: str, cells: Sequence[str], guess: Guess) -> str:
 
 
 def _fits_form(cell: str, form: str) -> bool:
-    """Whether month and day are possible where the form has them."""
+    """Return whether month and day are possible where the form has them."""
     parts = [int(part) for part in re.split(r"\D", cell)]
     names = [part.strip("-") for part in re.findall(r"%(-?\w)", form)]
     by_name = dict(zip(names, parts, strict=True))

@@ -101,7 +101,7 @@ def _part(
 
 
 def _is_plain(counts: RowCounts, file: SmallFile, limit: float) -> bool:
-    """Whether every line is a row or blank, and not too many rows are bad."""
+    """Return whether every line is a row or blank, and not too many rows are bad."""
     if counts.rows + counts.blank != file.body.lines:
         return False
     return not counts.rows or counts.bad_rows / counts.rows <= limit
