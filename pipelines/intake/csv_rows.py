@@ -62,6 +62,24 @@ def header_names(line: bytes, delimiter: str) -> list[str]:
 
     A blank name becomes `unnamed_N` by its position, as exports with a row index have it.
     """
+    text = _decode_header(line)
+    cells = split_line(text, delimiter)
+    _check_delimiter(text, cells or [], delimiter)
+    if cells is None:
+        raise FileRejected(
+            "the header is not RFC 4180 (a quote is open or inside a bare cell); export without line breaks in cells"
+        )
+    if len(cells) > MOST_COLUMNS:
+        raise FileRejected(f"the header has {len(cells):,} columns; at most {MOST_COLUMNS:,} are read")
+    names = [cell or f"unnamed_{place}" for place, cell in enumerate(cells, 1)]
+    if not text.strip():
+        raise FileRejected("the first line is blank; a header line is required")
+    _check_names_differ(names)
+    return names
+
+
+def _decode_header(line: bytes) -> str:
+    """Return a header line as text. Raises FileRejected for one that is none, with how to export the file."""
     if line.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise FileRejected(
             "is a workbook or an archive, whatever its name says; save it as CSV (spreadsheets: CSV UTF-8)"
@@ -76,19 +94,7 @@ def header_names(line: bytes, delimiter: str) -> list[str]:
         ) from error
     if "\r" in text:
         raise FileRejected("lines end in a lone carriage return; export the file with LF or CRLF line ends")
-    cells = split_line(text, delimiter)
-    _check_delimiter(text, cells or [], delimiter)
-    if cells is None:
-        raise FileRejected(
-            "the header is not RFC 4180 (a quote is open or inside a bare cell); export without line breaks in cells"
-        )
-    if len(cells) > MOST_COLUMNS:
-        raise FileRejected(f"the header has {len(cells):,} columns; at most {MOST_COLUMNS:,} are read")
-    names = [cell or f"unnamed_{place}" for place, cell in enumerate(cells, 1)]
-    if not text.strip():
-        raise FileRejected("the first line is blank; a header line is required")
-    _check_names_differ(names)
-    return names
+    return text
 
 
 def _check_names_differ(names: list[str]) -> None:

@@ -335,7 +335,7 @@ def test_columns_are_found_by_name_in_any_order(pack: Pack) -> None:
         (b"report_id,reported_at,redness\0\n", "UTF-16 or binary"),
         (b"r7,2026-11-16,yes\n", "is the header line missing"),
         (b"<!DOCTYPE html>\n", "is the header line missing"),
-        (b"PK\x03\x04\x14\n", "is the header line missing"),
+        (b"PK\x03\x04\x14\n", "is a workbook or an archive"),
         (b"report_id,reported_at,redness\rr7,2026-11-16,yes\r\n", "lone carriage return"),
     ],
 )
@@ -517,7 +517,7 @@ REJECTED = {
     "empty.csv.gz": (b"", "empty"),
     "empty.csv.zst": (b"", "empty"),
     "page.csv": (b"<!DOCTYPE html>\n<html><body>Please log in</body></html>\n", "is the header line missing"),
-    "excel.csv": (b"PK\x03\x04\x14\0\x06\0" + bytes(range(256)), "binary"),
+    "excel.csv": (b"PK\x03\x04\x14\0\x06\0" + bytes(range(256)), "workbook"),
     "utf16.csv": (GOOD_FILE.decode().encode("utf-16"), "UTF-16"),
     "returns.csv": (GOOD_FILE.replace(b"\n", b"\r"), "lone carriage return"),
     "cut.csv.gz": (gzip.compress(GOOD_FILE)[:-3], "truncated archive"),
