@@ -6,13 +6,12 @@ read by `settings_file`; without a file nothing of that is imported.
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, get_type_hints
+from typing import Annotated, Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from pipelines.errors import UsageError
@@ -193,11 +192,7 @@ class Settings:
         raise UsageError(f"source '{name}' is not known; known: {known}. Name it in {FILE_NAME} under [[sources]].")
 
 
-@functools.cache
-def key_meanings(table: type) -> dict[str, str]:
-    """Return what each key of a table means, in the order of the class."""
-    hints = get_type_hints(table, include_extras=True)
-    return {field.name: hints[field.name].__metadata__[0] for field in fields(table)}
+TABLES = {"sources": Source, "public": Public}  # the settings that are tables of the file
 
 
 def load_settings(home: Path) -> Settings:
@@ -210,4 +205,4 @@ def load_settings(home: Path) -> Settings:
         return Settings()
     from pipelines.settings_file import read_settings
 
-    return read_settings(path)
+    return read_settings(path, Settings, TABLES)

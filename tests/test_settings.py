@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.cli.settings_text import describe_settings, write_first_settings
 from pipelines.errors import UsageError
-from pipelines.settings import FILE_NAME, Public, Settings, Source, key_meanings, load_settings
-from pipelines.settings_file import describe_settings, read_settings, write_first_settings
+from pipelines.settings import FILE_NAME, Public, Settings, Source, load_settings
+from pipelines.settings_file import key_meanings
 
 DOCS = Path(__file__).parent.parent / "docs" / "commands.md"
 
@@ -181,7 +182,7 @@ def test_pydantic_is_loaded_for_a_file_alone(tmp_path: Path) -> None:
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "False\n"
     (tmp_path / FILE_NAME).write_text("threads = 1\n")
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "True\n"
-    assert read_settings(tmp_path / FILE_NAME).threads == 1
+    assert load_settings(tmp_path).threads == 1
 
 
 def test_a_first_settings_file_can_be_read_has_a_source_and_says_every_default(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def config(
     init: Annotated[bool, Parameter(help="write a commented calfwatch.toml; overwrites none")] = False,
 ) -> None:
     """Show every setting, its value, where it came from and what it means."""
-    from pipelines.settings_file import describe_settings, write_first_settings
+    from pipelines.cli.settings_text import describe_settings, write_first_settings
 
     path = home_path(home)
     if init:

@@ -12,8 +12,8 @@ from pipelines.errors import ReleaseRefused, UsageError
 from pipelines.text import many, say
 
 if TYPE_CHECKING:
-    from pipelines.jobs.release import Done
-    from pipelines.jobs.release_decision import Decision
+    from pipelines.jobs.releasing.decision import Decision
+    from pipelines.jobs.releasing.release import Done
 
 
 def release(
@@ -28,8 +28,8 @@ def release(
     wait: WaitOption = DEFAULT_WAIT,
 ) -> None:
     """Release one week to the public, once; exit code 6 if it is refused."""
-    from pipelines.jobs import release as job
-    from pipelines.jobs.release_decision import Asked
+    from pipelines.jobs.releasing import release as job
+    from pipelines.jobs.releasing.decision import Asked
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
@@ -51,7 +51,7 @@ def release(
 def print_preview(decision: Decision) -> None:
     """Print what would be published. Raises ReleaseRefused, after the rows, for a week that would be held back."""
     from pipelines.cli.output import text_table
-    from pipelines.jobs.release_decision import held_back_words
+    from pipelines.jobs.releasing.decision import held_back_words
 
     week = decision.release.week
     say(f"{week}: nothing is written; this is what a release would publish ({decision.release.method})")

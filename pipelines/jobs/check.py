@@ -15,7 +15,7 @@ import duckdb
 from pipelines.connections import read_only
 from pipelines.errors import WHAT_TO_DO, StateError
 from pipelines.jobs import check_derived
-from pipelines.jobs.release import lagging_weeks
+from pipelines.jobs.releasing.release import lagging_weeks
 from pipelines.release import ledger
 from pipelines.rules.compiler import TAG_COLUMNS, tag_sql
 from pipelines.settings import Settings

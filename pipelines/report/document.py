@@ -7,16 +7,16 @@ from datetime import timedelta
 from pipelines.pages.calls import WeekCalls
 from pipelines.pages.document import Block, Callout, Document, Item, List, Note, Section
 from pipelines.pages.words import span
-from pipelines.report.alarm_section import alarm_section
-from pipelines.report.causes import cause_section
-from pipelines.report.guidance import guidance_section, method_section
-from pipelines.report.key_numbers import find_key_counts, key_number_section, level_section
 from pipelines.report.messages import find_headline, find_messages, find_notices
-from pipelines.report.phone_section import phone_section
-from pipelines.report.quality_section import quality_section
-from pipelines.report.regions_and_people import people_section, region_section
-from pipelines.report.revisions import revision_section
-from pipelines.report.rules_and_questions import rule_section, unanswered_section
+from pipelines.report.sections.alarms import alarm_section
+from pipelines.report.sections.causes import cause_section
+from pipelines.report.sections.guidance import guidance_section, method_section
+from pipelines.report.sections.key_numbers import find_key_counts, key_number_section, level_section
+from pipelines.report.sections.phone import phone_section
+from pipelines.report.sections.quality import quality_section
+from pipelines.report.sections.regions_and_people import people_section, region_section
+from pipelines.report.sections.revisions import revision_section
+from pipelines.report.sections.rules_and_questions import rule_section, unanswered_section
 from pipelines.report.week import WeekTables
 from pipelines.report.wording import NO_ASSESSMENT
 from pipelines.text import signature_words

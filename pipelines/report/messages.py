@@ -10,13 +10,13 @@ from datetime import timedelta
 from pipelines.pages.labels import LEVELS, series_label
 from pipelines.pages.words import decimal, share
 from pipelines.report.alarms import Alarm, Standing, find_standing
-from pipelines.report.causes import CauseTotals, add_up_causes, cause_label
 from pipelines.report.comparisons import describe_level
-from pipelines.report.key_numbers import find_key_counts
 from pipelines.report.quality import find_quality
-from pipelines.report.revisions import find_revised_weeks
 from pipelines.report.rows import Nowcast
-from pipelines.report.rules_and_questions import sort_rules
+from pipelines.report.sections.causes import CauseTotals, add_up_causes, cause_label
+from pipelines.report.sections.key_numbers import find_key_counts
+from pipelines.report.sections.revisions import find_revised_weeks
+from pipelines.report.sections.rules_and_questions import sort_rules
 from pipelines.report.week import WeekTables
 from pipelines.text import many, sender_words
 from schemas.pack import Pack

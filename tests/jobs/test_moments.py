@@ -18,11 +18,12 @@ import pytest
 from pipelines import clock
 from pipelines.errors import ReleaseRefused, UsageError
 from pipelines.jobs import publish as publish_job
-from pipelines.jobs import release_decision, weekly_report
+from pipelines.jobs import weekly_report
 from pipelines.jobs.monitoring import sender_status
 from pipelines.jobs.packs.sign import sign_pack
-from pipelines.jobs.release import release_week
-from pipelines.jobs.release_decision import Asked
+from pipelines.jobs.releasing import decision
+from pipelines.jobs.releasing.decision import Asked
+from pipelines.jobs.releasing.release import release_week
 from pipelines.settings import Settings, load_settings
 from pipelines.statements import rows_by_name
 from pipelines.store import database
@@ -143,12 +144,12 @@ def test_every_place_agrees_on_the_weeks_that_are_over(covered: Covered, set_clo
             covered.name(first_day_of_week(local, covered.settings.week_system) - timedelta(days=7))
         }
         problems = {
-            start: release_decision.week_problem(covered.connection, covered.settings, start) == "running week"
+            start: decision.week_problem(covered.connection, covered.settings, start) == "running week"
             for start in covered.starts
         }
         assert problems == {start: start not in over for start in covered.starts}
         if over[-1] - timedelta(days=7) in covered.starts:
-            chosen = release_decision.choose_week(covered.connection, None)
+            chosen = decision.choose_week(covered.connection, None)
             assert chosen == covered.name(over[-1] - timedelta(days=7))
 
 

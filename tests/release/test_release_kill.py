@@ -105,7 +105,7 @@ def test_a_release_that_was_killed_before_its_files_is_finished_by_the_next_one(
 ) -> None:
     home = Home(Path(shutil.copytree(ingested.path, tmp_path / "home")))
     with monkeypatch.context() as patched:
-        patched.setattr("pipelines.jobs.release._write_files", lambda *_: None)
+        patched.setattr("pipelines.jobs.releasing.release._write_files", lambda *_: None)
         assert call(home, "release", WEEK) == 0
     known = ledger_counts(home, WEEK)
     assert (is_published(home), home.public.exists(), len(known) > 20) == (False, False, True)

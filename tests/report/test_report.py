@@ -24,7 +24,7 @@ from pipelines.pages.words import change, percent, share, span
 from pipelines.report import folder as report_folder
 from pipelines.report import write_report
 from pipelines.report.quality import COUNT_MEASURES
-from pipelines.report.quality_section import FIELDS_SHOWN, REASONS_SHOWN
+from pipelines.report.sections.quality import FIELDS_SHOWN, REASONS_SHOWN
 from pipelines.report.week import SINGLE_WEEK, TRENDS
 from schemas.fields import AGE_BANDS, SEXES
 from schemas.pack import Pack

@@ -16,7 +16,7 @@ from pipelines.jobs.check import is_current
 from pipelines.jobs.monitoring.sender_status import sender_lines
 from pipelines.jobs.monitoring.week_facts import read_week_facts
 from pipelines.jobs.outcome import describe_other_files
-from pipelines.jobs.release import describe_releases
+from pipelines.jobs.releasing.release import describe_releases
 from pipelines.settings import Settings
 from pipelines.statements import first_row, statement
 from pipelines.store.database import Home, check_counts, check_version, pack_in_use

@@ -17,7 +17,7 @@ import duckdb
 from pipelines import clock
 from pipelines.errors import ReleaseRefused, UsageError
 from pipelines.files import put_in_place, temporary_beside
-from pipelines.jobs.release_decision import (
+from pipelines.jobs.releasing.decision import (
     Asked,
     Decision,
     choose_week,

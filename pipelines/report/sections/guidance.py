@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from pipelines.pages.document import Block, Folded, Group, Item, List, Section
-from pipelines.report.causes import cause_label, sort_causes
+from pipelines.report.sections.causes import cause_label, sort_causes
 from pipelines.report.week import WeekTables
 from pipelines.report.wording import HOME_CARE_LEAD, METHOD
 from schemas.pack import ANY_CAUSE, KINDS_BESIDE_A_CRITERION, UNDETERMINED, Guidance, Pack

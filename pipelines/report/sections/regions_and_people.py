@@ -24,8 +24,8 @@ from pipelines.pages.plots import SMALL, Pyramid, WeeklyColumns
 from pipelines.pages.values import Bars, Cell, Column, Kind
 from pipelines.report.comparisons import comparison_cells, comparison_columns
 from pipelines.report.curves import EMERGENCY_IN, count_series
-from pipelines.report.key_numbers import LEVEL_LEGEND
 from pipelines.report.rows import GroupCount, RegionCount
+from pipelines.report.sections.key_numbers import LEVEL_LEGEND
 from pipelines.report.week import WEEKS_SHOWN, WeekTables
 from pipelines.report.wording import RATES_NOTE
 from pipelines.text import many
