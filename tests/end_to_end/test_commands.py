@@ -35,6 +35,7 @@ COMMANDS = (
     "forget",
     "check",
     "backup",
+    "export",
     "restore",
     "release",
     "status",

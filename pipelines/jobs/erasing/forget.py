@@ -29,7 +29,7 @@ from pipelines.text import many, printable
 LONG_ENOUGH = 6  # signs of an id that is looked for in lines of other reports, too
 STAY = (
     "Counts stay, also where one of them is this one person: in summaries.duckdb, in reports and in what was released. "
-    "Deliveries, archives and backups are not changed."
+    "Deliveries, archives, backups and exports are not changed."
 )
 
 
@@ -125,8 +125,8 @@ def _explain_nothing(connection: duckdb.DuckDBPyConnection, home: Home, wish: Wi
 
 
 def _held(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> list[str]:
-    """Name every delivery and backup that still holds what is erased."""
-    found = holders.find_deliveries_with(connection, settings) + holders.find_backups(home)
+    """Name every delivery, backup and export that still holds what is erased."""
+    found = holders.find_deliveries_with(connection, settings) + holders.find_copies(home)
     return [f"still held by {printable(str(path))}" for path in found]
 
 

@@ -1,4 +1,4 @@
-"""Who still holds what is erased: the delivered files, where they lie, and the backups that are known of."""
+"""Who still holds what is erased: the delivered files where they lie, and the backups and exports that are known of."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def _names_one(connection: duckdb.DuckDBPyConnection, path: Path, source: str, s
     return True
 
 
-def note_backup(home: Path, target: Path) -> None:
-    """Remember where a backup was written."""
+def note_copy(home: Path, target: Path) -> None:
+    """Remember where a backup or an export was written."""
     path = home / BACKUPS
     with open(path, "a", encoding="utf-8", newline="", opener=private) as file:
         csv.writer(file, lineterminator="\n").writerow([clock.now().isoformat(timespec="seconds"), target])
 
 
-def find_backups(home: Home) -> list[Path]:
+def find_copies(home: Home) -> list[Path]:
     """List the copies of the records that are still where they were made; those in the home lie beside the records."""
     found = sorted([*home.path.glob("records.before-*.duckdb"), *home.path.glob("records.schema-*.duckdb")])
     with contextlib.suppress(FileNotFoundError), open(home.path / BACKUPS, encoding="utf-8", newline="") as file:
