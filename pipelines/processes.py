@@ -16,7 +16,10 @@ from pipelines.errors import UsageError
 from pipelines.files import private, temporary_beside
 
 TERM_SECONDS = 40.0
-WRITTEN_KEYS = {"facts", "problem", "runs", "in_work", "told", "failed", "waiting", "next", "runner", "server", "port"}
+WRITTEN_KEYS = {
+    *("facts", "problem", "runs", "in_work", "told", "failed"),
+    *("waiting", "next", "runner", "server", "port", "objects"),
+}
 
 
 def start_time(pid: int) -> str | None:

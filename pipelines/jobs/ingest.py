@@ -14,6 +14,7 @@ from pipelines.intake.reader import PrefetchingReader
 from pipelines.intake.together.small_files import FilesAhead, SmallFile, read_small_file
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs.candidates import Member, Run
+from pipelines.jobs.fetching.objects import Objects
 from pipelines.jobs.group import ingest_members, screen_members
 from pipelines.jobs.outcome import Lines
 from pipelines.jobs.prefetch import plan_groups
@@ -39,17 +40,20 @@ def ingest_batch(
 ) -> list[Outcome]:
     """Ingest files in delivery order behind the home's lock, and publish a snapshot; return an outcome a file.
 
-    `prefetched` is a reader of the first file, or of the first group (`prefetch_first`); `whole` as in Run. Raises
-    LockedError, StateError or UsageError; a rejected file raises nothing and is in the result.
+    `prefetched` is a reader of the first file or group; `whole` as in Run. Raises LockedError, StateError or UsageError.
     """
     configured = configured_pack(home, settings)
     progress.start(deliveries)
-    outcomes: dict[int, Outcome] = {}
     with database.writing(home, settings, configured, wait_seconds) as connection:
         run = Run(home, settings, database.pack_in_use(connection, configured), run_id or uuid.uuid4().hex, whole)
-        for group in plan_groups(deliveries):
-            stored = ingest_group(connection, [deliveries[place] for place in group], run, prefetched)
-            outcomes.update(_tell(group, stored, progress))
+        objects = Objects(home)
+        known = objects.find_known(connection, deliveries, run)
+        outcomes = dict(_tell(list(known), iter([list(known.values())]), progress))
+        for group in plan_groups(deliveries, known):
+            with objects.fetched([deliveries[place] for place in group]) as fetched:
+                stored = ingest_group(connection, fetched, run, prefetched)
+                outcomes.update(_tell(group, stored, progress))
+                objects.note(fetched, [outcomes[place] for place in group])
             prefetched = None
         if publish:
             publish_job.publish(connection, home, settings)

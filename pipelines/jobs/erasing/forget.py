@@ -126,8 +126,8 @@ def _explain_nothing(connection: duckdb.DuckDBPyConnection, home: Home, wish: Wi
 
 def _held(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> list[str]:
     """Name every delivery, backup and export that still holds what is erased."""
-    found = holders.find_deliveries_with(connection, settings) + holders.find_copies(home)
-    return [f"still held by {printable(str(path))}" for path in found]
+    found = [*holders.find_deliveries_with(connection, settings), *map(str, holders.find_copies(home))]
+    return [f"still held by {printable(path)}" for path in found]
 
 
 def _ids(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:

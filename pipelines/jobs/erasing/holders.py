@@ -12,22 +12,27 @@ from pipelines import clock
 from pipelines.errors import FileRejected
 from pipelines.files import private
 from pipelines.intake.lines import content_chunks
-from pipelines.settings import Settings
+from pipelines.settings import Settings, is_address
 from pipelines.statements import statement
 from pipelines.store.home import Home
 
 BACKUPS = "backups.csv"
 
 
-def find_deliveries_with(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[Path]:
-    """List the files of the ledger that brought a report of `going`, or in which its id stands."""
+def find_deliveries_with(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
+    """List the files of the ledger that brought a report of `going`, or in which its id stands.
+
+    An object of a bucket that may hold one is listed without a look at it.
+    """
     found = []
     for path, brought, began_before, source in connection.execute(
         statement("store", "deliveries_to_search")
     ).fetchall():
         place = Path(path)
-        if place.exists() and (brought or (began_before and _names_one(connection, place, source, settings))):
-            found.append(place)
+        if is_address(path) and (brought or began_before):
+            found.append(path)
+        elif place.exists() and (brought or (began_before and _names_one(connection, place, source, settings))):
+            found.append(str(place))
     return list(dict.fromkeys(found))
 
 
