@@ -40,7 +40,7 @@ def ingest_batch(
 ) -> list[Outcome]:
     """Ingest files in delivery order behind the home's lock, and publish a snapshot; return an outcome a file.
 
-    `prefetched` is a reader of the first file or group; `whole` as in Run. Raises LockedError, StateError or UsageError.
+    `prefetched` reads the first file or group; `whole` as in Run. Raises LockedError, StateError or UsageError.
     """
     configured = configured_pack(home, settings)
     progress.start(deliveries)

@@ -14,9 +14,9 @@ import pytest
 
 from pipelines.cli.app import main
 from pipelines.errors import FileRejected, UsageError
-from pipelines.intake.deliveries import find_deliveries, find_other_files
+from pipelines.intake.deliveries import assign_sources, find_deliveries, find_other_files
 from pipelines.intake.objects import bucket as bucket_module
-from pipelines.intake.objects.bucket import find_objects
+from pipelines.intake.objects.bucket import StoredObject, find_objects
 from pipelines.jobs.ingest import ingest_batch
 from pipelines.jobs.outcome import Lines, describe_other_files
 from pipelines.prefect_server import check_served
@@ -159,6 +159,8 @@ def test_an_object_that_is_gone_or_replaced_is_tried_again(
     put(bucket, [write_csv([{"report_id": "1"}], "in/1.csv"), write_csv([{"report_id": "2"}], "in/2.csv")], tmp_path)
     deliveries = find_deliveries(["s3://clinic/in"], Settings(), None)
     bucket.rm("clinic/in/2.csv")
+    again = assign_sources(["s3://clinic/in/1.csv", "s3://clinic/in/2.csv"], Settings(), None)  # as a task of a flow
+    assert [each.stored for each in again] == [deliveries[0].stored, StoredObject("s3://clinic/in/2.csv")]
     outcomes = ingest_batch(home, Settings(), deliveries, 5, Lines())
     assert [each.status for each in outcomes] == ["accepted", "rejected"]
     assert str(outcomes[1].reason).startswith("cannot be read: s3://clinic/in/2.csv: there is no such bucket or object")

@@ -41,7 +41,7 @@ class Objects:
         for place, each in enumerate(deliveries):
             if each.stored and (file_id := _content_id(read, each.stored)):
                 by_source.setdefault(each.source.name, {})[place] = file_id
-        known = {}
+        known: dict[int, Outcome] = {}
         for ids in by_source.values():
             judge = Judge(make_rules(deliveries[min(ids)].source, run), run, contextlib.ExitStack())
             attempts = [judge.attempt(deliveries[place], file_id) for place, file_id in ids.items()]
