@@ -46,8 +46,7 @@ def ingest_batch(
     progress.start(deliveries)
     with database.writing(home, settings, configured, wait_seconds) as connection:
         run = Run(home, settings, database.pack_in_use(connection, configured), run_id or uuid.uuid4().hex, whole)
-        objects = Objects(home)
-        known = objects.find_known(connection, deliveries, run)
+        known = (objects := Objects(home)).find_known(connection, deliveries, run)
         outcomes = dict(_tell(list(known), iter([list(known.values())]), progress))
         for group in plan_groups(deliveries, known):
             with objects.fetched([deliveries[place] for place in group]) as fetched:
