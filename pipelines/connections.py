@@ -48,7 +48,7 @@ def open_for_reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def read_only(path: Path) -> duckdb.DuckDBPyConnection:
-    """A connection that sees this database and nothing else, and can change neither it nor its own settings.
+    """Return a connection that sees this database and nothing else, and can change neither it nor its own settings.
 
     Raises UsageError where the file is not there, LockedError where a run is writing to it.
     """
@@ -81,7 +81,7 @@ def _missing(path: Path) -> str:
 
 
 def open_error(path: Path, error: Exception) -> CalfwatchError:
-    """The error to raise for a published database that DuckDB cannot open or read."""
+    """Return the error to raise for a published database that DuckDB cannot open or read."""
     if "Could not set lock" in str(error):
         return LockedError(f"{path.name} is being written by a run; query --db summaries meanwhile, or try again")
     if not os.access(path, os.R_OK, effective_ids=True):
@@ -92,7 +92,7 @@ def open_error(path: Path, error: Exception) -> CalfwatchError:
 
 @contextlib.contextmanager
 def interruptible(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Lets Ctrl-C end a query at once: while DuckDB works, it does not always look whether there was one."""
+    """Let Ctrl-C end a query at once: while DuckDB works, it does not always look whether there was one."""
     if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
         yield
         return
@@ -137,7 +137,7 @@ def damage_error(path: Path, error: duckdb.Error) -> DiskError | StateError | Us
 
 @contextlib.contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Commits at the end, or rolls everything back. A COMMIT after a failed statement would report success."""
+    """Commit at the end, or roll everything back. A COMMIT after a failed statement would report success."""
     connection.execute("BEGIN TRANSACTION")
     try:
         yield

@@ -14,9 +14,12 @@ DISK_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO
 
 
 class CalfwatchError(Exception):
-    """Something a user can mend. The message is one or two lines."""
+    """Something a user can mend. Each argument is a line of the message, and stays one line whatever name is in it."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.args))
 
 
 class UsageError(CalfwatchError):
@@ -59,7 +62,7 @@ class DiskError(CalfwatchError):
 
 
 def disk_failure(text: str) -> str | None:
-    """The system's words for a full or failing disk where a library's message repeats them."""
+    """Return the system's words for a full or failing disk where a library's message repeats them."""
     return next((words for words in map(os.strerror, DISK_FAILURES) if words in text), None)
 
 
@@ -69,7 +72,7 @@ def lost_records(records: Path) -> StateError:
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether DuckDB met bytes that it did not write so, or fewer of them."""
+    """Return whether DuckDB met bytes that it did not write so, or fewer of them."""
     return "orrupt" in str(error) or "enough bytes" in str(error)
 
 
@@ -80,3 +83,12 @@ class FileRejected(Exception):  # noqa: N818 - a verdict on one file, not a fail
         super().__init__(reason)
         self.reason = reason
         self.passing = passing  # it may fare otherwise the next time, with the same settings
+
+
+class OtherDelimiter(FileRejected):
+    """The cells of a file are separated by another character than its source says."""
+
+    def __init__(self, delimiter: str, words: str) -> None:
+        super().__init__(f"cells are separated by {words}; set `delimiter` for this source, or export with commas")
+        self.delimiter = delimiter
+        self.toml = {"\t": '"\\t"'}.get(delimiter, f'"{delimiter}"')

@@ -285,7 +285,7 @@ def remove_folder(folder: Path) -> None:
 
 
 def _names_in(folder: Path) -> set[str]:
-    """The files at any depth, and folders without any, by their place within the folder."""
+    """Return the files at any depth, and folders without any, by their place within the folder."""
     found = set()
     for path in folder.rglob("*"):
         if path.is_symlink() or not path.is_dir() or not any(path.iterdir()):

@@ -34,14 +34,15 @@ from pipelines.prefect_server import check_served
 from pipelines.settings import load_settings
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
-from pipelines.text import shown_path
+from pipelines.text import printable, say, shown_path
 
 CHUNKS = 16  # with publishing and reporting at most 18 task runs a flow run; the summary is an artifact, no task
 RETRY_SECONDS = 10
+MOST_TOLD = 20  # rejected files in the message of a state
 
 
 def _can_pass(_task: Any, _run: Any, state: Any) -> bool:
-    """Whether trying again can help: a lock or the disk may free up; a wrong setting stays wrong."""
+    """Return whether trying again can help: a lock or the disk may free up; a wrong setting stays wrong."""
     error = state.result(raise_on_failure=False)
     return isinstance(error, LockedError | DiskError | OSError)
 
@@ -55,14 +56,17 @@ def _can_pass(_task: Any, _run: Any, state: Any) -> bool:
 )
 def ingest_files(
     home: str, paths: list[str], source: str | None, wait_seconds: float, run_id: str, label: str
-) -> list[dict[str, Any]]:
-    """Ingests a chunk of files in order; known files are no work, so a second try never doubles anything."""
+) -> State:
+    """Ingest a chunk of files in order; known files are no work, so a second try never doubles anything.
+
+    The state's data is a row a file, its message the reason of each that was rejected.
+    """
     place = Home(Path(home))
     settings = load_settings(place.path)
     deliveries = assign_sources(paths, settings, source)
     lines = RunLines(settings.time_zone)
     done = ingest_batch(place, settings, deliveries, wait_seconds, lines, publish=False, run_id=run_id)
-    return [asdict(outcome) for outcome in done]
+    return Completed(message=_tell_rejected(done) or None, data=[asdict(outcome) for outcome in done])
 
 
 @task(
@@ -74,7 +78,7 @@ def ingest_files(
     persist_result=False,
 )
 def publish_summaries(home: str, wait_seconds: float) -> None:
-    """Replaces the published snapshot."""
+    """Replace the published snapshot."""
     place = Home(Path(home))
     publish.publish_snapshot(place, load_settings(place.path), wait_seconds)
 
@@ -88,7 +92,7 @@ def publish_summaries(home: str, wait_seconds: float) -> None:
     persist_result=False,
 )
 def write_due_reports(home: str, wait_seconds: float) -> list[str]:
-    """Writes the reports of the weeks that ended since the last published one; often there is none."""
+    """Write the reports of the weeks that ended since the last published one; often there is none."""
     return [str(folder) for folder in weekly_report.write_due_reports(Home(Path(home)), wait_seconds)]
 
 
@@ -115,7 +119,7 @@ def run_batch(home: str, paths: list[str], source: str | None = None, wait_secon
         record.outcomes += _ingest_in_chunks(Home(Path(home)), paths, source, wait_seconds)
         publish_summaries(home, wait_seconds)
         record.reports += map(Path, write_due_reports(home, wait_seconds))
-    print("\n".join([describe_totals(record.outcomes), *(f"report  {each}/internal.html" for each in record.reports)]))
+    say(describe_totals(record.outcomes), *(f"report  {each}/internal.html" for each in record.reports))
     return _conclude(record)
 
 
@@ -177,8 +181,10 @@ def _ingest_in_chunks(place: Home, paths: list[str], source: str | None, wait_se
     ingest_chunk = ingest_files.with_options(retries=settings.retries)
     outcomes: list[Outcome] = []
     for chunk in chunked(names, CHUNKS):
-        done = ingest_chunk(str(place.path), chunk, source, wait_seconds, str(flow_run.id), _label(chunk))
-        outcomes += [Outcome(**row) for row in done]
+        state = ingest_chunk(
+            str(place.path), chunk, source, wait_seconds, str(flow_run.id), _label(chunk), return_state=True
+        )
+        outcomes += [Outcome(**row) for row in state.result()]
     return outcomes
 
 
@@ -205,10 +211,16 @@ def _conclude(record: RunRecord) -> State:
     create_markdown_artifact(text, key="calfwatch-run", description=f"what the {record.job} did")
     if not record.rejected:
         return Completed(message=record.summary())
-    told = describe_rejected(len(record.rejected), len(record.outcomes))
-    return Failed(
-        message="\n".join([told, *(f"{shown_path(each.path)}: {each.reason}" for each in record.rejected[:20])])
-    )
+    return Failed(message=_tell_rejected(record.outcomes))
+
+
+def _tell_rejected(outcomes: Sequence[Outcome]) -> str:
+    """Return how many files were rejected, and why the first ones; nothing if none was."""
+    rejected = [outcome for outcome in outcomes if outcome.status == "rejected"]
+    if not rejected:
+        return ""
+    reasons = [f"{shown_path(each.path)}: {printable(each.reason or '')}" for each in rejected[:MOST_TOLD]]
+    return "\n".join([describe_rejected(len(rejected), len(outcomes)), *reasons])
 
 
 def artifact_text(record: RunRecord) -> str:

@@ -46,6 +46,7 @@ from pipelines.processes import read_json, write_json
 from pipelines.settings import Settings, load_settings
 from pipelines.store.database import Home
 from pipelines.tether import end_with_parent
+from pipelines.text import say
 
 AT_START = "calfwatch-start"  # tag of the runs that make good what a stop missed
 POLL_SECONDS = 2.0  # between two looks for a run that is due
@@ -227,7 +228,8 @@ def main(arguments: list[str]) -> int:
         for folder in settings.incoming_of(home):
             make_folder(folder)
     except CalfwatchError as error:
-        print(f"calfwatch: {error}", file=sys.stderr)
+        first, *more = map(str, error.args)
+        say(f"calfwatch: {first}", *more, stream=sys.stderr)
         return error.exit_code
     with open_log(home) as log:
         os.dup2(log, 2)

@@ -14,8 +14,10 @@ from typing import Any
 
 from pipelines.errors import UsageError
 from pipelines.files import private, temporary_beside
+from schemas.ordinary_file import read_text_file
 
 TERM_SECONDS = 40.0
+MOST_JSON = 256 << 20
 WRITTEN_KEYS = {
     *("facts", "problem", "runs", "in_work", "told", "failed"),
     *("waiting", "next", "runner", "server", "port", "objects"),
@@ -85,8 +87,8 @@ def _open_files(pid: int) -> list[str]:
 def read_json(path: Path) -> dict[str, Any]:
     """Return the object in a file, or {} if there is none or it is damaged."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(read_text_file(path, most=MOST_JSON))
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -42,7 +42,7 @@ class Allowed:
 
 
 def is_time_zone(name: str) -> bool:
-    """Whether DuckDB knows this time zone too: "localtime" is one of this machine alone."""
+    """Return whether DuckDB knows this time zone too: "localtime" is one of this machine alone."""
     try:
         return name != "localtime" and bool(ZoneInfo(name))
     except (KeyError, ValueError, OSError):
@@ -50,12 +50,12 @@ def is_time_zone(name: str) -> bool:
 
 
 def is_memory_size(text: str) -> bool:
-    """Whether DuckDB takes the text as a memory limit."""
+    """Return whether DuckDB takes the text as a memory limit."""
     return re.fullmatch(r"[0-9]+(\.[0-9]+)? ?([KMGT]i?B|%)", text) is not None
 
 
 def is_day(text: str) -> bool:
-    """Whether a text is a day as YYYY-MM-DD."""
+    """Return whether a text is a day as YYYY-MM-DD."""
     try:
         return date.fromisoformat(text).isoformat() == text
     except ValueError:
@@ -63,7 +63,7 @@ def is_day(text: str) -> bool:
 
 
 def is_separator(text: str) -> bool:
-    """Whether a text can part two names: it holds nothing of which names are made."""
+    """Return whether a text can part two names: it holds nothing of which names are made."""
     return 0 < len(text) <= 8 and not any(sign.isalnum() or sign in "_- " for sign in text)
 
 
@@ -151,7 +151,7 @@ class Public:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
-    hide_up_to: Annotated[int, "`release` hides counts up to this", HIDEABLE] = 7
+    hide_up_to: Annotated[int, "`release` and notices hide counts up to this", HIDEABLE] = 7
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ class Settings:
         return [each if is_address(each) else str(home / each) for each in self.incoming]
 
     def source(self, name: str) -> Source:
-        """A source by name, with its time zone; the shipped adapters are sources without any setting."""
+        """Return a source by name, with its time zone; the shipped adapters are sources without any setting."""
         shipped = (Source(each, adapter=each) for each in SHIPPED_ADAPTERS)
         for source in (*self.sources, *shipped):
             if source.name == name:

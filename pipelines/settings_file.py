@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipelines.errors import UsageError
 from pipelines.settings import FILE_NAME, Public, Settings, Source, key_meanings, load_settings
+from schemas.ordinary_file import read_text_file
 from schemas.toml_lines import Keys, line_of
 
 TYPE_WORDS = {
@@ -45,7 +46,7 @@ def read_settings(path: Path) -> Settings:
         faults += [_fault_of(detail) for detail in error.errors()]
     if faults or settings is None:
         numbered = sorted((line_of(text, fault.keys) or 1, fault.text) for fault in faults)
-        raise UsageError("\n".join(f"{path}:{number}: {text}" for number, text in numbered))
+        raise UsageError(*(f"{path}:{number}: {text}" for number, text in numbered))
     return settings
 
 
@@ -111,7 +112,7 @@ def _toml_line(key: str, value: object) -> str:
 
 def _read_toml(path: Path) -> tuple[str, dict[str, Any]]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text_file(path)
         return text, tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, no TOML, or a number of 5,000 digits
         raise UsageError(f"{path}: cannot be read as TOML: {error}") from error

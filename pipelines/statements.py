@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -20,19 +21,23 @@ def statement(folder: str, name: str, **values: object) -> str:
 
     Raises KeyError for a placeholder without a value: half a statement must not run.
     """
-    text = (files("sql") / folder / f"{name}.sql").read_text(encoding="utf-8")
-    return _PLACEHOLDER.sub(lambda found: str(values[found[1]]), text)
+    return _PLACEHOLDER.sub(lambda found: str(values[found[1]]), _text(folder, name))
+
+
+@functools.cache
+def _text(folder: str, name: str) -> str:
+    return (files("sql") / folder / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def sql_list(values: tuple[str, ...]) -> str:
-    """A SQL list of strings."""
+    """Return a SQL list of strings."""
     return f"[{', '.join(quoted(value) for value in values)}]"
 
 
 def first_row(
     connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[object] | Mapping[str, object] = ()
 ) -> tuple[Any, ...] | None:
-    """The first row of a result, read to its end: an unfinished one would block the connection."""
+    """Return the first row of a result, read to its end: an unfinished one would block the connection."""
     rows: list[tuple[Any, ...]] = connection.execute(sql, values or None).fetchall()
     return rows[0] if rows else None
 
@@ -40,7 +45,7 @@ def first_row(
 def rows_by_name(
     connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[object] | Mapping[str, object] = ()
 ) -> list[Row]:
-    """All rows of a result, each as column name -> value."""
+    """Return all rows of a result, each as column name -> value."""
     result = connection.execute(sql, values or None)
     names = [column[0] for column in result.description or []]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
@@ -49,7 +54,7 @@ def rows_by_name(
 def one_number(
     connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[object] | Mapping[str, object] = ()
 ) -> int:
-    """A statement's single number: a count, or how many rows an INSERT stored."""
+    """Return a statement's single number: a count, or how many rows an INSERT stored."""
     row = first_row(connection, sql, values)
     return int(row[0]) if row else 0
 

@@ -1,10 +1,11 @@
-"""Text for people and spreadsheets: no cell becomes a formula, no name commands a terminal."""
+"""Text for people and spreadsheets: no cell becomes a formula, no name commands a terminal or hides on a page."""
 
 from __future__ import annotations
 
 import csv
 import io
 import os
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TextIO
 
@@ -19,6 +20,24 @@ def harmless(cell: object) -> object:
 def printable(text: str) -> str:
     """Return a text with escapes for every character that a terminal cannot show or would act on."""
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
+def say(*lines: str, stream: TextIO | None = None) -> None:
+    """Print lines for people, each printable and on one line whatever is in it: nothing else prints."""
+    print("\n".join(map(printable, lines)), file=stream, flush=stream is not None)
+
+
+def visible(text: str) -> str:
+    """Return a text for a page: what would be hidden there, or turn the direction of reading, is an escape.
+
+    Line ends, blanks of any width and the places where a word may be parted are left.
+    """
+    return text if text.isprintable() else "".join(ascii(sign)[1:-1] if is_hidden(sign) else sign for sign in text)
+
+
+def is_hidden(sign: str) -> bool:
+    """Return whether a character shows as nothing, or acts on those around it."""
+    return sign not in "\n\N{SOFT HYPHEN}" and (unicodedata.category(sign)[0] == "C" or sign in "\u2028\u2029")
 
 
 def shown_path(path: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import pyarrow as pa
@@ -27,10 +27,22 @@ BAD_CELLS = pa.schema(
 )
 # the delivered lines of rows with a bad cell, cut; the fingerprint is that of the whole line
 RAW_LINES = pa.schema([("line_number", pa.int64()), ("text", pa.string()), ("fingerprint", pa.uint64())])
+# what the adapter could not read in a row that is accepted; `report_id` is the stored one
+WARNED_CELLS = pa.schema(
+    [
+        ("line_number", pa.int64()),
+        ("report_id", pa.string()),
+        ("column_name", pa.string()),
+        ("kind", pa.string()),
+        ("value", pa.string()),
+    ]
+)
 # rows that share a report id with another row of their file; `accepted` if every cell of the row is good
 ROWS_LEFT_OUT = pa.schema(
     [("line_number", pa.int64()), ("report_id", pa.string()), ("accepted", pa.bool_()), ("kind", pa.string())]
 )
+# beside the accepted rows, what a block holds of them and of the others
+CELLS = {"bad_cells": BAD_CELLS, "raw_lines": RAW_LINES, "warned": WARNED_CELLS}
 _PACKED = pa.schema(
     [
         ("line_number", pa.uint32()),
@@ -71,12 +83,14 @@ class Rejection:
 class CheckedBlock:
     """Some rows of a file: the accepted ones, every bad cell of the others, and their lines as delivered.
 
-    The tables are as `accepted_schema`, BAD_CELLS and RAW_LINES.
+    `warned` are what was not understood of the accepted ones. The tables are as `accepted_schema`, BAD_CELLS,
+    RAW_LINES and WARNED_CELLS.
     """
 
     accepted: pa.Table
     bad_cells: pa.Table
     raw_lines: pa.Table
+    warned: pa.Table = field(default_factory=WARNED_CELLS.empty_table)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ condition can be explained field by field and can never run anything else.
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 
@@ -42,8 +43,12 @@ SQL_WORDS = frozenset({
 # fmt: on
 
 
+@functools.lru_cache(maxsize=1024)
 def parse_condition(text: str) -> exp.Expression:
-    """The condition as a syntax tree. Raises ValueError on SQL that cannot be parsed as one expression."""
+    """Return the condition as a syntax tree, which callers read and never change: the next one is given the same.
+
+    Raises ValueError on SQL that cannot be parsed as one expression.
+    """
     try:
         return sqlglot.parse_one(text, dialect="duckdb")
     except sqlglot.errors.SqlglotError as error:
@@ -53,7 +58,7 @@ def parse_condition(text: str) -> exp.Expression:
 
 
 def condition_fields(text: str) -> tuple[str, ...]:
-    """The fields a condition reads, each once, in the order they appear."""
+    """Return the fields a condition reads, each once, in the order they appear."""
     return tuple(dict.fromkeys(column.name for column in parse_condition(text).find_all(exp.Column, bfs=False)))
 
 

@@ -13,7 +13,7 @@ from schemas.tables import SCHEMA_VERSION, Table, published_tables, stored_table
 
 
 def dictionary(pack: Pack) -> str:
-    """The whole page."""
+    """Return the whole page."""
     return "\n".join(_lines(pack)) + "\n"
 
 

@@ -82,10 +82,10 @@ SEVERE_PAIN = 7  # pain_score from here on counts as `severe_pain` in the summar
 
 
 def is_unknown(cell: str) -> bool:
-    """Whether a cell says in any case, in plain letters, that nothing is known."""
+    """Return whether a cell says in any case, in plain letters, that nothing is known."""
     return cell.isascii() and cell.lower() in UNKNOWN_WORDS
 
 
 def plain_words(words: tuple[str, ...]) -> list[str]:
-    """The words as most people write them: small, capital, and with a capital first letter."""
+    """Return the words as most people write them: small, capital, and with a capital first letter."""
     return sorted({form for word in words for form in (word, word.upper(), word.capitalize())})

@@ -179,11 +179,11 @@ class Pack:
         return (*self.field_names, *self.numbers, *self.choices)
 
     def sql_type(self, field: str) -> str:
-        """A field's type in the view `reports`."""
+        """Return a field's type in the view `reports`."""
         return "BOOLEAN" if field in self.field_names else "VARCHAR" if field in self.choices else "USMALLINT"
 
     def causes_of(self, category: str) -> tuple[Cause, ...]:
-        """The causes of one category, in the order that decides ties."""
+        """Return the causes of one category, in the order that decides ties."""
         return tuple(cause for cause in self.causes if cause.category == category)
 
     @cached_property

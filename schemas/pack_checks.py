@@ -127,7 +127,7 @@ def _field_name_problem(name: str) -> str | None:
 
 
 def _domain_problem(field: Field) -> str | None:
-    """What is wrong with the numbers or values that a field allows."""
+    """Return what is wrong with the numbers or values that a field allows."""
     if field.type == "number" and not 0 <= field.smallest < field.largest <= LARGEST_NUMBER:
         return f"numbers from {field.smallest} to {field.largest}; allowed: from 0, rising, to {LARGEST_NUMBER}"
     if field.type != "choice":
@@ -174,7 +174,7 @@ def sender_words(pack: Pack) -> dict[str, str]:
 
 
 def plain_word(text: str) -> str:
-    """A word of a sender without what differs from hand to hand: case, hyphens, underscores, spaces in a row."""
+    """Return a word of a sender without what differs from hand to hand: case, hyphens, underscores, spaces in a row."""
     return " ".join(text.lower().replace("_", " ").replace("-", " ").split())
 
 

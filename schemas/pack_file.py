@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from schemas import pack_checks
+from schemas.ordinary_file import read_text_file
 from schemas.pack import ACTIONS, Pack
 from schemas.pack_tables import FIELD_TYPES, LISTS, Actions, Head, YesNo, name_fault
 from schemas.toml_lines import line_of
@@ -25,7 +26,10 @@ Row = tuple[int, Any]  # place of a table in the file among those of its name, a
 
 
 class InvalidPack(ValueError):  # noqa: N818 - the name that the design gives it
-    """A rule pack that cannot be used; the message lists every problem, a line each."""
+    """A rule pack that cannot be used; each argument is a problem, and a line of the message."""
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.args))
 
 
 def default_pack_path() -> Path:
@@ -43,7 +47,7 @@ def load_pack(path: Path | None = None) -> Pack:
     """Read and check a pack. Raises InvalidPack."""
     path = path or default_pack_path()
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text_file(path)
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidPack(f"rule pack {path}: cannot be read: {error}") from error
     return parse_pack(text, str(path))
@@ -59,12 +63,12 @@ def parse_pack(text: str, origin: str = "rule pack") -> Pack:
     problems = Problems(text)
     pack = _read(raw, text, problems)
     if problems.found or pack is None:
-        raise InvalidPack("\n".join(f"{origin}{problem}" for problem in problems.found))
+        raise InvalidPack(*(f"{origin}{problem}" for problem in problems.found))
     return pack
 
 
 def _error_line(text: str, error: str) -> int:
-    """The line that the TOML parser names; without one the text ends too soon."""
+    """Return the line that the TOML parser names; without one the text ends too soon."""
     named = re.search(r"at line (\d+)", error)
     return int(named[1]) if named else len(text.splitlines()) or 1
 
@@ -117,7 +121,7 @@ def _head(head: object, problems: Problems) -> dict[str, Any] | None:
 
 
 def _more(raw: dict[str, Any], problems: Problems) -> dict[str, Any]:
-    """The tables that a pack may leave out."""
+    """Return the tables that a pack may leave out."""
     found: dict[str, Any] = {}
     if "actions" in raw:
         found["actions"] = _judge("actions", 0, raw["actions"], Actions, problems) or ACTIONS
@@ -154,7 +158,7 @@ def _rows(name: str, tables: object, problems: Problems) -> list[Row] | None:
 
 
 def _judge(name: str, place: int, table: object, model: type[BaseModel], problems: Problems) -> dict[str, Any] | None:
-    """The table's values as its model has them, or None with every problem added."""
+    """Return the table's values as its model has them, or None with every problem added."""
     try:
         return model.model_validate(table).model_dump()
     except ValidationError as error:

@@ -25,32 +25,32 @@ UNKNOWN_CODE = 0
 
 
 def answer_columns(pack: Pack) -> tuple[str, ...]:
-    """The columns that hold a record's answers, but for pain score and duration."""
+    """Return the columns that hold a record's answers, but for pain score and duration."""
     return (*ANSWER_MASKS, *pack.columns)
 
 
 def field_bit(pack: Pack, field: str) -> int:
-    """The bit of a yes-or-no field in `answered` and `yes`."""
+    """Return the bit of a yes-or-no field in `answered` and `yes`."""
     return 1 << pack.field_names.index(field)
 
 
 def rule_bit(place: int) -> int:
-    """The bit of the triage rule at a place in the pack, in `rules_true`."""
+    """Return the bit of the triage rule at a place in the pack, in `rules_true`."""
     return 1 << place
 
 
 def code_of(values: Sequence[str], value: str) -> int:
-    """The code of a text of a list; that of unknown if it is not in it."""
+    """Return the code of a text of a list; that of unknown if it is not in it."""
     return values.index(value) + 1 if value in values else UNKNOWN_CODE
 
 
 def rules_of(pack: Pack, mask: int) -> list[TriageRule]:
-    """The triage rules whose bits are set."""
+    """Return the triage rules whose bits are set."""
     return [rule for place, rule in enumerate(pack.triage) if mask & rule_bit(place)]
 
 
 def answer_in_words(pack: Pack, answers: Mapping[str, Any], field: str) -> str | int | None:
-    """A stored answer in words; None if it is unknown, or was never asked."""
+    """Return a stored answer in words; None if it is unknown, or was never asked."""
     if field in pack.choices:
         code = int(answers[field])
         return pack.choices[field][code - 1] if code else None
@@ -88,7 +88,7 @@ def moved_choice_sql(stored: Pack, pack: Pack, name: str, column: str) -> str:
 
 
 def unpacked_sql(pack: Pack) -> str:
-    """The columns of the view `reports`, up to `cause_certainty`, selected from packed records."""
+    """Return the columns of the view `reports`, up to `cause_certainty`, selected from packed records."""
     answers = ", ".join(f"{_answer_sql(pack, field.name)} AS {field.name}" for field in pack.fields)
     categories = (UNDETERMINED, *(cause.category for cause in pack.causes))
     causes = tuple(cause.name for cause in pack.causes)
@@ -107,7 +107,7 @@ def unpacked_sql(pack: Pack) -> str:
 
 
 def packed_sql(pack: Pack) -> str:
-    """The reverse of `unpacked_sql`, without the tags: selected from columns as the view `reports` has them."""
+    """Return the reverse of `unpacked_sql`, without the tags: selected from columns as the view `reports` has them."""
     masks = {
         "answered": [
             f"(CASE WHEN {name} IS NULL THEN 0 ELSE {field_bit(pack, name)} END)" for name in pack.field_names

@@ -29,7 +29,7 @@ ANSWERS: dict[str, bool | None] = (
 
 
 def is_answer(cell: str) -> bool:
-    """Whether a symptom cell can be read; `ANSWERS[cell.lower()]` is then its answer."""
+    """Return whether a symptom cell can be read; `ANSWERS[cell.lower()]` is then its answer."""
     return cell.isascii() and cell.lower() in ANSWERS  # some foreign letters have plain ones as lower case
 
 
@@ -50,22 +50,22 @@ def report_schema(pack: Pack, regions: Sequence[str] = ()) -> pandera.DataFrameS
 
 
 def allowed_text(schema: pandera.DataFrameSchema, column: str) -> str:
-    """What is allowed in a column, in words a sender understands."""
+    """Return what is allowed in a column, in words a sender understands."""
     return str(schema.columns[column].checks[0].error)
 
 
 def check_name(schema: pandera.DataFrameSchema, column: str) -> str:
-    """The name of a column's check, as the quarantine shows it."""
+    """Return the name of a column's check, as the quarantine shows it."""
     return str(schema.columns[column].checks[0].name)
 
 
 def choice_words(values: Iterable[str]) -> frozenset[str]:
-    """What a cell of a choice may say, in lower case."""
+    """Return what a cell of a choice may say, in lower case."""
     return frozenset((*values, *UNKNOWN_WORDS))
 
 
 def _own_column(field: Field) -> pandera.Column:
-    """The column of a field that the pack declares."""
+    """Return the column of a field that the pack declares."""
     if field.type == "number":
         allowed = f"integer {field.smallest}-{field.largest} ({field.unit}), NA, unknown or blank"
         number = _whole_number(field.smallest, field.largest)
@@ -80,7 +80,7 @@ def _own_column(field: Field) -> pandera.Column:
 
 
 def _says(cells: pd.Series, words: Container[str]) -> pd.Series:
-    """Which cells say one of the words, in any case but in plain letters: see `is_answer`."""
+    """Return which cells say one of the words, in any case but in plain letters: see `is_answer`."""
     return cells.map(lambda cell: cell.isascii() and cell.lower() in words).astype(bool)
 
 

@@ -37,7 +37,7 @@ class Table:
 
 
 def _columns(text: str) -> tuple[Column, ...]:
-    """Parses lines of `name TYPE meaning`."""
+    """Parse lines of `name TYPE meaning`."""
     rows = (line.strip().split(maxsplit=2) for line in text.strip().splitlines())
     return tuple(Column(name, kind.replace(",", ", "), meaning) for name, kind, meaning in rows)
 
@@ -112,7 +112,7 @@ REPORT_DAY = _columns("""
 
 
 def records_table(pack: Pack, name: str = "records") -> Table:
-    """The stored records; the pack's numbers and choices have a column each."""
+    """Return the stored records; the pack's numbers and choices have a column each."""
     numbers = tuple(Column(field, "USMALLINT", "number, NULL where unknown") for field in pack.own_numbers)
     choices = tuple(Column(field, "UTINYINT", "0 unknown, else place in the list of values") for field in pack.choices)
     columns = _RECORDS + numbers + choices + FIRST_DELIVERY + STATED_DATE
@@ -120,7 +120,7 @@ def records_table(pack: Pack, name: str = "records") -> Table:
 
 
 def packed_columns() -> tuple[Column, ...]:
-    """The columns of `records` that every pack has."""
+    """Return the columns of `records` that every pack has."""
     return _RECORDS
 
 
@@ -141,7 +141,7 @@ TAG_MEANINGS = _columns("""
 
 
 def reports_table(pack: Pack) -> Table:
-    """The view `reports`: the canonical columns, typed, and the tags."""
+    """Return the view `reports`: the canonical columns, typed, and the tags."""
     types = {"reported_at": "TIMESTAMPTZ", "pain_score": "TINYINT", "duration_days": "SMALLINT"}
     context = tuple(
         Column(f.name, types.get(f.name, "VARCHAR"), f"{f.meaning} Allowed: {f.allowed}.") for f in CONTEXT_FIELDS
@@ -155,7 +155,7 @@ def reports_table(pack: Pack) -> Table:
 
 
 def _domain(field: Field) -> str:
-    """What a number or choice may be, in words; the end of the sentence that says what the field means."""
+    """Return what a number or choice may be, in words; the end of the sentence that says what the field means."""
     if field.type == "number":
         return f", {field.smallest}-{field.largest} {field.unit}."
     if field.type == "choice":
@@ -164,14 +164,14 @@ def _domain(field: Field) -> str:
 
 
 def superseded_table(pack: Pack) -> Table:
-    """Records that a later delivery replaced, as they were."""
+    """Return the table of records that a later delivery replaced, as they were."""
     last = FIRST_DELIVERY + REPORT_DAY
     columns = reports_table(pack).columns[: -len(last)] + superseded_columns() + last
     return Table("superseded", "one record that a later delivery replaced", columns)
 
 
 def superseded_columns() -> tuple[Column, ...]:
-    """The columns that superseded records have beside those of `reports`."""
+    """Return the columns that superseded records have beside those of `reports`."""
     return _columns("""
         superseded_by VARCHAR file_id of the delivery that replaced it
         superseded_at TIMESTAMPTZ when
@@ -192,6 +192,33 @@ QUARANTINE = Table(
         raw_line VARCHAR the line as delivered, cut at 4096 characters
         delivery_no INTEGER the delivery, as in files: two senders may deliver the same content
         corrected_by VARCHAR file_id of the later delivery that brought the row right; NULL while the cell is open
+    """),
+)
+
+WARNED_CELLS = Table(
+    "warned_cells",
+    "one thing that a source's adapter did not understand in a row that was taken; the view warnings counts them",
+    _columns("""
+        delivery_no INTEGER the delivery, as in files
+        line_number BIGINT physical line, the header being line 1
+        report_id VARCHAR the record, as in reports
+        column_name VARCHAR the column; NULL if the adapter does not tell one
+        kind VARCHAR not_understood, none_beside_others, or adapter: the adapter's own words
+        value VARCHAR what was not understood, cut at 80 characters; NULL if it could be a direct identifier
+    """),
+)
+WARNINGS = Table(
+    "warnings",
+    "one file, column, kind and value of what was taken with a word of caution",
+    _columns("""
+        file_id VARCHAR the file
+        delivery_no INTEGER the delivery, as in files
+        source VARCHAR the sender
+        column_name VARCHAR the column; NULL if it is not told
+        kind VARCHAR not_understood, none_beside_others, adapter, implausible_day or missing_column; see docs/input.md
+        value VARCHAR what was not understood, cut at 80 characters; else NULL, and if it could be an identifier
+        rows BIGINT number of the file's rows, those equal to a stored record included
+        first_lines BIGINT[] the first five of their lines; NULL where it is every row
     """),
 )
 
@@ -331,7 +358,12 @@ CALENDAR = Table(
 PUBLISHED_CALENDAR = Table(
     "calendar",
     CALENDAR.grain,
-    (*CALENDAR.columns, Column("is_complete", "BOOLEAN", "whether its week was over when the snapshot was made")),
+    CALENDAR.columns
+    + _columns("""
+        is_complete BOOLEAN whether its week was over when the snapshot was made
+        month_is_complete BOOLEAN whether its month was over, and every day of that is in a covered week
+        quarter_is_complete BOOLEAN whether its quarter was over, and every day of that is in a covered week
+    """),
 )
 RULES = Table(
     "rules",
@@ -570,6 +602,23 @@ WEEKLY_SIGNAL_TABLES = (
     ),
 )
 
+WEEKLY_INDICATORS = _weekly(
+    "weekly_indicators",
+    " and count that is no triage level: judged as in weekly_signals, by its primary row, and no cause for an alarm",
+    """
+    indicator VARCHAR could_be_emergency, serious_signs or severe_pain
+    observed BIGINT the week's count of the senders that can be compared; of all senders if none can
+    reports BIGINT the week's count of all senders
+    expected DOUBLE the count that the history lets expect
+    lower DOUBLE 0.025 quantile of its law
+    upper DOUBLE 0.975 quantile of its law
+    method VARCHAR the statistical method: EARS C1, or Farrington flexible with its years b
+    reason VARCHAR why it cannot be judged
+    level VARCHAR below, within or above the range; NULL if it was not judged
+    trend VARCHAR rising, falling or steady over four weeks, of the same senders; NULL if they cannot be compared
+    """,
+)
+
 WEEKLY_VIEWS = (
     _weekly(
         "weekly_triage",
@@ -691,6 +740,7 @@ WEEKLY_VIEWS = (
         """,
     ),
     *WEEKLY_SIGNAL_TABLES,
+    WEEKLY_INDICATORS,
     _weekly(
         "weekly_revisions",
         " and series that changed after its report was published",
@@ -704,7 +754,7 @@ WEEKLY_VIEWS = (
     ),
 )
 # tables, not views: filled once a run
-STORED_WEEKLY = ("weekly_signals", "weekly_revisions", "weekly_sources", "weekly_nowcast")
+STORED_WEEKLY = ("weekly_signals", "weekly_indicators", "weekly_revisions", "weekly_sources", "weekly_nowcast")
 
 DAILY_SIGNALS = Table(
     "daily_signals",
@@ -829,7 +879,7 @@ SIGNAL_FITS = Table(
 )
 
 SMALL_TABLES = (
-    *(FILES, QUARANTINE, *DAILY_TABLES, DELIVERY_DAYS, CALENDAR, RULES, CAUSES, FIELDS, STATE),
+    *(FILES, QUARANTINE, WARNED_CELLS, *DAILY_TABLES, DELIVERY_DAYS, CALENDAR, RULES, CAUSES, FIELDS, STATE),
     *(RULE_PACKS, SIGNATURES, ASSESSMENTS, DENOMINATORS, AUDIT, REPORTED_WEEKS, REPORTED_COUNTS),
     *(RELEASES, RELEASED_COUNTS),
     *(DAILY_SIGNALS, ALARM_EPISODES, ALARM_NOTES, SIGNAL_FITS),
@@ -838,24 +888,24 @@ SMALL_TABLES = (
 
 
 def stored_tables(pack: Pack) -> tuple[Table, ...]:
-    """Every base table of records.duckdb."""
+    """Return every base table of records.duckdb."""
     weekly = tuple(view for view in WEEKLY_VIEWS if view.name in STORED_WEEKLY)
     return (records_table(pack), superseded_table(pack), *SMALL_TABLES, *weekly)
 
 
 def stored_views(pack: Pack) -> tuple[Table, ...]:
-    """Every view of records.duckdb."""
+    """Return every view of records.duckdb."""
     weekly = (view for view in WEEKLY_VIEWS if view.name not in STORED_WEEKLY)
-    return (reports_table(pack), *weekly, *DIMENSION_VIEWS)
+    return (reports_table(pack), WARNINGS, *weekly, *DIMENSION_VIEWS)
 
 
 def published_tables() -> tuple[Table, ...]:
-    """Every table of summaries.duckdb: counts only, no record, no cell of a file."""
+    """Return every table of summaries.duckdb: counts only, no record, no cell of a file."""
     signals, pack = (DAILY_SIGNALS, ALARM_EPISODES), (RULES, CAUSES, FIELDS, SIGNATURES)
     dimensions = (*DIMENSION_VIEWS, PUBLISHED_CALENDAR, PUBLISHED_FILES)
     return (DAILY_SUMMARY, *WEEKLY_VIEWS, *signals, *pack, *dimensions, ASSESSMENTS, ABOUT)
 
 
 def quoted(text: str) -> str:
-    """A SQL string literal."""
+    """Return a SQL string literal."""
     return "'" + text.replace("'", "''") + "'"

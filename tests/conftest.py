@@ -22,9 +22,18 @@ from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
 from schemas.pack import Pack
 from schemas.pack_file import load_pack
+from tests.support.drawing import ALL, EVERYDAY
 
-hypothesis.settings.register_profile("no timing", deadline=None)  # a shared machine is slow now and then
-hypothesis.settings.load_profile("no timing")
+# no deadline: a shared machine is slow now and then
+hypothesis.settings.register_profile("all examples", deadline=None, max_examples=ALL)
+hypothesis.settings.register_profile("everyday", deadline=None, max_examples=EVERYDAY)
+hypothesis.settings.load_profile("all examples")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw fewer examples where the slow tests are left out; whoever names a profile gets that one."""
+    if config.getoption("markexpr") == "not slow" and not config.getoption("--hypothesis-profile", None):
+        hypothesis.settings.load_profile("everyday")
 
 
 @pytest.fixture
@@ -83,12 +92,25 @@ def _cells(row: Mapping[str, str], names: Sequence[str]) -> list[str]:
     return [str(row.get(name, defaults.get(name, "no"))) for name in names]
 
 
+@pytest.fixture(scope="session")
+def empty_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """records.duckdb of the shipped pack with nothing in its tables, made once: a copy costs a tenth of making one."""
+    pack = load_pack()
+    made = Home(tmp_path_factory.mktemp("empty") / "home")
+    made.make()
+    with database.writing(made, Settings(), pack, 0):
+        pass
+    return made.records
+
+
 @pytest.fixture
-def ingest(home: Home, pack: Pack) -> Callable[..., list[Outcome]]:
+def ingest(home: Home, pack: Pack, empty_records: Path) -> Callable[..., list[Outcome]]:
     """Ingests paths in one batch and publishes; returns one outcome a file. Keyword arguments are settings."""
 
     def call(*paths: Path | str, source: str | None = None, settings: Settings | None = None) -> list[Outcome]:
         used = settings or load_settings(home.path)
+        if not home.records.exists() and not home.summaries.exists() and pack.version == load_pack().version:
+            shutil.copy(empty_records, home.records)
         with home.lock(5), database.open_records(home, used, pack) as connection:
             deliveries = find_deliveries([str(path) for path in paths], used, source)
             done = [ingest_file(connection, delivery, Run(home, used, pack)) for delivery in deliveries]

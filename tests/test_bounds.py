@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.cli.app import main
-from pipelines.errors import UsageError
+from pipelines.errors import FileRejected, UsageError
+from pipelines.explain import questions
+from pipelines.intake import lines
+from pipelines.intake.archive_list import read_archive
 from pipelines.intake.csv_rows import LONGEST_HEADER, MOST_COLUMNS
+from pipelines.intake.deliveries import Delivery
+from pipelines.intake.layouts.adapters import check_header, load_adapter
+from pipelines.intake.lines import content_chunks
+from pipelines.intake.reader import PrefetchingReader
+from pipelines.jobs.inspecting.inspect import write_adapter
+from pipelines.jobs.monitoring.notice_targets import find_targets
+from pipelines.processes import read_json
 from pipelines.rules.lint import findings, require_sound
-from pipelines.settings import load_settings
+from pipelines.settings import Settings, Source, load_settings
+from pipelines.store.database import Home
 from schemas.pack import Pack
 from schemas.pack_file import InvalidPack, default_pack_path, load_pack, parse_pack
 
@@ -66,6 +80,98 @@ def test_the_shipped_pack_needs_no_search_at_all(pack: Pack) -> None:
     require_sound(pack)
 
 
+def pigeonhole(things: int) -> str:
+    """Rules that are each plain, and that no answers make FALSE all at once: a thing more than there are places."""
+    names, places = [f"p{i:02}" for i in range(things)], [f"h{i}" for i in range(things - 1)]
+    text = (ROOT / "cases" / "attack" / "php12.toml").read_text()
+    head, _, rest = text.partition("[[fields]]")
+    fields = "".join(
+        f'[[fields]]\nname="{name}"\nlabel="{name}"\ntype="choice"\nvalues={json.dumps(places)}\nmeaning="m"\nreference="r"\n'
+        for name in names
+    )
+    rules = "".join(
+        f'[[triage]]\nid="{a}{b}"\nlevel="emergency"\nreference="r"\nbasis="stated"\nsentence="s"\nwhen="""'
+        + " OR ".join(f"({a} = '{place}' AND {b} = '{place}')" for place in places)
+        + '"""\n'
+        for a, b in itertools.combinations(names, 2)
+    )
+    return head + fields + rules + rest[rest.index("[[categories]]") :]
+
+
+def test_what_is_to_be_asked_is_searched_for_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    pack = parse_pack(pigeonhole(8))
+    require_sound(pack)
+    monkeypatch.setattr(questions, "MOST_STATEMENTS", 1_000)
+    space = questions.make_space(pack)
+    found = questions.asking(pack, space, dict.fromkeys(space.values), list(pack.askable))
+    assert found["rule_out"] is None
+    assert len(found["questions"]) == 8
+    assert space.effort is not None
+    assert space.effort.statements < 0, "it was given up"
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Path:
+    os.mkfifo(tmp_path / "pipe")
+    return tmp_path / "pipe"
+
+
+@pytest.mark.parametrize("name", ["pipe", "/dev/zero", "/dev/tty", "/proc/self/mem", "/proc/kmsg"])
+def test_what_is_no_file_is_not_read_as_settings_pack_or_adapter(name: str, pipe: Path, tmp_path: Path) -> None:
+    place = pipe.parent / name
+    (tmp_path / "calfwatch.toml").symlink_to(place)
+    with pytest.raises(UsageError):
+        load_settings(tmp_path)
+    with pytest.raises(InvalidPack):
+        load_pack(place)
+    with pytest.raises(UsageError):
+        load_adapter(Source("one", adapter=str(place)), tmp_path)
+    assert find_targets(tmp_path, Settings()) == []
+    (tmp_path / "notify").symlink_to(place)
+    with pytest.raises((UsageError, PermissionError)):
+        find_targets(tmp_path, Settings())
+    (tmp_path / "deliveries.csv").symlink_to(place)
+    assert read_archive(tmp_path) == []
+    assert read_json(place) == {}
+
+
+@pytest.mark.parametrize("name", ["pipe", "/dev/zero", "/proc/self/mem", "/proc/self/environ", "/proc/kmsg"])
+def test_what_is_no_file_is_rejected_as_a_delivery(
+    name: str, pipe: Path, write_csv: Callable[..., Path], tmp_path: Path, ingest: Callable[..., Any]
+) -> None:
+    found = write_csv([{"report_id": "1"}], "in/a.csv")
+    (found.parent / "b.csv").symlink_to(pipe.parent / name)
+    outcomes = ingest(found.parent)
+    assert [outcome.status for outcome in outcomes] == ["accepted", "rejected"]
+    assert any(
+        words in outcomes[1].reason for words in ("is not a regular file", "the file is empty", "cannot be read")
+    )
+
+
+def test_a_pipe_put_in_the_place_of_a_file_is_not_waited_for(
+    write_csv: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_csv([{"report_id": "1"}])
+    looked_at = path.stat()
+    path.unlink()
+    os.mkfifo(path)
+    monkeypatch.setattr("pipelines.intake.reader.file_identity", lambda _: tuple(looked_at[:4]))
+    reader = PrefetchingReader(Delivery(path, Source("one")), Settings())
+    with contextlib.closing(reader), pytest.raises(FileRejected, match="is not a regular file"):
+        reader.file_id()
+
+
+def test_a_file_that_grows_while_it_is_read_is_not_run_after(tmp_path: Path) -> None:
+    path = tmp_path / "grows.csv"
+    path.write_bytes(b"x" * lines.BLOCK_BYTES)
+    chunks = content_chunks(path, Settings())
+    next(chunks)
+    with path.open("ab") as file:
+        file.write(b"y")
+    with pytest.raises(FileRejected, match="changed while it was read"):
+        next(chunks)
+
+
 TOML = st.recursive(
     st.one_of(
         st.integers(), st.text(max_size=9), st.booleans(), st.just("'"), st.sampled_from(["1e400", "nan", "2026-11-28"])
@@ -85,6 +191,36 @@ def test_invented_settings_are_read_or_refused(tmp_path_factory: pytest.TempPath
     (home / "calfwatch.toml").write_text("\n".join(lines), encoding="utf-8", errors="replace")
     with contextlib.suppress(UsageError):
         load_settings(home)
+
+
+CELLS = st.one_of(
+    st.sampled_from(["report_id", "reported_at", "redness", "fever", "region", "name", "e_mail", "Redness ", ""]),
+    st.text(max_size=12),
+    st.text(alphabet='",;|\t\r\ufeff\0\u202e\x1b=', max_size=4),
+)
+
+
+@pytest.mark.slow
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    names=st.lists(CELLS, max_size=40),
+    mark=st.sampled_from(["", "\ufeff", "\n", "\r\n"]),
+    sign=st.sampled_from([",", ";", "\t", "|"]),
+    row=st.sampled_from(["", "1,2026-11-16,yes\n", "\n\n"]),
+)
+def test_a_file_with_an_invented_header_is_read_or_refused(
+    names: list[str], mark: str, sign: str, row: str, tmp_path: Path, pack: Pack
+) -> None:
+    path = tmp_path / "invented.csv"
+    path.write_bytes(f"{mark}{sign.join(names)}\n{row}".encode("utf-8", "surrogatepass"))
+    source = Source("canonical", time_zone="UTC")
+    reader = PrefetchingReader(Delivery(path, source), Settings())
+    with contextlib.closing(reader), contextlib.suppress(FileRejected):
+        check_header(load_adapter(source, tmp_path), reader.names(), pack)
+        assert {"report_id", "reported_at"} <= set(reader.names())
+        assert sum(rows.table.num_rows + len(rows.bad_lines) for rows in reader) <= 1
+    with contextlib.suppress(UsageError):
+        assert "SELECT" in write_adapter(Home(tmp_path), Settings(), str(path), "canonical")
 
 
 @pytest.mark.slow

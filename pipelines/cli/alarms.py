@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from pipelines.cli.options import DEFAULT_WAIT, HomeOption, WaitOption, existing_home
+from pipelines.text import say
 
 Series = Annotated[str, Parameter(name="SERIES", help="as in `alarm list`, such as triage_level=emergency")]
 Text = Annotated[str, Parameter(name="TEXT", help="what was found out; no data of a person")]
@@ -27,9 +28,9 @@ def list_alarms(
 
     rows = read_alarms(Home(existing_home(home)), all)
     if rows:
-        print(text_table(list(rows[0]), [list(row.values()) for row in rows]), end="")
+        say(*text_table(list(rows[0]), [list(row.values()) for row in rows]).rstrip().split("\n"))
     else:
-        print("no alarm was ever raised" if all else "no alarm goes on; `--all` lists those that are over")
+        say("no alarm was ever raised" if all else "no alarm goes on; `--all` lists those that are over")
 
 
 def note_alarm(
@@ -65,4 +66,4 @@ def _keep(action: str, series: str, text: str, home: str | None, week: str | Non
     from pipelines.store.database import Home
 
     place = Home(existing_home(home))
-    print(keep_finding(place, load_settings(place.path), Finding(action, series, text, week), wait))
+    say(keep_finding(place, load_settings(place.path), Finding(action, series, text, week), wait))

@@ -18,6 +18,7 @@ from pipelines.cli.options import (
     refuse_option,
 )
 from pipelines.errors import UsageError
+from pipelines.text import say
 
 
 def report(
@@ -38,8 +39,8 @@ def report(
     if reset:
         if as_known_now or out or week != "latest":
             raise UsageError("--reset takes a report back and writes none: it goes with no other option")
-        print(reset_week(Home(path), reset))
-        print(f"`calfwatch report --week {reset}` publishes it anew, with the counts of then", file=sys.stderr)
+        say(reset_week(Home(path), reset))
+        say(f"`calfwatch report --week {reset}` publishes it anew, with the counts of then", stream=sys.stderr)
         refresh_status(path)
         return
     if as_known_now and not out:
@@ -47,9 +48,9 @@ def report(
     started = clock.now().timestamp()
     page = write_week(Home(path), week, Path(out) if out else None, as_known_now) / "internal.html"
     refresh_status(path)
-    print(page)
+    say(str(page))
     if page.stat().st_mtime < started:
-        print("published before, and left as it is; weekly_revisions tells what has changed since", file=sys.stderr)
+        say("published before, and left as it is; weekly_revisions tells what has changed since", stream=sys.stderr)
 
 
 Sql = Annotated[
@@ -86,7 +87,7 @@ def assess(
     from pipelines.store.database import Home
 
     path = existing_home(home)
-    print(keep_assessment(Home(path), load_settings(path), Assessment(week, text, name, contact), wait))
+    say(keep_assessment(Home(path), load_settings(path), Assessment(week, text, name, contact), wait))
 
 
 def query(

@@ -27,6 +27,7 @@ from cyclopts import (
 )
 
 from pipelines.errors import DISK_FAILURES, CalfwatchError, DiskError, UsageError
+from pipelines.text import say
 
 if TYPE_CHECKING:
     from cyclopts.help import HelpPanel
@@ -138,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if not isinstance(error, InvalidPack):
             raise
-        return _print_error(UsageError(str(error)))
+        return _print_error(UsageError(*error.args))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -147,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, RuntimeError) as error:
         if isinstance(error, RuntimeError) and "Query interrupted" not in str(error):  # DuckDB's word for Ctrl-C
             raise
-        print("calfwatch: interrupted; whatever was committed is kept, the next run goes on", file=sys.stderr)
+        say("calfwatch: interrupted; whatever was committed is kept, the next run goes on", stream=sys.stderr)
         return 130
 
 
@@ -240,7 +241,6 @@ def _explain_os_error(error: OSError) -> CalfwatchError:
 
 def _print_error(error: CalfwatchError) -> int:
     """Print the message, which may quote a file's name or an answer of the database; return the exit code."""
-    from pipelines.text import printable
-
-    print("\n".join(map(printable, f"calfwatch: {error}".split("\n"))), file=sys.stderr)
+    first, *more = map(str, error.args)
+    say(f"calfwatch: {first}", *more, stream=sys.stderr)
     return error.exit_code

@@ -21,6 +21,7 @@ from pipelines.cli.options import (
     refresh_status,
 )
 from pipelines.errors import UsageError
+from pipelines.text import say
 
 if TYPE_CHECKING:
     from schemas.pack import Pack
@@ -59,9 +60,9 @@ def explain(
         from pipelines.explain.pages import explanation_page
 
         write_output(Path(out), explanation_page(found).encode())
-        print(out)
+        say(out)
     else:
-        print(json_text.dumps(found, indent=2, default=str) if json else explanation_text(found))
+        say(*(json_text.dumps(found, indent=2, default=str) if json else explanation_text(found)).split("\n"))
 
 
 def check_pack(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
@@ -74,10 +75,10 @@ def check_pack(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
     found = findings(checked)
     for finding in found:
         if finding.severity != ERROR:
-            print(f"{path}:{finding.line}: {finding.severity}: {finding.what}")
+            say(f"{path}:{finding.line}: {finding.severity}: {finding.what}")
     if errors := [f"{path}:{finding.line}: {finding.what}" for finding in found if finding.severity == ERROR]:
-        raise UsageError("\n".join(errors))
-    print(
+        raise UsageError(*errors)
+    say(
         f"{checked.version}: {len(checked.fields)} fields, {len(checked.triage)} triage rules, "
         f"{len(checked.evidence)} evidence rows for {len(checked.causes)} causes, "
         f"{len(checked.guidance)} guidance entries; no error found"
@@ -91,7 +92,7 @@ def show_pack(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
 
     shown, path = _load_pack(pack, home), home_path(home)
     signatures = recorded_signatures(path, shown.version) if (path / "records.duckdb").exists() else []
-    print(pack_page(shown, signatures))
+    say(*pack_page(shown, signatures).split("\n"))
 
 
 def sign_pack(
@@ -114,14 +115,14 @@ def sign_pack(
     path = existing_home(home)
     settings = load_settings(path)
     signature = (name, role, signed_on or clock.today(settings.time_zone))
-    print(record_signature(Home(path), settings, pack, signature, wait))
+    say(*record_signature(Home(path), settings, pack, signature, wait).split("\n"))
 
 
 def print_sql(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
     """Print a pack as plain SQL over the view `reports`."""
     from pipelines.rules.plain_sql import plain_sql
 
-    print(plain_sql(_load_pack(pack, home)))
+    say(*plain_sql(_load_pack(pack, home)).split("\n"))
 
 
 def _load_pack(given: str | None, home: str | None) -> Pack:
@@ -152,7 +153,7 @@ def compare_packs(a: ComparedPack, b: ComparedPack, /, *, home: HomeOption = Non
 
     path = existing_home(home)
     found = compare_stored(Home(path), load_settings(path), a, b)
-    print(json_text.dumps(asdict(found), indent=2) if json else comparison_text(found))
+    say(*(json_text.dumps(asdict(found), indent=2) if json else comparison_text(found)).split("\n"))
 
 
 def retag(
@@ -169,5 +170,5 @@ def retag(
     from pipelines.store.database import Home
 
     path = existing_home(home)
-    print(retag_history(Home(path), load_settings(path), pack, wait))
+    say(*retag_history(Home(path), load_settings(path), pack, wait).split("\n"))
     refresh_status(path)

@@ -32,7 +32,7 @@ from pipelines.cli.options import (
     refresh_status,
 )
 from pipelines.errors import FilesRejectedError, UsageError
-from pipelines.text import many
+from pipelines.text import many, say, shown_path
 
 if TYPE_CHECKING:
     from pipelines.intake.deliveries import Delivery
@@ -115,7 +115,7 @@ def ingest(
     deliveries = find_deliveries(paths, settings, source, place.leaves_out, in_order)
     tell_other_files(paths, place.owns)
     if not deliveries:
-        print(f"no {', '.join(SUFFIXES)} there: {' '.join(paths)}", file=sys.stderr)
+        say(f"no {', '.join(SUFFIXES)} there: {' '.join(paths)}", stream=sys.stderr)
     # pandas and pandera load, and the records are opened, while the first file is already read
     with prefetch_first(place, settings, deliveries) as prefetched:
         lines = choose_lines(quiet, verbose)
@@ -139,7 +139,7 @@ def ingest_files(
 
     with recorded_run(home.path, "ingest") as record, _progress(settings.time_zone, lines) as progress:
         record.outcomes = ingest_batch(home, settings, deliveries, wait, progress, prefetched=prefetched, whole=whole)
-    print(describe_totals(record.outcomes))
+    say(describe_totals(record.outcomes))
     return record.outcomes
 
 
@@ -203,7 +203,7 @@ def deploy(
         refuse_own_output(Path(out), path)
         write_output(Path(out), text.encode())
     else:
-        print(text, end="")
+        say(*text.removesuffix("\n").split("\n"))
 
 
 def notify(
@@ -220,7 +220,7 @@ def notify(
     path = home_path(home)
     results = send_test(path, load_settings(path))
     for target, problem in results:
-        print(f"{target}: {problem or 'sent'}")
+        say(f"{target}: {problem or 'sent'}")
     return int(any(problem for _, problem in results))
 
 
@@ -233,19 +233,20 @@ def inspect(
     adapter: Annotated[bool, Parameter(help="print a first adapter for the file's header instead")] = False,
 ) -> None:
     """Say what would happen to a file: its faults, what is allowed, what it would replace; nothing is stored."""
-    from pipelines.jobs.inspecting.inspect import inspect_file, write_adapter
+    from pipelines.jobs.inspecting.first_adapter import write_adapter
+    from pipelines.jobs.inspecting.inspect import inspect_file
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
     place = Home(home_path(home))
     settings = load_settings(place.path)
     if adapter:
-        print(write_adapter(place, settings, file, source), end="")
+        say(*write_adapter(place, settings, file, source).removesuffix("\n").split("\n"))
         return
     lines, is_taken = inspect_file(place, settings, file, source)
-    print("\n".join(lines))
+    say(*lines)
     if not is_taken:
-        raise FilesRejectedError(f"{file}: would be rejected, for the reasons above")
+        raise FilesRejectedError(f"{shown_path(file)}: would be rejected, for the reasons above")
 
 
 def quarantine(
@@ -264,7 +265,7 @@ def quarantine(
     if action == "export":
         write_cells(records, file or "", sys.stdout)
     else:
-        print("\n".join(reason_lines(records, file or "")))
+        say(*reason_lines(records, file or ""))
 
 
 def withdraw(
@@ -287,7 +288,7 @@ def withdraw(
     from pipelines.store.database import Home
 
     path = existing_home(home)
-    print(withdraw_file(Home(path), load_settings(path), file_id, source, csv or [], undo, wait))
+    say(*withdraw_file(Home(path), load_settings(path), file_id, source, csv or [], undo, wait).split("\n"))
     refresh_status(path)
 
 
@@ -318,4 +319,4 @@ def generate(
         outbreak=Outbreak.parse(outbreak) if outbreak else None,
         files=files,
     )
-    print(f"{many(len(paths), 'file')} in {paths[0].parent}")
+    say(f"{many(len(paths), 'file')} in {paths[0].parent}")

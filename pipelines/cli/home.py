@@ -25,7 +25,7 @@ from pipelines.cli.options import (
     make_home,
     refresh_status,
 )
-from pipelines.text import many
+from pipelines.text import many, say
 
 if TYPE_CHECKING:
     from pipelines.store.database import Home
@@ -38,6 +38,7 @@ def demo(
     home: HomeOption = None,
     reports: Annotated[WholeNumber, Parameter(metavar="N", help="how many reports")] = 100_000,
     seed: Annotated[WholeNumber, Parameter(metavar="S", help="equal seeds make equal reports")] = 1,
+    end: Annotated[date | None, Parameter(metavar="DATE", help="last day, a Sunday (else last Sunday)")] = None,
 ) -> None:
     """Make six months of synthetic reports, ingest them, write the latest weekly report; a second time adds nothing."""
     from pipelines.cli.engineer import ingest_files, report_rejected
@@ -45,7 +46,7 @@ def demo(
     from pipelines.jobs.weekly_report import write_week
 
     place, settings = make_home(home)
-    made = _make_reports(place.path / "demo", reports, seed)
+    made = _make_reports(place.path / "demo", reports, seed, end or _last_sunday(clock.today("UTC")))
     outcomes = ingest_files(place, settings, find_deliveries([str(made)], settings, None), DEFAULT_WAIT)
     folder = write_week(place, "latest", None, False)
     refresh_status(place.path)
@@ -53,16 +54,16 @@ def demo(
     report_rejected(outcomes)
 
 
-def _make_reports(folder: Path, reports: int, seed: int) -> Path:
+def _make_reports(folder: Path, reports: int, seed: int, end: date) -> Path:
     """Generate the CSVs of the demo unless they are there; return their folder."""
     from pipelines.files import replace_folder
     from pipelines.synthetic import generate
 
     def fill(empty: Path) -> None:
-        generate(empty, reports=reports, weeks=26, seed=seed, end=_last_sunday(clock.today("UTC")))
+        generate(empty, reports=reports, weeks=26, seed=seed, end=end)
 
     if not (folder / "reports").exists():
-        print(f"writing {reports:,} synthetic reports over 26 weeks, no real person among them")
+        say(f"writing {reports:,} synthetic reports over 26 weeks, no real person among them")
         replace_folder(folder, fill)
     return folder / "reports"
 
@@ -76,7 +77,8 @@ def _print_next_steps(home: Home, folder: Path) -> None:
     where = f"--home {shlex.quote(os.path.relpath(home.path))}"
     command = shlex.quote(sys.argv[0]) if "/" in sys.argv[0] else "calfwatch"
     sql = "SELECT week, triage_level, reports, share FROM weekly_triage ORDER BY week DESC LIMIT 4"
-    print(f"""
+    say(
+        *f"""
 records    {home.records}   (private: every record with its tags)
 summaries  {home.summaries}   (counts only: query it from any tool)
 report     {folder / "internal.html"}
@@ -84,7 +86,8 @@ report     {folder / "internal.html"}
 try next:
   {command} query {where} "{sql}"
   {command} explain {where} {_find_example(home)}
-  {command} status {where}""")
+  {command} status {where}"""
+    )
 
 
 def _find_example(home: Home) -> str:
@@ -109,10 +112,10 @@ def status(
 
     if health:
         wrong = read_health(home_path(home))
-        print("\n".join(wrong) or "healthy")
+        say(*(wrong or ["healthy"]))
         return ATTENTION if wrong else 0
     found = read_status(existing_home(home))
-    print(json_text.dumps(found, indent=2) if json else "\n".join(status_lines(found)))
+    say(*(json_text.dumps(found, indent=2).split("\n") if json else status_lines(found)))
     return ATTENTION if found["attention"] else 0
 
 
@@ -126,12 +129,12 @@ def config(
 
     path = home_path(home)
     if init:
-        print(f"{write_first_settings(path)}: written; take the # from a line to set it")
+        say(f"{write_first_settings(path)}: written; take the # from a line to set it")
         return
     rows = describe_settings(path)
-    print(f"home = {path}  ({_home_origin(home)})")
+    say(f"home = {path}  ({_home_origin(home)})")
     for name, value, origin, meaning in rows:
-        print(f"{name} = {value}  ({origin}: {meaning})")
+        say(f"{name} = {value}  ({origin}: {meaning})")
 
 
 def _home_origin(given: str | None) -> str:
@@ -156,7 +159,7 @@ def check(
     settings = load_settings(place.path)
     with place.lock(wait):
         lines = check_state(place, settings, configured_pack(place, settings), deep)
-    print("\n".join(f"ok  {line}" for line in lines))
+    say(*(f"ok  {line}" for line in lines))
 
 
 def backup(
@@ -171,7 +174,7 @@ def backup(
     from pipelines.store.database import Home
 
     records = copy_records(Home(existing_home(home)), Path(file).absolute(), wait)
-    print(f"{file}: {many(records, 'record')}, opened and checked")
+    say(f"{file}: {many(records, 'record')}, opened and checked")
 
 
 def restore(
@@ -189,7 +192,7 @@ def restore(
     pack = configured_pack(place, settings)
     records, kept = replace_records(place, settings, pack, Path(file).absolute(), wait)
     refresh_status(place.path)
-    print(f"{many(records, 'record')} restored" + (f"; the state before is kept as {kept}" if kept else ""))
+    say(f"{many(records, 'record')} restored" + (f"; the state before is kept as {kept}" if kept else ""))
 
 
 def install_completion(
@@ -201,4 +204,4 @@ def install_completion(
     from pipelines.cli.app import build_app
 
     path = build_app().install_completion(shell=shell, output=output, add_to_startup=output is None)
-    print(f"{path}: written; start the shell again to use it")
+    say(f"{path}: written; start the shell again to use it")

@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from pipelines.cli.options import DEFAULT_WAIT, HomeOption, WaitOption, existing_home, refresh_status
-from pipelines.text import many
+from pipelines.text import many, say
 
 
 def archive(
@@ -26,7 +26,7 @@ def archive(
     from pipelines.store.database import Home
 
     path = existing_home(home)
-    print("\n".join(archive_files(Home(path), load_settings(path), Path(folder).absolute(), wait)))
+    say(*archive_files(Home(path), load_settings(path), Path(folder).absolute(), wait))
     refresh_status(path)
 
 
@@ -44,7 +44,7 @@ def export(
 
     path = existing_home(home)
     records = export_records(Home(path), load_settings(path), Path(folder).absolute(), wait)
-    print(f"{folder}: {many(records, 'record')}; single reports of people: keep them as the home is kept")
+    say(f"{folder}: {many(records, 'record')}; single reports of people: keep them as the home is kept")
 
 
 def forget(
@@ -65,9 +65,9 @@ def forget(
     from pipelines.store.database import Home
 
     def tell(plan: str) -> bool:
-        print(plan, flush=True)
+        say(*plan.split("\n"), stream=sys.stdout)
         return not dry_run and (yes or not sys.stdin.isatty() or input("erase? [yes/no] ") == "yes")
 
     path = existing_home(home)
-    print(erase(Home(path), load_settings(path), Wish(report_ids or (), source, before), wait, tell))
+    say(*erase(Home(path), load_settings(path), Wish(report_ids or (), source, before), wait, tell).split("\n"))
     refresh_status(path)

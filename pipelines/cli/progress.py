@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from pipelines.intake.deliveries import Delivery
 from pipelines.jobs.outcome import Lines, describe
 from pipelines.store.ledger import Outcome
+from pipelines.text import printable
 
 
 class Bar(Lines):
@@ -40,4 +41,4 @@ class Bar(Lines):
         self.rows += outcome.rows_accepted
         self.progress.update(self.task, advance=1, rows=self.rows)
         if outcome.status == "rejected" or outcome.rows_quarantined:
-            self.progress.console.print(describe(outcome), markup=False, highlight=False)
+            self.progress.console.print(printable(describe(outcome)), markup=False, highlight=False)

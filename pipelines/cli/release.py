@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from pipelines.cli.options import DEFAULT_WAIT, HomeOption, WaitOption, existing_home, refresh_status
 from pipelines.errors import ReleaseRefused, UsageError
-from pipelines.text import many
+from pipelines.text import many, say
 
 if TYPE_CHECKING:
     from pipelines.jobs.release import Done
@@ -42,7 +42,7 @@ def release(
         if not (withdraw and week) or preview or incomplete:
             raise UsageError("to withdraw a week: calfwatch release --withdraw WEEK --reason TEXT")
         job.withdraw_week(place, settings, week, reason, wait)
-        print(f"{week} withdrawn; its rows and its page are no longer published, and it stays so")
+        say(f"{week} withdrawn; its rows and its page are no longer published, and it stays so")
     else:
         print_release(job.release_week(place, settings, asked, wait))
     refresh_status(place.path)
@@ -54,12 +54,12 @@ def print_preview(decision: Decision) -> None:
     from pipelines.jobs.release_decision import held_back_words
 
     week = decision.release.week
-    print(f"{week}: nothing is written; this is what a release would publish ({decision.release.method})")
+    say(f"{week}: nothing is written; this is what a release would publish ({decision.release.method})")
     rows = [
         (cell.attribute, cell.value, cell.reports, cell.at_least, cell.at_most) for cell in decision.disclosure.cells
     ]
-    print(text_table(("attribute", "value", "reports", "at_least", "at_most"), rows), end="")
-    print(_audit_line(decision))
+    say(*text_table(("attribute", "value", "reports", "at_least", "at_most"), rows).rstrip().split("\n"))
+    say(_audit_line(decision))
     _print_warnings(decision)
     if decision.is_held_back:
         raise ReleaseRefused(held_back_words(decision).replace(" is held back", " would be held back"))
@@ -70,11 +70,11 @@ def print_release(done: Done) -> None:
     decision, total = done.decision, done.decision.disclosure.total
     week = decision.release.week
     if done.was_killed:
-        print(f"finished what a killed run had decided on {decision.release.released_on}, with the numbers of then")
-    print(f"{week} released: about {total.reports:,} reports ({total.at_least:,} to {total.at_most:,})")
-    print(_audit_line(decision))
+        say(f"finished what a killed run had decided on {decision.release.released_on}, with the numbers of then")
+    say(f"{week} released: about {total.reports:,} reports ({total.at_least:,} to {total.at_most:,})")
+    say(_audit_line(decision))
     _print_warnings(decision)
-    print(done.page)
+    say(str(done.page))
 
 
 def _audit_line(decision: Decision) -> str:
@@ -89,6 +89,6 @@ def _audit_line(decision: Decision) -> str:
 
 def _print_warnings(decision: Decision) -> None:
     if decision.release.incomplete:
-        print("warning: the week lacks reports of an expected source", file=sys.stderr)
+        say("warning: the week lacks reports of an expected source", stream=sys.stderr)
     for warning in decision.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        say(f"warning: {warning}", stream=sys.stderr)

@@ -15,7 +15,7 @@ from pipelines.errors import UsageError
 from pipelines.explain.causes import cause_words
 from pipelines.explain.explanation import explanation, withdrawn_note
 from pipelines.explain.pages import explanation_page, moment_words
-from pipelines.explain.questions import emergency_questions
+from pipelines.explain.questions import emergency_questions, make_space
 from pipelines.pages.calls import DETAILED_ALARMS, Call, CallList, WeekCalls
 from pipelines.pages.labels import LEVELS, UNKNOWN, field_labels, series_label, series_parts
 from pipelines.pages.style import render
@@ -87,7 +87,7 @@ def _find_records(connection: duckdb.DuckDBPyConnection, week: str, most: int) -
 
 def _reader(connection: duckdb.DuckDBPyConnection, version: str) -> _Reader:
     pack = stored_pack(connection, version)
-    space = Space(pack)
+    space = make_space(pack)
     try:
         return _Reader(pack, space, level_terms(pack, space))
     except TooManyTermsError:

@@ -55,7 +55,7 @@ class Comparison:
 
 
 def compare(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, after: Pack) -> Comparison:
-    """Tags the history, which pack `stored` has tagged, with two packs. Raises UsageError where one cannot read it."""
+    """Tag the history, which pack `stored` has tagged, with two packs. Raises UsageError where one cannot read it."""
     for pack in (before, after):
         check_fits(connection, stored, pack)
     connection.execute(_compared_sql(stored, before, after))
@@ -134,7 +134,7 @@ def _before_and_after(pairs: list[Row], column: str, value: object) -> tuple[int
 
 
 def _cause_moves(connection: duckdb.DuckDBPyConnection, before: Pack, after: Pack) -> list[Row]:
-    """Moves of the likely cause, each with how many records each row of evidence moved."""
+    """Move of the likely cause, each with how many records each row of evidence moved."""
     rows = rows_by_name(
         connection,
         """SELECT cause_before, cause, evidence_before, evidence_after, count(*) AS records

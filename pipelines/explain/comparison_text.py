@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pipelines.explain.comparison import Comparison
 from pipelines.statements import Row
-from pipelines.text import many
+from pipelines.text import many, printable
 
 
 def comparison_text(found: Comparison) -> str:
-    """The comparison for a terminal; what falls from `emergency` comes first, every record of it."""
+    """Return the comparison for a terminal; what falls from `emergency` comes first, every record of it."""
     lines = [f"{found.before} -> {found.after}, over {many(found.records, 'stored record')}", ""]
     if found.fallen:
         lines += [f"!! DOWN FROM EMERGENCY: {many(len(found.fallen), 'record')}", *map(_fallen_line, found.fallen), ""]
@@ -28,7 +28,7 @@ def comparison_text(found: Comparison) -> str:
         lines += [f"  {example['source']} {example['report_id']}: {about}{example['from']} -> {example['to']}"]
         lines += [_rule_line(rule) for rule in example.get("rules", [])]
         lines += [_evidence_line(row) for row in example.get("evidence", [])]
-    return "\n".join([*lines, "", "Nothing was written."])
+    return "\n".join(map(printable, [*lines, "", "Nothing was written."]))
 
 
 def _fallen_line(row: Row) -> str:

@@ -11,10 +11,11 @@ from pipelines.connections import open_for_reading
 from pipelines.errors import UsageError
 from pipelines.explain.causes import cause_words, certainty
 from pipelines.explain.guidance import shown_guidance, vars_of
-from pipelines.explain.questions import asking
+from pipelines.explain.questions import asking, make_space
 from pipelines.rules.condition_sql import condition_sql
 from pipelines.rules.solver import Space
 from pipelines.statements import Row, one_number, rows_by_name
+from pipelines.store import ledger
 from pipelines.store.database import check_version, stored_pack
 from pipelines.text import many
 from schemas.conditions import condition_fields
@@ -22,6 +23,7 @@ from schemas.pack import Evidence, Pack, TriageRule
 
 STATES = {True: "TRUE", False: "FALSE", None: "UNKNOWN"}
 ANSWERS = {True: "yes", False: "no", None: "unknown"}
+IS_MET = {STATES[state]: word for state, word in ANSWERS.items()}  # a rule's state, for a person
 VERSION_COLUMNS = (
     *("triage_level", "triage_ceiling", "cause_category", "likely_cause", "rule_pack"),
     *("file_id", "line_number", "superseded_by", "superseded_at"),
@@ -48,7 +50,7 @@ def explain_report(records: Path, report_id: str, source: str | None, file: str 
         record = versions[number]
         pack = stored_pack(connection, record["rule_pack"])
         known = dict.fromkeys(pack.askable) | record  # a later pack may have dropped a field, and its column here
-        return explanation(connection, pack, Space(pack), known) | {
+        return explanation(connection, pack, make_space(pack), known) | {
             "place": "stored" if record in found["stored"] else "superseded",
             "replaced": {name: str(record[name]) for name in REPLACED if name in record},
             "earlier": [{name: row[name] for name in VERSION_COLUMNS} for row in versions[:number]],
@@ -61,7 +63,7 @@ def _quarantined(report_id: str, cells: list[Row]) -> Row:
 
 
 def _chosen(report_id: str, versions: list[Row], file: str | None) -> int:
-    """The place of the version to explain: that of a file, else the last."""
+    """Return the place of the version to explain: that of a file, else the last."""
     if file is None:
         return len(versions) - 1
     chosen = [number for number, row in enumerate(versions) if file and row["file_id"].startswith(file)]
@@ -88,9 +90,12 @@ def _find(connection: duckdb.DuckDBPyConnection, report_id: str, source: str | N
     senders = sorted({row["source"] for rows in found.values() for row in rows})
     if len(senders) > 1:
         raise UsageError(f"'{report_id}' is sent by several sources ({', '.join(senders)}); say which with --source")
-    if not senders:
+    if not found["stored"] and not found["superseded"]:
         of = f" of source '{source}'" if source else ""
-        raise UsageError(f"no record '{report_id}'{of} is stored{withdrawn_note(connection)}")
+        hashes = ledger.describe_ids_of_files(connection, report_id, source)
+        if hashes or not senders:
+            hint = f"; {hashes}" if hashes else withdrawn_note(connection)
+            raise UsageError(f"no record '{report_id}'{of} is stored{hint}")
     return found
 
 
@@ -101,7 +106,7 @@ def withdrawn_note(connection: duckdb.DuckDBPyConnection) -> str:
 
 
 def explanation(connection: duckdb.DuckDBPyConnection, pack: Pack, space: Space, record: Row) -> Row:
-    """One record's tags and their reasons, with no word on other versions of it; `space` is the pack's.
+    """Return one record's tags and their reasons, with no word on other versions of it; `space` is the pack's.
 
     The action, what the level asks of the patient, comes first wherever a person reads it.
     """
@@ -143,7 +148,7 @@ def explanation(connection: duckdb.DuckDBPyConnection, pack: Pack, space: Space,
 
 
 def _serious_note(pack: Pack, record: Row, serious: list[str]) -> str:
-    """A sentence for a self_care record whose signs point to a serious cause; empty for every other one."""
+    """Return a sentence for a self_care record whose signs point to a serious cause; empty for every other one."""
     if record["triage_level"] != "self_care" or not serious:
         return ""
     labels = ", ".join(cause.label for cause in pack.causes if cause.name in serious)

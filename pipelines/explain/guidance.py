@@ -21,5 +21,5 @@ def _beside_a_criterion(entry: Guidance) -> bool:
 
 
 def vars_of(entry: Guidance) -> Row:
-    """An entry as the explanation holds it."""
+    """Return an entry as the explanation holds it."""
     return {"kind": entry.kind, "text": entry.text, "reference": entry.reference}

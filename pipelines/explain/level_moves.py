@@ -36,7 +36,7 @@ def level_moves(connection: duckdb.DuckDBPyConnection, before: Pack, after: Pack
 
 
 def _movers(row: Row, before: Pack, after: Pack, holding: Callable[[Pack, int, int, int], list[str]]) -> list[str]:
-    """The rules that hold a record at the higher of its two levels, and do so under one pack alone."""
+    """Return the rules that hold a record at the higher of its two levels, and do so under one pack alone."""
     states = row["states"]
     was = holding(before, row["was"], states["rules_true_before"], states["rules_open_before"])
     now = holding(after, row["now"], states["rules_true"], states["rules_open"])
@@ -52,5 +52,5 @@ def _holding(pack: Pack, level: int, true: int, unknown: int) -> list[str]:
 
 
 def _possible(pack: Pack, ceiling: int, true: int, unknown: int) -> list[str]:
-    """The rules by which a ceiling is still possible: those of its level that are not FALSE."""
+    """Return the rules by which a ceiling is still possible: those of its level that are not FALSE."""
     return [rule.id for rule in rules_of(pack, true | unknown) if rule.level == LEVELS[ceiling]]

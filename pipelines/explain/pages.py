@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import partial
 
+from pipelines.explain.explanation import IS_MET
 from pipelines.pages.labels import KIND_LABELS
 from pipelines.pages.style import render
 from pipelines.statements import Row
@@ -20,6 +21,7 @@ def explanation_page(found: Row) -> str:
         found=found,
         rules=sorted(found.get("rules", []), key=lambda rule: STATE_ORDER.index(rule["state"])),
         label=partial(_label, NUMBER_LABELS | found.get("labels", {})),
+        is_met=IS_MET,
         moment=moment_words,
         kinds=KIND_LABELS,
         cause_label=partial(_label, found.get("cause_labels", {})),
@@ -27,7 +29,7 @@ def explanation_page(found: Row) -> str:
 
 
 def _label(labels: dict[str, str], name: str | None) -> str:
-    """A name in words; undetermined has no label of its own."""
+    """Return a name in words; undetermined has no label of its own."""
     return labels.get(name or "", (name or "undetermined").replace("_", " ").capitalize())
 
 

@@ -6,11 +6,29 @@ from collections.abc import Callable, Mapping
 from itertools import groupby
 from typing import Any
 
-from pipelines.rules.solver import AtLeast, Formula, Masks, OneOf, Space, Value, every, holds, model
+from pipelines.rules.solver import (
+    AtLeast,
+    Effort,
+    Formula,
+    Masks,
+    OneOf,
+    Space,
+    TooMuchEffortError,
+    Value,
+    every,
+    holds,
+    model,
+)
 from pipelines.rules.terms import LevelTerms, TooManyTermsError, asked_terms, level_terms
 from schemas.pack import LEVELS, RULE_LEVELS, Pack
 
 Answers = Mapping[str, bool | int | str | None]
+MOST_STATEMENTS = 100_000  # that the searches of one command may read together; the shipped pack needs 26 a record
+
+
+def make_space(pack: Pack) -> Space:
+    """Return the answers that a pack allows, for the questions about any number of records, searched within bounds."""
+    return Space(pack, Effort(MOST_STATEMENTS))
 
 
 def questions(pack: Pack, space: Space, answers: Answers, missing: list[str]) -> list[dict[str, Any]]:
@@ -37,7 +55,7 @@ def _question(pack: Pack, space: Space, now: Masks, name: str) -> dict[str, Any]
 
 
 def _together(values: list[Value]) -> list[str]:
-    """Answers in words; neighbouring ranges that lead to the same are one."""
+    """Answer in words; neighbouring ranges that lead to the same are one."""
     first, last = values[0], values[-1]
     if isinstance(first, range) and isinstance(last, range):
         return [shown(range(first.start, last.stop))]
@@ -45,7 +63,7 @@ def _together(values: list[Value]) -> list[str]:
 
 
 def shown(value: Value) -> str:
-    """An answer in words."""
+    """Return an answer in words."""
     if isinstance(value, range):
         return str(value.start) if len(value) == 1 else f"{value.start}-{value.stop - 1}"
     if isinstance(value, str):
@@ -63,14 +81,15 @@ def levels(pack: Pack, space: Space, record: Masks) -> tuple[str, str]:
 
 def asking(pack: Pack, space: Space, answers: Answers, missing: list[str]) -> dict[str, Any]:
     """What to ask about a record: the missing answers in the order in which to ask, what each would lead to, and two
-    short lists: the fewest answers that rule out every level above (None without a question, or if answers on which
-    the tags stood are no longer stored), and the single answers that settle the level at once."""
+    short lists: the fewest answers that rule out every level above (None without a question, if answers on which
+    the tags stood are no longer stored, or if the search is given up), and the single answers that settle it at once.
+    """
     ordered = sorted(missing, key=_ask_first(pack, space, answers))
     found = questions(pack, space, answers, ordered)
     return {
         "missing_answers": ordered,
         "questions": found,
-        "rule_out": _rule_out(pack, space, answers, ordered),
+        "rule_out": _rule_out_if_found(pack, space, answers, ordered),
         "settle_at_once": [
             {"field": question["field"], "answer": answer["answer"], "triage_level": answer["triage_level"]}
             for question in found
@@ -86,7 +105,7 @@ def emergency_questions(terms: LevelTerms, space: Space, answers: Answers) -> li
 
 
 def _ask_first(pack: Pack, space: Space, answers: Answers) -> Callable[[str], tuple[int, int, int]]:
-    """The order of questions: those that decide the highest open level with the fewest other answers first."""
+    """Return the order of questions: those that decide the highest open level with the fewest other answers first."""
     order = {name: (len(RULE_LEVELS), len(pack.askable), place) for place, name in enumerate(pack.askable)}
     try:
         terms = level_terms(pack, space)
@@ -100,8 +119,15 @@ def _ask_first(pack: Pack, space: Space, answers: Answers) -> Callable[[str], tu
     return order.__getitem__
 
 
+def _rule_out_if_found(pack: Pack, space: Space, answers: Answers, missing: list[str]) -> dict[str, Any] | None:
+    try:
+        return _rule_out(pack, space, answers, missing)
+    except TooMuchEffortError:
+        return None
+
+
 def _rule_out(pack: Pack, space: Space, answers: Answers, missing: list[str]) -> dict[str, Any] | None:
-    """The fewest answers after which no level above is possible. Exact: every smaller number is tried before."""
+    """Return the fewest answers after which no level above is possible. Exact: every smaller number is tried before."""
     now = space.masks(answers)
     level, _ = levels(pack, space, now)
     higher = [r for r in pack.triage if level == "unresolved" or LEVELS.index(r.level) > LEVELS.index(level)]

@@ -63,7 +63,7 @@ def _cell(text: object) -> str:
 
 
 def answers_in_words(field: Field) -> str:
-    """What may be answered, beside unknown."""
+    """Return what may be answered, beside unknown."""
     if field.type == "number":
         return f"{field.smallest} to {field.largest} {field.unit}"
     return ", ".join(field.values) if field.type == "choice" else "yes, no"

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from pipelines.explain.explanation import IS_MET
 from pipelines.statements import Row
-from pipelines.text import printable
+from pipelines.text import printable, shown_path
 from schemas.pack import LEVELS, UNDETERMINED
 
 
 def explanation_text(found: Row) -> str:
-    """The explanation for a terminal."""
+    """Return the explanation for a terminal."""
     if found["place"] == "quarantined":
         title = f"{found['report_id']} is in the quarantine and not tagged:"
-        return "\n".join([title, *_cell_lines(found["reasons"])])
+        return "\n".join(map(printable, [title, *_cell_lines(found["reasons"])]))
     parts = (_head, _question_lines, _rule_lines, _cause_lines, _guidance_lines, _history_lines)
-    return "\n".join([*(line for part in parts for line in part(found)), "", found["notice"]])
+    return "\n".join(map(printable, [*(line for part in parts for line in part(found)), "", found["notice"]]))
 
 
 def _cell_lines(cells: list[Row]) -> list[str]:
     return [
-        f"  line {r['line_number']} of {printable(r['path'])}: {r['column_name'] or 'line'}: {r['check_name']}; "
+        f"  line {r['line_number']} of {shown_path(r['path'])}: {r['column_name'] or 'line'}: {r['check_name']}; "
         f"allowed: {r['allowed']}; found: {r['value']!r}"
         for r in cells
     ]
@@ -32,20 +33,21 @@ def _head(found: Row) -> list[str]:
         f"what to do      {found['action']}",
         *([f"                {found['serious_note']}"] if found["serious_note"] else []),
         f"triage level    {found['triage_level']}",
-        f"triage ceiling  {found['triage_ceiling']}{_ceiling_note(found)}",
+        _still_possible(found),
     ]
     if found["missing_answers"]:
         lines.append(f"ask for         {', '.join(found['missing_answers'])}")
     return [*lines, f"likely cause    {found['cause_words']}", f"rule pack       {found['rule_pack']}"]
 
 
-def _ceiling_note(found: Row) -> str:
-    higher = LEVELS.index(found["triage_ceiling"]) > LEVELS.index(found["triage_level"])
-    return "  (unknown answers could still lead there)" if higher else ""
+def _still_possible(found: Row) -> str:
+    if LEVELS.index(found["triage_ceiling"]) > LEVELS.index(found["triage_level"]):
+        return f"could still be  {found['triage_ceiling']}, while answers are unknown"
+    return "could still be  nothing higher: no unknown answer can change the level"
 
 
 def _question_lines(found: Row) -> list[str]:
-    """What each answer would lead to; `*` marks an answer that settles the level by itself."""
+    """Return what each answer would lead to; `*` marks an answer that settles the level by itself."""
     if not found["questions"]:
         return []
     lines = ["", "what an answer would lead to (* settles the level)"]
@@ -64,17 +66,17 @@ def _question_lines(found: Row) -> list[str]:
 def _led_to(answer: Row) -> str:
     if answer["settles"]:
         return f"{answer['triage_level']} *"
-    return f"{answer['triage_level']}, up to {answer['triage_ceiling']}"
+    return f"{answer['triage_level']}, could still be {answer['triage_ceiling']}"
 
 
 def _rule_lines(found: Row) -> list[str]:
     order = {"TRUE": 0, "UNKNOWN": 1, "FALSE": 2}
-    lines = ["", "triage rules"]
+    lines = ["", "triage rules: is each met?"]
     for rule in sorted(found["rules"], key=lambda rule: order[rule["state"]]):
         answers = ", ".join(
             f"{name} {'unknown' if value is None else value}" for name, value in rule["answers"].items()
         )
-        lines.append(f"  {rule['state']:8}{rule['for']:16}{rule['id']}")
+        lines.append(f"  {IS_MET[rule['state']]:8}{rule['for']:16}{rule['id']}")
         lines += [] if rule["state"] == "FALSE" else [f"          {rule['sentence']}"]
         lines += [f"          read: {answers}", f"          article: {rule['reference']} ({rule['basis']})"]
     return lines

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-import os
 from pathlib import Path
 
 from pipelines.errors import UsageError
+from schemas.ordinary_file import open_ordinary
 
 LIST = "deliveries.csv"
 HEADER = ("source", "delivery_no", "file_id", "path")
@@ -14,10 +14,13 @@ HEADER = ("source", "delivery_no", "file_id", "path")
 
 def is_archive_list(path: Path) -> bool:
     """Return whether a file is the list of an archive, and no delivery."""
-    if path.name != LIST or not os.path.isfile(path):  # which is false, too, for a name too long or a closed folder
+    if path.name != LIST:
         return False
-    with open(path, "rb") as file:
-        return file.readline(200).rstrip(b"\r\n") == ",".join(HEADER).encode()
+    try:
+        with open(open_ordinary(path), "rb", buffering=0) as file:
+            return (file.read(200) or b"").splitlines()[:1] == [",".join(HEADER).encode()]
+    except OSError:  # of a name too long or in a closed folder, too
+        return False
 
 
 def read_archive(folder: Path) -> list[tuple[Path, str]]:

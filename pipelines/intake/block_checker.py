@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 import pyarrow as pa
@@ -17,6 +17,7 @@ from pipelines.intake.csv_rows import RawRows
 from pipelines.intake.duplicates import RepeatedIds
 from pipelines.intake.instants import instant_sql, parse_times
 from pipelines.intake.layouts.adapters import ADAPTER_WARNING, Adapter, canonical_rows
+from pipelines.intake.layouts.warnings import find_warned_cells
 from pipelines.intake.line_keeper import KeptLine, LineKeeper
 from pipelines.intake.reader import WHOLE_COLUMNS, is_read_answer
 from pipelines.intake.validator import Validator
@@ -40,11 +41,10 @@ class Rules:
 
 @dataclass(frozen=True)
 class CheckedRows:
-    """What checking leaves of a block: which lines are rows in scope, and which of these the adapter warns of."""
+    """What checking leaves of a block, and which of its lines are rows in scope."""
 
     block: CheckedBlock
     in_scope: pa.ChunkedArray
-    warned: pa.Array
 
 
 class BlockChecker:
@@ -67,14 +67,15 @@ class BlockChecker:
         with self.gate_lock:
             self.look_for_identifiers(raw)
         rows = canonical_rows(self.rules.adapter, self.rules.source, raw.table, self.file_ids(raw), self.rules.pack)
-        rows, warned = _split_warnings(rows)
+        rows, warnings = _split_warnings(rows)
         validated = self.validator.validate(rows, raw.bad_lines)
         with contextlib.closing(self.ids.scratch.cursor()) as cursor:
             self.ids.add(cursor, rows)
             accepted = self._with_times(cursor, validated.accepted)
         self._look_at_refused(raw, validated.bad_cells)
         block = self._make_block(raw, accepted, validated.bad_cells)
-        return CheckedRows(block, rows.column("line_number"), warned)
+        block = replace(block, warned=find_warned_cells(warnings, accepted))
+        return CheckedRows(block, rows.column("line_number"))
 
     def file_ids(self, _: RawRows) -> pa.Scalar | pa.Array:
         """Return the id of the file, or one for every row."""
@@ -125,19 +126,18 @@ class BlockChecker:
         return accepted.set_column(accepted.schema.get_field_index("stated_date"), "stated_date", dates)
 
 
-def _split_warnings(rows: pa.Table) -> tuple[pa.Table, pa.Array]:
-    """Return the rows without the adapter's warnings, and the lines that have one."""
+def _split_warnings(rows: pa.Table) -> tuple[pa.Table, dict[int, str]]:
+    """Return the rows without the adapter's warnings, and these by their lines."""
     if ADAPTER_WARNING not in rows.column_names:
-        return rows, pa.array([], pa.int64())
-    warned = rows.filter(rows.column(ADAPTER_WARNING).is_valid()).column("line_number").combine_chunks()
-    return rows.drop_columns([ADAPTER_WARNING]), warned
+        return rows, {}
+    warned = rows.filter(rows.column(ADAPTER_WARNING).is_valid())
+    texts = dict(zip(warned["line_number"].to_pylist(), warned[ADAPTER_WARNING].to_pylist(), strict=True))
+    return rows.drop_columns([ADAPTER_WARNING]), texts
 
 
 def _count(raw: RawRows, checked: CheckedRows) -> RowCounts:
     accepted = checked.block.accepted
-    taken = accepted.column("line_number").cast(pa.int64())
-    warned = checked.warned
-    lines = taken.filter(pyarrow.compute.is_in(taken, warned)).to_pylist() if len(warned) else []
+    lines = checked.block.warned["line_number"].unique().to_pylist()
     ends = pyarrow.compute.min_max(accepted.column("reported_at")).as_py()
     return RowCounts(
         rows=raw.table.num_rows + len(raw.bad_lines),

@@ -89,12 +89,12 @@ class BufferedBlocks:
 
     def add(self, block: CheckedBlock) -> None:
         """Keep a block."""
-        for table in (block.accepted, block.bad_cells, block.raw_lines):
+        for table in (block.accepted, block.bad_cells, block.raw_lines, block.warned):
             self.buffer.add(table)
 
     def __iter__(self) -> Iterator[CheckedBlock]:
         tables = self.buffer.tables()
-        return (CheckedBlock(*parts) for parts in zip(tables, tables, tables, strict=True))
+        return (CheckedBlock(*parts) for parts in zip(tables, tables, tables, tables, strict=True))
 
     def close(self) -> None:
         """Forget everything."""

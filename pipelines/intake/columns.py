@@ -32,7 +32,7 @@ def find_absent_columns(
 
 
 def _has_value(accepted: pa.Table, name: str, pack: Pack) -> bool:
-    """Whether any packed row has a value in a column."""
+    """Return whether any packed row has a value in a column."""
     if name in pack.field_names:
         answered = accepted.column("answered").to_numpy()
         return bool(np.bitwise_or.reduce(answered, initial=0) & field_bit(pack, name))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.csv
 
-from pipelines.errors import FileRejected
+from pipelines.errors import FileRejected, OtherDelimiter
 from pipelines.intake.lines import Block
 from schemas.fields import NO_WORDS, YES_WORDS, plain_words
 
@@ -62,6 +62,28 @@ def header_names(line: bytes, delimiter: str) -> list[str]:
 
     A blank name becomes `unnamed_N` by its position, as exports with a row index have it.
     """
+    text = _decode_header(line)
+    cells = split_line(text, delimiter)
+    _check_delimiter(text, cells or [], delimiter)
+    if cells is None:
+        raise FileRejected(
+            "the header is not RFC 4180 (a quote is open or inside a bare cell); export without line breaks in cells"
+        )
+    if len(cells) > MOST_COLUMNS:
+        raise FileRejected(f"the header has {len(cells):,} columns; at most {MOST_COLUMNS:,} are read")
+    names = [cell or f"unnamed_{place}" for place, cell in enumerate(cells, 1)]
+    if not text.strip():
+        raise FileRejected("the first line is blank; a header line is required")
+    _check_names_differ(names)
+    return names
+
+
+def _decode_header(line: bytes) -> str:
+    """Return a header line as text. Raises FileRejected for one that is none, with how to export the file."""
+    if line.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise FileRejected(
+            "is a workbook or an archive, whatever its name says; save it as CSV (spreadsheets: CSV UTF-8)"
+        )
     if line.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in line:
         raise FileRejected("is not UTF-8 text (it looks like UTF-16 or binary); export it as UTF-8")
     try:
@@ -72,19 +94,7 @@ def header_names(line: bytes, delimiter: str) -> list[str]:
         ) from error
     if "\r" in text:
         raise FileRejected("lines end in a lone carriage return; export the file with LF or CRLF line ends")
-    cells = split_line(text, delimiter)
-    if cells is None:
-        raise FileRejected(
-            "the header is not RFC 4180 (a quote is open or inside a bare cell); export without line breaks in cells"
-        )
-    if len(cells) > MOST_COLUMNS:
-        raise FileRejected(f"the header has {len(cells):,} columns; at most {MOST_COLUMNS:,} are read")
-    names = [cell or f"unnamed_{place}" for place, cell in enumerate(cells, 1)]
-    if not text.strip():
-        raise FileRejected("the first line is blank; a header line is required")
-    _check_delimiter(names, delimiter)
-    _check_names_differ(names)
-    return names
+    return text
 
 
 def _check_names_differ(names: list[str]) -> None:
@@ -99,10 +109,11 @@ def _check_names_differ(names: list[str]) -> None:
             raise FileRejected(f"columns {before} and {place} of the header have the same name")
 
 
-def _check_delimiter(names: list[str], delimiter: str) -> None:
-    for other, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars"), (",", "commas")):
-        if other != delimiter and len(names) == 1 and other in names[0]:
-            raise FileRejected(f"cells are separated by {word}; set `delimiter` for this source, or export with commas")
+def _check_delimiter(text: str, cells: list[str], delimiter: str) -> None:
+    """Raise OtherDelimiter for a header that is no CSV or has one cell, if another delimiter makes several of it."""
+    for other, words in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars"), (",", "commas")):
+        if other != delimiter and len(cells) < 2 and len(split_line(text, other) or []) > 1:
+            raise OtherDelimiter(other, words)
 
 
 def split_line(text: str, delimiter: str) -> list[str] | None:

@@ -215,7 +215,7 @@ def file_identity(path: Path) -> FileIdentity:
 
 
 def has_changed(path: Path, before: FileIdentity | None) -> bool:
-    """Whether the file is another one than before, or gone."""
+    """Return whether the file is another one than before, or gone."""
     try:
         return file_identity(path) != before
     except FileRejected:

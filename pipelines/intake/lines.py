@@ -5,10 +5,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-import stat
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import FileIO
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +19,7 @@ import pyarrow as pa
 from pipelines.errors import FileRejected
 from pipelines.intake.deliveries import CHANGED
 from pipelines.settings import Settings
+from schemas.ordinary_file import open_ordinary
 
 BLOCK_BYTES = 8 << 20
 LONGEST_LINE = 1 << 20
@@ -82,26 +83,27 @@ def content_chunks(path: Path, settings: Settings) -> Iterator[bytes]:
 
     Raises FileRejected for what cannot be read, and for an archive that is broken or unpacks too far.
     """
-    if not stat.S_ISREG(_look_at(path).st_mode):
-        raise FileRejected("is not a regular file")
-    limit = max(SMALL_EXPANSION, _look_at(path).st_size * settings.max_expansion)
-    total = 0
     try:
-        with _open(path) as stream:
-            while chunk := stream.read(BLOCK_BYTES):
-                total += len(chunk)
-                if total > limit and path.suffix.lower() in (".gz", ".zst"):
-                    raise FileRejected(f"unpacks to more than {settings.max_expansion} times its size; refused")
-                yield bytes(chunk)
+        with open(open_ordinary(path), "rb", buffering=0) as file:
+            yield from _read_content(path, file, settings)
     except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
         raise FileRejected(f"cannot be read: {_explain(error)}") from error
 
 
-def _look_at(path: Path) -> os.stat_result:
-    try:
-        return path.stat()
-    except OSError as error:
-        raise FileRejected(f"cannot be read: {_explain(error)}") from error
+def _read_content(path: Path, file: FileIO, settings: Settings) -> Iterator[bytes]:
+    """Read no further than the file's size says: not on and on where it grows, nothing of /proc."""
+    size = os.fstat(file.fileno()).st_size
+    is_packed = path.suffix.lower() in (".gz", ".zst")
+    limit = max(SMALL_EXPANSION, size * settings.max_expansion) if is_packed else size
+    total = 0
+    with _unpack(path, file) as stream:
+        while size and (chunk := stream.read(BLOCK_BYTES)):
+            total += len(chunk)
+            if total > limit and is_packed:
+                raise FileRejected(f"unpacks to more than {settings.max_expansion} times its size; refused")
+            if total > limit:
+                raise FileRejected(CHANGED, passing=True)
+            yield bytes(chunk)
 
 
 def _explain(error: BaseException) -> str:
@@ -111,12 +113,12 @@ def _explain(error: BaseException) -> str:
     return f"damaged or truncated archive ({type(error).__name__})"
 
 
-def _open(path: Path) -> BinaryIO:
+def _unpack(path: Path, file: FileIO) -> BinaryIO:
     if path.suffix.lower() == ".gz":
-        return gzip.open(path, "rb")  # type: ignore[return-value]
+        return gzip.GzipFile(fileobj=file, mode="rb")  # type: ignore[return-value]
     if path.suffix.lower() == ".zst":
-        return pa.CompressedInputStream(pa.OSFile(os.fsencode(path)), "zstd")  # type: ignore[no-any-return]
-    return open(path, "rb", buffering=0)
+        return pa.CompressedInputStream(pa.PythonFile(file, mode="r"), "zstd")  # type: ignore[no-any-return]
+    return file
 
 
 def blocks(path: Path, settings: Settings, meter: ContentMeter | None = None) -> Iterator[Block]:

@@ -25,7 +25,7 @@ class OpenDelivery:
     rejection: Rejection | None = None
 
     def has_changed(self) -> bool:
-        """Whether another file lies in its place by now, or none."""
+        """Return whether another file lies in its place by now, or none."""
         return has_changed(self.delivery.path, self.identity)
 
 
@@ -63,6 +63,6 @@ def open_delivery(
 
 
 def _fits(reader: PrefetchingReader | None, delivery: Delivery, answers: frozenset[str]) -> bool:
-    """Whether a reader reads this file as it is now, and its columns as they are meant."""
+    """Return whether a reader reads this file as it is now, and its columns as they are meant."""
     wanted = (delivery, answers, file_identity(delivery.path))
     return reader is not None and (reader.delivery, reader.answers, reader.identity) == wanted

@@ -21,11 +21,15 @@ class PerFileIds:
 
     def __iter__(self) -> Iterator[CheckedBlock]:
         for block in self.blocks:
-            yield replace(block, accepted=replace_ids(block.accepted, self.name))
+            yield replace(
+                block,
+                accepted=replace_ids(block.accepted, self.name),
+                warned=replace_ids(block.warned, self.name),
+            )
 
 
-def replace_ids(accepted: pa.Table, name: str) -> pa.Table:
-    """Return accepted rows of the file `name` with the stored ids in place of the delivered ones."""
-    place = accepted.schema.get_field_index("report_id")
-    ids = [per_file_id(name, report_id) for report_id in accepted.column(place).to_pylist()]
-    return accepted.set_column(place, "report_id", pa.array(ids, pa.string()))
+def replace_ids(rows: pa.Table, name: str) -> pa.Table:
+    """Return accepted rows or warned cells of the file `name` with the stored ids in place of the delivered ones."""
+    place = rows.schema.get_field_index("report_id")
+    ids = [per_file_id(name, report_id) for report_id in rows.column(place).to_pylist()]
+    return rows.set_column(place, "report_id", pa.array(ids, pa.string()))

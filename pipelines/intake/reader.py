@@ -90,6 +90,8 @@ class PrefetchingReader:
 
     def _fail(self, error: BaseException) -> None:
         """Let the error be raised where names and rows are taken; content that can be read has an id all the same."""
+        if isinstance(error, MemoryError):  # the bound of an adapter's SELECT, on another thread, is the process's
+            error = FileRejected("cannot be read: memory ran out meanwhile", passing=True)
         failed: Future[RawRows] = Future()
         failed.set_exception(error)
         self._parsed.put(failed)
@@ -161,5 +163,5 @@ def _size(raw: RawRows) -> int:
 
 
 def is_read_answer(column: pa.ChunkedArray) -> bool:
-    """Whether the reader knew every cell of a column as a plain word for yes or no, or as blank."""
+    """Return whether the reader knew every cell of a column as a plain word for yes or no, or as blank."""
     return bool(pa.types.is_boolean(column.type))

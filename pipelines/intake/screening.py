@@ -78,7 +78,7 @@ def screen_file(
 def _check_file(
     reader: PrefetchingReader, rules: Rules, blocks: BufferedBlocks, ids: RepeatedIds, earlier_ids: Sequence[str]
 ) -> CheckedFile:
-    """Raises FileRejected if the file must not be stored."""
+    """Raise FileRejected if the file must not be stored."""
     check_columns(rules, reader.names())
     gate = _make_gate(rules, earlier_ids)
     checker = BlockChecker(rules, reader.file_id(), gate, ids)
@@ -180,19 +180,16 @@ def _check_share(rules: Rules, counts: RowCounts, blocks: BufferedBlocks, good_c
 
 
 def _common_reasons(blocks: BufferedBlocks, conflicts: int) -> list[str]:
-    """Return the three commonest, each with its number of cells and the first one's line: no value is told."""
+    """Return the three commonest, each with what is allowed, its cells and the first one's line: no value is told."""
     counts = Counter({"report_id: conflict": conflicts} if conflicts else {})
-    first: dict[str, int] = {}
+    told: dict[str, str] = {}
     for block in blocks:
-        cells = block.bad_cells.select(["line_number", "column_name", "check_name"])
-        for line, column, check in zip(*cells.to_pydict().values(), strict=True):
+        cells = block.bad_cells.select(["line_number", "column_name", "check_name", "allowed"])
+        for line, column, check, allowed in zip(*cells.to_pydict().values(), strict=True):
             reason = f"{column or 'line'}: {check}"
             counts[reason] += 1
-            first.setdefault(reason, line)
-    return [
-        f"{reason} ({count}{f', first in line {first[reason]}' if reason in first else ''})"
-        for reason, count in counts.most_common(3)
-    ]
+            told.setdefault(reason, f", first in line {line}" + (f"; allowed: {allowed}" if allowed else ""))
+    return [f"{reason} ({count}{told.get(reason, '')})" for reason, count in counts.most_common(3)]
 
 
 def _with_conflicts(

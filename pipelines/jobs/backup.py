@@ -31,7 +31,7 @@ from schemas.tables import SCHEMA_VERSION
 
 
 def backup(home: Home, target: Path, wait_seconds: float) -> int:
-    """Writes a checked copy of records.duckdb to a new file; returns how many records it holds.
+    """Write a checked copy of records.duckdb to a new file; return how many records it holds.
 
     Raises UsageError where the file is there already or cannot be written, StateError where the state is damaged.
     """
@@ -64,7 +64,7 @@ def _copy_with_log(source: Path, target: Path) -> None:
 
 
 def _settle(path: Path) -> int:
-    """Takes the log into the copy, then reads it all: what cannot be read must not be called a backup."""
+    """Take the log into the copy, then read it all: what cannot be read must not be called a backup."""
     try:
         connect(path).close()
     except duckdb.Error as error:
@@ -85,7 +85,7 @@ def _look(path: Path) -> int:
 
 
 def restore(home: Home, settings: Settings, pack: Pack, source: Path, wait_seconds: float) -> tuple[int, Path | None]:
-    """Puts a backup in the place of the records and publishes; returns its records and where the old state is kept.
+    """Put a backup in the place of the records and publish; return its records and where the old state is kept.
 
     Raises UsageError where the backup is not there, StateError where it is damaged; then nothing is changed.
     """

@@ -35,9 +35,19 @@ from pipelines.store.database import (
 from pipelines.store.packs import kept_versions
 from pipelines.text import many
 from schemas.pack import Pack
-from schemas.tables import ABOUT, CALENDAR, DELIVERY_DAYS, Table, published_tables, stored_tables, stored_views
+from schemas.tables import (
+    ABOUT,
+    CALENDAR,
+    DELIVERY_DAYS,
+    PUBLISHED_CALENDAR,
+    Table,
+    published_tables,
+    stored_tables,
+    stored_views,
+)
 
-IS_COMPLETE = "is_complete"  # in the published calendar alone: it goes by when that was made
+# in the published calendar alone: they go by when that was made
+IS_COMPLETE = set(PUBLISHED_CALENDAR.column_names) - set(CALENDAR.column_names)
 
 
 @dataclass(frozen=True)
@@ -71,12 +81,12 @@ def check(home: Home, settings: Settings, pack: Pack, deep: bool) -> list[str]:
         look = Look(home, connection, replace(settings, time_zone=zone, week_system=weeks), used)
         problems = list(_problems(look, lines))
     if problems:
-        raise StateError("\n  ".join([f"{home.path}: {len(problems)} found:", *problems]) + f"\n{WHAT_TO_DO}")
+        raise StateError(f"{home.path}: {len(problems)} found:", *(f"  {each}" for each in problems), WHAT_TO_DO)
     return lines
 
 
 def _problems(look: Look, lines: list[str]) -> Iterator[str]:
-    """Every deep check in turn; damage that DuckDB meets ends them, for it may hide the rest."""
+    """Yield every deep check in turn; damage that DuckDB meets ends them, for it may hide the rest."""
     for name, problems_of in CHECKS.items():
         try:
             found = list(problems_of(look))
@@ -88,7 +98,7 @@ def _problems(look: Look, lines: list[str]) -> Iterator[str]:
 
 
 def _blocks(look: Look) -> Iterator[str]:
-    """Reads every value of every table: DuckDB checks the sum of each block that it reads."""
+    """Read every value of every table: DuckDB checks the sum of each block that it reads."""
     names = look.connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT temporary").fetchall()
     for (name,) in names:
         _sum_of_rows(look.connection, f'FROM "{name}"')
@@ -122,7 +132,7 @@ def _schema(look: Look) -> Iterator[str]:
 
 
 def _spelled(kind: str) -> str:
-    """A type as DuckDB and the declaration both can be read."""
+    """Return a type as DuckDB and the declaration both can be read."""
     return kind.replace('"', "")
 
 
@@ -133,7 +143,7 @@ def _references(look: Look) -> Iterator[str]:
 
 
 def _daily(look: Look) -> Iterator[str]:
-    """Every daily count, and the calendar, counted again from the records."""
+    """Yield every daily count, and the calendar, counted again from the records."""
     for table, sql in daily_counts.recounted(look.connection, look.settings, look.pack):
         yield from _differing(look, table, sql)
     yield from _differing(look, DELIVERY_DAYS, clocks.delivery_days_sql(look.settings))
@@ -152,7 +162,7 @@ def _differing(look: Look, table: Table, sql: str) -> Iterator[str]:
 
 
 def _views(look: Look) -> Iterator[str]:
-    """Every view gives what its SELECT of this version gives; the next run replaces those of another version."""
+    """Compare every view with its SELECT of this version; the next run replaces those of another version."""
     if not is_declared(look.connection, look.settings, look.pack):
         return
     for view in stored_views(look.pack):
@@ -185,7 +195,7 @@ def _derived(look: Look) -> Iterator[str]:
 
 
 def _snapshot(look: Look) -> Iterator[str]:
-    """The published tables against the stored ones; one from before the last change is old, not wrong."""
+    """Compare the published tables with the stored ones; one from before the last change is old, not wrong."""
     if not look.home.summaries.exists():
         return
     with contextlib.closing(read_only(look.home.summaries)) as published:
@@ -193,7 +203,9 @@ def _snapshot(look: Look) -> Iterator[str]:
         if not is_current(published, look.connection):
             return
         for table in published_tables():
-            sql = f"SELECT {', '.join(name for name in table.column_names if name != IS_COMPLETE)} FROM {table.name}"
+            sql = (
+                f"SELECT {', '.join(name for name in table.column_names if name not in IS_COMPLETE)} FROM {table.name}"
+            )
             if table is not ABOUT and _sum_of_rows(published, sql) != _sum_of_rows(look.connection, sql):
                 yield f"summaries.duckdb: {table.name} is not what is stored; `calfwatch run` publishes it anew"
 
@@ -210,7 +222,7 @@ def is_current(published: duckdb.DuckDBPyConnection, records: duckdb.DuckDBPyCon
 
 
 def _public(look: Look) -> Iterator[str]:
-    """The public files against the record of what was released; `status` tells of missing ones."""
+    """Compare the public files with the record of what was released; `status` tells of missing ones."""
     if not look.home.public.exists():
         return
     for week in sorted(lagging_weeks(look.connection, look.home)):
@@ -218,7 +230,7 @@ def _public(look: Look) -> Iterator[str]:
 
 
 def _modes(look: Look) -> Iterator[str]:
-    """What is private is its owner's alone: the home as a whole, or else each file in it."""
+    """Tell what is private and not its owner's alone: the home as a whole, or else each file in it."""
     home = look.home
     if not home.path.stat().st_mode & 0o077:
         return

@@ -13,6 +13,7 @@ from pipelines.errors import UsageError
 from pipelines.settings import Settings
 from pipelines.store.home import Home
 from schemas.fields import AGE_BANDS
+from schemas.ordinary_file import read_text_file
 
 KINDS = ("population", "contacts")
 REQUIRED, OPTIONAL = "region", ("age_band", "week")
@@ -30,7 +31,7 @@ def read_file(home: Home, settings: Settings) -> list[Denominator]:
         return []
     path = home.path / settings.denominators
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text_file(path, "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"denominators: {path} cannot be read as UTF-8 text: {error}") from error
     rows = csv.DictReader(text.splitlines())

@@ -48,12 +48,12 @@ def ingest_batch(
         run = Run(home, settings, database.pack_in_use(connection, configured), run_id or uuid.uuid4().hex, whole)
         known = (objects := Objects(home)).find_known(connection, deliveries, run)
         outcomes = dict(_tell(list(known), iter([list(known.values())]), progress))
-        for group in plan_groups(deliveries, known):
-            with objects.fetched([deliveries[place] for place in group]) as fetched:
-                stored = ingest_group(connection, fetched, run, prefetched)
-                outcomes.update(_tell(group, stored, progress))
-                objects.note(fetched, [outcomes[place] for place in group])
-            prefetched = None
+        groups = plan_groups(deliveries, known)
+        parts = [[deliveries[place] for place in group] for group in groups]
+        ingested = _ingest_groups(connection, parts, run, prefetched, objects)
+        for group, (files, stored) in zip(groups, ingested, strict=True):
+            outcomes.update(_tell(group, stored, progress))
+            objects.note(files, [outcomes[place] for place in group])
         if publish:
             publish_job.publish(connection, home, settings)
     return [outcomes[place] for place in range(len(deliveries))]
@@ -66,6 +66,33 @@ def _tell(group: Sequence[int], stored: Iterator[list[Outcome]], progress: Lines
         yield place, outcome
 
 
+def _ingest_groups(
+    connection: duckdb.DuckDBPyConnection,
+    groups: Sequence[Sequence[Delivery]],
+    run: Run,
+    prefetched: PrefetchingReader | FilesAhead | None,
+    objects: Objects,
+) -> Iterator[tuple[list[Delivery], Iterator[list[Outcome]]]]:
+    """Yield each group, with copies of objects, and what becomes of it; the next one is read while one is stored."""
+    reading = prefetched
+    try:
+        for group, following in itertools.zip_longest(groups, groups[1:], fillvalue=()):
+            with objects.fetched(group) as copies:
+                files, reader = _read_group(copies, run, reading)
+                reading = _begin_to_read(following, run)
+                yield copies, _ingest_files(connection, files, run, reader)
+    finally:
+        if reading:
+            reading.close()
+
+
+def _begin_to_read(group: Sequence[Delivery], run: Run) -> FilesAhead | None:
+    """Read several files ahead; what lies in a bucket is still to be fetched."""
+    if len(group) < 2 or any(each.stored for each in group):
+        return None
+    return FilesAhead(group, run.settings, run.home.refuse_as_delivery)
+
+
 def ingest_group(
     connection: duckdb.DuckDBPyConnection,
     deliveries: Sequence[Delivery],
@@ -76,16 +103,31 @@ def ingest_group(
 
     Yields outcomes after the commit of their transaction.
     """
+    files, reader = _read_group(deliveries, run, prefetched)
+    return _ingest_files(connection, files, run, reader)
+
+
+def _read_group(
+    deliveries: Sequence[Delivery], run: Run, reading: PrefetchingReader | FilesAhead | None
+) -> tuple[list[tuple[Delivery, SmallFile | None]], PrefetchingReader | None]:
+    """Return the files of a group, read if there are several, else the reader of the one, if it has begun."""
     if len(deliveries) == 1:
-        reader = prefetched if isinstance(prefetched, PrefetchingReader) else None
-        yield from ingest_members(connection, [Member(deliveries[0])], run, reader)
-        return
-    ahead = prefetched if isinstance(prefetched, FilesAhead) and prefetched.deliveries == deliveries else None
-    reading = ahead or FilesAhead(deliveries, run.settings, run.home.refuse_as_delivery)
-    with contextlib.closing(reading):
-        files = [(delivery, _as_it_is_now(delivery, reading.take(), run)) for delivery in deliveries]
-    known = ledger.known_ids(connection, deliveries[0].source.name, [small.file_id for _, small in files if small])
-    yield from ingest_members(connection, screen_members(files, run, known), run)
+        return [(deliveries[0], None)], reading if isinstance(reading, PrefetchingReader) else None
+    ahead = reading if isinstance(reading, FilesAhead) and reading.deliveries == deliveries else None
+    with contextlib.closing(ahead or FilesAhead(deliveries, run.settings, run.home.refuse_as_delivery)) as files:
+        return [(delivery, _as_it_is_now(delivery, files.take(), run)) for delivery in deliveries], None
+
+
+def _ingest_files(
+    connection: duckdb.DuckDBPyConnection,
+    files: Sequence[tuple[Delivery, SmallFile | None]],
+    run: Run,
+    reader: PrefetchingReader | None,
+) -> Iterator[list[Outcome]]:
+    if len(files) == 1:
+        return ingest_members(connection, [Member(files[0][0])], run, reader)
+    known = ledger.known_ids(connection, files[0][0].source.name, [small.file_id for _, small in files if small])
+    return ingest_members(connection, screen_members(files, run, known), run)
 
 
 def _as_it_is_now(delivery: Delivery, small: SmallFile | None, run: Run) -> SmallFile | None:

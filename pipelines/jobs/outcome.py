@@ -10,7 +10,7 @@ from pathlib import Path
 from pipelines.intake.deliveries import Delivery, IsLeftOut, find_other_files
 from pipelines.settings import SCHEME
 from pipelines.store.ledger import Outcome
-from pipelines.text import many, shown_path
+from pipelines.text import many, say, shown_path
 
 
 class Lines:
@@ -21,7 +21,7 @@ class Lines:
 
     def done(self, outcome: Outcome) -> None:
         """Print a line after each file."""
-        print(describe(outcome), file=sys.stderr)
+        say(describe(outcome), stream=sys.stderr)
 
 
 def describe(outcome: Outcome) -> str:
@@ -45,7 +45,7 @@ def describe(outcome: Outcome) -> str:
 def tell_other_files(paths: Sequence[str], is_left_out: IsLeftOut) -> None:
     """Say on stderr what lies in folders of deliveries and is no CSV: nobody else would notice it."""
     if others := find_other_files(paths, is_left_out):
-        print(f"no CSV    {describe_other_files(others)}", file=sys.stderr)
+        say(f"no CSV    {describe_other_files(others)}", stream=sys.stderr)
 
 
 def describe_other_files(others: Sequence[Path]) -> str:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import resource
 import sys
-import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from pipelines.bounds import bounded_memory, bounded_time
 from pipelines.connections import MEMORY_LIMIT, interruptible, open_error, read_only
 from pipelines.errors import UsageError, is_damage
 from schemas.tables import SMALL_TABLES, published_tables
@@ -23,7 +20,6 @@ STDIN = "-"
 NOTHING_TYPED = "there is no SQL statement in it; try `SELECT * FROM weekly_triage`"
 RESULT_BYTES = 1 << 30  # a larger result is refused
 PROCESS_BYTES = 4 << 30  # of the whole process: DuckDB's own limit leaves out long strings and lists
-GRACE_SECONDS = 5  # for a query that is over time to stop by itself
 BATCH_ROWS = 10_000
 
 
@@ -35,27 +31,20 @@ def run_query(path: Path, sql: str, timeout_seconds: float = 60, force: bool = F
     """
     if not timeout_seconds > 0:
         raise UsageError("--timeout must be more than 0 seconds")
+    late = _timeout_text(timeout_seconds)
     connection = read_only(path)
-    timers = [_make_timer(timeout_seconds, connection.interrupt)]
-    if force:
-        timers.append(_make_timer(timeout_seconds + GRACE_SECONDS, _end_process, timeout_seconds))
-    try:
-        for timer in timers:  # threads start outside the bound: their stacks count as memory too
-            timer.start()
-        with interruptible(connection), _bounded_memory():
-            if (typed := _count_statements(connection, sql)) != 1:
-                raise UsageError("one SQL statement at a time" if typed else NOTHING_TYPED)
-            return _convert_table(_read_result(connection.sql(sql)))
-    except (duckdb.Error, pa.ArrowException, OSError, MemoryError) as error:
-        if timers[0].finished.is_set():
-            raise UsageError(_timeout_text(timeout_seconds)) from error
-        if is_damage(error):
-            raise open_error(path, error) from error
-        raise UsageError(_error_text(error) + _other_database(path, str(error))) from error
-    finally:
-        for timer in timers:
-            timer.cancel()
-        connection.close()
+    with contextlib.closing(connection), bounded_time(connection, timeout_seconds, late if force else None) as over:
+        try:
+            with interruptible(connection), bounded_memory(lambda: PROCESS_BYTES):
+                if (typed := _count_statements(connection, sql)) != 1:
+                    raise UsageError("one SQL statement at a time" if typed else NOTHING_TYPED)
+                return _convert_table(_read_result(connection.sql(sql)))
+        except (duckdb.Error, pa.ArrowException, OSError, MemoryError) as error:
+            if over.is_set():
+                raise UsageError(late) from error
+            if is_damage(error):
+                raise open_error(path, error) from error
+            raise UsageError(*_error_lines(error), *_other_database(path, str(error))) from error
 
 
 def read_sql(sql: str | None, file: str | None) -> str:
@@ -69,18 +58,8 @@ def read_sql(sql: str | None, file: str | None) -> str:
         raise UsageError(f"{place}: cannot be read as SQL in UTF-8: {error}") from error
 
 
-def _make_timer(seconds: float, function: Callable[..., None], *values: object) -> threading.Timer:
-    return threading.Timer(min(seconds, threading.TIMEOUT_MAX), function, values)
-
-
 def _timeout_text(timeout_seconds: float) -> str:
     return f"the query took longer than {timeout_seconds:g} s; narrow it, or raise --timeout"
-
-
-def _end_process(timeout_seconds: float) -> None:
-    """End the process: a function that works on one very long text does not notice an interrupt."""
-    print(f"calfwatch: {_timeout_text(timeout_seconds)}", file=sys.stderr, flush=True)
-    os._exit(UsageError.exit_code)
 
 
 def _count_statements(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
@@ -103,36 +82,24 @@ def _read_result(relation: duckdb.DuckDBPyRelation | None) -> pa.Table:
     return pa.Table.from_batches(batches, reader.schema)
 
 
-@contextlib.contextmanager
-def _bounded_memory() -> Iterator[None]:
-    """Let the system refuse memory that DuckDB does not count; only Linux does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    bounds = [bound for bound in (soft, hard, PROCESS_BYTES) if bound != resource.RLIM_INFINITY]
-    resource.setrlimit(resource.RLIMIT_DATA, (min(bounds), hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
-
-
-def _error_text(error: BaseException) -> str:
+def _error_lines(error: BaseException) -> list[str]:
     if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
-        return f"the query needs more than {MEMORY_LIMIT} of memory; narrow it, or take it in parts"
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return "SQL: " + "\n".join(lines[:4])
+        return [f"the query needs more than {MEMORY_LIMIT} of memory; narrow it, or take it in parts"]
+    lines = [line for line in f"SQL: {error}".splitlines() if line.strip()]
+    return lines[:4]
 
 
-def _other_database(path: Path, error: str) -> str:
-    """Return where a table is that the queried database has not, as a line of its own; nothing if it is nowhere."""
+def _other_database(path: Path, error: str) -> list[str]:
+    """Return a line about where a table is that the queried database has not; none if it is nowhere."""
     found = re.search(r"Table with name (\w+) does not exist", error)
     name = found[1].lower() if found else ""
     published = {table.name for table in published_tables()}
     private = {*(table.name for table in SMALL_TABLES), "reports", "records", "superseded"}
     if path.name != "records.duckdb" and name in private - published:
-        return f"\n{name} is in records.duckdb: add --db records"
+        return [f"{name} is in records.duckdb: add --db records"]
     if path.name != "summaries.duckdb" and name in published:
-        return f"\n{name} is in summaries.duckdb: leave out --db"
-    return ""
+        return [f"{name} is in summaries.duckdb: leave out --db"]
+    return []
 
 
 def _convert_table(table: pa.Table) -> pa.Table:

@@ -71,7 +71,7 @@ def page_of(home: Home, week: str) -> Path:
 
 
 def choose_week(connection: duckdb.DuckDBPyConnection, week: str | None) -> str:
-    """The week asked for; without one, the week before the latest complete one, whose late reports are in."""
+    """Return the week asked for; without one, the week before the latest complete one, whose late reports are in."""
     if week is not None:
         if not is_week(week):
             raise UsageError(f"'{week}' is not a week; write it as 2026-W46")
@@ -147,7 +147,7 @@ def _refuse_known(home: Home, week: str, known: Sequence[Release]) -> None:
 
 
 def _open_release(connection: duckdb.DuckDBPyConnection, settings: Settings, week: str) -> Release:
-    """The record of a covered week before its decision. Raises ReleaseRefused if no file covers it."""
+    """Return the record of a covered week before its decision. Raises ReleaseRefused if no file covers it."""
     zone = database.get_state(connection, "time_zone")
     row = first_row(
         connection,

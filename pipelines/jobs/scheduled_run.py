@@ -14,6 +14,7 @@ from pipelines.jobs.outcome import describe_rejected
 from pipelines.jobs.weekly_report import write_due_reports
 from pipelines.settings import Settings, is_address
 from pipelines.store.database import Home
+from pipelines.text import say
 
 
 def run_without_server(
@@ -31,7 +32,7 @@ def run_without_server(
         lines = RunLines(settings.time_zone)
         record.outcomes += ingest_batch(home, settings, deliveries, wait_seconds, lines)
         record.reports += write_due_reports(home, wait_seconds)
-    print("\n".join([record.summary(), *(f"report  {folder}/internal.html" for folder in record.reports)]))
+    say(record.summary(), *(f"report  {folder}/internal.html" for folder in record.reports))
     if record.rejected:
         raise FilesRejectedError(describe_rejected(len(record.rejected), len(record.outcomes)))
     return 0

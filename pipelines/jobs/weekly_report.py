@@ -102,7 +102,7 @@ def _has_report(folder: Path) -> bool:
 
 
 def _is_unfinished(home: Home) -> bool:
-    """Whether a run was killed before its reports were in the index and in the records."""
+    """Return whether a run was killed before its reports were in the index and in the records."""
     return (home.reports / UNPUBLISHED).exists()
 
 

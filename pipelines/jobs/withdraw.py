@@ -62,7 +62,7 @@ def withdraw_file(
 def withdraw(
     connection: duckdb.DuckDBPyConnection, run: Run, file_id: str, source: str | None, csvs: Sequence[Delivery]
 ) -> str:
-    """Takes a file back in one transaction; returns what was done, in one line.
+    """Take a file back in one transaction; return what was done, in one line.
 
     `csvs` are places to look for later files that must be read again and no longer lie where they did.
     Raises UsageError where the file is not known or such a file is missing; then nothing is changed.
@@ -104,7 +104,7 @@ def _refuse_if_erased(connection: duckdb.DuckDBPyConnection, entry: Entry) -> No
 
 
 def undo(connection: duckdb.DuckDBPyConnection, file_id: str, source: str | None) -> str:
-    """Lets a withdrawn file be taken in again when it is delivered the next time."""
+    """Let a withdrawn file be taken in again when it is delivered the next time."""
     entry = find_entry(connection, file_id, source)
     if entry.status != "withdrawn":
         raise UsageError(f"{entry.file_id[:12]} is not withdrawn; nothing to undo")
@@ -165,7 +165,7 @@ def _id_of(run: Run, path: Path) -> str:
 def _read_again(
     connection: duckdb.DuckDBPyConnection, run: Run, wanted: Sequence[Entry], places: Mapping[int, Path]
 ) -> None:
-    """Fills the table `repeated` with the rows of later files about reports that the withdrawn file named."""
+    """Fill the table `repeated` with the rows of later files about reports that the withdrawn file named."""
     versions.start_repeated(connection, run.pack)
     for entry in wanted:
         source = run.settings.source(entry.source)

@@ -117,7 +117,7 @@ def epidemic_curve(name: str, title: str, weeks: Sequence[Week], seen: Series, e
 
 
 def sparkline(name: str, label: str, paint: str, counts: Sequence[int | None]) -> str:
-    """A trend the size of a word: columns without axes, the last one in full color; gaps stay empty."""
+    """Return a trend the size of a word: columns without axes, the last one in full color; gaps stay empty."""
     known = [count for count in counts if count is not None]
     frame = _Frame(0, 130, 1, 27, len(counts), max([1, *known]))
     root = drawing(name, label, _range_sentence(counts), (130, 28))
@@ -131,7 +131,7 @@ def sparkline(name: str, label: str, paint: str, counts: Sequence[int | None]) -
 
 
 def nice_peak(highest: int) -> int:
-    """The top of an axis: the smallest even one of a few round numbers times a power of ten, 2 at least."""
+    """Return the top of an axis: the smallest even one of a few round numbers times a power of ten, 2 at least."""
     if highest <= 2:
         return 2
     power = 10 ** (len(str(highest)) - 1)
@@ -140,7 +140,7 @@ def nice_peak(highest: int) -> int:
 
 
 def describe(weeks: Sequence[Week], series: Sequence[Series], unit: str = "week") -> str:
-    """The text alternative of a chart of columns: its span, its gaps, and each series' range and last value."""
+    """Return the text alternative of a chart of columns: its span, its gaps, and each series' range and last value."""
     missing = sum(total is None for total in _totals(series))
     gaps = f" {missing} of them without data." if missing else ""
     last = f"{'' if unit == 'day' else f'the {unit} of '}{day(weeks[-1].start)}"
@@ -166,13 +166,13 @@ def _range_sentence(counts: Sequence[int | None], unit: str = "week") -> str:
 
 
 def _totals(series: Sequence[Series]) -> list[int | None]:
-    """The height of each week's stack; None where no series has a count."""
+    """Return the height of each week's stack; None where no series has a count."""
     stacks = [[s.counts[i] for s in series] for i in range(len(series[0].counts))]
     return [None if all(c is None for c in stack) else sum(c or 0 for c in stack) for stack in stacks]
 
 
 def _column(name: str, frame: _Frame, weeks: Sequence[Week], series: Sequence[Series], i: int) -> ElementTree.Element:
-    """One week's stack; pointing at it shows the numbers."""
+    """Return one week's stack; pointing at it shows the numbers."""
     week = weeks[i]
     values = [(s, s.counts[i] or 0) for s in series]
     hint = "\n".join([f"{week.label} (from {day(week.start)})", *(f"{s.label}: {count:,}" for s, count in values)])
@@ -190,7 +190,7 @@ def _column(name: str, frame: _Frame, weeks: Sequence[Week], series: Sequence[Se
 
 
 def _curve_week(frame: _Frame, week: Week, seen: Series, expected: Expected, i: int) -> ElementTree.Element:
-    """One week's column; pointing at it shows its numbers."""
+    """Return one week's column; pointing at it shows its numbers."""
     count = seen.counts[i] or 0
     lines = [f"{week.label} (from {day(week.start)})", f"{seen.label}: {count:,}"]
     if expected.upper[i] is not None:
@@ -204,7 +204,7 @@ def _curve_week(frame: _Frame, week: Week, seen: Series, expected: Expected, i: 
 
 
 def _ranges(frame: _Frame, expected: Expected) -> Iterator[ElementTree.Element]:
-    """The expected range, one shape for each run of weeks that have one."""
+    """Yield the expected range, one shape for each run of weeks that have one."""
     known = [None not in pair for pair in zip(expected.counts, expected.upper, strict=True)]
     for is_known, run in groupby(range(len(known)), key=lambda i: known[i]):
         places = list(run)
@@ -224,7 +224,7 @@ def _line(points: Iterable[tuple[float, float]]) -> str:
 
 
 def _alarm_mark(frame: _Frame, i: int, count: int) -> ElementTree.Element:
-    """A triangle that stands on its tip over the week's column."""
+    """Return a triangle that stands on its tip over the week's column."""
     x, y = frame.x(i + 0.5), frame.y(count) - 3
     return node("path", d=f"M{x:.1f},{y:.1f} l-6,-10 l12,0 Z", class_="alarm")
 
@@ -238,7 +238,7 @@ def _bar(frame: _Frame, i: int, base: int, count: int, paint: str, fill: str = "
 
 
 def _zero_mark(frame: _Frame, i: int) -> ElementTree.Element:
-    """A covered week without any report: a short stroke on the base line, so that it is no gap."""
+    """Return a covered week without any report: a short stroke on the base line, so that it is no gap."""
     x, width = frame.x(i + 0.11), frame.slot * 0.78
     return node("rect", x=x, y=frame.bottom - 1.5, width=width, height=1.5, class_="now")
 
@@ -255,14 +255,14 @@ def _grid(frame: _Frame) -> Iterator[ElementTree.Element]:
 
 
 def _axis(frame: _Frame) -> Iterator[ElementTree.Element]:
-    """The base line, and the mark under the last week: the one the report is about."""
+    """Yield the base line, and the mark under the last week: the one the report is about."""
     yield node("line", x1=frame.left, x2=frame.right, y1=frame.bottom, y2=frame.bottom, class_="base")
     x = frame.x(frame.slots - 0.89)
     yield node("rect", x=x, y=frame.bottom + 2, width=frame.slot * 0.78, height=3, class_="now")
 
 
 def _gaps(frame: _Frame, totals: Sequence[int | None]) -> Iterator[ElementTree.Element]:
-    """One field per run of weeks that are not covered, named where there is room for the words."""
+    """Yield one field per run of weeks that are not covered, named where there is room for the words."""
     for missing, run in groupby(range(len(totals)), key=lambda i: totals[i] is None):
         places = list(run)
         if not missing:
@@ -278,13 +278,13 @@ def _gaps(frame: _Frame, totals: Sequence[int | None]) -> Iterator[ElementTree.E
 
 
 def month_starts(weeks: Sequence[Week]) -> list[int]:
-    """The places of the weeks under which a month's name stands: the first that starts in it."""
+    """Return the places of the weeks under which a month's name stands: the first that starts in it."""
     starts = [0, *(i for i, (a, b) in enumerate(pairwise(weeks), 1) if a.start.month != b.start.month)]
     return starts[1:] if len(starts) > 1 and starts[1] < 3 else starts
 
 
 def _month_marks(frame: _Frame, weeks: Sequence[Week]) -> Iterator[ElementTree.Element]:
-    """The months' names, where the edge leaves room."""
+    """Yield the months' names, where the edge leaves room."""
     for i in month_starts(weeks):
         x = frame.x(i + 0.11)
         if frame.right - x > MONTH_WIDTH:

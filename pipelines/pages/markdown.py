@@ -21,9 +21,10 @@ from pipelines.pages.document import (
     Table,
 )
 from pipelines.pages.values import Cell, Column, Kind, cell_note, cell_text
+from pipelines.text import visible
 
 _MARKUP = re.compile(r"[\\`*\[\]<>&|~#@$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=//)|(?<=www)\.|!(?=\[)")
-_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
+_GAP = re.compile(r"[\t\r\n]+")
 _SOFT_HYPHEN = "\N{SOFT HYPHEN}"
 
 
@@ -45,7 +46,7 @@ def as_markdown(document: Document, closing: str) -> str:
 
 def escaped(text: str) -> str:
     """Return a text that Markdown shows as it is, on one line."""
-    return _MARKUP.sub(r"\\\g<0>", _INVISIBLE.sub(" ", text.replace(_SOFT_HYPHEN, "")))
+    return _MARKUP.sub(r"\\\g<0>", visible(_GAP.sub(" ", text.replace(_SOFT_HYPHEN, ""))))
 
 
 def _section(section: Section) -> Iterable[str]:
@@ -55,7 +56,7 @@ def _section(section: Section) -> Iterable[str]:
 
 
 def _block(block: Block) -> str:
-    """A block as paragraphs; charts, folded numbers and links to files have no place in a mail."""
+    """Return a block as paragraphs; charts, folded numbers and links to files have no place in a mail."""
     match block:
         case Table():
             return "\n\n".join(filter(None, (escaped(block.caption), _table(block), escaped(block.left_out))))

@@ -32,6 +32,7 @@ from pipelines.pages.document import (
 from pipelines.pages.style import read_template
 from pipelines.pages.svg import PALETTE, as_file
 from pipelines.pages.values import Cell, Column, Kind, cell_note, cell_text
+from pipelines.text import visible
 
 FONT = "Libertinus Serif"
 TEXT_UNITS = {1: 11, 2: 15, 5: 19}  # size of a chart's words if so many stand side by side
@@ -48,11 +49,23 @@ def as_pdf(document: Document) -> bytes:
 
     fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=True)
     template = read_template("pages/document.typ").encode()
-    content = {"content": json.dumps(paper_content(document), ensure_ascii=False)}
+    content = {"content": json.dumps(_shown(paper_content(document)), ensure_ascii=False)}
     made = typst.compile(template, format="pdf", font_paths=fonts, ignore_system_fonts=True, sys_inputs=content)
     if not isinstance(made, bytes):
         raise TypeError(f"typst returned {type(made).__name__} instead of one PDF")
     return made
+
+
+def _shown(value: Any) -> Any:
+    """Return a value in which what would be hidden on paper is an escape."""
+    match value:
+        case str():
+            return visible(value)
+        case dict():
+            return {name: _shown(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [_shown(inner) for inner in value]
+    return value
 
 
 def paper_content(document: Document) -> Json:
@@ -137,7 +150,7 @@ def _table(table: Table) -> list[Json]:
 
 
 def _find_widest(rows: Sequence[Sequence[Json]]) -> int:
-    """The column of sentences, which takes the room that the others leave; -1 if there is none."""
+    """Return the column of sentences, which takes the room that the others leave; -1 if there is none."""
     longest = [max(len(cell["text"]) + len(cell["note"]) for cell in column) for column in zip(*rows, strict=True)]
     return longest.index(max(longest)) if max(longest) > SENTENCE else -1
 
@@ -168,7 +181,7 @@ def _sign(entry: LegendEntry) -> Json:
 
 
 def _chart(chart: Chart, text_units: int) -> Json:
-    """A chart as a file in a font that typst has, its title, and the text that stands for it."""
+    """Return a chart as a file in a font that typst has, its title, and the text that stands for it."""
     title, description = list(ElementTree.fromstring(chart.svg))[:2]  # noqa: S314 - drawn by this program
     svg = re.sub(r"font-family:[^}]*", f"font-family:{FONT}", as_file(chart.svg))
     svg = svg.replace("font-size:11px", f"font-size:{text_units}px", 1)

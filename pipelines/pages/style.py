@@ -15,12 +15,13 @@ from markupsafe import Markup
 from pipelines.pages import svg, words
 from pipelines.pages.labels import LEVELS
 from pipelines.pages.values import Cell, Kind, card_of, cell_text
+from pipelines.text import visible
 
 PAINT_RULES = "".join(f"i.{paint}{{background-color:var(--{paint})}}\n" for paint in svg.PAINTS)
 
 
 def render(template: str, **values: object) -> str:
-    """Fill a template. HTML escapes every value; Markdown (`.md.jinja`) does not, its template escapes itself.
+    """Fill a template. Each value shows what would be hidden. HTML escapes it; Markdown (`.md.jinja`) does so itself.
 
     Raises jinja2.UndefinedError for a name that the values lack: better an error than a hole in what a clinician reads.
     """
@@ -33,6 +34,7 @@ def _environment() -> Environment:
         loader=FunctionLoader(read_template),
         autoescape=select_autoescape(disabled_extensions=("md.jinja",), default=True),
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -43,6 +45,10 @@ def _environment() -> Environment:
     return environment
 
 
+def _shown(value: object) -> object:
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 def read_template(name: str) -> str:
     """Return the text of a template or style sheet, named `package/file`."""
     package, _, file = name.partition("/")
@@ -50,7 +56,7 @@ def read_template(name: str) -> str:
 
 
 def _stylesheet(*names: str) -> Markup:
-    """The colors, the charts' rules and the named style sheets, for a `style` element."""
+    """Return the colors, the charts' rules and the named style sheets, for a `style` element."""
     return _trusted("\n".join([svg.STYLE, PAINT_RULES, *map(read_template, names)]))
 
 

@@ -14,6 +14,8 @@ import re
 from datetime import date
 from xml.etree import ElementTree
 
+from pipelines.text import visible
+
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -64,7 +66,6 @@ _RULES = """
 .chart .hatch{stroke:var(--paper);stroke-width:1.4;opacity:.75}
 """
 _RULES += "".join(f".chart .{paint}{{fill:var(--{paint})}}\n" for paint in PAINTS)
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def _variables(scheme: str) -> str:
@@ -77,13 +78,13 @@ STYLE = COLORS + _RULES
 
 
 def _literal_style() -> str:
-    """The light colors written out: office programs that open an SVG file know no variables."""
+    """Return the light colors written out: office programs that open an SVG file know no variables."""
     style = re.sub(r"var\(--chart-text,(\w+)\)", r"\1", _RULES)
     return re.sub(r"var\(--(\w+)\)", lambda found: PALETTE["light"][found[1]], style)
 
 
 def drawing(name: str, title: str, description: str, size: tuple[int, int]) -> ElementTree.Element:
-    """The root, named by its title and described by its description for screen readers."""
+    """Return the root, named by its title and described by its description for screen readers."""
     width, height = size
     return node(
         "svg",
@@ -100,19 +101,19 @@ def drawing(name: str, title: str, description: str, size: tuple[int, int]) -> E
 
 
 def as_file(svg: str) -> str:
-    """A drawing as a file of its own: with its namespace and, written out, its style."""
+    """Return a drawing as a file of its own: with its namespace and, written out, its style."""
     own = svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
     style = f"<style>{_literal_style()}svg{{background:{PALETTE['light']['paper']}}}</style>"
     return own.replace("</desc>", f"</desc>{style}", 1) + "\n"
 
 
 def node(tag: str, *content: ElementTree.Element | str, **attributes: float | str) -> ElementTree.Element:
-    """An element; `class_` stands for class, and an underscore in a name for a hyphen."""
+    """Return an element; `class_` stands for class, and an underscore in a name for a hyphen."""
     named = {key.rstrip("_").replace("_", "-"): _short(value) for key, value in attributes.items()}
     made = ElementTree.Element(tag, named)
     for item in content:
         if isinstance(item, str):
-            made.text = _NOT_XML.sub("�", item)
+            made.text = visible(item)
         else:
             made.append(item)
     return made
@@ -121,7 +122,7 @@ def node(tag: str, *content: ElementTree.Element | str, **attributes: float | st
 def _short(value: float | str) -> str:
     """Coordinates to a tenth of a unit: nobody sees more, and the page stays small."""
     if isinstance(value, str):
-        return _NOT_XML.sub("�", value)
+        return visible(value)
     rounded = round(value, 1)
     return str(int(rounded)) if math.isclose(rounded, int(rounded)) else str(rounded)
 

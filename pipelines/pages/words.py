@@ -11,19 +11,19 @@ NONE, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
 
 def count(value: int | None) -> str:
-    """A count with thousands separators; a dash where there is none."""
+    """Return a count with thousands separators; a dash where there is none."""
     return NONE if value is None else f"{value:,}"
 
 
 def share(part: int | None, whole: int | None) -> str:
-    """A percentage as precise as it deserves to be; nothing when the whole is smaller than SMALLEST_BASE."""
+    """Return a percentage as precise as it deserves to be; nothing when the whole is smaller than SMALLEST_BASE."""
     if part is None or whole is None or whole < SMALLEST_BASE:
         return ""
     return percent(part / whole)
 
 
 def percent(value: float) -> str:
-    """A share of 0-1 as a percentage: one decimal below 10 %, and never rounded to none or to all."""
+    """Return a share of 0-1 as a percentage: one decimal below 10 %, and never rounded to none or to all."""
     hundred = value * 100
     if 0 < hundred < 0.1:
         return "<0.1%"
@@ -33,7 +33,7 @@ def percent(value: float) -> str:
 
 
 def change(now: int | None, before: int | None) -> str:
-    """The difference to the week before, signed; a dash where the week before is not covered."""
+    """Return the difference to the week before, signed; a dash where the week before is not covered."""
     if now is None or before is None:
         return NONE
     difference = now - before
@@ -44,7 +44,7 @@ def change(now: int | None, before: int | None) -> str:
 
 
 def percent_change(now: int, before: int) -> str:
-    """The relative change, signed; nothing when it rounds to none or is one of fewer than SMALLEST_BASE."""
+    """Return the relative change, signed; nothing when it rounds to none or is one of fewer than SMALLEST_BASE."""
     if before < SMALLEST_BASE:
         return ""
     hundred = round(100 * (now - before) / before)
@@ -57,7 +57,7 @@ def _signed(text: str) -> str:
 
 
 def decimal(value: float | None) -> str:
-    """An expected count or a bound: one decimal below 100; a dash where there is none."""
+    """Return an expected count or a bound: one decimal below 100; a dash where there is none."""
     if value is None:
         return NONE
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:,.1f}"
@@ -72,5 +72,5 @@ def span(first: date, last: date) -> str:
 
 
 def in_words(value: date) -> str:
-    """A date in words: 15 Nov 2026."""
+    """Return a date in words: 15 Nov 2026."""
     return f"{value.day} {MONTHS[value.month - 1]} {value.year}"

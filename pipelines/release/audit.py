@@ -64,5 +64,5 @@ def find_narrowest(cells: Iterable[Cell], unlisted_regions: int | None, hide_up_
 
 
 def is_safe(narrowest: Narrowest | None) -> bool:
-    """Whether every hidden count keeps enough possible values."""
+    """Return whether every hidden count keeps enough possible values."""
     return narrowest is None or narrowest.values >= FEWEST_VALUES

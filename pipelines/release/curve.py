@@ -37,7 +37,7 @@ def draw_curve(name: str, title: str, weeks: Sequence[Week], points: Sequence[Ce
 
 
 def describe(weeks: Sequence[Week], points: Sequence[Cell | None]) -> str:
-    """The text alternative: the span, the range of the shown weeks, how many are hidden or not released."""
+    """Return the text alternative: the span, the range of the shown weeks, how many are hidden or not released."""
     shown = [point.reports for point in points if point and point.reports is not None]
     hidden = sum(point is not None and point.is_hidden for point in points)
     gaps = sum(point is None for point in points)
@@ -49,7 +49,7 @@ def describe(weeks: Sequence[Week], points: Sequence[Cell | None]) -> str:
 
 
 def cell_words(cell: Cell) -> str:
-    """A disclosed count in words."""
+    """Return a disclosed count in words."""
     if cell.is_hidden:
         return f"{cell.at_least:,} to {cell.at_most:,}"
     return f"about {cell.reports:,} ({cell.at_least:,} to {cell.at_most:,})"
@@ -60,7 +60,7 @@ def _left(i: int) -> float:
 
 
 def _column(name: str, week: Week, i: int, point: Cell, peak: int) -> ElementTree.Element:
-    """One week; pointing at it shows what was published."""
+    """Return one week; pointing at it shows what was published."""
     hint = node("title", f"{week.label} (from {day(week.start)})\n{cell_words(point)}")
     unit = (BOTTOM - TOP) / peak
     height = max(point.at_most * unit, LEAST_BAND) if point.is_hidden else (point.reports or 0) * unit
@@ -77,7 +77,7 @@ def _grid(peak: int) -> Iterator[ElementTree.Element]:
 
 
 def _gaps(points: Sequence[Cell | None]) -> Iterator[ElementTree.Element]:
-    """One field for each run of weeks that were not released, named if there is room for the words."""
+    """Yield one field for each run of weeks that were not released, named if there is room for the words."""
     for is_gap, run in groupby(range(len(points)), key=lambda i: points[i] is None):
         places = list(run)
         if not is_gap:

@@ -52,7 +52,7 @@ class Release:
     withdrawn_by: str | None = None
 
     def shares_time_with(self, other: Release) -> bool:
-        """Whether both weeks have a day or a moment in common."""
+        """Return whether both weeks have a day or a moment in common."""
         is_apart = self.last_moment <= other.first_moment or other.last_moment <= self.first_moment
         return abs((self.week_start - other.week_start).days) < 7 or not is_apart
 

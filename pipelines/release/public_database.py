@@ -51,7 +51,7 @@ def write_public_database(path: Path, rows: PublicRows) -> None:
 
 
 def is_week(name: str) -> bool:
-    """Whether a text names a week, and so can name a folder."""
+    """Return whether a text names a week, and so can name a folder."""
     return re.fullmatch(r"\d{4}-M?W\d{2}", name, re.ASCII) is not None
 
 
@@ -82,7 +82,7 @@ def read_public_database(path: Path) -> PublicRows | None:
 
 
 def _read(connection: duckdb.DuckDBPyConnection, table: Table) -> Rows:
-    """All rows of a table in the order in which they are written."""
+    """Return all rows of a table in the order in which they are written."""
     names = ", ".join(table.column_names)
     keys = ", ".join(name for name in ("week_start", "week", "attribute", "value") if name in table.column_names)
     return connection.execute(f"SELECT {names} FROM {table.name}" + (f" ORDER BY {keys}" if keys else "")).fetchall()

@@ -22,7 +22,7 @@ from pipelines.pages.words import in_words, share, span
 from pipelines.release import curve
 from pipelines.release.public_database import read_public_database
 from pipelines.release.rounding import TOTAL, Cell, hidden_limit
-from pipelines.text import csv_text
+from pipelines.text import csv_text, say
 from schemas.public_tables import PUBLIC_ABOUT, PUBLIC_RELEASE_COLUMNS, WEEKLY_COUNTS
 
 FOLDER, PAGE, TABLE = "public", "public.html", "weekly_counts.csv"
@@ -132,7 +132,7 @@ def page_values(about: Row, release: Row, releases: Sequence[Row], cells: Cells)
 
 
 def _weeks_shown(start: date, releases: Sequence[Row], cells: Cells) -> tuple[list[Week], list[Sequence[Cell] | None]]:
-    """The weeks up to this one, and the cells of those that were released.
+    """Return the weeks up to this one, and the cells of those that were released.
 
     A week that begins on another weekday, of the other week system, takes the nearest place.
     """
@@ -151,7 +151,7 @@ def _find(cells: Sequence[Cell] | None, attribute: str, value: str) -> Cell | No
 
 
 def _level(name: str, weeks: list[Week], points: list[Sequence[Cell] | None], total: Cell | None) -> Row:
-    """One triage level: this week, the week before if it was released, and its curve."""
+    """Return one triage level: this week, the week before if it was released, and its curve."""
     label, meaning = LEVELS[name]
     series = [_find(week, "triage_level", name) for week in points]
     now, before = series[-1], series[-2]
@@ -161,14 +161,14 @@ def _level(name: str, weeks: list[Week], points: list[Sequence[Cell] | None], to
 
 
 def _trend(weeks: list[Week], points: list[Sequence[Cell] | None]) -> Iterator[Row]:
-    """The curves as a table, the latest week first."""
+    """Yield the curves as a table, the latest week first."""
     for week, cells in reversed(list(zip(weeks, points, strict=True))):
         levels = [_find(cells, "triage_level", name) for name in LEVELS]
         yield {"week": week.label, "start": week.start, "total": _find(cells, TOTAL, "all"), "levels": levels}
 
 
 def _bars(cells: Sequence[Cell], attribute: str, total: Cell | None) -> list[Row]:
-    """One attribute's values in the order of their shown number, then of their name; hidden ones last."""
+    """Return one attribute's values in the order of their shown number, then of their name; hidden ones last."""
     chosen = [cell for cell in cells if cell.attribute == attribute]
     longest = max((cell.at_most for cell in chosen), default=1)
     rows = [
@@ -185,12 +185,12 @@ def _bars(cells: Sequence[Cell], attribute: str, total: Cell | None) -> list[Row
 
 
 def _share(cell: Cell | None, total: Cell | None) -> str:
-    """A share of the published total, of published numbers alone."""
+    """Return a share of the published total, of published numbers alone."""
     return share(cell.reports, total.reports) if cell and total else ""
 
 
 def plain(attribute: str, value: str) -> str:
-    """A name of the database as words; regions and ages are names already."""
+    """Return a name of the database as words; regions and ages are names already."""
     if value == "unknown":
         return "Not known"
     return value if attribute in ("region", "age_band") else value.replace("_", " ").capitalize()
@@ -204,4 +204,4 @@ def _fill_page(values: Mapping[str, Any]) -> str:
 
 if __name__ == "__main__":
     for written in write_public_pages(Path(sys.argv[1]).absolute()):
-        print(written)
+        say(str(written))

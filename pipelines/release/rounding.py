@@ -44,12 +44,12 @@ class Disclosure:
 
 
 def method_of(hide_up_to: int) -> str:
-    """The method as the public table `releases` names it."""
+    """Return the method as the public table `releases` names it."""
     return f"hide up to {hide_up_to}, round to {STEP}"
 
 
 def hidden_limit(method: str) -> int | None:
-    """The largest hidden count of a method as named by `method_of`; None if it is another."""
+    """Return the largest hidden count of a method as named by `method_of`; None if it is another."""
     found = re.fullmatch(rf"hide up to (\d{{1,4}}), round to {STEP}", method)
     return int(found[1]) if found else None
 
@@ -63,7 +63,7 @@ def disclose_count(attribute: str, value: str, exact: int, hide_up_to: int) -> C
 
 
 def total_of(cells: Iterable[Cell]) -> Cell:
-    """The total that the triage table shows; `reports` is the multiple of 5 nearest to the middle, halves up."""
+    """Return the total that the triage table shows; `reports` is the multiple of 5 nearest to the middle, halves up."""
     levels = [cell for cell in cells if cell.attribute == TOTAL_OF]
     low, high = sum(cell.at_least for cell in levels), sum(cell.at_most for cell in levels)
     return Cell(TOTAL, WHOLE, (low + high + STEP) // (2 * STEP) * STEP, low, high)

@@ -47,8 +47,8 @@ class Standing:
 
     @property
     def new(self) -> list[Alarm]:
-        """The alarms that begin this week."""
-        return [alarm for alarm in self.alarms if alarm.is_new]
+        """The alarms that begin this week, and that nobody has closed yet."""
+        return [alarm for alarm in self.alarms if alarm.is_new and not alarm.is_closed]
 
     @property
     def going_on(self) -> list[Alarm]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipelines.pages.values import Cell, Column, Kind, Text
 from pipelines.report.curves import count_series
+from pipelines.report.rows import IndicatorCount, Signal
 from pipelines.report.week import YEAR_BEFORE, WeekTables
 
 ALARM = "above, alarm"
@@ -20,23 +21,23 @@ def comparison_columns(tables: WeekTables) -> tuple[Column, ...]:
 def comparison_cells(tables: WeekTables, series: str) -> tuple[Cell, ...]:
     """Return the cells of one series; the words are those of the row that it is judged by."""
     level = describe_level(tables, series)
-    found = tables.judged_now.get(series)
+    found = _find_judged(tables, series)
     trend = TRENDS.get((found.trend if found else None) or "", "")
     year = (count_a_year_before(tables, series),) if tables.has_year_before else ()
     return (Text(level, strong=level == ALARM), Text(trend), *year)
 
 
-def empty_comparison(tables: WeekTables) -> tuple[Cell, ...]:
-    """Return the cells of a count that is no series."""
-    return tuple(Text("") for _ in comparison_columns(tables))
-
-
 def describe_level(tables: WeekTables, series: str) -> str:
     """Return below, within or above; an alarm of any method is told."""
-    found = tables.judged_now.get(series)
+    found = _find_judged(tables, series)
     if any(row.is_alarm for row in tables.signals_now if row.series == series):
         return ALARM
     return found.level if found and found.level else NOT_JUDGED
+
+
+def _find_judged(tables: WeekTables, series: str) -> Signal | IndicatorCount | None:
+    named = {row.indicator: row for row in tables.now(tables.indicators)}
+    return tables.judged_now.get(series) or named.get(series)
 
 
 def count_a_year_before(tables: WeekTables, series: str) -> int | None:

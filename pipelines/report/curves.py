@@ -55,6 +55,9 @@ def count_series(tables: WeekTables, series: str, days: Sequence[date] | None = 
     kind, _, value = series.partition("=")
     region = value.removesuffix(EMERGENCY_IN)
     levels, causes, regions = tables.levels, tables.causes, tables.regions
+    if any(row.indicator == series for row in tables.indicators):
+        found = ((row.week_start, row.reports) for row in tables.indicators if row.indicator == series)
+        return tables.count_by_week(found, days)
     counts: dict[str, Iterable[tuple[date, int]]] = {
         "all": ((row.week_start, row.reports) for row in levels),
         "triage_level": ((row.week_start, row.reports) for row in levels if row.triage_level == value),

@@ -28,7 +28,7 @@ def guidance_section(tables: WeekTables, pack: Pack) -> Section:
 
 
 def _causes_at_home(tables: WeekTables, pack: Pack) -> list[str]:
-    """The causes of self-care reports that have no sign of a serious one, in the order of danger."""
+    """Return the causes of self-care reports that have no sign of a serious one, in the order of danger."""
     cared = {
         row.likely_cause
         for row in tables.cause_levels
@@ -42,7 +42,7 @@ def _is_for_doctors(entry: Guidance) -> bool:
 
 
 def _advice(entries: Sequence[Guidance], causes: Sequence[str], pack: Pack) -> list[Item]:
-    """What is for any cause, then for each cause, then for its whole category, which is said once."""
+    """Return what is for any cause, then for each cause, then for its whole category, which is said once."""
     if not causes:
         return []
     categories = [cause.category for cause in pack.causes if cause.name in causes]

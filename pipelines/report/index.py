@@ -71,7 +71,7 @@ def _place(folder: Path) -> tuple[str, str]:
 
 
 def _week(folder: Path) -> ListedWeek:
-    """A week's name, its files and, as far as its CSVs can be read, its numbers."""
+    """Return a week's name, its files and, as far as its CSVs can be read, its numbers."""
     numbers = {row.get("name"): row for row in _rows(folder / "data/key_numbers.csv")}
     counts = {name: _counts(numbers.get(name, {})) for name in KEY_NUMBERS}
     expectation = numbers.get("reports", {}).get("expectation") or UNJUDGED[0]

@@ -11,7 +11,7 @@ from pipelines.pages.document import Block, Chart, DataFiles, Folded, Layout, Le
 from pipelines.pages.labels import LEVELS
 from pipelines.pages.plots import Sparkline, WeeklyColumns
 from pipelines.pages.values import Cell, Column, Kind, Share, Text
-from pipelines.report.comparisons import comparison_cells, comparison_columns, empty_comparison
+from pipelines.report.comparisons import comparison_cells, comparison_columns
 from pipelines.report.curves import count_series, week_rows
 from pipelines.report.week import WEEKS_SHOWN, WeekTables
 from pipelines.report.wording import KEY_LEAD, LEVELS_LEAD
@@ -25,7 +25,7 @@ LEVEL_LEGEND = tuple(LegendEntry(label, name) for name, label in LEVELS.items())
 class KeyCount:
     """One of the numbers at the top: this week's count, out of `base`, and the weeks shown (the last one is now).
 
-    series: what weekly_signals calls it; empty where it counts no such thing.
+    series: what weekly_signals or weekly_indicators calls it.
     """
 
     name: str
@@ -33,7 +33,7 @@ class KeyCount:
     paint: str
     base: int
     counts: Sequence[int | None]
-    series: str = ""
+    series: str
 
     @property
     def now(self) -> int:
@@ -44,27 +44,23 @@ class KeyCount:
 def find_key_counts(tables: WeekTables) -> dict[str, KeyCount]:
     """Return the key numbers by name in reading order, the number of reports first."""
     reports = count_series(tables, "all")
-    open_ended = tables.count_by_week(
-        (row.week_start, row.could_be_emergency) for row in tables.levels if row.triage_level != "emergency"
-    )
-    severe = tables.count_by_week((row.week_start, row.severe_pain) for row in tables.regions)
     total = reports[-1] or 0
     found = [
         KeyCount("reports", "Reports", "plain", 0, reports, "all"),
         _level(tables, "emergency", "Emergencies", total),
-        KeyCount("could_be_emergency", "Could still be emergencies", "emergency", total, open_ended),
+        _indicator(tables, "could_be_emergency", ("Could still be emergencies", "emergency"), total),
         _level(tables, "contact_doctor", LEVELS["contact_doctor"], total),
         _level(tables, "unresolved", LEVELS["unresolved"], total),
         _level(tables, "self_care", LEVELS["self_care"], total),
-        KeyCount("serious_signs", "Self-care with serious signs", "self_care", total, _serious_signs(tables)),
-        KeyCount("severe_pain", f"Severe pain ({SEVERE_PAIN} to 10)", "plain", total, severe),
+        _indicator(tables, "serious_signs", ("Self-care with serious signs", "self_care"), total),
+        _indicator(tables, "severe_pain", (f"Severe pain ({SEVERE_PAIN} to 10)", "plain"), total),
     ]
     return {number.name: number for number in found}
 
 
-def _serious_signs(tables: WeekTables) -> list[int | None]:
-    """This week's alone: the weeks before are not drawn."""
-    return [*[None] * (WEEKS_SHOWN - 1), sum(row.serious for row in tables.cause_levels)]
+def _indicator(tables: WeekTables, name: str, look: tuple[str, str], total: int) -> KeyCount:
+    """A count that is no triage level; `look` is its label and its paint."""
+    return KeyCount(name, *look, total, count_series(tables, name), name)
 
 
 def _level(tables: WeekTables, name: str, label: str, total: int) -> KeyCount:
@@ -102,7 +98,7 @@ def _row(tables: WeekTables, number: KeyCount, pack: Pack) -> Row:
         Text(number.label, _action(tables, number, pack)),
         number.now,
         Share(number.now, number.base),
-        *(comparison_cells(tables, number.series) if number.series else empty_comparison(tables)),
+        *comparison_cells(tables, number.series),
         nowcast.previous_so_far if nowcast else None,
     )
     return Row(cells, key=number.name)
@@ -143,7 +139,7 @@ def _level_chart(tables: WeekTables) -> Chart:
 
 
 def _gaps_in_words(tables: WeekTables) -> str:
-    """How many of the weeks shown are gaps; empty where none is."""
+    """Return how many of the weeks shown are gaps; empty where none is."""
     missing = sum(day not in tables.covered for day in tables.starts)
     if not missing:
         return ""

@@ -84,7 +84,7 @@ def find_headline(tables: WeekTables, pack: Pack) -> str:
 
 
 def _and_more(alarms: Sequence[Alarm]) -> str:
-    return f"; {many(len(alarms) - 1, 'more')} below" if len(alarms) > 1 else ""
+    return f"; {len(alarms) - 1} more below" if len(alarms) > 1 else ""
 
 
 def _expected_words(tables: WeekTables, series: str) -> str:

@@ -89,7 +89,7 @@ def _completeness(tables: WeekTables, pack: Pack) -> list[tuple[str, float]]:
 
 
 def _weighted(tables: WeekTables, rows: Iterable[Measure]) -> float | None:
-    """A share over all sources: each source's share weighs as many reports as it has this week."""
+    """Return a share over all sources: each source's share weighs as many reports as it has this week."""
     known = [(row.value, tables.reports_by_source.get(row.source, 0)) for row in rows if row.value is not None]
     weights = sum(weight for _, weight in known)
     return sum(value * weight for value, weight in known) / weights if weights else None

@@ -95,7 +95,7 @@ def _count_cells(source: SourceQuality, delay: Cell) -> tuple[Cell, ...]:
 
 
 def _trend_charts(tables: WeekTables) -> Sequence[Chart]:
-    """How late and how complete the weeks were, in whole percent; a week without reports is a gap."""
+    """Return how late and how complete the weeks were, in whole percent; a week without reports is a gap."""
     charts = []
     for name, (measure, title) in TRENDS.items():
         shares = {row.week_start: round(100 * row.share) for row in tables.quality_trend if row.measure == measure}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipelines.pages import crosstabs
 from pipelines.pages.charts import Series
 from pipelines.pages.document import (
@@ -54,11 +56,27 @@ def region_section(tables: WeekTables) -> Section:
         charts = [_emergency_chart(tables, row.region, place) for place, row in enumerate(drawn, 1)]
         caption = f"Emergencies a week over {WEEKS_SHOWN} weeks, each region on its own scale; most emergencies first."
         blocks.append(Gallery(charts, across=5, name="region-curves", caption=caption))
-    return Section("regions", "Regions", [*blocks, files])
+    return Section("regions", "Regions", [*blocks, files], _above_in_words(tables))
+
+
+def _above_in_words(tables: WeekTables) -> str:
+    """How many regions are above their expected range; empty where none could be judged."""
+    regions = [f"region={row.region}" for row in sort_named_regions(tables)]
+    reports, emergencies = (_levels_of(tables, [name + part for name in regions]) for part in ("", EMERGENCY_IN))
+    if not reports:
+        return ""
+    above = [sum(level == "above" for level in levels) or "none" for levels in (reports, emergencies)]
+    return f"Above their expected range: {above[0]} of {len(reports)} with all reports, {above[1]} with emergencies."
+
+
+def _levels_of(tables: WeekTables, names: Sequence[str]) -> list[str]:
+    """The levels of those that could be judged."""
+    rows = [tables.judged_now.get(name) for name in names]
+    return [row.level for row in rows if row and row.level]
 
 
 def _all_regions(tables: WeekTables) -> list[RegionCount]:
-    """The regions that the table shows; the one not known comes last."""
+    """Return the regions that the table shows; the one not known comes last."""
     unknown = [row for row in tables.now(tables.regions) if row.region == UNKNOWN and row.reports]
     return [*sort_named_regions(tables)[:REGIONS_SHOWN], *unknown]
 

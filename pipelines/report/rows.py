@@ -65,6 +65,17 @@ class RegionCount:
 
 
 @dataclass(frozen=True)
+class IndicatorCount:
+    """A row of weekly_indicators."""
+
+    week_start: date
+    indicator: str
+    reports: int
+    level: str | None
+    trend: str | None
+
+
+@dataclass(frozen=True)
 class GroupCount:
     """A row of weekly_demographics."""
 

@@ -25,6 +25,7 @@ from pipelines.report.rows import (
     DailyAlarm,
     Episode,
     GroupCount,
+    IndicatorCount,
     LevelCount,
     Measure,
     Nowcast,
@@ -45,7 +46,7 @@ WEEKS_SHOWN = 26
 YEAR_BEFORE = timedelta(weeks=52)  # the week nearest to the same date of the year before
 DAYS_SHOWN = 56  # of an alarm's days
 # read for all the weeks shown, and the same week a year before
-TRENDS = ("weekly_triage", "weekly_causes", "weekly_regions", "weekly_revisions", "weekly_sources")
+TRENDS = ("weekly_triage", "weekly_causes", "weekly_regions", "weekly_indicators", "weekly_revisions", "weekly_sources")
 SINGLE_WEEK = (
     "weekly_signals",
     "weekly_demographics",
@@ -126,6 +127,7 @@ class WeekTables:
     levels: list[LevelCount]
     causes: list[CauseCount]
     regions: list[RegionCount]
+    indicators: list[IndicatorCount]
     groups: list[GroupCount]
     rules: list[RuleCount]
     open_answers: list[OpenAnswer]
@@ -217,6 +219,7 @@ def _read(connection: duckdb.DuckDBPyConnection, week: str) -> WeekTables:
         levels=raw["weekly_triage"].typed(LevelCount),
         causes=raw["weekly_causes"].typed(CauseCount),
         regions=raw["weekly_regions"].typed(RegionCount),
+        indicators=raw["weekly_indicators"].typed(IndicatorCount),
         quality_trend=raw["quality_trend"].typed(WeekShare),
         signals_now=signals_now,
         signals=_select(connection, SIGNALS_SHOWN, first, start, list(ALWAYS_CURVED), start).typed(Signal),

@@ -28,12 +28,12 @@ def _points_of(pack: Pack, cause: Cause) -> str:
 
 
 def _if_true(evidence: int, number: int) -> str:
-    """The number if some of the evidence in a mask is TRUE, else 0."""
+    """Return the number if some of the evidence in a mask is TRUE, else 0."""
     return f"(CASE WHEN (evidence_true & {evidence}) <> 0 THEN {number}::UINTEGER ELSE 0::UINTEGER END)"
 
 
 def ranks_sql(pack: Pack) -> str:
-    """The rank of every cause."""
+    """Return the rank of every cause."""
     return ",\n    ".join(f"{_rank(pack, place)} AS rank_{place}" for place in range(len(pack.causes)))
 
 
@@ -55,7 +55,7 @@ def best_rank_sql(pack: Pack, relation: str) -> tuple[str, list[str]]:
 
 
 def _rank(pack: Pack, place: int) -> str:
-    """A number that is higher for the cause that leads, and equal for no two causes that have points."""
+    """Return a number that is higher for the cause that leads, and equal for no two causes that have points."""
     rows = [(1 << i, row.points) for i, row in enumerate(pack.evidence) if row.cause == pack.causes[place].name]
     whole = sum(bit for bit, _ in rows)
     if not rows:
@@ -91,8 +91,10 @@ def _category_rank(pack: Pack, place: int, own: list[str]) -> str:
 def certainty_sql(pack: Pack) -> str:
     """The first that holds: no points, a leader of one point, no rival, a rival at most one point behind; a lead."""
     ranks = [f"rank_{place}" for place in range(len(pack.causes))]
-    points = (f"(({rank} >> {PLACE_BITS}) & {(1 << POINT_BITS) - 1})" for rank in ranks)
-    near = joined_sql(" + ", (f"(CASE WHEN {each} + 1 >= {LED_BY} THEN 1 ELSE 0 END)" for each in points))
+    points = ((1 << POINT_BITS) - 1) << PLACE_BITS  # compared where they lie in the rank: to shift each costs a third
+    near = joined_sql(
+        " + ", (f"(({rank} & {points}) + {1 << PLACE_BITS} >= (best & {points}))::UTINYINT" for rank in ranks)
+    )
     none, weak, only, leading, close = range(len(CERTAINTIES))
     return f"""(CASE WHEN best = 0 THEN {none} WHEN {LED_BY} = 1 THEN {weak}
       WHEN {joined_sql(" + ", ranks)} = best THEN {only}
@@ -100,6 +102,6 @@ def certainty_sql(pack: Pack) -> str:
 
 
 def cause_scores_sql(pack: Pack) -> str:
-    """The points of every cause that has some, as a MAP in the order of the pack."""
+    """Return the points of every cause that has some, as a MAP in the order of the pack."""
     points = ", ".join(f"{{k: {quoted(c.name)}, v: {_points_of(pack, c)}::UTINYINT}}" for c in pack.causes)
     return f"map_from_entries(list_filter([{points}], lambda entry: entry.v > 0))"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from pipelines.rules.cause_sql import LIKELY_CAUSE, best_rank_sql, certainty_sql, evidence_sql, ranks_sql
 from pipelines.rules.condition_sql import bits_sql, condition_tests, joined_sql
 from pipelines.rules.missing_sql import missing_sql
@@ -9,6 +11,7 @@ from schemas.pack import LEVELS, Pack
 from schemas.record_layout import TAG_COLUMNS as TAG_COLUMNS
 
 
+@functools.lru_cache(maxsize=32)  # a run asks for each of its files
 def tag_sql(pack: Pack, relation: str, open_rules: bool = False) -> str:
     """SELECT every column of `relation` and its tags.
 
@@ -64,7 +67,7 @@ def _scratch(pack: Pack) -> list[str]:
 
 
 def _at_least(pack: Pack, level: str) -> list[int]:
-    """The places of the rules that call for a level or a higher one."""
+    """Return the places of the rules that call for a level or a higher one."""
     floor = LEVELS.index(level)
     return [i for i, rule in enumerate(pack.triage) if LEVELS.index(rule.level) >= floor]
 

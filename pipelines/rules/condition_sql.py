@@ -27,12 +27,12 @@ class Truth(NamedTuple):
 
 
 def condition_sql(when: str) -> str:
-    """A pack's condition as plain DuckDB SQL over nullable columns, rebuilt from its syntax tree."""
+    """Return a pack's condition as plain DuckDB SQL over nullable columns, rebuilt from its syntax tree."""
     return str(parse_condition(when).sql(dialect="duckdb", comments=False, identify=True))
 
 
 def condition_tests(pack: Pack, when: str) -> Truth:
-    """A pack's condition as tests on the masks `yes` and `no` (and on the numeric columns)."""
+    """Return a pack's condition as tests on the masks `yes` and `no` (and on the numeric columns)."""
     return _tests(pack, parse_condition(when))
 
 
@@ -61,7 +61,7 @@ def _choice_tests(pack: Pack, tree: exp.Expression) -> Truth:
 
 
 def _parts(tree: exp.Expression, kind: type[exp.Expression]) -> list[exp.Expression]:
-    """The operands of a chain of ANDs, or of ORs."""
+    """Return the operands of a chain of ANDs, or of ORs."""
     if isinstance(tree, exp.Paren):
         return _parts(tree.this, kind)
     if isinstance(tree, kind):
@@ -84,17 +84,17 @@ def _combined(pack: Pack, parts: Sequence[exp.Expression], every: bool) -> Truth
 
 
 def field_bit(pack: Pack, field: str) -> int:
-    """The bit of a yes/no field in the masks."""
+    """Return the bit of a yes/no field in the masks."""
     return 1 << pack.field_names.index(field)
 
 
 def bits_sql(tests: Iterable[tuple[str, int]], kind: str = "UINTEGER") -> str:
-    """A mask of the bits whose test holds."""
+    """Return a mask of the bits whose test holds."""
     return joined_sql(
         " | ", (f"(CASE WHEN {test} THEN {bits}::{kind} ELSE 0::{kind} END)" for test, bits in tests), f"0::{kind}"
     )
 
 
 def joined_sql(operator: str, terms: Iterable[str], none: str = "0") -> str:
-    """The terms in parentheses, or `none` if there are none."""
+    """Return the terms in parentheses, or `none` if there are none."""
     return f"({operator.join(terms) or none})"

@@ -47,18 +47,18 @@ class Finding:
 
 
 def require_sound(pack: Pack) -> None:
-    """Raises UsageError for a pack with errors: it must not tag anything. Cheap; warnings are for `findings`."""
+    """Raise UsageError for a pack with errors: it must not tag anything. Cheap; warnings are for `findings`."""
     try:
         never = _never(pack, Space(pack, Effort(MOST_OF_CONDITIONS)))
     except TooMuchEffortError as error:
         raise UsageError(f"rule pack {pack.version}: {BEYOND}") from error
     if found := [what for _, _, what in _never_true(pack, never)]:
-        raise UsageError("\n".join(f"rule pack {pack.version}: {what}" for what in found))
+        raise UsageError(*(f"rule pack {pack.version}: {what}" for what in found))
     evidence_urgencies(pack)  # or says that they are beyond what can be decided
 
 
 def _never(pack: Pack, space: Space) -> set[str]:
-    """The conditions that no answers make TRUE."""
+    """Return the conditions that no answers make TRUE."""
     return {when for when in conditions(pack) if model(space.true(when), space) is None}
 
 
@@ -229,7 +229,7 @@ def _idle_evidence(pack: Pack, space: Space, effort: Effort) -> Iterator[Found]:
 
 
 def _decides(pack: Pack, space: Space, row: Evidence, effort: Effort) -> bool:
-    """Whether the likely cause of some record is another one without this row."""
+    """Return whether the likely cause of some record is another one without this row."""
     without = tuple(other for other in pack.evidence if other is not row)
     if model(every([space.true(row.when), *(space.not_true(other.when) for other in without)]), space, effort):
         return True  # alone it decides: nearly every row is settled here
@@ -248,7 +248,7 @@ def _raised_by(pack: Pack, row: Evidence) -> tuple[Cause, ...]:
 
 
 def _likely(pack: Pack, space: Space, cause: Cause, evidence: tuple[Evidence, ...]) -> Formula:
-    """Holds where a cause is the likely one."""
+    """Hold where a cause is the likely one."""
     way = _leads_by_urgency if pack.leading_cause == URGENCY else _leads_by_category
     return way(pack, space, cause, evidence)
 
@@ -273,7 +273,7 @@ def _leads_by_urgency(pack: Pack, space: Space, cause: Cause, evidence: tuple[Ev
 
 
 def _leads_by_category(pack: Pack, space: Space, cause: Cause, evidence: tuple[Evidence, ...]) -> Formula:
-    """The cause's category leads, and the cause leads in its category."""
+    """Return the cause's category leads, and the cause leads in its category."""
     names = [category.name for category in pack.categories]
     members = {name: {other.name for other in pack.causes_of(name)} for name in names}
     own, siblings = members[cause.category], [other.name for other in pack.causes_of(cause.category)]
@@ -290,7 +290,7 @@ def _leads_by_category(pack: Pack, space: Space, cause: Cause, evidence: tuple[E
 
 
 def _ahead(space: Space, evidence: tuple[Evidence, ...], ours: set[str], theirs: set[str], margin: int) -> AtLeast:
-    """The points for our causes are at least `margin` more than those for theirs."""
+    """State that the points for our causes are at least `margin` more than those for theirs."""
     for_us = [(row.points, space.true(row.when)) for row in evidence if row.cause in ours]
     against = [(row.points, space.not_true(row.when)) for row in evidence if row.cause in theirs]
     return AtLeast(margin + sum(points for points, _ in against), (*for_us, *against))

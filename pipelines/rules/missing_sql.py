@@ -12,7 +12,7 @@ from schemas.pack import Pack, TriageRule
 
 
 def missing_sql(pack: Pack) -> str:
-    """The unknown fields whose answer can change the level (pipelines/rules/terms.py)."""
+    """Return the unknown fields whose answer can change the level (pipelines/rules/terms.py)."""
     yes_no = (1 << len(pack.field_names)) - 1
     unknown = [(f"{name} IS NULL", 1 << pack.askable.index(name)) for name in pack.numbers]
     unknown += [(f"{name} = 0", 1 << pack.askable.index(name)) for name in pack.choices]
@@ -25,7 +25,7 @@ def missing_sql(pack: Pack) -> str:
 
 
 def _asked_by_rules(pack: Pack) -> str:
-    """Every field of the unknown rules above the level: some too many, if the terms are too many to compare."""
+    """Return every field of the unknown rules above the level: some too many, if the terms are too many to compare."""
     return bits_sql(
         (f"NOT (true_{i} OR false_{i} OR {rule.level}_true)", _field_bits(pack, rule))
         for i, rule in enumerate(pack.triage)
@@ -52,7 +52,7 @@ def _asked_by_terms(pack: Pack, space: Space, terms: LevelTerms) -> str:
 
 
 def _asked(pack: Pack, space: Space, terms: Iterable[OpenTerm]) -> str:
-    """The fields of the terms that decide; a term of one field does so whenever that is unknown."""
+    """Return the fields of the terms that decide; a term of one field does so whenever that is unknown."""
     plain, tests = 0, []
     for each in terms:
         bits = sum(1 << pack.askable.index(name) for name in each.fields)

@@ -190,7 +190,7 @@ def _ranking_words(pack: Pack) -> str:
 
 
 def _ranked(pack: Pack, cause: Cause) -> str:
-    """One cause of the ranking: what decides first stands first."""
+    """Return one cause of the ranking: what decides first stands first."""
     danger = len(pack.causes) - pack.causes.index(cause)
     last = f"points: {_name('points', cause.name)}, danger: {danger}, cause: {quoted(cause.name)}"
     last += f", category: {quoted(cause.category)}"
@@ -202,7 +202,7 @@ def _ranked(pack: Pack, cause: Cause) -> str:
 
 
 def _urgency(pack: Pack, cause: Cause) -> str:
-    """The highest level that evidence of the cause establishes alone, as a number."""
+    """Return the highest level that evidence of the cause establishes alone, as a number."""
     rows = list(zip(pack.evidence, evidence_urgencies(pack), strict=True))
     branches = []
     for level in ("emergency", "contact_doctor"):
@@ -212,6 +212,6 @@ def _urgency(pack: Pack, cause: Cause) -> str:
 
 
 def _names(tests: Iterable[tuple[str, str]]) -> str:
-    """A list of the names whose test is TRUE."""
+    """Return a list of the names whose test is TRUE."""
     parts = [f"CASE WHEN {test} THEN [{quoted(name)}] ELSE [] END" for test, name in tests]
     return "\n    || ".join(["[]::VARCHAR[]", *parts])

@@ -54,7 +54,7 @@ class AtLeast(NamedTuple):
 
 
 def every(parts: Iterable[Formula]) -> AtLeast:
-    """All parts hold."""
+    """State that all parts hold."""
     weighted = tuple((1, part) for part in parts)
     return AtLeast(len(weighted), weighted)
 
@@ -65,7 +65,7 @@ def some(parts: Iterable[Formula]) -> AtLeast:
 
 
 def conditions(pack: Pack) -> list[str]:
-    """Every condition of the pack."""
+    """Return every condition of the pack."""
     return [rule.when for rule in pack.triage] + [row.when for row in pack.evidence]
 
 
@@ -82,19 +82,19 @@ class Space:
         self._formulas = {when: self._pair(tree) for when, tree in trees.items()}
 
     def true(self, when: str) -> Formula:
-        """Holds where the condition is TRUE."""
+        """Hold where the condition is TRUE."""
         return self._formulas[when][0]
 
     def false(self, when: str) -> Formula:
-        """Holds where the condition is FALSE."""
+        """Hold where the condition is FALSE."""
         return self._formulas[when][1]
 
     def not_true(self, when: str) -> Formula:
-        """Holds where the condition is FALSE or UNKNOWN."""
+        """Hold where the condition is FALSE or UNKNOWN."""
         return self.opposite(self.true(when))
 
     def opposite(self, formula: Formula) -> Formula:
-        """Holds where the formula does not."""
+        """Hold where the formula does not."""
         if isinstance(formula, bool):
             return not formula
         if isinstance(formula, OneOf):
@@ -104,15 +104,15 @@ class Space:
         return AtLeast(total - formula.least + 1, parts)
 
     def everything(self) -> Masks:
-        """Every answer of every field is possible."""
+        """State that every answer of every field is possible."""
         return {name: self._all(name) for name in self.values}
 
     def unknown(self, name: str) -> int:
-        """The bit of the unknown answer, the last of every field."""
+        """Return the bit of the unknown answer, the last of every field."""
         return 1 << (len(self.values[name]) - 1)
 
     def masks(self, answers: Mapping[str, bool | int | str | None]) -> Masks:
-        """One record's answers, each the only possible one."""
+        """Return one record's answers, each the only possible one."""
         return {name: 1 << self._place(name, answers[name]) for name in self.values}
 
     def _place(self, name: str, answer: bool | int | str | None) -> int:
@@ -123,7 +123,7 @@ class Space:
         return (1 << len(self.values[name])) - 1
 
     def _pair(self, tree: exp.Expression) -> tuple[Formula, Formula]:
-        """The formulas for TRUE and for FALSE."""
+        """Return the formulas for TRUE and for FALSE."""
         if isinstance(tree, exp.Paren):
             return self._pair(tree.this)
         if isinstance(tree, exp.Not):
@@ -158,7 +158,7 @@ def _operands(tree: exp.Expression, kind: type[exp.Expression]) -> list[exp.Expr
 
 
 def _cuts(trees: Iterable[exp.Expression]) -> dict[str, set[int]]:
-    """The numbers that conditions name, by field."""
+    """Return the numbers that conditions name, by field."""
     cuts: dict[str, set[int]] = {}
     for tree in trees:
         for node in tree.find_all(*COMPARE):
@@ -168,13 +168,13 @@ def _cuts(trees: Iterable[exp.Expression]) -> dict[str, set[int]]:
 
 
 def _ranges(smallest: int, largest: int, cuts: set[int]) -> list[range]:
-    """The whole numbers from smallest to largest, cut before and after every number named."""
+    """Return the whole numbers from smallest to largest, cut before and after every number named."""
     starts = {smallest, largest + 1} | {cut + step for cut in cuts for step in (0, 1)}
     return [range(a, b) for a, b in pairwise(sorted(s for s in starts if smallest <= s <= largest + 1))]
 
 
 def holds(formula: Formula, masks: Masks) -> bool:
-    """Whether a formula holds for one record (Space.masks)."""
+    """Return whether a formula holds for one record (Space.masks)."""
     if isinstance(formula, bool):
         return formula
     if isinstance(formula, OneOf):
@@ -194,7 +194,7 @@ class TooMuchEffortError(Exception):
 
 
 def model(formula: Formula, space: Space, effort: Effort | None = None, possible: Masks | None = None) -> Masks | None:
-    """Answers for which the formula holds, one a field (unknown where it does not matter), or None: there are none.
+    """Return an answer for which the formula holds, one a field (unknown where it does not matter), or None.
 
     `possible` are the answers to choose from, else every one. Raises TooMuchEffortError once the searches that share
     `effort` have used it up.
@@ -204,14 +204,14 @@ def model(formula: Formula, space: Space, effort: Effort | None = None, possible
 
 
 def counterexample(space: Space, when: str, by: str) -> Masks | None:
-    """Answers for which the condition `when` is TRUE and `by` is not, or None."""
+    """Return an answer for which the condition `when` is TRUE and `by` is not, or None."""
     # way by way: where `when` is a long OR or `by` a long AND, each of its parts alone is soon decided
     pairs = product(alternatives(space.true(when)), alternatives(space.not_true(by)))
     return next((found for pair in pairs if (found := model(every(pair), space))), None)
 
 
 def alternatives(formula: Formula) -> Iterator[Formula]:
-    """The formulas of which one must hold: the parts of an OR, else the formula itself."""
+    """Yield the formulas of which one must hold: the parts of an OR, else the formula itself."""
     if isinstance(formula, AtLeast) and formula.least == 1:
         yield from (part for _, part in formula.parts)
     else:
@@ -238,7 +238,7 @@ def _search(formula: Formula, possible: Masks, failed: set[tuple[object, ...]], 
 
 
 def _propagated(formula: Formula, possible: Masks) -> tuple[Formula, Masks]:
-    """Follows what must hold, and leaves out idle answers, until nothing changes."""
+    """Follow what must hold, and leave out idle answers, until nothing changes."""
     while True:
         formula = _reduced(formula, possible)
         if isinstance(formula, bool):
@@ -255,7 +255,7 @@ def _propagated(formula: Formula, possible: Masks) -> tuple[Formula, Masks]:
 
 
 def _reduced(formula: Formula, possible: Masks) -> Formula:
-    """The formula with everything decided that the possible answers decide."""
+    """Return the formula with everything decided that the possible answers decide."""
     if isinstance(formula, bool):
         return formula
     if isinstance(formula, OneOf):
@@ -274,7 +274,7 @@ def _reduced(formula: Formula, possible: Masks) -> Formula:
 
 
 def _forced(formula: Formula) -> Iterator[OneOf]:
-    """The statements without which the formula cannot hold."""
+    """Yield the statements without which the formula cannot hold."""
     if isinstance(formula, OneOf):
         yield formula
     elif isinstance(formula, AtLeast):

@@ -70,7 +70,7 @@ def _open_terms(formula: Formula) -> tuple[OpenTerm, ...]:
 
 
 def terms_of(formula: Formula) -> list[Term]:
-    """The formula, which is made of AND and OR alone, as an OR of terms; none of them is part of another."""
+    """Return the formula, which is made of AND and OR alone, as an OR of terms; none of them is part of another."""
     if isinstance(formula, bool):
         return [()] if formula else []
     if isinstance(formula, OneOf):
@@ -82,7 +82,7 @@ def terms_of(formula: Formula) -> list[Term]:
 
 
 def _shortest(terms: Iterable[Term]) -> list[Term]:
-    """The terms without those that another one makes superfluous in every record."""
+    """Return the terms without those that another one makes superfluous in every record."""
     kept: list[Term] = []
     for term in dict.fromkeys(terms):
         if not any(not _left(other, term) for other in kept):
@@ -100,7 +100,7 @@ def _joined(left: Term, right: Term) -> Term:
 
 
 def _left(term: Term, other: Term) -> Term:
-    """The statements of `term` that do not follow from `other`."""
+    """Return the statements of `term` that do not follow from `other`."""
     given = dict(other)
     return tuple(each for each in term if each.field not in given or given[each.field] & ~each.values)
 
@@ -116,7 +116,7 @@ def _covers(terms: list[Term], place: int) -> Iterator[Cover]:
 
 
 def asked_terms(terms: tuple[OpenTerm, ...], space: Space, record: Masks) -> list[tuple[str, ...]]:
-    """The unknown fields of every term that decides in a record; nothing if the level is reached."""
+    """Return the unknown fields of every term that decides in a record; nothing if the level is reached."""
 
     def is_true(statement: OneOf) -> bool:
         return bool(record[statement.field] & statement.values)
@@ -139,7 +139,7 @@ def _holds(cover: Cover, is_true: Callable[[OneOf], bool]) -> bool:
 
 
 def over_asked(terms: LevelTerms, space: Space) -> list[str]:
-    """The fields of which a record's missing answers may name one too many: rules want opposite answers to them.
+    """Return the fields of which a record's missing answers may name one too many: rules want opposite answers to them.
 
     For every other field the tests can be told apart: each has an answer that fulfils it and no test but those that
     it implies, and some answer fulfils none. If that holds of all fields, what is asked is exact.

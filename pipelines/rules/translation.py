@@ -24,7 +24,7 @@ def answers_sql(stored: Pack, pack: Pack, relation: str) -> str:
 
 
 def stored_sql(stored: Pack, relation: str = "records") -> str:
-    """The records without their tags, their answers renamed: room for those of another pack."""
+    """Return the records without their tags, their answers renamed: room for those of another pack."""
     answers = answer_columns(stored)
     renamed = ", ".join(f"{name} AS {name}_stored" for name in answers)
     return f"(SELECT * EXCLUDE ({', '.join((*TAG_COLUMNS, *answers))}), {renamed} FROM {relation})"

@@ -22,7 +22,7 @@ EARS_QUANTILE, C3_QUANTILE = 0.999, 0.975
 
 
 def ears(counts: pd.Series, method: Literal["C1", "C2", "C3"] = "C1", min_sigma: float = 0.5) -> pd.DataFrame:
-    """Judges every week of `counts` (reports a week, indexed by week start) against seven weeks before it.
+    """Judge every week of `counts` (reports a week, indexed by week start) against seven weeks before it.
 
     Returns, by week, `expected` and `upper` (reports), `statistic` (standard deviations above expected; for C3 the
     sum of documented C2 excesses over three weeks) and `alarm`. C3 has no bound on the count: its `upper` is NaN.
@@ -74,7 +74,7 @@ def normal_quantile(probability: float) -> float:
 
 
 def weekly_grid(counts: pd.Series) -> pd.Series:
-    """The counts on an unbroken weekly grid, missing weeks as NaN."""
+    """Return the counts on an unbroken weekly grid, missing weeks as NaN."""
     starts = pd.DatetimeIndex(counts.index)
     series = pd.Series(counts.to_numpy(dtype=float, na_value=np.nan), index=starts).sort_index()
     grid = pd.date_range(series.index.min(), series.index.max(), freq="7D") if len(series) else starts

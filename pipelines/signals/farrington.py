@@ -52,7 +52,7 @@ def farrington_flexible(
     alpha: float = 0.05,
     threshold_method: Literal["nb_plugin", "delta", "muan"] = "nb_plugin",
 ) -> pd.DataFrame:
-    """Judges weeks of `counts` (reports a week, indexed by week start) against `b` years before each.
+    """Judge weeks of `counts` (reports a week, indexed by week start) against `b` years before each.
 
     `weeks` are the index values to judge; by default every week that has `b` years before it. Returns, by week,
     `expected` and `upper` (reports), `alarm`, `phi` (overdispersion, at least 1), `trend` (whether a trend was kept)
@@ -141,7 +141,7 @@ def farrington_baseline(
 def farrington_week(
     counts: Floats, baseline: Baseline | None, settings: FarringtonSettings, shares: Floats | None = None
 ) -> Judged:
-    """Judges the last week of `counts` (unbroken weeks, a missing one is NaN) against its baseline.
+    """Judge the last week of `counts` (unbroken weeks, a missing one is NaN) against its baseline.
 
     `shares` (0-1) say for each week which part of the usual reports its senders make; by default all of them.
     """
@@ -157,7 +157,7 @@ def farrington_week(
 def fit_expected(
     counts: Floats, baseline: Baseline, shares: Floats, settings: FarringtonSettings
 ) -> tuple[float, float]:
-    """Fits the baseline's weeks of `counts` and returns the expected count and phi; NaN without convergence."""
+    """Fit the baseline's weeks of `counts` and return the expected count and phi; NaN without convergence."""
     fit, _ = _choose_trend(counts[baseline.used], np.log(shares[baseline.used]), baseline, settings)
     if fit is None:
         return math.nan, math.nan
@@ -165,7 +165,7 @@ def fit_expected(
 
 
 def enough_cases(counts: Floats) -> bool:
-    """Whether the last four weeks hold five cases."""
+    """Return whether the last four weeks hold five cases."""
     return bool(np.nansum(counts[-CASES_WEEKS:]) >= CASES)
 
 
@@ -197,7 +197,7 @@ def _periods(starts: pd.Index[Any], place: int, settings: FarringtonSettings) ->
 
 
 def _design(periods: NDArray[np.int64], used: NDArray[np.int64], place: int, last: int) -> tuple[Floats, Floats]:
-    """The model matrix of the baseline and the judged week's row; the trend, in weeks, is the last column."""
+    """Return the model matrix of the baseline and the judged week's row; the trend, in weeks, is the last column."""
     others = [period for period in range(1, last) if (periods == period).any()]
     columns = [np.ones(len(used)), *((periods == period).astype(float) for period in others), used - used[0]]
     return np.column_stack(columns).astype(float), np.array([1.0, *(0.0 for _ in others), place - used[0]])
@@ -206,7 +206,7 @@ def _design(periods: NDArray[np.int64], used: NDArray[np.int64], place: int, las
 def _choose_trend(
     counts: Floats, offset: Floats, baseline: Baseline, settings: FarringtonSettings
 ) -> tuple[_Fit | None, bool]:
-    """The fit with a trend, or without where it is not to be trusted or does not converge."""
+    """Return the fit with a trend, or without where it is not to be trusted or does not converge."""
     fit = _reweighted(counts, offset, baseline.design, settings.weights_threshold)
     if fit is not None and _keeps_trend(fit, counts, baseline.row, settings):
         return fit, True
@@ -286,7 +286,7 @@ def _dispersion(counts: Floats, fitted: Floats, weights: Floats, design: Floats)
 
 
 def _judged(observed: float, fit: _Fit, row: Floats, trend: bool, settings: FarringtonSettings) -> Judged:
-    """The upper bound and the p-value by the chosen method."""
+    """Return the upper bound and the p-value by the chosen method."""
     predictor, error = fit.prediction(row)
     expected, phi = math.exp(predictor), fit.phi
     if settings.threshold_method == "delta":

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+INDICATORS = ("could_be_emergency", "serious_signs", "severe_pain")  # in the order of sql/signals/indicators.sql
 NO_RHYTHM = RHYTHMS[-1]  # of a sender that the settings do not name: nothing is expected of it
 
 
@@ -117,6 +118,21 @@ def read_counts(
     found = connection.execute(sql, values).fetchnumpy()
     counts = np.zeros((steps, len(senders), len(series)))
     counts[found["place"], found["source_place"], found["series_place"]] = found["reports"]
+    return counts
+
+
+def read_indicators(
+    connection: duckdb.DuckDBPyConnection, starts: list[date], senders: list[str]
+) -> NDArray[np.float64]:
+    """Return the counts that weekly_indicators judges, weeks x senders x counts: all reports, then INDICATORS."""
+    import numpy as np
+
+    rows = connection.execute(
+        statement("signals", "indicators"), {"first": starts[0], "weeks": len(starts), "sources": senders}
+    ).fetchall()
+    counts = np.zeros((len(starts), len(senders), 1 + len(INDICATORS)))
+    for place, source_place, *numbers in rows:
+        counts[place, source_place] = numbers
     return counts
 
 

@@ -1,7 +1,7 @@
 """All tables of signals, worked out once a run from the stored counts, inside the caller's transaction.
 
-    files, daily counts (SQL) -> clocks -> senders' weeks, calendar -> weekly_signals, weekly_nowcast, daily_signals
-    -> alarm_episodes
+    files, daily counts (SQL) -> clocks -> senders' weeks, calendar -> weekly_signals, weekly_indicators,
+    weekly_nowcast, daily_signals -> alarm_episodes
 
 Each step is a pure function over arrays; here they are read, called in order, and written.
 """
@@ -109,7 +109,7 @@ def _judge(
     """Fill the three tables of signals, in the order of their first weeks."""
     import pandas as pd
 
-    for table in ("weekly_signals", "weekly_nowcast", "daily_signals"):
+    for table in ("weekly_signals", "weekly_indicators", "weekly_nowcast", "daily_signals"):
         _write(connection, table, pd.DataFrame())
     if not span.starts:
         return
@@ -136,6 +136,7 @@ def _judge_weeks(
     import pandas as pd
 
     from pipelines.signals.comparable import History
+    from pipelines.signals.indicators import judge_indicators
     from pipelines.signals.judging import SeriesWeeks, judge_weeks
 
     senders, grid, whole = known
@@ -147,9 +148,12 @@ def _judge_weeks(
     covered = [place for place, week in enumerate(grid) if any(row.state in COVERING for row in week)]
     due = [[row.source for row in week if row.state not in (NOT_EXPECTED, SILENT)] for week in grid]
     weeks = SeriesWeeks(span.starts, span.names(), series, history, covered, running, due, names)
-    rows, fits = judge_weeks(weeks, _read_fits(connection), settings.min_alarm_count)
+    stored = _read_fits(connection)
+    rows, fits = judge_weeks(weeks, stored, settings.min_alarm_count)
     _write(connection, "weekly_signals", rows)
-    fitted = pd.DataFrame([(key, *fit) for key, fit in fits.items()], columns=["fit_key", "expected", "phi"])
+    beside, more = judge_indicators(weeks, inputs.read_indicators(connection, weeks.starts, names), stored)
+    _write(connection, "weekly_indicators", beside)
+    fitted = pd.DataFrame([(key, *fit) for key, fit in (fits | more).items()], columns=["fit_key", "expected", "phi"])
     _write(connection, "signal_fits", fitted.astype({"fit_key": "uint64"}))
 
 
@@ -168,7 +172,7 @@ def _judge_days(
     if not often:
         return
     last = min(max(sender.clock for sender in often if sender.clock), span.today)
-    ended = whole_days_up_to(span, (last - span.starts[0]).days + 1)
+    ended = min((last - span.starts[0]).days + 1, daily.WEEKS_BACK * 7)
     series = [name for name in inputs.read_series(connection) if name == EMERGENCY or name.endswith("," + EMERGENCY)]
     names = ([sender.name for sender in often], sorted(series, key=lambda name: name != EMERGENCY))
     first = last - timedelta(days=ended - 1)
@@ -177,13 +181,6 @@ def _judge_days(
     place = (first - span.starts[0]).days
     rows = daily.judge_days(counts, whole[place : place + ended], last, names[1], settings.min_alarm_count)
     _write_days(connection, settings, span, rows)
-
-
-def whole_days_up_to(span: Span, days: int) -> int:
-    """Return how many days are read of so many that are known: the latest 60 weeks of them."""
-    from pipelines.signals import daily
-
-    return min(days, daily.WEEKS_BACK * 7)
 
 
 def _write_days(connection: duckdb.DuckDBPyConnection, settings: Settings, span: Span, rows: list[Any]) -> None:

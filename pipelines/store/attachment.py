@@ -79,7 +79,7 @@ def attach(
 
 
 def _attach_error(connection: duckdb.DuckDBPyConnection, home: Home, mode: str) -> duckdb.Error | None:
-    """Attaches the records and uses them, or says why that is not possible."""
+    """Attach the records and uses them, or says why that is not possible."""
     path = path_sql(home.records)
     try:
         connection.execute(f"ATTACH {path} AS calfwatch ({mode}, STORAGE_VERSION '{STORAGE_VERSION}')")
@@ -90,7 +90,7 @@ def _attach_error(connection: duckdb.DuckDBPyConnection, home: Home, mode: str) 
 
 
 def detach(connection: duckdb.DuckDBPyConnection) -> None:
-    """Closes the file: DuckDB's lock on it would be lost if this process opened it a second time."""
+    """Close the file: DuckDB's lock on it would be lost if this process opened it a second time."""
     connection.execute("USE memory")
     connection.execute("DETACH calfwatch")
 
@@ -123,7 +123,7 @@ def _is_duckdb(path: Path) -> bool:
 
 
 def _is_foreign(connection: duckdb.DuckDBPyConnection, path: Path, ours: set[str]) -> bool:
-    """Whether a database holds anything, but not all tables that mark it as ours."""
+    """Return whether a database holds anything, but not all tables that mark it as ours."""
     try:
         connection.execute(f"ATTACH {path_sql(path)} AS looked_at (READ_ONLY)")
     except duckdb.Error:

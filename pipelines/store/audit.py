@@ -18,7 +18,7 @@ def note(connection: duckdb.DuckDBPyConnection, action: str, subject: str, detai
 
 
 def account() -> str:
-    """The user account of this process; its number where it has no name."""
+    """Return the user account of this process; its number where it has no name."""
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:

@@ -28,7 +28,7 @@ from schemas.tables import (
 
 
 def week_words(settings: Settings) -> dict[str, str]:
-    """How weeks are cut: what the SQL needs for ISO (Monday) or MMWR (Sunday) weeks."""
+    """Return how weeks are cut: what the SQL needs for ISO (Monday) or MMWR (Sunday) weeks."""
     iso = settings.week_system == "iso"
     return {
         "time_zone": settings.time_zone,
@@ -38,8 +38,14 @@ def week_words(settings: Settings) -> dict[str, str]:
     }
 
 
+def view_words(settings: Settings) -> dict[str, str]:
+    """Return what the SQL of views needs: how weeks are cut, a record's day, and which days are plausible."""
+    more = {"day": report_day_sql(settings.time_zone), "plausible_days": statement("store", "plausible_days")}
+    return week_words(settings) | more
+
+
 def add_changes(connection: duckdb.DuckDBPyConnection, settings: Settings, group: Group) -> None:
-    """Brings the daily tables and the calendar up to date with the deliveries of a group, inside its transaction."""
+    """Bring the daily tables and the calendar up to date with the deliveries of a group, inside its transaction."""
     of_group = "WHERE delivery_no BETWEEN {first} AND {last}".format(**group.numbers)
     source = f"SELECT *, 1 AS sign FROM records {of_group}"
     if first_row(connection, "SELECT 1 FROM replaced LIMIT 1"):
@@ -53,7 +59,7 @@ def add_changes(connection: duckdb.DuckDBPyConnection, settings: Settings, group
 
 
 def merge_changes(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack, source: str) -> None:
-    """Adds changed records to the daily tables; `source` selects them, with a sign of 1 or -1."""
+    """Add changed records to the daily tables; `source` selects them, with a sign of 1 or -1."""
     for table, delta in deltas(connection, settings, pack, source):
         _merge(connection, table, delta)
 
@@ -80,13 +86,13 @@ def recounted(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: P
 
 
 def update_calendar(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Recomputes the covered weeks from what the deliveries brought, and from what was last known of the senders."""
+    """Recompute the covered weeks from what the deliveries brought, and from what was last known of the senders."""
     connection.execute("DELETE FROM calendar")
     connection.execute(f"INSERT INTO calendar BY NAME {calendar_sql(settings)}")
 
 
 def calendar_sql(settings: Settings) -> str:
-    """The SELECT of the calendar's days."""
+    """Return the SELECT of the calendar's days."""
     return statement("store", "calendar", plausible_days=statement("store", "plausible_days"), **week_words(settings))
 
 
@@ -113,7 +119,10 @@ def deltas(
 
 
 def _merge(connection: duckdb.DuckDBPyConnection, table: Table, delta: str) -> None:
-    """Adds a delta to a daily table: only its days are touched, and rows that fall to zero go."""
+    """Add a delta to a daily table: only its days are touched, and rows that fall to zero go.
+
+    Days that the table does not have are inserted as they are: to group them again would cost most of all.
+    """
     if first_row(connection, f"SELECT 1 FROM {table.name} LIMIT 1") is None:
         connection.execute(f"INSERT INTO {table.name} BY NAME FROM ({delta}) WHERE reports <> 0")
         return
@@ -121,14 +130,19 @@ def _merge(connection: duckdb.DuckDBPyConnection, table: Table, delta: str) -> N
     keys = ", ".join(name for name in table.column_names if name not in counts)
     sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in counts)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE delta AS {delta}")
+    connection.execute(f"""CREATE OR REPLACE TEMP TABLE touched AS
+        SELECT DISTINCT report_date FROM {table.name} WHERE report_date IN (SELECT report_date FROM delta)""")
     connection.execute(f"""CREATE OR REPLACE TEMP TABLE merged AS
         SELECT {keys}, {sums}
-        FROM (SELECT * FROM {table.name} SEMI JOIN delta USING (report_date) UNION ALL BY NAME FROM delta)
+        FROM (SELECT * FROM {table.name} UNION ALL BY NAME FROM delta) SEMI JOIN touched USING (report_date)
         GROUP BY ALL HAVING sum(reports) <> 0""")
-    connection.execute(f"DELETE FROM {table.name} WHERE report_date IN (SELECT report_date FROM delta)")
+    connection.execute(f"DELETE FROM {table.name} WHERE report_date IN (FROM touched)")
     connection.execute(f"INSERT INTO {table.name} BY NAME FROM merged")
-    connection.execute("DROP TABLE delta")
-    connection.execute("DROP TABLE merged")
+    connection.execute(
+        f"INSERT INTO {table.name} BY NAME FROM delta ANTI JOIN touched USING (report_date) WHERE reports <> 0"
+    )
+    for name in ("delta", "touched", "merged"):
+        connection.execute(f"DROP TABLE {name}")
 
 
 def _words(pack: Pack) -> dict[str, str]:

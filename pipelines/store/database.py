@@ -33,6 +33,7 @@ from pipelines.store.state import check_version as check_version
 from pipelines.store.state import get_state as get_state
 from pipelines.store.state import set_state as set_state
 from pipelines.store.upgrade import upgrade
+from pipelines.text import say
 from schemas.pack import Pack
 
 _KEPT = re.compile(r"records\.before-\d{8}T\d{6}\.\d{6}Z\.duckdb")  # the name that `restore` gives
@@ -67,7 +68,7 @@ def open_records(
         attach(connection, home, wait_seconds=wait_seconds)
         with damage_told(home.records):
             for line in upgrade(connection, home, settings, pack):
-                print(line, file=sys.stderr)
+                say(line, stream=sys.stderr)
         try:
             yield connection
         except duckdb.Error as error:  # a damaged block that only the run's own work touched, or a full disk

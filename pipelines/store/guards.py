@@ -87,7 +87,7 @@ def with_removals(counts: GuardCounts, removed: int, emergencies: int, covered: 
 
 
 def _has_earlier(connection: duckdb.DuckDBPyConnection, group: Group) -> bool:
-    """Whether some file of the group is not the first of its source that brings records."""
+    """Return whether some file of the group is not the first of its source that brings records."""
     earlier = "SELECT 1 FROM records WHERE source = ? AND delivery_no < ? LIMIT 1"
     return bool(first_row(connection, earlier, [group.source.name, max(group.files)]))
 
@@ -133,7 +133,7 @@ def _count_doubles(connection: duckdb.DuckDBPyConnection, group: Group, time_zon
 
 
 def _is_many(rows: int, of: int) -> bool:
-    """Whether so many rows may be enough for a guard that looks for doubles."""
+    """Return whether so many rows may be enough for a guard that looks for doubles."""
     return rows >= min(FEWEST, FEWEST_SAME) and rows > of * min(SHARE, SHARE_SAME)
 
 
@@ -199,7 +199,7 @@ def judge(counts: GuardCounts, checked: CheckedFile, source: Source) -> Rejectio
 
 
 def is_counted_exactly(counts: GuardCounts, checked: CheckedFile, source: Source) -> bool:
-    """Whether a file of a group is rejected for what is counted exactly: its doubles are at most so many."""
+    """Return whether a file of a group is rejected for what is counted exactly: its doubles are at most so many."""
     return judge(replace(counts, same_plain_id=0, same_content=0), checked, source) is not None
 
 
@@ -274,4 +274,5 @@ def warned_words(counts: RowCounts) -> str:
         return ""
     more = counts.warned - len(counts.warned_lines)
     lines = ", ".join(map(str, counts.warned_lines)) + (f" and {more:,} more" if more else "")
-    return f"{many(counts.warned, 'row')} with something not understood, taken as unknown (line {lines})"
+    told = f"{many(counts.warned, 'row')} with something not understood, taken as unknown"
+    return f"{told} (line {lines}; the table warnings has them)"

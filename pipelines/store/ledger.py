@@ -16,7 +16,7 @@ from pipelines import clock
 from pipelines.errors import UsageError
 from pipelines.settings import Source
 from pipelines.statements import first_row, one_number
-from schemas.checked_file import CheckedFile, Rejection
+from schemas.checked_file import CheckedFile, Rejection, per_file_id
 from schemas.pack import Pack
 
 WITHDRAWN = "it was withdrawn, and stays out; `calfwatch withdraw --undo` lets it in again"
@@ -59,7 +59,7 @@ class Outcome:
     notes: str | None = None
 
     def adds_up(self) -> bool:
-        """Whether nothing is lost: accepted + quarantined + duplicates + out of scope = read."""
+        """Return whether nothing is lost: accepted + quarantined + duplicates + out of scope = read."""
         parts = (self.rows_accepted, self.rows_quarantined, self.rows_duplicate, self.rows_out_of_scope)
         return sum(parts) == self.rows_read and min(parts) >= 0
 
@@ -231,6 +231,21 @@ def known_ids(connection: duckdb.DuckDBPyConnection, source: str, file_ids: Sequ
         [source, list(file_ids)],
     ).fetchall()
     return {file_id for (file_id,) in rows}
+
+
+def describe_ids_of_files(connection: duckdb.DuckDBPyConnection, report_id: str, source: str | None) -> str:
+    """Tell the stored ids that a sender's id has, where ids hold for one file alone; nothing if it has none."""
+    rows = connection.execute(
+        "SELECT DISTINCT source, path FROM files WHERE status = 'accepted' AND source = coalesce(?, source)", [source]
+    ).fetchall()
+    ids = {per_file_id(Path(path).name, report_id): f"{Path(path).name} of {sender}" for sender, path in rows}
+    known = connection.execute(
+        """SELECT DISTINCT report_id FROM (SELECT report_id FROM records UNION ALL SELECT report_id FROM superseded)
+           WHERE report_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY ALL""",
+        [list(ids)],
+    ).fetchall()
+    told = ", ".join(f"{stored} for {ascii(ids[stored])[1:-1]}" for (stored,) in known[:3])
+    return told and f"ids count from 1 in each file there, and are stored as hashes, such as {told}"
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from pipelines.store.erasing import erasure
 from pipelines.store.guards import GuardCounts
 from pipelines.store.ledger import Group
 from pipelines.store.state import get_state
-from schemas.checked_file import BAD_CELLS, DUPLICATE, RAW_LINES, ROWS_LEFT_OUT, CheckedBlock, accepted_schema
+from schemas.checked_file import CELLS, DUPLICATE, ROWS_LEFT_OUT, CheckedBlock, accepted_schema
 from schemas.pack import Pack
 
 NUMBER = pa.field("delivery_no", pa.int32())
@@ -63,7 +63,7 @@ def load_files(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[int,
     )
     counts = _count_for_guards(connection, group)
     replaced = dict(connection.execute("SELECT replaced_by, count(*) FROM replaced GROUP BY ALL").fetchall())
-    quarantined = _quarantine_rows(connection, group)
+    quarantined = _store_cells(connection, group)
     connection.unregister("rows_left_out")
     return {
         number: LoadedRows(
@@ -198,6 +198,9 @@ def _together(group: Group) -> Iterator[pa.Table]:
 def _concat(tables: list[tuple[int, pa.Table]], schema: pa.Schema) -> pa.Table:
     """Return tables as one, each row with the number of its delivery."""
     rows = [(number, table) for number, table in tables if table.num_rows]
+    if len(rows) == 1:  # as it is: a copy of a large file's rows would be dear
+        ((number, table),) = rows
+        return table.append_column(NUMBER, pa.repeat(pa.scalar(number, NUMBER.type), table.num_rows))
     merged = pa.concat_tables([schema.empty_table(), *(table for _, table in rows)]).combine_chunks()
     numbers = [pa.repeat(pa.scalar(number, NUMBER.type), table.num_rows) for number, table in rows]
     return merged.append_column(NUMBER, pa.chunked_array(numbers, NUMBER.type))
@@ -261,33 +264,34 @@ def _stored_ids(group: Group, sent: str, path: str) -> set[str]:
     return {checked.stored_id(sent) for checked in own}
 
 
-def _quarantine_rows(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[int, int]:
-    """Store every bad cell with its line as delivered, but those of duplicates; return the number of rows."""
+def _store_cells(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[int, int]:
+    """Store every bad cell with its line, and warned ones, but those of duplicates; return the number of bad rows."""
     ids = {number: each.file_id for number, each in group.files.items()}
     delivered = [pa.array(ids.keys(), NUMBER.type), pa.array(ids.values(), pa.string())]
     connection.register("delivered", pa.table(delivered, names=["delivery_no", "file_id"]))
-    for blocks in _bad_blocks(group):
-        connection.register("bad_cells", _concat([(number, block.bad_cells) for number, block in blocks], BAD_CELLS))
-        connection.register("raw_lines", _concat([(number, block.raw_lines) for number, block in blocks], RAW_LINES))
+    for blocks in _blocks_with_cells(group):
+        for name, schema in CELLS.items():
+            connection.register(name, _concat([(number, getattr(block, name)) for number, block in blocks], schema))
         erasure.find_erased_lines(connection)
         connection.execute(statement("store", "quarantine_rows", duplicate=DUPLICATE))
-        connection.unregister("raw_lines")
-        connection.unregister("bad_cells")
+        connection.execute(statement("store", "warned_rows"))
+        for name in CELLS:
+            connection.unregister(name)
     connection.unregister("delivered")
     sql = "SELECT delivery_no, count(DISTINCT line_number) FROM quarantine WHERE delivery_no BETWEEN $first AND $last"
     return _count(connection, sql, group)
 
 
-def _bad_blocks(group: Group) -> Iterator[list[tuple[int, CheckedBlock]]]:
-    """Yield the blocks that have a bad cell, small ones together."""
+def _blocks_with_cells(group: Group) -> Iterator[list[tuple[int, CheckedBlock]]]:
+    """Yield the blocks that have a bad or a warned cell, small ones together."""
     waiting: list[tuple[int, CheckedBlock]] = []
     for number, checked in group.files.items():
-        if not checked.counts.bad_rows and not checked.rows_left_out.num_rows:
+        if not checked.counts.bad_rows and not checked.counts.warned and not checked.rows_left_out.num_rows:
             continue
         for block in checked.blocks:
-            if block.bad_cells.num_rows:
+            if block.bad_cells.num_rows or block.warned.num_rows:
                 waiting.append((number, block))
-            if sum(each.bad_cells.num_rows for _, each in waiting) >= CELLS_TOGETHER:
+            if sum(each.bad_cells.num_rows + each.warned.num_rows for _, each in waiting) >= CELLS_TOGETHER:
                 yield waiting
                 waiting = []
     if waiting:

@@ -16,13 +16,13 @@ from pipelines.store import audit
 from pipelines.store.clocks import add_clocks_and_signals
 from schemas.pack import Pack
 from schemas.pack_file import parse_pack
-from schemas.tables import ASSESSMENTS, DENOMINATORS, records_table
+from schemas.tables import ASSESSMENTS, DENOMINATORS, WARNED_CELLS, WEEKLY_INDICATORS, records_table
 
 Step = Callable[[duckdb.DuckDBPyConnection, Pack], None]
 
 
 def migrate(connection: duckdb.DuckDBPyConnection, found: int, wanted: int, pack: Pack) -> None:
-    """Takes every step from version `found` to `wanted`, and notes it; the caller backs up, checks and commits."""
+    """Take every step from version `found` to `wanted`, and notes it; the caller backs up, checks and commits."""
     for number in range(found, wanted):
         STEPS[number](connection, pack)
     connection.execute("UPDATE state SET value = ? WHERE key = 'schema_version'", [str(wanted)])
@@ -57,6 +57,17 @@ def _from_3(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
     _add_release_facts(connection)
     _add_analyst_tables(connection)
     _add_assessments_and_denominators(connection)
+    _add_indicators(connection)
+    _add_warnings(connection)
+
+
+def _add_indicators(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(create_sql(WEEKLY_INDICATORS))
+
+
+def _add_warnings(connection: duckdb.DuckDBPyConnection) -> None:
+    """Room for what adapters do not understand; what was taken before is not known any more."""
+    connection.execute(create_sql(WARNED_CELLS))
 
 
 def _add_assessments_and_denominators(connection: duckdb.DuckDBPyConnection) -> None:
@@ -200,6 +211,6 @@ STEPS: Mapping[int, Step] = {1: _from_1, 2: _from_2, 3: _from_3}
 
 
 def schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
-    """The version that the state carries; None where it carries none that can be read."""
+    """Return the version that the state carries; None where it carries none that can be read."""
     row = first_row(connection, "SELECT try_cast(value AS INTEGER) FROM state WHERE key = 'schema_version'")
     return None if row is None or row[0] is None else int(row[0])

@@ -21,7 +21,7 @@ LONG_VERSIONS_SINCE = 4  # the schema version whose pack versions carry 128 bits
 
 
 def configured_pack(home: Home, settings: Settings) -> Pack:
-    """The pack that the settings name, else the shipped one; what tagged a history is `pack_in_use`.
+    """Return the pack that the settings name, else the shipped one; what tagged a history is `pack_in_use`.
 
     Raises UsageError that lists what is wrong with it.
     """
@@ -29,14 +29,14 @@ def configured_pack(home: Home, settings: Settings) -> Pack:
 
 
 def history_pack(home: Path) -> Pack:
-    """The pack that tagged the records of a home."""
+    """Return the pack that tagged the records of a home."""
     records = home / "records.duckdb"
     with open_for_reading(records) as connection:
         return stored_pack(connection, get_state(connection, "rule_pack"))
 
 
 def recorded_signatures(home: Path, pack_version: str) -> list[Row]:
-    """The signatures under a pack that a home has recorded; none in a home of an older schema version."""
+    """Return the signatures under a pack that a home has recorded; none in a home of an older schema version."""
     records = home / "records.duckdb"
     with open_for_reading(records) as connection:
         known = first_row(connection, "SELECT 1 FROM duckdb_tables() WHERE table_name = 'signatures'")
@@ -44,7 +44,7 @@ def recorded_signatures(home: Path, pack_version: str) -> list[Row]:
 
 
 def pack_path(home: Path, settings: Settings) -> Path:
-    """The file of the configured pack."""
+    """Return the file of the configured pack."""
     return home / settings.rule_pack if settings.rule_pack else default_pack_path()
 
 
@@ -61,7 +61,7 @@ def published_pack(home: Home) -> Pack:
 
 
 def pack_in_use(connection: duckdb.DuckDBPyConnection, pack: Pack) -> Pack:
-    """The pack that tagged the stored history. `pack`, the configured one, is given back where it is the same.
+    """Return the pack that tagged the stored history. `pack`, the configured one, is given back where it is the same.
 
     Called at every start: the text kept is held to its digest, and the configured file to the text kept. A newer pack
     in the settings, or shipped with an update, changes no tag by itself: `retag` does. Raises StateError.
@@ -78,7 +78,7 @@ def pack_in_use(connection: duckdb.DuckDBPyConnection, pack: Pack) -> Pack:
 
 
 def stored_pack(connection: duckdb.DuckDBPyConnection, pack_version: str) -> Pack:
-    """A pack that has tagged records here, from the text kept of it.
+    """Return a pack that has tagged records here, from the text kept of it.
 
     Raises UsageError where no text was kept, StateError where it is not the text of this version.
     """
@@ -94,7 +94,7 @@ def stored_pack(connection: duckdb.DuckDBPyConnection, pack_version: str) -> Pac
 
 
 def kept_versions(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """The versions of every pack whose text is kept."""
+    """Return the versions of every pack whose text is kept."""
     rows = connection.execute("SELECT rule_pack FROM rule_packs WHERE content IS NOT NULL ORDER BY ALL").fetchall()
     return [version for (version,) in rows]
 
@@ -116,7 +116,7 @@ def _read_kept(text: str, pack_version: str, advice: str, is_older: bool = False
 
 
 def check_fits(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> None:
-    """Raises UsageError where a pack could not read answers that are stored: a field or a value it does not know."""
+    """Raise UsageError where a pack could not read answers that are stored: a field or a value it does not know."""
     fields = {field.name: field for field in pack.fields}
     for field in stored.fields:
         same = fields.get(field.name)
@@ -128,12 +128,12 @@ def check_fits(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) 
 
 
 def _allows(new: Field, old: Field) -> bool:
-    """Whether every answer to `old` is one to `new`."""
+    """Return whether every answer to `old` is one to `new`."""
     within = new.smallest <= old.smallest and old.largest <= new.largest
     return new.type == old.type and set(old.values) <= set(new.values) and within
 
 
 def _is_answered(connection: duckdb.DuckDBPyConnection, field: str) -> bool:
-    """Whether any record, superseded ones included, has an answer."""
+    """Return whether any record, superseded ones included, has an answer."""
     counted = first_row(connection, "SELECT 1 FROM daily_fields WHERE field = ? AND answered > 0 LIMIT 1", [field])
     return bool(counted or first_row(connection, f"SELECT 1 FROM superseded WHERE {field} IS NOT NULL LIMIT 1"))

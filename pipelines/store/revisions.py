@@ -48,7 +48,7 @@ def _write(path: Path, rows: list[Sequence[object]]) -> None:
 
 
 def adopt(connection: duckdb.DuckDBPyConnection, reports: Path) -> None:
-    """Takes in every published week that the tables do not know, once, inside the caller's transaction.
+    """Take in every published week that the tables do not know, once, inside the caller's transaction.
 
     What a folder's counts say decides, and not that it is there: a copy of a publication is none. Raises StateError
     naming a file of counts that cannot be read.
@@ -105,7 +105,7 @@ def _unreadable(path: Path, why: str) -> StateError:
 
 
 def is_published(connection: duckdb.DuckDBPyConnection, week: str) -> bool:
-    """Whether a week's counts are kept as they were reported."""
+    """Return whether a week's counts are kept as they were reported."""
     return bool(first_row(connection, "SELECT 1 FROM reported_weeks WHERE week = ?", [week]))
 
 
@@ -119,7 +119,7 @@ def forget(connection: duckdb.DuckDBPyConnection, week: str) -> str:
 
 
 def update_revisions(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Compares every published week with the counts of now, inside the caller's transaction."""
+    """Compare every published week with the counts of now, inside the caller's transaction."""
     names = statement("signals", "series_names")
     words = week_words(settings) | {"week_system": settings.week_system, "series_names": names}
     connection.execute("DELETE FROM weekly_revisions")

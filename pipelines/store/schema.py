@@ -30,12 +30,12 @@ def create_tables(connection: duckdb.DuckDBPyConnection, settings: Settings, pac
 
 
 def comment(connection: duckdb.DuckDBPyConnection, table: Table, kind: str = "TABLE") -> None:
-    """Writes the declared meanings of a table (or kind VIEW) and its columns beside them, as COMMENTs."""
+    """Write the declared meanings of a table (or kind VIEW) and its columns beside them, as COMMENTs."""
     connection.execute(";".join(comment_sql(table, kind)))
 
 
 def use_pack(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
-    """Makes a pack the one in use: its dimension tables, and the views that decode its bits. Counts nothing.
+    """Make a pack the one in use: its dimension tables, and the views that decode its bits. Counts nothing.
 
     Raises UsageError for a pack with a rule that can never be TRUE.
     """
@@ -94,20 +94,20 @@ def declaration(settings: Settings, pack: Pack) -> str:
 
 
 def is_declared(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> bool:
-    """Whether the views and COMMENTs are those of this calfwatch; where not, the next run writes them anew."""
+    """Return whether the views and COMMENTs are those of this calfwatch; where not, the next run writes them anew."""
     row = first_row(connection, "SELECT value FROM state WHERE key = 'declaration'")
     return row is not None and row[0] == declaration(settings, pack)
 
 
 def view_sql(view: Table, settings: Settings, pack: Pack) -> str:
-    """The SELECT of a view of records.duckdb."""
+    """Return the SELECT of a view of records.duckdb."""
     if view.name == "reports":
         return reports_sql(pack, "records", settings.time_zone)
-    return statement("views", view.name, **daily_counts.week_words(settings))
+    return statement("views", view.name, **daily_counts.view_words(settings))
 
 
 def reports_sql(pack: Pack, relation: str, time_zone: str) -> str:
-    """The packed records of `relation` as the columns of `reports`; days are cut in the reporting time zone."""
+    """Return the packed records of `relation` as the columns of `reports`; days are cut in the reporting time zone."""
     return f"""SELECT {unpacked_sql(pack)},
   {cause_scores_sql(pack)} AS cause_scores,
   files.rule_pack, files.file_id, line_number::BIGINT AS line_number, packed.source, first_delivery_no,

@@ -21,7 +21,7 @@ from pipelines.store import daily_counts
 from pipelines.store.attachment import STORAGE_VERSION
 from pipelines.store.home import Home, find_group, give_to_group
 from pipelines.store.schema import comment
-from schemas.tables import DAILY_SUMMARY, Table, published_tables
+from schemas.tables import DAILY_SUMMARY, PUBLISHED_CALENDAR, Table, published_tables
 
 
 def is_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings, moment: datetime) -> bool:
@@ -76,10 +76,9 @@ def _give_to_readers(new: Path, settings: Settings) -> int:
 
 
 def _published_sql(table: Table) -> str:
-    """The SELECT of a published table: its declared columns, so that no other gets in."""
-    is_over = "week_start + 7 <= (SELECT (published_at AT TIME ZONE time_zone)::DATE FROM temp.about)"
-    columns = [f"{is_over} AS {name}" if name == "is_complete" else name for name in table.column_names]
-    return f"SELECT {', '.join(columns)} FROM {table.name}"
+    """Return the SELECT of a published table: its declared columns, so that no other gets in."""
+    relation = f"({statement('store', 'published_calendar')})" if table is PUBLISHED_CALENDAR else table.name
+    return f"SELECT {', '.join(table.column_names)} FROM {relation}"
 
 
 def _make_about(connection: duckdb.DuckDBPyConnection, settings: Settings, moment: datetime) -> None:

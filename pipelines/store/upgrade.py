@@ -121,7 +121,7 @@ def _has_state(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _cut_weeks(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
-    """Counts everything again for the time zone and week system in the settings."""
+    """Count everything again for the time zone and week system in the settings."""
     declare(connection, settings, pack)
     daily_counts.rebuild(connection, settings, pack)
 
@@ -149,7 +149,7 @@ def _follow_settings(connection: duckdb.DuckDBPyConnection, settings: Settings, 
 
 
 def _has_history(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether any record was ever tagged here and is still known."""
+    """Return whether any record was ever tagged here and is still known."""
     return one_number(connection, "SELECT (SELECT count(*) FROM records) + (SELECT count(*) FROM superseded)") > 0
 
 

@@ -44,7 +44,7 @@ def start_repeated(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
 
 
 def _version_columns(pack: Pack) -> str:
-    """What makes a version of a report: where it came from, its id, and what it says."""
+    """Return what makes a version of a report: where it came from, its id, and what it says."""
     return ", ".join(("delivery_no", *accepted_schema(pack).names))
 
 
@@ -78,7 +78,8 @@ def put_back(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entry) ->
     )
     _move_counts(connection, ids)
     _put_versions(connection, pack, entry)
-    connection.execute("DELETE FROM quarantine WHERE delivery_no = ?", [entry.delivery_no])
+    for table in ("quarantine", "warned_cells"):
+        connection.execute(f"DELETE FROM {table} WHERE delivery_no = ?", [entry.delivery_no])
     open_again(connection, entry.source, entry.file_id)
     return back
 
@@ -96,7 +97,7 @@ def _move_counts(connection: duckdb.DuckDBPyConnection, ids: Mapping[str, object
 
 
 def _stored_versions_sql(pack: Pack) -> str:
-    """Records and superseded records of the named reports, packed alike, without the withdrawn file's."""
+    """Record and superseded records of the named reports, packed alike, without the withdrawn file's."""
     columns = _version_columns(pack)
     return f"""CREATE OR REPLACE TEMP TABLE stored_versions AS
         SELECT {columns} FROM records
@@ -115,7 +116,7 @@ def _packed_sql(pack: Pack) -> str:
 
 
 def _put_versions(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entry) -> None:
-    """Writes the versions that are kept to `records` and `superseded`, in place of what is there."""
+    """Write the versions that are kept to `records` and `superseded`, in place of what is there."""
     about = "source = ? AND report_id IN (SELECT report_id FROM named)"
     connection.execute(f"DELETE FROM records WHERE {about}", [entry.source])
     connection.execute(f"CREATE OR REPLACE TEMP TABLE was AS SELECT * FROM superseded WHERE {about}", [entry.source])

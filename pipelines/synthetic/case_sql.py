@@ -78,7 +78,7 @@ def _profiles(values: Callable[[Cause, int], float]) -> str:
 
 
 def _outbreak_parts(outbreak: Outbreak | None) -> dict[str, int]:
-    """The numbers of the outbreak's cause and region; without one they are never used."""
+    """Return the numbers of the outbreak's cause and region; without one they are never used."""
     if outbreak is None:
         return {"outbreak_cause": 1, "outbreak_region": 1}
     causes, regions = [cause.name for cause in CAUSES], [region.name for region in REGIONS]
@@ -95,7 +95,7 @@ def cases_sql(run: str, outbreak: Outbreak | None) -> str:
 
 
 def _sql_parts(run: str, outbreak: Outbreak | None) -> dict[str, object]:
-    """What generate.sql leaves open. Another `run` gives other draws throughout."""
+    """Return what generate.sql leaves open. Another `run` gives other draws throughout."""
     sizes = [region.size for region in REGIONS]
     slots = _slots()
     return {

@@ -11,7 +11,7 @@ def make_key(*words: object) -> int:
 
 
 def stream_sql(*words: object) -> str:
-    """The two odd numbers below 2^31 that tell one choice's draws from another's."""
+    """Return the two odd numbers below 2^31 that tell one choice's draws from another's."""
     return f"{make_key('stream', 1, *words) >> 1 | 1}, {make_key('stream', 2, *words) >> 1 | 1}"
 
 

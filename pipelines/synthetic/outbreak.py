@@ -49,7 +49,7 @@ class Outbreak:
         return cls(cause, region, _monday(week), _whole(weeks), _number(factor))
 
     def covers(self, day: date) -> bool:
-        """Whether the outbreak is on at that day."""
+        """Return whether the outbreak is on at that day."""
         return 0 <= (day - self.week_start).days < 7 * self.weeks
 
 
@@ -59,7 +59,7 @@ def _known(what: str, value: str, allowed: Sequence[str]) -> None:
 
 
 def _monday(text: str) -> date:
-    """The Monday of an ISO week written `2026-W40`."""
+    """Return the Monday of an ISO week written `2026-W40`."""
     match = re.fullmatch(r"(\d{4})-W(\d{2})", text)
     try:
         if match:

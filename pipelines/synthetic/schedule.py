@@ -36,7 +36,7 @@ class Block:
 
 
 def list_days(weeks: int, end: date) -> list[date]:
-    """Every day of the whole ISO weeks up to the one that is over at the end of `end`."""
+    """Return every day of the whole ISO weeks up to the one that is over at the end of `end`."""
     if not 1 <= weeks <= MAX_WEEKS:
         raise UsageError(f"--weeks must be 1 to {MAX_WEEKS}, not {weeks}")
     last_sunday = end.toordinal() - end.isoweekday() % 7
@@ -67,7 +67,7 @@ def _all_causes(day: date) -> float:
 
 
 def _excess(day: date, outbreak: Outbreak | None) -> float:
-    """The outbreak's extra reports on that day, as a fraction of all others."""
+    """Return the outbreak's extra reports on that day, as a fraction of all others."""
     if outbreak is None or not outbreak.covers(day):
         return 0.0
     cause = next(cause for cause in CAUSES if cause.name == outbreak.cause)
@@ -101,7 +101,7 @@ def _split(total: int, parts: Sequence[int]) -> list[int]:
 
 
 def name_deliveries(days: Sequence[date], files: Files) -> dict[date, str]:
-    """The name of the file that each day's reports belong in, without its ending."""
+    """Return the name of the file that each day's reports belong in, without its ending."""
     if files == "single":
         return dict.fromkeys(days, "all")
     if files == "daily":
@@ -116,7 +116,7 @@ def share_out(
     files: Files,
     outbreak: Outbreak | None,
 ) -> list[Block]:
-    """Every day's reports shared out to their delivery files, in the order of file and day."""
+    """Return every day's reports shared out to their delivery files, in the order of file and day."""
     numbers = {name: number for number, name in enumerate(dict.fromkeys(deliveries.values()))}
     pieces = []
     for day, count in counts:
@@ -138,7 +138,7 @@ def _delivered(day: date, count: int, own: int, last: int, seed: int, files: Fil
 
 
 def _numbered(pieces: Iterable[tuple[int, date, int, bool]], outbreak: Outbreak | None) -> Iterator[Block]:
-    """The blocks with consecutive report numbers, in parts that PART_ROWS bounds."""
+    """Yield the blocks with consecutive report numbers, in parts that PART_ROWS bounds."""
     part, part_file, part_start, first_row = -1, -1, 0, 0
     for number, day, count, late in pieces:
         if number != part_file or first_row + count - part_start > PART_ROWS:

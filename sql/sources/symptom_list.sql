@@ -10,7 +10,7 @@
 -- Items are separated by the setting `separator` (default ;), by ; or | or, if what stands between them is no word of its own, by a comma. A word is the name of a
 -- symptom field, its label or one of the rule pack's synonyms, in any case, with spaces, hyphens or underscores: the table
 -- `words` (word, field) has them all. Nothing is guessed: any other word ("no fever", "fever?", "all") is reported in
--- adapter_warning, and then what is not listed is unknown; so it is where `none` stands beside a symptom.
+-- adapter_warning, one line each, and then what is not listed is unknown; so it is where `none` stands beside a symptom.
 WITH parts AS (
   SELECT line_number, unnest(string_split_regex(replace(lower(coalesce(symptoms, '')), lower(separator), ';'), '[;|]')) AS part
   FROM raw
@@ -40,7 +40,7 @@ read AS (
     count(*) FILTER (said <> '') > 0 AS answered,
     bool_or(said = 'none') AS none,
     bool_or(said IN ('na', 'unknown')) AS unanswered,
-    list(written ORDER BY written) FILTER (field IS NULL AND said NOT IN ('', 'none', 'na', 'unknown')) AS strangers
+    list(DISTINCT written ORDER BY written) FILTER (field IS NULL AND said NOT IN ('', 'none', 'na', 'unknown')) AS strangers
   FROM items LEFT JOIN words ON words.word = items.said
   GROUP BY line_number
 ),
@@ -50,10 +50,8 @@ told AS (
     *,
     CASE
       WHEN len(strangers) > 0
-        THEN 'symptoms: not understood: ' || left(array_to_string(strangers, '; '), 80)
-          || ' (allowed: names, labels and synonyms of symptom fields separated by ; or the one word none)'
-      WHEN none AND len(listed) > 0
-        THEN 'symptoms: none stands beside other names (allowed: names of symptom fields, or none alone)'
+        THEN array_to_string(list_transform(strangers, lambda word: 'symptoms: not_understood: ' || word), chr(10))
+      WHEN none AND len(listed) > 0 THEN 'symptoms: none_beside_others'
     END AS adapter_warning
   FROM read
 ),

@@ -42,6 +42,17 @@ UNION ALL
 SELECT 'quarantined cells of a file that the ledger does not have as accepted', count(*)
 FROM quarantine ANTI JOIN accepted USING (delivery_no, file_id)
 UNION ALL
+SELECT 'warned cells of a file that the ledger does not have as accepted', count(*)
+FROM warned_cells ANTI JOIN accepted USING (delivery_no)
+UNION ALL
+SELECT 'warned cells of a report that is neither a record nor superseded', count(*)
+FROM warned_cells JOIN accepted USING (delivery_no)
+ANTI JOIN (
+  SELECT source, report_id FROM records
+  UNION ALL
+  SELECT source, report_id FROM superseded
+) AS known ON known.source = accepted.source AND known.report_id = warned_cells.report_id
+UNION ALL
 SELECT 'records of which the sender and report_id stand twice', count(*) - count(DISTINCT (source, report_id))
 FROM records
 UNION ALL

@@ -6,6 +6,7 @@ reports a week, doubled for four weeks.
   alarms a week   series with an alarm, a calm week
   week 1, 4       share of doubled series found in the first week, within four weeks
   delay           weeks to the first alarm, of those found
+The second line is the same with the mean of the seven weeks alone, as it was before lines were followed.
 Raw EARS is C1 or C2 above its published bound; t is C1 or C2 by Student's t, p <= 0.001; Farrington is left out of the
 short histories, and stands in the table of outbreaks.
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from datetime import date, timedelta
+from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +76,12 @@ def ours(names: list[str], counts: Floats) -> NDArray[np.bool_]:
     return found
 
 
+def by_mean_alone(names: list[str], counts: Floats) -> NDArray[np.bool_]:
+    """Return the alarms as they would be if no line through the seven weeks were ever followed."""
+    with patch("pipelines.signals.ears_law.CLEAR_SLOPE", np.inf):
+        return ours(names, counts)
+
+
 def raw_ears(names: list[str], counts: Floats) -> NDArray[np.bool_]:
     """Return where C1 or C2 is above its published bound, at 5 reports or more."""
     with np.errstate(invalid="ignore"):
@@ -92,6 +100,7 @@ def by_t(names: list[str], counts: Floats) -> NDArray[np.bool_]:
 
 METHODS: dict[str, Callable[[list[str], Floats], NDArray[np.bool_]]] = {
     "weekly_signals": ours,
+    "the mean alone": by_mean_alone,
     "raw EARS C1, C2": raw_ears,
     "Student's t, 0.001": by_t,
 }

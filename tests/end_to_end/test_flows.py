@@ -63,14 +63,23 @@ def test_a_rejected_file_fails_the_run_and_stops_no_other(prefect_server, home, 
     from pipelines.errors import FilesRejectedError
 
     good = write_csv([{"report_id": "r1"}], "good.csv")
-    bad = write_csv([{"report_id": "r2"}], "bad.csv", header=("report_id", "reported_at", "surprise", "fever"))
+    bad = write_csv(
+        [{"report_id": "r2"}], "bad\x1b[31m\u202e.csv", header=("report_id", "reported_at", "surprise\x1b", "fever")
+    )
     with pytest.raises(FilesRejectedError, match="1 of 2 files rejected"):
         flows.run_once(home.path, [str(bad), str(good)], None, 5)
     assert ask("SELECT count(*) FROM reports") == [(1,)]
     with pytest.raises(FilesRejectedError, match=r"1 of 1 file rejected$"):
         flows.run_once(home.path, [str(bad)], None, 5)
-    runs, _, _ = _runs()
-    assert any(run.state_name == "Failed" and "rejected" in run.state.message for run in runs)
+    runs, tasks, artifacts = _runs()
+    told = [run.state.message for run in runs if run.state_name == "Failed"]
+    assert any("rejected" in text for text in told)
+    name = "bad\\x1b[31m\\u202e.csv"  # escapes on every page of Prefect's, and no link or cell of a table
+    assert any(f"{name}: unknown column" in text for text in told)
+    assert any(f"{name}: unknown column" in (task.state.message or "") for task in tasks), "its task run too"
+    shown = "\n".join([*told, *(str(each.data) for each in artifacts), *(task.name for task in tasks)])
+    assert not set(shown) & {"\x1b", "\u202e"}
+    assert "| bad\\\\x1b\\[31m\\\\u202e\\.csv | rejected |" in shown
 
 
 def test_many_files_are_at_most_about_twenty_tasks_in_delivery_order(prefect_server, home, write_csv, ask) -> None:
@@ -103,7 +112,10 @@ def test_a_file_that_vanished_since_it_was_listed_stops_no_other(home, write_csv
 
     paths = [str(write_csv([{"report_id": f"r{i}"}], f"in/{i}.csv")) for i in range(3)]
     Path(paths[1]).unlink()
-    done = flows.ingest_files.fn(str(home.path), paths, None, 5, "run", "0.csv and 2 more")
+    state = flows.ingest_files.fn(str(home.path), paths, None, 5, "run", "0.csv and 2 more")
+    done = state.data
+    assert state.is_completed()
+    assert (state.message or "").startswith("1 of 3 files rejected")
     assert [row["status"] for row in done] == ["accepted", "rejected", "accepted"]
     assert "No such file" in done[1]["reason"]
     assert ask("SELECT count(*) FROM reports") == [(2,)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import stat
@@ -40,11 +41,6 @@ def _accepted(serving: Serving) -> int:
     return serving.said.count(" accepted  ")
 
 
-SOAK = pytest.mark.skipif(
-    not os.environ.get("CALFWATCH_SOAK"), reason="takes minutes on a quiet machine: CALFWATCH_SOAK=1 runs it"
-)
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_after_a_stop_in_the_middle_of_an_ingest_the_next_slot_runs_and_nothing_doubles(
     number: int, serve: Serve
@@ -67,24 +63,25 @@ def test_after_a_stop_in_the_middle_of_an_ingest_the_next_slot_runs_and_nothing_
     assert subprocess.run(check, check=False, capture_output=True, env=clean_environment()).returncode == 0
 
 
-@SOAK
 def test_two_homes_side_by_side_never_touch_each_other(serve: Serve) -> None:
     one, other = serve("one/clinic"), serve("other/clinic")  # of the same name
     rows = {one: one.feed("one", 3), other: other.feed("other", 2)}
-    one.start()
-    other.start()
-    for serving in (one, other):
-        serving.await_slot()
-        assert serving.records() == (rows[serving], rows[serving])
-    assert one.stop() == 0
+    for serving in rows:
+        serving.launch()
+    for serving in rows:
+        wait_until(lambda serving=serving: " ingest " in serving.said, 300, "the run at the start")
+    assert one.stop() == 0, "in the middle of nothing: each has one run at a time"
     other.feed("more", 1)
-    other.await_slot()
-    assert other.records() == (60, 60), "the other home goes on"
+    other.await_slot()  # the stop of one neither paused the other's schedule nor ended its server
     assert other.stop() == 0
+    assert one.records() == (rows[one], rows[one])
+    assert other.records() == (rows[other] + 20, rows[other] + 20)
     done = "state_type = 'COMPLETED'"  # a slot to come has a name of Prefect's own
-    names = {serving: {name for name, *_ in serving.flow_runs(done)} for serving in (one, other)}
+    names = {serving: {name for name, *_ in serving.flow_runs(done)} for serving in rows}
     assert names[one] == names[other] == {"ingest clinic"}
-    assert all("one" not in line for line in other.said.splitlines() if "accepted" in line)
+    for serving, others in ((one, "other"), (other, "one")):
+        assert not any(f"/{others}/" in line or f"{others}-0" in line for line in serving.said.splitlines())
+        assert serving.complained == ""
 
 
 def test_a_second_serve_of_a_home_is_refused_in_one_line(serve: Serve) -> None:
@@ -196,3 +193,16 @@ def test_a_schedule_that_prefect_does_not_know_ends_with_2(serve: Serve) -> None
     serving.start()
     assert serving.process.wait(90) == 2
     assert serving.complained == "calfwatch: '61 * * * *' is no cron schedule; try '15 * * * *'\n"
+
+
+def test_prefect_s_database_levels_off(tmp_path: Path) -> None:
+    """Rows of one day are kept, and a run comes every 12 hours; the script makes sixty runs, one every three."""
+    command = [sys.executable, "-m", "tests.bench.prefect_levels", "8", "12"]
+    environment = clean_environment() | {"TMPDIR": str(tmp_path)}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, timeout=600)
+    assert done.returncode == 0, done.stderr
+    rows = [list(map(int, line.split())) for line in done.stdout.splitlines() if re.match(r" *\d+  ", line)]
+    assert [row[0] for row in rows] == list(range(1, 9))
+    used = [row[2] for row in rows]
+    assert rows[-1][3] <= 2, "the runs of one day"
+    assert max(used[4:]) <= 1.15 * max(used[2:4]), "what is new takes the place of what was pruned"

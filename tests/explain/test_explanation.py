@@ -14,7 +14,7 @@ import pytest
 
 from pipelines.cli.app import main
 from pipelines.errors import UsageError
-from pipelines.explain.explanation import explain_report
+from pipelines.explain.explanation import IS_MET, explain_report
 from pipelines.explain.text import explanation_text
 from pipelines.settings import Settings, Source
 from pipelines.store.database import Home
@@ -164,7 +164,7 @@ def test_the_text_names_level_ceiling_missing_answers_references_and_basis(red_l
     text = explanation_text(red_leg)
     for line in (
         "triage level    contact_doctor",
-        "triage ceiling  emergency  (unknown answers could still lead there)",
+        "could still be  emergency, while answers are unknown",
         "ask for         redness, fever",
         f"rule pack       {pack.version}",
         "likely cause    Deep vein thrombosis: the only cause with evidence.",
@@ -177,7 +177,7 @@ def test_the_text_names_level_ceiling_missing_answers_references_and_basis(red_l
 def test_the_text_gives_every_rule_its_state_its_answers_its_reference_and_its_basis(red_leg: dict[str, Any]) -> None:
     lines = explanation_text(red_leg).splitlines()
     for rule in red_leg["rules"]:
-        assert f"  {rule['state']:8}{rule['for']:16}{rule['id']}" in lines
+        assert f"  {IS_MET[rule['state']]:8}{rule['for']:16}{rule['id']}" in lines
         assert f"          article: {rule['reference']} ({rule['basis']})" in lines
         assert (f"          {rule['sentence']}" in lines) == (rule["state"] != "FALSE")
     assert "          read: shortness_of_breath no, calf_swelling yes, leg_swelling no" in lines  # FALSE
@@ -188,8 +188,8 @@ def test_the_text_gives_every_rule_its_state_its_answers_its_reference_and_its_b
 
 def test_the_text_puts_true_before_unknown_before_false(red_leg: dict[str, Any]) -> None:
     lines = explanation_text(red_leg).splitlines()
-    shown = [line.split()[0] for line in lines if line.strip().startswith(("TRUE ", "UNKNOWN ", "FALSE "))]
-    order = ["TRUE", "UNKNOWN", "FALSE"]
+    shown = [line.split()[0] for line in lines if line.strip().startswith(("yes   ", "unknown ", "no   "))]
+    order = ["yes", "unknown", "no"]
     assert shown == sorted(shown, key=order.index)
     assert set(shown) == set(order)
 
@@ -197,7 +197,7 @@ def test_the_text_puts_true_before_unknown_before_false(red_leg: dict[str, Any])
 def test_the_text_of_a_settled_record_asks_for_nothing(write_csv, ingest, explain: Explain) -> None:
     ingest(write_csv([{"report_id": "r1", "pain_score": "3", "duration_days": "2"}]))
     text = explanation_text(explain())
-    assert "triage ceiling  self_care\n" in text
+    assert "could still be  nothing higher: no unknown answer can change the level\n" in text
     assert "ask for" not in text
     assert "likely cause    Undetermined: no evidence points to a cause." in text
 

@@ -17,6 +17,7 @@ from tests.rules.test_compiler import SHIPPED, answers, packs, random_records, t
 from tests.rules.test_own_fields import WRIST
 from tests.rules.test_solver import tiny_packs
 from tests.support import kleene
+from tests.support.drawing import examples
 from tests.support.kleene import Answers
 
 WRISTS = load_pack(WRIST)
@@ -59,7 +60,7 @@ def _says(shown: str, value: Any) -> bool:
     return int(first) <= value <= int(last or first)
 
 
-@settings(thoroughly, max_examples=60)
+@settings(thoroughly, max_examples=examples(60))
 @given(packs(), answers)
 def test_each_answer_leads_where_the_slow_evaluator_finds_it(pack: Pack, record: Answers) -> None:
     assert_each_answer_leads_there(pack, Space(pack), record)
@@ -120,7 +121,7 @@ def _value(pack: Pack, name: str, answer: str) -> Any:
     return answer if name in pack.choices else answer == "yes"
 
 
-@settings(thoroughly, max_examples=60)
+@settings(thoroughly, max_examples=examples(60))
 @given(tiny_packs(), answers)
 def test_no_fewer_answers_can_rule_out_every_level_above(pack: Pack, record: Answers) -> None:
     if missing(pack, record):

@@ -17,6 +17,7 @@ from schemas.pack_file import load_pack
 from tests.rules.test_compiler import ALL_COMPARISONS, NAMES, _named_pack, conditions, record_lists, thoroughly
 from tests.rules.test_own_fields import WRIST
 from tests.support import kleene
+from tests.support.drawing import examples
 from tests.support.kleene import Answers
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "wrist_pain.md"
@@ -57,7 +58,7 @@ BACK = (
 )
 
 
-@settings(thoroughly, max_examples=60)
+@settings(thoroughly, max_examples=examples(60))
 @given(st.lists(conditions(True, ALL_COMPARISONS), min_size=1, max_size=10), record_lists)
 def test_the_words_mean_what_the_condition_means(texts: list[str], records: list[Answers]) -> None:
     pack = _named_pack(NAMES)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -307,3 +310,71 @@ def test_a_broken_adapter_rejects_its_own_files_and_no_others(
     outcomes = ingest(*paths, settings=Settings(sources=(patterns, Source("canonical"))))
     assert [outcome.status for outcome in outcomes] == ["accepted", "known"]
     assert ask("SELECT source FROM reports ORDER BY 1") == [("canonical",), ("clinic",)]
+
+
+# --- bounds ----------------------------------------------
+
+TOO_MUCH = "failed: it needs more than 512MB of memory"
+TOO_LONG = "took longer than 1 s; mend clinic.sql"
+ENDLESS = [
+    "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT (SELECT max(n) FROM t) AS line_number",
+    "SELECT line_number, (SELECT sum(x) FROM generate_series(1, 1000000000000) t(x))::TEXT FROM raw",
+]
+EXPLODING = {
+    "SELECT raw.line_number, raw.no AS region FROM raw, range(1000000000) AS b, range(1000000000) AS c": TOO_MUCH,
+    "SELECT line_number, repeat('x', 1000000000 + line_number) AS region FROM raw": TOO_MUCH,
+    "SELECT line_number, len(list_transform(range(line_number * 99999999), lambda x: range(x))) FROM raw": TOO_MUCH,
+    "SELECT line_number, repeat('x', 90000000) AS region FROM raw": "returns more than 256 MB of text",
+}
+
+EXPLODE = """
+import sys
+from pathlib import Path
+import pyarrow as pa
+from pipelines import bounds
+from pipelines.errors import FileRejected
+from pipelines.intake.layouts import adapters
+from pipelines.settings import Source
+from schemas.pack_file import load_pack
+
+adapters.SECONDS, bounds.GRACE_SECONDS = map(float, sys.argv[2:])
+source, pack = Source("clinic", adapter="clinic.sql"), load_pack()
+raw = pa.table({"no": ["1", "2", "3"], "line_number": [2, 3, 4]})
+for sql in sys.stdin.read().splitlines():
+    Path(sys.argv[1], "clinic.sql").write_text("-- requires: no\\n" + sql)
+    try:
+        adapters.canonical_rows(adapters.load_adapter(source, Path(sys.argv[1])), source, raw, pa.scalar("f"), pack)
+        print("done")
+    except FileRejected as error:
+        print(error.reason)
+print(*(int(line.split()[1]) // 1024 for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+def explode(statements: Iterable[str], folder: Path, seconds: str, grace: str) -> subprocess.CompletedProcess[str]:
+    (folder / "explode.py").write_text(EXPLODE)
+    command = [sys.executable, str(folder / "explode.py"), str(folder), seconds, grace]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.run(
+        command, input="\n".join(statements), env=environment, capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system bounds a process on Linux alone")
+def test_a_select_that_explodes_rejects_its_file_within_bounds(tmp_path: Path) -> None:
+    done = explode(EXPLODING, tmp_path, "600", "1")
+    *reasons, megabytes = done.stdout.splitlines()
+    assert reasons == [f"the adapter of source 'clinic' {reason}" for reason in EXPLODING.values()], done.stderr
+    assert int(megabytes) < 1_400  # the interpreter, its libraries and MOST_DATA
+    assert done.stderr == ""
+
+
+def test_a_select_that_never_ends_rejects_its_file(tmp_path: Path) -> None:
+    done = explode(ENDLESS, tmp_path, "1", "600")
+    assert done.stdout.splitlines()[:-1] == [f"the adapter of source 'clinic' {TOO_LONG}"] * len(ENDLESS), done.stderr
+
+
+def test_a_select_that_hears_no_interrupt_ends_the_process_with_a_line(tmp_path: Path) -> None:
+    deaf = "SELECT line_number, levenshtein(repeat('a', 200000 + line_number), repeat('b', 200000))::TEXT FROM raw"
+    done = explode([deaf], tmp_path, "1", "0.1")
+    assert (done.returncode, done.stderr) == (2, f"calfwatch: the adapter of source 'clinic' {TOO_LONG}\n")

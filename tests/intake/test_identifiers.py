@@ -555,7 +555,9 @@ def test_an_ignored_column_is_looked_at_too_for_quarantined_lines_keep_their_tex
 
 
 def test_a_likely_identifier_in_a_damaged_line_counts_for_the_column_at_its_place() -> None:
-    for lines, told in ((2, "column 'region' holds a postal code in most rows"), (1, "ok")):
+    hint = ", or list the codes as `regions` of the source if they are regions"
+    postal = f"column 'region' holds a postal code in most rows; remove it at the sender{hint}"
+    for lines, told in ((2, postal), (1, "ok")):
         gate = Gate(frozenset({"reported_at"}), frozenset({"report_id"}))
         for _ in range(lines):
             gate.see_line("r1,2026-11-16,SW1A 1AA,no,no", ",", ["report_id", "reported_at", "region", "fever"])

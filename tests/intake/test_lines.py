@@ -39,6 +39,7 @@ from pipelines.intake.lines import Block, ContentMeter, blocks, content_id, line
 from pipelines.settings import Settings, Source
 from pipelines.store.ledger import Outcome
 from schemas.pack import Pack
+from tests.support.drawing import examples as share_of
 
 SETTINGS = Settings()
 WHOLE = frozenset({"a"})
@@ -173,7 +174,7 @@ DOCUMENT = st.tuples(st.lists(LINE, max_size=8), st.sampled_from([b"\n", b"\r\n"
 @given(DOCUMENT, st.integers(1, 40))
 @example(BOM + b"1,2,3\n", 3)
 @example(b"1,2,3\n" + BOM + b"1,2,3\n", 6)
-@examples(max_examples=150, deadline=None)
+@examples(max_examples=share_of(150), deadline=None)
 def test_blocks_may_be_cut_anywhere_and_the_vectorised_path_changes_nothing(
     folder: Path, document: bytes, size: int
 ) -> None:
@@ -323,13 +324,18 @@ def test_columns_are_found_by_name_in_any_order(pack: Pack) -> None:
         (b"report_id;reported_at;redness\n", "separated by semicolons"),
         (b"report_id\treported_at\tredness\n", "separated by tabs"),
         (b"report_id|reported_at|redness\n", "separated by bars"),
+        (b'"report_id";"reported_at";"redness"\n', "separated by semicolons"),
+        (b'"report_id"\t"reported_at"\t"signs, all"\n', "separated by tabs"),
+        (b'"report_id;reported_at;redness"\n', "is the header line missing"),
+        (b"PK\x03\x04\x14\0\x06\n", "^is a workbook or an archive"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\0\n", "^is a workbook or an archive"),
         (b'report_id,reported_at,"redness\n', "not RFC 4180"),
         (b'report_id,reported_at,red"ness\n', "not RFC 4180"),
         (b"report_id,reported_at,r\xe9dness\n", "not UTF-8"),
         (b"report_id,reported_at,redness\0\n", "UTF-16 or binary"),
         (b"r7,2026-11-16,yes\n", "is the header line missing"),
         (b"<!DOCTYPE html>\n", "is the header line missing"),
-        (b"PK\x03\x04\x14\n", "is the header line missing"),
+        (b"PK\x03\x04\x14\n", "is a workbook or an archive"),
         (b"report_id,reported_at,redness\rr7,2026-11-16,yes\r\n", "lone carriage return"),
     ],
 )
@@ -407,7 +413,7 @@ def test_a_plain_file_or_rubbish_after_the_archive_is_rejected(folder: Path, suf
 
 
 @given(st.integers(0, 10_000), st.integers(0, 7))
-@examples(max_examples=60)
+@examples(max_examples=share_of(60))
 def test_a_flipped_bit_in_an_archive_never_changes_the_content_unseen(folder: Path, place: int, bit: int) -> None:
     data = bytearray(gzip.compress(BODY))
     data[place % len(data)] ^= 1 << bit
@@ -511,7 +517,7 @@ REJECTED = {
     "empty.csv.gz": (b"", "empty"),
     "empty.csv.zst": (b"", "empty"),
     "page.csv": (b"<!DOCTYPE html>\n<html><body>Please log in</body></html>\n", "is the header line missing"),
-    "excel.csv": (b"PK\x03\x04\x14\0\x06\0" + bytes(range(256)), "binary"),
+    "excel.csv": (b"PK\x03\x04\x14\0\x06\0" + bytes(range(256)), "workbook"),
     "utf16.csv": (GOOD_FILE.decode().encode("utf-16"), "UTF-16"),
     "returns.csv": (GOOD_FILE.replace(b"\n", b"\r"), "lone carriage return"),
     "cut.csv.gz": (gzip.compress(GOOD_FILE)[:-3], "truncated archive"),

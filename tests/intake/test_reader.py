@@ -28,6 +28,7 @@ from pipelines.store import database
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
 from schemas.pack import Pack
+from tests.support.drawing import examples as share_of
 
 SETTINGS = Settings(threads=2)
 Write = Callable[..., Path]
@@ -50,7 +51,7 @@ def taken(path: Path, settings: Settings = SETTINGS) -> tuple[list[tuple[int, st
 
 
 @given(count=st.integers(0, 300), block=st.integers(16, 4096), room=st.integers(1, 8192), threads=st.integers(1, 4))
-@examples(max_examples=60, deadline=None)
+@examples(max_examples=share_of(60), deadline=None)
 def test_every_row_comes_once_and_in_order_however_the_file_is_cut(
     tmp_path_factory: pytest.TempPathFactory, count: int, block: int, room: int, threads: int
 ) -> None:

@@ -78,7 +78,8 @@ def test_a_file_that_may_not_be_stored_is_a_rejection_and_no_exception(
         "broken.csv.gz": Rejection("cannot be read: damaged or truncated archive (EOFError)"),
         "named.csv": Rejection("column 'fever' holds an e-mail address; remove it at the sender"),
         "bad.csv": Rejection(
-            "9 of 9 rows are bad (100%; at most 20% are allowed): sex: allowed_values (9, first in line 2)"
+            "9 of 9 rows are bad (100%; at most 20% are allowed): sex: allowed_values "
+            "(9, first in line 2; allowed: female male other unknown)"
         ),
     }
 

@@ -223,8 +223,8 @@ def test_na_and_unknown_are_no_answer_and_never_no(cell: str) -> None:
         ("all", set(), "all"),
         ("cut", set(), "cut"),
         ("fever and redness", set(), "fever and redness"),
-        ("fever;" + "x" * 200, {"fever"}, "x" * 80),
-        ("none; fever", {"fever"}, "none stands beside"),
+        ("none; fever", {"fever"}, "none_beside_others"),
+        ("no fever;?;no fever", set(), "?\nsymptoms: not_understood: no fever"),
     ],
 )
 def test_a_word_that_is_none_is_told_and_leaves_the_rest_unknown(cell: str, known: set[str], told: str) -> None:
@@ -233,9 +233,7 @@ def test_a_word_that_is_none_is_told_and_leaves_the_rest_unknown(cell: str, know
     assert answers(returned) == (known, set())
     assert isinstance(warning, str)
     assert warning.startswith("symptoms: ")
-    assert told in warning
-    assert "allowed: " in warning
-    assert len(warning) < 210
+    assert warning.endswith(told)
 
 
 # --- neiss: which rows, and everything but the narrative -------------------------------------------------------------

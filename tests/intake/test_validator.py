@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
 from pathlib import Path
@@ -29,8 +29,10 @@ from schemas.checked_file import BAD_CELLS
 from schemas.fields import AGE_BANDS, DAY_PATTERN, SEXES, TIMESTAMP_PATTERN
 from schemas.pack import Pack
 from schemas.pack_file import load_pack
+from tests.support.drawing import examples as share_of
 
 Row = Mapping[str, str | None]
+Typed = Callable[[Sequence[str], str], list[datetime | None]]
 
 
 def raw(rows: Sequence[Row], first_line: int = 2) -> pa.Table:
@@ -246,7 +248,7 @@ def bad_places(found: Validated) -> set[tuple[int, str]]:
 
 
 @given(TABLE, st.integers(0, 12))
-@examples(max_examples=20, deadline=None)
+@examples(max_examples=share_of(20), deadline=None)
 def test_no_bad_cell_hides_another_and_no_row_is_judged_by_its_neighbours(
     table: list[dict[str, tuple[str | None, bool]]], cut: int
 ) -> None:
@@ -306,12 +308,17 @@ def instant(text: str, zone: ZoneInfo) -> datetime:
     return found.replace(tzinfo=UTC) - (-shift if offset.startswith("-") else shift)
 
 
-def typed(texts: Sequence[str], zone: str) -> list[datetime | None]:
-    """reported_at as an ingest types it."""
-    with duckdb.connect() as connection:
+@pytest.fixture(scope="module")
+def typed() -> Iterator[Typed]:
+    """reported_at as an ingest types it, in a zone."""
+    with duckdb.connect(config={"threads": 1}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        column = pa.chunked_array([pa.array(texts, pa.string())])
-        return parse_instants(connection, column, instant_sql(Source("x", time_zone=zone))).to_pylist()  # type: ignore[no-any-return]
+
+        def parse(texts: Sequence[str], zone: str) -> list[datetime | None]:
+            column = pa.chunked_array([pa.array(texts, pa.string())])
+            return parse_instants(connection, column, instant_sql(Source("x", time_zone=zone))).to_pylist()  # type: ignore[no-any-return]
+
+        yield parse
 
 
 def folded(text: str, zone: ZoneInfo) -> bool:
@@ -324,8 +331,10 @@ def folded(text: str, zone: ZoneInfo) -> bool:
     st.lists(st.from_regex(TIMESTAMP_PATTERN, fullmatch=True), min_size=1, max_size=200),
     st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe"]),
 )
-@examples(max_examples=25, deadline=None)
-def test_every_time_that_is_accepted_becomes_the_instant_that_it_says(texts: list[str], zone: str) -> None:
+@examples(max_examples=share_of(25), deadline=None)
+def test_every_time_that_is_accepted_becomes_the_instant_that_it_says(
+    typed: Typed, texts: list[str], zone: str
+) -> None:
     place = ZoneInfo(zone)
     texts = [text for text in texts if not folded(text, place)]
     said = [instant(text, place) for text in texts]

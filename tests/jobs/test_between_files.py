@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from pipelines.cli.app import main as command
 from pipelines.intake.deliveries import find_deliveries
 from pipelines.jobs.check import check
 from pipelines.jobs.ingest import Run, ingest_file
 from pipelines.jobs.outcome import describe
 from pipelines.jobs.withdraw import withdraw_file
-from pipelines.settings import Settings, Source
+from pipelines.settings import Settings, Source, load_settings
 from pipelines.store import database
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
@@ -126,7 +127,8 @@ def test_a_list_with_a_word_that_is_not_understood_loses_no_emergency(
     path = write_csv(rows, "lists.csv", header=("report_id", "reported_at", "symptoms"))
     (outcome,) = ingest(path, settings=Settings(sources=(sender,)))
     assert (outcome.rows_accepted, outcome.rows_quarantined) == (4, 0)
-    assert outcome.notes == "3 rows with something not understood, taken as unknown (line 2, 3, 4)"
+    told = "3 rows with something not understood, taken as unknown (line 2, 3, 4; the table warnings has them)"
+    assert outcome.notes == told
     tagged = ask("SELECT report_id, triage_level, triage_ceiling, fever, redness, warmth FROM reports ORDER BY 1")
     assert tagged == [
         ("1", "emergency", "emergency", True, None, None),
@@ -135,6 +137,59 @@ def test_a_list_with_a_word_that_is_not_understood_loses_no_emergency(
         ("4", "emergency", "emergency", False, False, False),
     ]
     assert check(home, Settings(), pack, deep=True)
+
+
+WARNINGS = "SELECT column_name, kind, value, rows, first_lines FROM warnings ORDER BY ALL"
+
+
+def _lists(write_csv: Write) -> list[Path]:
+    """Two weeks of lists: in the second all of the first come again, one twice, one more, and one that is set aside."""
+    long_word, number = "worse at night " * 10, "9434765919"
+    first = {**LISTS, "5": "all; fever?", "6": "none; redness", "7": f"all; {long_word}", "8": number, "9": "sore"}
+    second = {**first, "10": "all;all", "11": "all"}
+    paths = []
+    for name, lists in (("l1.csv", first), ("l2.csv", second)):
+        rows = [{"report_id": key, "reported_at": "2026-11-16", "symptoms": text} for key, text in lists.items()]
+        bad = [{**rows[-1], "reported_at": "yesterday", "report_id": "x"}] if name == "l2.csv" else []
+        paths.append(write_csv([*rows, *rows[-1:], *bad], name, ("report_id", "reported_at", "symptoms")))
+    return paths
+
+
+def test_what_was_not_understood_is_told_by_its_words_until_its_file_or_report_goes(
+    write_csv: Write, ingest: Ingest, ask: Ask, home: Home, capsys: Any
+) -> None:
+    (home.path / "calfwatch.toml").write_text(
+        "max_quarantined_share = 0.5\n[[sources]]\nname = 'line'\nadapter = 'symptom_list'\npatterns = ['l*']\n"
+    )
+    settings = load_settings(home.path)
+    for path in (paths := _lists(write_csv)):
+        ingest(path, settings=settings)
+    assert ask(WARNINGS)[:2] == [("symptoms", "none_beside_others", None, 1, [7])] * 2
+    of_second = "SELECT value, rows, first_lines FROM warnings WHERE delivery_no = 2"
+    assert ask(f"{of_second} AND kind = 'not_understood' ORDER BY 1") == [
+        ("all", 4, [6, 8, 11, 12]),
+        ("fever?", 2, [4, 6]),
+        ("night sweats", 1, [2]),
+        ("no fever", 1, [3]),
+        ("sore", 1, [10]),
+        (("worse at night " * 10)[:80], 1, [8]),
+        (None, 1, [9]),  # it has the check digit of a national number
+    ]
+    one_by_one = ask(WARNINGS)
+    fresh = Home(home.path / "fresh")
+    fresh.make()
+    (fresh.path / "calfwatch.toml").write_text((home.path / "calfwatch.toml").read_text())
+    assert command(["ingest", *map(str, paths), "--home", str(fresh.path)]) == 0
+    assert ask(WARNINGS, path=fresh.records) == one_by_one, "a group tells the same"
+    assert command(["forget", "5", "--yes", "--home", str(fresh.path)]) == 0
+    assert command(["check", "--deep", "--home", str(fresh.path)]) == 0
+    told = ask(f"{of_second} AND value IN ('all', 'fever?')", path=fresh.records)
+    assert sorted(told) == [("all", 3, [8, 11, 12]), ("fever?", 1, [4])]
+    (second,) = ask("SELECT file_id FROM files WHERE delivery_no = 2")[0]
+    assert command(["withdraw", second, "--home", str(home.path)]) == 0
+    assert command(["check", "--deep", "--home", str(home.path)]) == 0
+    assert ask("SELECT DISTINCT delivery_no FROM warnings") == [(1,)]
+    assert "fever?" not in "".join(capsys.readouterr()), "no word of a record is printed"
 
 
 def test_r_writes_na_and_it_is_neither_a_region_nor_a_report(deliver: Deliver, ask: Ask) -> None:

@@ -17,6 +17,7 @@ from pipelines.files import find_foreign
 from pipelines.jobs import weekly_report
 from pipelines.store.database import Home
 from pipelines.store.erasing.erasure import KEY
+from schemas.checked_file import per_file_id
 
 ERASED = "person-4711"
 REGION = "hidden-hamlet"
@@ -179,6 +180,28 @@ def test_an_id_that_nobody_sent_is_refused_and_one_erased_before_is_told(
     assert command(["forget", ERASED]) == 0
     assert capsys.readouterr().out.endswith("it was erased before; nothing of it is stored\n")
     assert command(["forget"]) == 2
+
+
+def test_ids_that_hold_for_one_file_are_erased_as_they_are_stored_with_their_quarantined_lines(
+    home: Home, write_csv: Write, ingest: Ingest, ask: Ask, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The quarantine has the sender's ids, of which every file has given the first to somebody else."""
+    monkeypatch.setenv("CALFWATCH_HOME", str(home.path))
+    (home.path / "calfwatch.toml").write_text("[[sources]]\nname = 'p'\npatterns = ['*']\nreport_ids = 'per_file'\n")
+    first, second = ([row | {"report_id": str(n)} for n, row in enumerate(rows)] for rows in (_rows(9), _rows(19)[9:]))
+    bad = [second[0] | {"pain_score": "sore throat of the miller"}, *second[1:]]
+    for name, sent in (("a.csv", first), ("b.csv", bad), ("again/b.csv", second[:1])):
+        assert [outcome.status for outcome in ingest(write_csv(sent, name))] == ["accepted"]
+    mine, other = per_file_id("b.csv", "0"), per_file_id("a.csv", "0")
+    for asked in (["explain", "0"], ["forget", "0", "--yes"]):
+        assert command(asked) == 2
+        told = capsys.readouterr().err
+        assert f"{mine} for b.csv of p" in told
+        assert f"{other} for a.csv of p" in told
+    assert command(["forget", mine, "--yes"]) == 0
+    assert "1 record, 0 earlier versions, 1 quarantined line erased" in capsys.readouterr().out
+    assert ask("SELECT count(*) FROM reports WHERE report_id IN (?, ?)", mine, other) == [(1,)]
+    assert ask("SELECT value, raw_line FROM quarantine") == [(None, None)]
 
 
 def test_without_the_key_nothing_is_taken_in(person_home: Home, write_csv: Write, capsys: Any) -> None:

@@ -27,6 +27,7 @@ from pipelines.store.database import Home
 from pipelines.store.ledger import Attempt, Group, Outcome
 from pipelines.store.load import LoadedRows
 from schemas.pack import Pack
+from tests.support.drawing import examples
 
 SOURCES = (
     Source("north", patterns=("north*.csv",)),
@@ -181,7 +182,7 @@ def template(tmp_path_factory: pytest.TempPathFactory, pack: Pack) -> Path:
     return home.path
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=list(HealthCheck))
 @given(sent=histories())
 def test_groups_of_files_leave_what_files_one_by_one_leave(
     tmp_path_factory: pytest.TempPathFactory, template: Path, pack: Pack, sent: list[Sent]

@@ -144,11 +144,21 @@ EXPORTS = {
         "OPEN signs___1: a box to tick",
     ),
     "kobo": ("_uuid,today,notes,redness\nu1,2026-11-16,x,yes\n", [("u1", True)], ""),
+    "kobo boxes": (
+        "_uuid,today,signs,signs/redness,group/fever\nu1,2026-11-16,fever,0,yes\n",
+        [("u1", None)],  # 0 is not ticked, and no no
+        "OPEN signs/redness: a box to tick",
+    ),
     "R": ('"report_id","reported_at","region","redness"\n"1","2026-11-16",NA,"yes"\n', [("1", True)], ""),
     "other words": (
         'Fall-ID,date,age,gender,"Redness (calf, left)",redness\nA1,16.11.2026,54,f,x,ja\nA2,17.11.2026,7,m,,nein\n',
         [("A1", True), ("A2", False)],
         "",
+    ),
+    "semicolons": (
+        '"today";"_uuid";"district";"redness"\n"2026-11-16";"u1";"Bo Town";"yes"\n',
+        [],
+        'OPEN settings: cells are separated by semicolons; set `delimiter` for this source: delimiter = ";"',
     ),
     "no number": ("date,redness\n2026-11-16,yes\n", [], "OPEN no column looks like report_id"),
     "months": (

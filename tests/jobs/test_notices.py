@@ -16,6 +16,8 @@ import pytest
 from pipelines.cli.app import main
 from pipelines.jobs.monitoring import notices
 from pipelines.jobs.monitoring.notice_targets import find_targets, mask_address
+from pipelines.jobs.monitoring.run_record import RunRecord
+from pipelines.processes import write_json
 from pipelines.settings import load_settings
 
 pytestmark = pytest.mark.filterwarnings("default")  # Apprise's own
@@ -131,6 +133,31 @@ def test_no_notice_holds_a_record_s_data_a_region_or_a_secret(place: Path, hook:
     kept = b"".join(path.read_bytes() for path in place.rglob("*.json"))
     assert SECRET not in said
     assert SECRET.encode() not in kept
+
+
+def test_a_partial_sender_s_count_is_hidden_up_to_the_limit_of_the_settings(tmp_path: Path) -> None:
+    missing = [
+        "one sent 3 reports for 2026-W05, a part; usual are 40 a week",
+        "two sent 12 reports for 2026-W05, a part",
+    ]
+    write_json(tmp_path / "status.json", {"facts": {"senders_missing": missing}})
+    for limit, counts in ((7, "# 12"), (12, "# #"), (2, "3 12")):
+        texts = [event.text for event in notices.events_of_run(tmp_path, RunRecord("run"), "done", "", limit)]
+        one, two = counts.split()
+        assert texts == [f"one sent {one} reports for 2026-W05, a part", f"two sent {two} reports for 2026-W05, a part"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("3 of 12 rows, 1,000 lines, 1,007", "# of 12 rows, 1,000 lines, 1,007"),
+        ("rows: 7; share 3/40 (5)", "rows: #; share #/40 (#)"),
+        ("at 2026-11-05 06:05, version 1.2, W05", "at 2026-11-05 06:05, version 1.2, W05"),
+        ("line 3: 0 rows.", "line #: # rows."),
+    ],
+)
+def test_small_counts_are_hidden_and_dates_times_and_versions_are_not(text: str, told: str) -> None:
+    assert notices.hide_counts(text, 7) == told
 
 
 def test_mail_carries_the_report_and_the_web_hook_does_not(place: Path, mail: int, hook: int) -> None:

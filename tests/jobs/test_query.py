@@ -272,6 +272,7 @@ SELECT count(DISTINCT hash(a.range, b.range)) FROM range(100000) a, range(100000
 BOMBED = """
 import sys
 from pathlib import Path
+from pipelines import bounds
 from pipelines.jobs import query
 from pipelines.errors import UsageError
 
@@ -305,9 +306,10 @@ def test_a_memory_bomb_goes_off_within_bounds(database: Path, tmp_path: Path) ->
 DEAF = """
 import sys
 from pathlib import Path
+from pipelines import bounds
 from pipelines.jobs import query
 
-query.GRACE_SECONDS = 0.2
+bounds.GRACE_SECONDS = 0.2
 query.run_query(Path(sys.argv[1]), "SELECT levenshtein(repeat('a', 300000), repeat('b', 300000))", 0.3, force=True)
 """
 

@@ -1,12 +1,9 @@
-"""`run --no-server`, the lines of a run, and what the docs and units say to run."""
+"""`run --no-server`, and the lines of a run."""
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -18,7 +15,6 @@ from pipelines.jobs.incoming import settled_deliveries
 from pipelines.settings import Settings, Source
 from pipelines.store.home import Home
 
-ROOT = Path(__file__).parents[2]
 HEADER = "report_id,reported_at,pain_score,fever\n"
 TIME = r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d  "
 
@@ -99,44 +95,3 @@ def test_the_settings_settle_time_holds_for_the_incoming_folders_alone(tmp_path:
     assert "0 files" in capsys.readouterr().out
     assert main(["run", "--no-server", "--home", str(home), str(home / "incoming")]) == 0
     assert "1 file: 1 accepted" in capsys.readouterr().out
-
-
-def _blocks(kind: str) -> list[str]:
-    text = (ROOT / "docs" / "operations.md").read_text()
-    return re.findall(rf"```{kind}\n(.*?)```", text, re.S)
-
-
-def _run_line(line: str, tmp_path: Path, home: Path) -> subprocess.CompletedProcess[str]:
-    """Runs a command of the docs as it stands, with their paths made ours."""
-    line = line.replace("/var/lib/calfwatch", str(home)).replace("/opt/calfwatch/bin", str(Path(sys.executable).parent))
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("CALFWATCH", "PREFECT"))}
-    return subprocess.run(["sh", "-c", line], env=clean, capture_output=True, text=True, timeout=300, check=False)
-
-
-def test_the_cron_line_of_the_docs_runs(tmp_path: Path) -> None:
-    home = _home(tmp_path, 10)
-    (line,) = [line for block in _blocks("cron") for line in block.splitlines() if line and not line.startswith("#")]
-    command = line.split(maxsplit=5)[5]
-    done = _run_line(command, tmp_path, home)
-    assert done.returncode == 0, done.stderr
-    assert list((home / "reports").glob("2026-W*/internal.html"))
-
-
-def test_the_systemd_units_are_sound_and_their_commands_run(tmp_path: Path) -> None:
-    home = _home(tmp_path, 10)
-    units = {
-        re.search(r"# (calfwatch\S*)", block)[1]: block.replace("/opt/calfwatch/bin", str(Path(sys.executable).parent))
-        for block in _blocks("ini")
-    }
-    assert set(units) == {"calfwatch.service", "calfwatch-run.service", "calfwatch-run.timer"}
-    for name, text in units.items():
-        (tmp_path / name).write_text(text)
-    if shutil.which("systemd-analyze"):
-        paths = [str(tmp_path / name) for name in units]
-        verified = subprocess.run(["systemd-analyze", "verify", *paths], capture_output=True, text=True, check=False)
-        complaints = [line for line in verified.stderr.splitlines() if "calfwatch" in line]
-        assert (verified.returncode, complaints) == (0, []), verified.stderr
-    command = re.search(r"^ExecStart=(.*)$", units["calfwatch-run.service"], re.M)[1]
-    done = _run_line(command, tmp_path, home)
-    assert done.returncode == 0, done.stderr
-    assert list((home / "reports").glob("2026-W*/internal.html"))

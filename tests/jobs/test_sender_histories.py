@@ -18,6 +18,7 @@ from pipelines.store import database
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
 from schemas.pack_file import load_pack
+from tests.support.drawing import examples
 
 SETTINGS = Settings(sources=(Source("line-7", patterns=("l7_*.csv",)), Source("line-8", patterns=("l8_*.csv",))))
 PACK = load_pack()
@@ -100,7 +101,7 @@ def true_counts(truth: dict[str, Row]) -> tuple[int, int]:
 
 
 @pytest.mark.slow
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.sampled_from(DEEDS), st.integers(5, 30), st.booleans()), min_size=2, max_size=7))
 def test_no_history_ends_in_a_wrong_count_without_a_word(history: list[tuple[str, int, bool]]) -> None:
     sender = Sender()
@@ -126,7 +127,7 @@ def test_no_history_ends_in_a_wrong_count_without_a_word(history: list[tuple[str
 
 
 @pytest.mark.slow
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(8), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.permutations(range(12)), st.integers(0, 3))
 def test_renumbered_exports_end_alike_in_whatever_order_they_are_given(order: list[int], split: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -10,12 +10,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from pipelines.cli.app import main
+from pipelines.jobs.monitoring.status import read_status
+from pipelines.jobs.monitoring.status_text import status_lines
 from pipelines.processes import write_json
 from pipelines.store.database import Home
 from tests.support.states import old_home
@@ -51,7 +54,8 @@ def looked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Looked:
 
 def test_a_quiet_home_is_counted_and_ends_with_0(fed: Home, looked: Looked) -> None:
     code, out, err = looked()
-    lines = re.sub(r"(the last|done) at 20\d\d-\d\d-\d\d \d\d:\d\d UTC", r"\1 at NOW", out).splitlines()
+    moment = r"20\d\d-\d\d-\d\d \d\d:\d\d UTC"
+    lines = re.sub(rf"(the last at|done at|last delivery) {moment}", r"\1 NOW", out).splitlines()
     (note,) = (line for line in lines if line.startswith("note "))
     lines.remove(note)
     assert lines == [
@@ -61,10 +65,16 @@ def test_a_quiet_home_is_counted_and_ends_with_0(fed: Home, looked: Looked) -> N
         "records       9 from 2026-11-01 12:00 UTC to 2026-11-18 12:30 UTC",
         "quarantined   1 row, 1 of them open",
         "state         ledger, records and summaries agree",
+        "week          2026-W47: 0 emergencies of 3 reports",
+        "alarms        2026-W47: cannot be judged yet",
         "k-anonymity   WARNING: 4 of 9 records are in 2 groups of region, age band, sex and week smaller than 5; "
         "the smallest has 1",
+        "sender        canonical (weekly): last delivery NOW, of reports to 2026-11-18 12:30 UTC",
         "last ingest   done at NOW",
+        lines[-2],
+        f"versions      calfwatch {version('calfwatch')}, duckdb {duckdb.__version__}",
     ]
+    assert re.fullmatch(r"disk          [\d,]+\.\d GB free", lines[-2])
     assert re.fullmatch(r"note          canonical: .*second\.csv: 1 moved to another day", note)
     assert re.fullmatch(r"rule pack     calf_pain-2-[0-9a-f]{32}", lines[1])
     assert (code, err) == (0, "")
@@ -268,6 +278,40 @@ def test_the_metrics_file_is_written_by_every_run(fed: Home, tmp_path: Path) -> 
     text = (fed.path / "metrics" / "calfwatch.prom").read_text()
     assert "calfwatch_rejected_files 1.0\n" in text
     assert "calfwatch_attention 1.0\n" in text
+    assert "calfwatch_quarantined_rows_open 1.0\n" in text
+    assert f'duckdb="{duckdb.__version__}"' in text
+
+
+def test_metrics_that_cannot_be_written_want_attention_until_they_can(
+    fed: Home, looked: Looked, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "more.csv").write_text(HEADER + "z,2026-11-20,5,no\n")
+    command = ["ingest", "--home", str(fed.path), str(tmp_path / "more.csv")]
+    for folder, code in (("file", 7), ("folder", 0)):
+        (fed.path / "calfwatch.toml").write_text(f'metrics_file = "{tmp_path}/{folder}/calfwatch.prom"\n')
+        assert main(command) == 0
+        found, out, _ = looked()
+        assert (found, "ATTENTION     metrics_file: " in out) == (code, code == 7)
+
+
+def test_a_sender_that_is_declared_and_sent_nothing_yet_is_shown(fed: Home, looked: Looked) -> None:
+    names = [f"clinic-{number:02d}" for number in range(20)]
+    (fed.path / "calfwatch.toml").write_text("".join(f'[[sources]]\nname = "{name}"\n' for name in names))
+    lines = [line for line in looked()[1].splitlines() if line.startswith("sender ")]
+    assert lines[1] == "sender        clinic-00 (weekly): nothing yet"
+    assert lines[12:] == ["sender        and 9 more: `calfwatch status --json`"]
+
+
+def test_many_rejected_files_hide_nothing_else_that_wants_attention(fed: Home, tmp_path: Path) -> None:
+    told = read_status(fed.path)
+    told["attention"] = [*(f"rejected {number}.csv: no" for number in range(364)), "the last ingest failed"]
+    lines = status_lines(told)
+    assert lines[-2:] == [
+        "ATTENTION     and 352 more: `calfwatch status --json`",
+        "ATTENTION     the last ingest failed",
+    ]
+    assert sum(line.startswith("ATTENTION") for line in lines) == 14
 
 
 def test_looking_changes_nothing(fed: Home, looked: Looked) -> None:

@@ -26,14 +26,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import Phase, is_hypothesis_test
 
 from tests.mutants.sample import ROOT, SHARES, Fault, draw_sample, package_of
 
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 KEPT = ROOT / "build" / "mutants.jsonl"
 LEAST_KILLED = 0.95
-MOST_SECONDS = 900  # a fault that makes its tests run for longer is killed by that
+MOST_SECONDS = 600  # of CPU: a fault that makes its tests run for longer is killed by that
+LONGEST_WAIT = 3600  # seconds by the clock, which on a busy machine prove nothing
 # tests of the whole, and of processes that die: they would see many faults, and take minutes each
 TOO_WIDE = (
     *("tests/end_to_end/test_serve", "tests/end_to_end/test_flows", "tests/end_to_end/test_packaging"),
@@ -43,6 +46,10 @@ TOO_WIDE = (
 LIBRARIES = (
     *("hypothesis", "duckdb", "numpy", "pandas", "pyarrow.compute", "pyarrow.csv", "pandera", "pydantic", "sqlglot"),
     *("scipy.stats", "statsmodels.api", "cyclopts", "jinja2", "cryptography", "stdnum", "playwright.sync_api"),
+)
+# the first example that fails kills: none is made smaller, and none is kept for the next fault
+hypothesis.settings.register_profile(
+    "mutants", deadline=None, database=None, phases=(Phase.explicit, Phase.generate), report_multiple_bugs=False
 )
 BROKEN = 99  # the exit code of a child that did not come to its tests
 MOST_FILES = 4  # of tests that concern one fault
@@ -106,7 +113,7 @@ def copy_repository(to: Path) -> Path:
     return to
 
 
-def start_fault(fault: Fault, tree: Path) -> int:
+def start_fault(fault: Fault, tree: Path, seconds: int) -> int:
     """Put a fault in a copy of the repository and run what concerns it in a child, whose id is returned.
 
     A fork of a process that has the libraries already spares most of the time of a short run.
@@ -116,16 +123,17 @@ def start_fault(fault: Fault, tree: Path) -> int:
     child = os.fork()
     if child == 0:
         try:
-            os._exit(run_tests(names, tree))
+            os._exit(run_tests(names, tree, seconds))
         except BaseException:
             traceback.print_exc()
             os._exit(BROKEN)
     return child
 
 
-def run_tests(names: Sequence[str], tree: Path) -> int:
+def run_tests(names: Sequence[str], tree: Path, seconds: int) -> int:
     """Run test files in a copy of the repository, in this process, which is of no use afterwards."""
-    signal.alarm(MOST_SECONDS)
+    signal.alarm(LONGEST_WAIT)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     os.setpgid(0, 0)
     os.chdir(tree)
     os.environ["PYTHONPATH"] = str(tree)
@@ -138,13 +146,26 @@ def run_tests(names: Sequence[str], tree: Path) -> int:
     ]:
         del sys.modules[name]
     command = ["-q", "-x", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-m", "not slow", "--hypothesis-seed=0"]
+    command += ["--hypothesis-profile=mutants"]
     command += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # the libraries are here already, as they should be
-    return int(pytest.main([*command, *names]))
+    return int(pytest.main([*command, *names], plugins=[DrawnLast()]))
 
 
-def outcome_of(status: int, tree: Path) -> dict[str, Any]:
-    """Say what a child's end means."""
-    if os.WIFSIGNALED(status):
+class DrawnLast:
+    """Of each file the tests of drawn input are run last: they take longest, and most faults need none of them."""
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Sort the tests, file by file."""
+        files = {name: place for place, name in enumerate(dict.fromkeys(item.path for item in items))}
+        items.sort(key=lambda item: (files[item.path], is_hypothesis_test(getattr(item, "obj", None))))
+
+
+def outcome_of(status: int, tree: Path, seconds: int) -> dict[str, Any]:
+    """Say what a child's end means; it had so many seconds of CPU."""
+    stopped_by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+    if stopped_by == signal.SIGALRM or (stopped_by == signal.SIGPROF and seconds < MOST_SECONDS):
+        return {"outcome": "not tried", "by": "its tests were stopped too early"}
+    if stopped_by:
         return {"outcome": "killed", "by": "it ran for too long, or broke down"}
     if os.WEXITSTATUS(status) == 0:
         return {"outcome": "survived", "by": ""}
@@ -155,11 +176,13 @@ def outcome_of(status: int, tree: Path) -> dict[str, Any]:
 
 
 def read_kept() -> dict[str, dict[str, Any]]:
+    """Return what was found of each fault, by its name; one that came to no end is to be tried again."""
     lines = KEPT.read_text().splitlines() if KEPT.exists() else []
-    return {found["name"]: found for found in map(json.loads, lines)}
+    known = {found["name"]: found for found in map(json.loads, lines)}
+    return {name: found for name, found in known.items() if found["outcome"] != "not tried"}
 
 
-def try_all(faults: Sequence[Fault], workers: int) -> Iterator[dict[str, Any]]:
+def try_all(faults: Sequence[Fault], workers: int, seconds: int) -> Iterator[dict[str, Any]]:
     """Yield what was found of each fault, as it is found; each child has a copy of the repository."""
     for library in LIBRARIES:
         importlib.import_module(library)
@@ -168,10 +191,11 @@ def try_all(faults: Sequence[Fault], workers: int) -> Iterator[dict[str, Any]]:
     while waiting or running:
         while waiting and trees:
             fault, tree = waiting.pop(), trees.pop()
-            running[start_fault(fault, tree)] = fault, tree
+            running[start_fault(fault, tree, seconds)] = fault, tree
         child, status = os.wait()
         fault, tree = running.pop(child)
-        yield {key: value for key, value in asdict(fault).items() if key != "occurrence"} | outcome_of(status, tree)
+        told = {key: value for key, value in asdict(fault).items() if key != "occurrence"}
+        yield told | outcome_of(status, tree, seconds)
         shutil.copy2(ROOT / fault.path, tree / fault.path)
         trees.append(tree)
 
@@ -207,6 +231,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Put 200 faults in, one at a time, and run what concerns each.")
     parser.add_argument("names", nargs="*", help="only faults of these names or packages, tried again")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--seconds", type=int, default=MOST_SECONDS, help="of CPU for each; few decide the quick ones")
     parser.add_argument("--again", action="store_true", help="try all again")
     parser.add_argument("--show", action="store_true", help="show the chosen faults, and try nothing")
     chosen = parser.parse_args()
@@ -224,7 +249,7 @@ def main() -> int:
         return 0
     KEPT.parent.mkdir(exist_ok=True)
     wanted.sort(key=lambda fault: fault.name)  # a run that is stopped has tried some of every package
-    for found in try_all(wanted, chosen.workers):
+    for found in try_all(wanted, chosen.workers, chosen.seconds):
         with open(KEPT, "a") as kept:
             print(json.dumps(found), file=kept)
         print(f"{found['outcome']:<9} {found['name']} {found['path']}:{found['line']} {found['change']}", flush=True)
@@ -232,6 +257,7 @@ def main() -> int:
     found = {name: each for name, each in read_kept().items() if name in drawn}
     found |= {name: asdict(drawn[name]) | {"outcome": "equivalent"} for name in reasons if name in drawn}
     print("\n".join(table(found, reasons)))
+    print(f"{len(drawn) - len(found)} of the sample are not tried yet")
     return 0 if is_enough(found, reasons) else 1
 
 

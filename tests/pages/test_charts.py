@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.pages import charts, crosstabs, svg
+from pipelines.pages import charts, crosstabs, plots, svg
 from pipelines.pages.charts import Expected, Look, Series, Week
 from pipelines.pages.crosstabs import Pair
+from pipelines.release import curve as release_curve
 
 LEVELS = ("emergency", "contact_doctor", "unresolved", "self_care")
 MONDAY = date(2026, 5, 18)
@@ -63,6 +64,20 @@ def test_a_gap_is_no_column_and_a_zero_is_a_mark() -> None:
     zero_mark, this_week = bars(root, "now")
     assert float(zero_mark.get("y", 0)) < float(this_week.get("y", 0))
     assert "2 weeks without data" in ElementTree.tostring(root, encoding="unicode")
+
+
+@pytest.mark.parametrize("counts", [[5], [5, 7, None, 9], list(range(1, 27))], ids=len)
+def test_the_last_week_is_marked_under_its_column_and_no_other(counts: list[int | None]) -> None:
+    root = columns(*counts)
+    (mark,) = bars(root, "now")
+    last = bars(root, "plain")[-1]
+    assert [float(mark.get(name, 0)) for name in ("x", "width")] == pytest.approx(
+        [float(last.get(name, 0)) for name in ("x", "width")], abs=0.2
+    )
+
+
+def test_drawings_one_below_the_other_are_as_wide_as_each_other() -> None:
+    assert plots.WIDE.size[0] == plots.DAYS.size[0] == release_curve.WIDTH == Look().size[0]
 
 
 def test_a_long_gap_is_named_and_a_short_one_is_not() -> None:

@@ -7,6 +7,8 @@ import io
 from typing import get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
 from pipelines.pages import document as model
@@ -194,3 +196,11 @@ def test_the_columns_of_a_list_are_about_as_long_and_none_of_its_points_is_lost(
     ((found,),) = [section["blocks"] for section in paper_content(document(List(points, columns=2)))["sections"]]
     assert [[item["text"][0] for item in column] for column in found["columns"]] == [["0"], list("12345")]
     assert paper_content(document(List([], columns=2)))["sections"][0]["blocks"][0]["columns"] == []
+
+
+@given(st.lists(st.integers(0, 60), min_size=1, max_size=12).filter(any), st.integers(1, 4))
+def test_columns_hold_every_point_in_its_order_however_short_it_is(lengths: list[int], columns: int) -> None:
+    points = [Item("x" * length) for length in lengths]
+    (block,) = paper_content(document(List(points, columns=columns)))["sections"][0]["blocks"]
+    assert [item["text"] for column in block["columns"] for item in column] == [point.text for point in points]
+    assert len(block["columns"]) <= columns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from pipelines.release.public_database import PublicRows, read_public_database, write_public_database
 from pipelines.release.public_page import write_public_pages
 from pipelines.store.database import Home
+from pipelines.text import FORMULA_SIGNS
 from tests.conftest import opened
 from tests.release.support import MONDAY, NEXT, WEEK, call, public_bytes, public_counts, traces
 
@@ -156,3 +158,42 @@ def test_an_empty_record_makes_an_empty_database(tmp_path: Path) -> None:
     write_public_database(tmp_path / "public.duckdb", empty)
     assert read_public_database(tmp_path / "public.duckdb") == empty
     assert write_public_pages(tmp_path / "public.duckdb") == []
+
+
+def blocks_of_docs(language: str) -> list[str]:
+    text = (Path(__file__).parents[2] / "docs" / "publishing.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.S)
+
+
+def test_the_officers_page_says_how_to_read_a_released_week(planted: Home, tmp_path: Path) -> None:
+    """What it says for Python is run as it stands there, and what it says for DuckDB by its module."""
+    shutil.copy(planted.public, tmp_path / "public.duckdb")
+    (code,) = blocks_of_docs("python")
+    (tmp_path / "read.py").write_text(f"{code}\nprint(len(week), list(week.columns))\n")
+    done = subprocess.run([sys.executable, "read.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    rows = public_counts(planted, WEEK)
+    columns = ["week", "week_start", "attribute", "value", "reports", "at_least", "at_most"]
+    assert done.stdout == f"{len(rows)} {columns}\n"
+    text = (Path(__file__).parents[2] / "docs" / "publishing.md").read_text(encoding="utf-8")
+    (statement,) = re.findall(r'duckdb -readonly public\.duckdb "([^"]+)"', text)
+    with opened(tmp_path / "public.duckdb") as connection:
+        assert len(connection.execute(statement).fetchall()) == len(rows)
+
+
+def test_a_spreadsheet_reads_the_csv_as_it_is_meant(tmp_path: Path) -> None:
+    """Bytes that mean the same in every encoding, commas, whole numbers, no cell that is a formula, nothing a zero."""
+    home = Home(tmp_path / "home")
+    week = write_counts(tmp_path / "w.csv", WEEK, {"-north": 40, "south": 60, "few": 3}, 2)
+    assert call(home, "ingest", str(week)) == 0
+    assert call(home, "release", WEEK) == 0
+    content = (home.path / "public" / WEEK / "weekly_counts.csv").read_bytes()
+    assert content.isascii()
+    assert b"\r" not in content
+    assert b'"' not in content
+    header, *rows = [line.split(",") for line in content.decode().splitlines()]
+    assert header == ["week", "week_start", "attribute", "value", "reports", "at_least", "at_most"]
+    assert {len(row) for row in rows} == {len(header)}
+    assert [row[3] for row in rows if row[2] == "region"] == ["'-north", "south"]
+    assert not [cell for row in rows for cell in row if cell.startswith(FORMULA_SIGNS)]
+    assert all(row[4] == "" or row[4].isdigit() for row in rows)
+    assert {row[4] for row in rows if row[5] == "0"} == {""}, "a hidden count is empty, never 0"

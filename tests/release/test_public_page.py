@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from pipelines.pages.charts import Week
+from pipelines.pages.svg import day
 from pipelines.release.curve import draw_curve
 from pipelines.release.public_database import PublicRows, read_public_database, write_public_database
 from pipelines.release.public_page import write_public_pages
@@ -127,6 +128,15 @@ def test_a_band_is_seen_beside_any_number_and_never_higher_than_its_limit_looks(
     assert by_class["band"] >= 5
     assert by_class["band"] < by_class["plain"]
     assert "1 hidden because the count is small. 24 not released." in drawn
+
+
+def test_columns_are_in_proportion_and_the_words_tell_first_and_last_week() -> None:
+    weeks = [Week(f"w{i}", LAST - timedelta(weeks=2 - i)) for i in range(3)]
+    points = [Cell("total", "all", size, size - 2, size + 2) for size in (50, 100, 200)]
+    drawn = draw_curve("plain", "t", weeks, points)
+    heights = [float(height) for height in re.findall(r'height="([\d.]+)"[^>]* class="plain"', drawn)]
+    assert heights == pytest.approx([31, 62, 124], abs=0.2)
+    assert f"3 weeks from {day(weeks[0].start)} to the week of {day(LAST)}. About 50 to 200 reports a week." in drawn
 
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="NO CHROMIUM HERE: the public page was not opened")

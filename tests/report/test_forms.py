@@ -177,6 +177,11 @@ def test_every_chart_and_row_reaches_the_pdf(reports: Path, pack: Pack) -> None:
         assert len(on_paper[name]["rows"]) == len(tables[name]) - 1, name
 
 
+def test_a_page_of_paper_has_room_for_two_columns_of_points(reports: Path, pack: Pack) -> None:
+    content = paper_content(document_of(reports.parent / "summaries.duckdb", pack))
+    assert {len(block["columns"]) for block in blocks_of(content) if block["kind"] == "list"} == {1, 2}
+
+
 def test_every_form_has_the_same_titles_leads_and_column_names(reports: Path, pack: Pack) -> None:
     """Stated once: a form may leave a section out, and none words it otherwise."""
     document = document_of(reports.parent / "summaries.duckdb", pack)

@@ -126,6 +126,15 @@ def test_level_trend_and_the_year_before_stand_beside_every_count(pack: Pack, tm
     assert {name: cells[-1] for name, cells in page.tables["causes"].items() if name in causes} == {
         name: shown(count) for name, count in causes.items()
     }
+    counted = rows_of(summaries, "SELECT indicator, reports FROM weekly_indicators WHERE week = '2025-W46'")
+    counted += rows_of(summaries, "SELECT triage_level, reports FROM weekly_triage WHERE week = '2025-W46'")
+    counted += rows_of(summaries, "SELECT 'reports', sum(reports)::INT FROM weekly_triage WHERE week = '2025-W46'")
+    said = {name: cells[-2] for name, cells in page.numbers.items()}
+    assert said.keys() == dict(counted).keys()
+    for name, count in counted:
+        assert re.search(
+            rf"Expected: (below|within|above).*Trend: .*(rising|falling|steady).*Year before: {count:,}\b", said[name]
+        )
     assert {name: cells[-1] for name, cells in page.tables["regions"].items() if name in regions} == {
         name: shown(count) for name, count in regions.items()
     }
@@ -191,6 +200,16 @@ def test_regions_equal_weekly_regions(page: Page, database: Path) -> None:
     table = {name: cells for name, cells in page.tables["regions"].items() if name != "0"}
     assert list(table) == [row[0] for row in rows]
     assert {name: cells[2:7] for name, cells in table.items()} == {row[0]: list(map(shown, row[1:])) for row in rows}
+
+
+def test_regions_above_their_range_are_counted(page: Page, database: Path) -> None:
+    sql = """SELECT count(*) FILTER (level = 'above')::INTEGER, count(*) FROM weekly_signals
+        WHERE week = ? AND is_primary AND level IS NOT NULL AND series LIKE 'region=%'
+        AND series NOT LIKE 'region=unknown%' AND contains(series, ',') = ?"""
+    ((above, judged),), ((urgent, _),) = (rows_of(database, sql, WEEK, narrowed) for narrowed in (False, True))
+    said = f"{above or 'none'} of {judged} with all reports, {urgent or 'none'} with emergencies."
+    said = f"Above their expected range: {said}"
+    assert said in page.text
 
 
 def test_emergencies_by_region_are_drawn_week_by_week(folder: Path, database: Path) -> None:
@@ -519,7 +538,7 @@ def test_a_week_covered_with_no_report_at_all_is_zero_and_no_gap(changed: Callab
 
 
 def test_empty_tables_do_not_break_the_page(changed: Callable[..., Page]) -> None:
-    tables = [*SINGLE_WEEK, "weekly_regions", "weekly_revisions", "weekly_causes", "daily_summary"]
+    tables = [*SINGLE_WEEK, "weekly_regions", "weekly_indicators", "weekly_revisions", "weekly_causes", "daily_summary"]
     page = changed(*(f"DELETE FROM {table}" for table in tables))
     for words in ("No regions are", "No criteria are", "No causes are", "No open answer", "Nothing is recorded"):
         assert words in page.text

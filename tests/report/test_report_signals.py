@@ -169,8 +169,9 @@ def test_who_did_not_report_is_named_with_its_usual_number_and_nothing_is_compar
     assert f"Not every expected sender has reported: {said}." in text
     assert "in the end this week will have fewer" not in text
     assert "in the end this week will have fewer" in changed(sign).text
-    before = changed(lacking.replace("weekly_triage WHERE week", "weekly_triage WHERE '2026-W46' <> week AND week"))
-    assert said not in before.text
+    week_before = changed(lacking.replace(f"'{WEEK}'", "'2026-W45'"), sign).text
+    assert "Not every expected sender has reported" not in week_before
+    assert "in the end this week will have fewer" not in week_before, "nor is it compared with a week that lacks one"
 
 
 def test_what_is_above_its_range_without_an_alarm_is_not_said_to_be_within(changed: Callable[..., Page]) -> None:

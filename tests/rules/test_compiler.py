@@ -33,6 +33,7 @@ from schemas.pack import (
 )
 from schemas.pack_file import load_pack
 from tests.support import kleene
+from tests.support.drawing import examples
 from tests.support.kleene import Answers, Tags
 
 SHIPPED = load_pack()
@@ -108,7 +109,7 @@ def _database() -> duckdb.DuckDBPyConnection:
 NAMES = ("zinc", "amber", "moss", "birch", "yarrow", "clay")  # not in the order of the alphabet, on purpose
 NUMBERS = {"pain_score": 10, "duration_days": 12}
 PEACEFUL = HealthCheck.too_slow, HealthCheck.data_too_large
-thoroughly = settings(max_examples=100, deadline=None, suppress_health_check=PEACEFUL, database=None)
+thoroughly = settings(max_examples=examples(100), deadline=None, suppress_health_check=PEACEFUL, database=None)
 
 
 def comparisons(operators: Sequence[str]) -> st.SearchStrategy[str]:

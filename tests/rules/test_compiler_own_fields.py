@@ -18,6 +18,7 @@ from tests.rules.test_compiler import NEGATED, SHAPES, fetch_tags, pack_records,
 from tests.rules.test_own_fields import WRIST
 from tests.rules.test_plain_sql import printed
 from tests.support import kleene
+from tests.support.drawing import examples
 from tests.support.kleene import Tags
 
 PACK = load_pack(WRIST)
@@ -73,7 +74,7 @@ def tagged_as_the_slow_evaluator_says(rules: list[str], rows: list[str], answers
     assert printed(pack, answers) == expected
 
 
-@settings(thoroughly, max_examples=40)
+@settings(thoroughly, max_examples=examples(40))
 @given(conditions, conditions, records)
 def test_numbers_and_choices_of_a_pack_tag_as_the_slow_evaluator_says(
     rules: list[str], rows: list[str], answers: list[dict[str, Any]]

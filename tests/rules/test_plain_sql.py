@@ -18,6 +18,7 @@ from tests.rules.test_cases import CASES
 from tests.rules.test_compiler import SHIPPED, packs, random_records, record_lists, thoroughly
 from tests.rules.test_own_fields import WRIST, wrist_home  # noqa: F401 - a fixture
 from tests.support import kleene
+from tests.support.drawing import examples
 from tests.support.kleene import Answers, Tags
 
 TAGS = tuple(Tags.__dataclass_fields__)
@@ -35,7 +36,7 @@ def printed(pack: Pack, records: Sequence[Answers]) -> list[Tags]:
     return [Tags(**dict(zip(TAGS, row, strict=True)) | {"likely_cause": row[5] or ""}) for row in found]
 
 
-@settings(thoroughly, max_examples=25)
+@settings(thoroughly, max_examples=examples(25))
 @given(packs(), record_lists)
 def test_the_printed_sql_equals_the_slow_evaluator(pack: Pack, records: list[Answers]) -> None:
     assert printed(pack, records) == [kleene.tags(pack, record) for record in records]

@@ -21,9 +21,10 @@ from schemas.pack_file import parse_pack
 from tests.rules.test_compiler import ALL_COMPARISONS, NAMES, _named_pack, _rule, answers, conditions, packs, thoroughly
 from tests.rules.test_pack import SMALL
 from tests.support import kleene
+from tests.support.drawing import examples
 from tests.support.kleene import Answers
 
-fewer = settings(thoroughly, max_examples=40)  # each tries every record many times
+fewer = settings(thoroughly, max_examples=examples(40))  # each tries every record many times
 
 
 @st.composite

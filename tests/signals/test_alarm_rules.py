@@ -7,17 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import settings as rules_of_search
 from hypothesis import strategies as st
 from scipy import stats
 
 from pipelines.signals.comparable import History, comparable_senders, filled_baseline, reported_shares
-from pipelines.signals.ears_law import pooled_phi
+from pipelines.signals.ears_law import expect_next, pooled_phi
 from pipelines.signals.episodes import Episode, JudgedWeek, Note, find_episodes, with_notes
 from pipelines.signals.families import adjusted_p_values, ears_alarms, fingerprints, same_reports
 from pipelines.signals.laws import quantiles, upper_tail
 from pipelines.signals.trend import trends
+from tests.support.drawing import examples
 
 MONDAY = date(2026, 1, 5)
 
@@ -36,6 +37,18 @@ def test_tails_and_quantiles_are_those_of_scipy(mean: float, variance: float) ->
     assert (above == (upper_tail(counts, mean, variance) <= 0.025)).all(), "a range never contradicts its p-value"
 
 
+@rules_of_search(max_examples=100, deadline=None)
+@given(st.floats(1e-3, 1e5), st.floats(1, 20), st.floats(0.001, 0.999))
+def test_quantiles_are_those_of_scipy(mean: float, spread: float, probability: float) -> None:
+    variance = mean * spread
+    law = stats.nbinom(mean / (spread - 1), 1 / spread) if variance > mean * (1 + 1e-9) else stats.poisson(mean)
+    assert float(quantiles(probability, mean, variance)) == law.ppf(probability)
+
+
+def test_of_a_mean_of_zero_every_quantile_is_zero() -> None:
+    assert quantiles(0.975, [0.0, np.nan, 3.0], [0.0, np.nan, 3.0]).tolist()[::2] == [0, stats.poisson(3).ppf(0.975)]
+
+
 def test_what_is_not_known_stays_unknown() -> None:
     assert np.isnan(upper_tail([1.0, np.nan], [np.nan, 2.0], [np.nan, 2.0])).all()
     assert np.isnan(quantiles(0.5, [np.nan], [np.nan])).all()
@@ -44,7 +57,7 @@ def test_what_is_not_known_stays_unknown() -> None:
 # families
 
 
-@rules_of_search(max_examples=100, deadline=None)
+@rules_of_search(max_examples=examples(100), deadline=None)
 @given(st.lists(st.floats(1e-6, 1), min_size=1, max_size=30))
 def test_adjusted_p_values_are_those_of_scipy(p_values: list[float]) -> None:
     values = np.array([*p_values, np.nan])
@@ -76,7 +89,7 @@ def test_two_series_stand_for_themselves_and_all_others_are_one_family() -> None
 # dispersion
 
 
-@rules_of_search(max_examples=60, deadline=None)
+@rules_of_search(max_examples=examples(60), deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 45), st.integers(1, 4), st.sampled_from([1, 3]))
 def test_pooled_phi_equals_a_loop(seed: int, weeks: int, series: int, gap: int) -> None:
     rng = np.random.default_rng(seed)
@@ -91,10 +104,28 @@ def test_pooled_phi_equals_a_loop(seed: int, weeks: int, series: int, gap: int) 
             assert found[week, k] == pytest.approx(wanted)
 
 
+# a line through the baseline
+
+
+@given(st.lists(st.integers(0, 60), min_size=7, max_size=7), st.sampled_from([1, 3]))
+@example([100, 110, 120, 130, 140, 150, 160], 1)
+@example([160, 150, 140, 130, 120, 110, 100], 3)
+@example([0] * 7, 1)
+def test_a_line_is_followed_only_where_scipy_finds_it_clear_and_only_within_its_weeks(
+    counts: list[int], gap: int
+) -> None:
+    found = float(expect_next(np.array(counts, dtype=float)[:, None], gap)[0])
+    mean, line = float(np.mean(counts)), stats.linregress(range(7), counts)
+    poisson = np.sqrt(max(mean, 1 / 7) / 28)
+    clear = abs(line.slope) > stats.t.ppf(0.995, 5) * max(line.stderr, poisson)
+    ahead = min(max(line.intercept + line.slope * (6 + gap), min(counts)), max(counts))
+    assert found == pytest.approx(max(ahead if clear else mean, 1 / 7))
+
+
 # comparable senders
 
 
-@rules_of_search(max_examples=60, deadline=None)
+@rules_of_search(max_examples=examples(60), deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.sampled_from([1, 3]), st.floats(0.3, 1))
 def test_comparable_senders_and_filled_baselines_equal_a_loop(seed: int, senders: int, gap: int, share: float) -> None:
     rng = np.random.default_rng(seed)
@@ -148,7 +179,7 @@ def test_the_share_of_the_usual_reports_is_that_of_the_senders_that_reported() -
 # trend
 
 
-@rules_of_search(max_examples=100, deadline=None)
+@rules_of_search(max_examples=examples(100), deadline=None)
 @given(st.lists(st.integers(0, 80), min_size=4, max_size=4))
 def test_the_trend_is_that_of_a_poisson_regression(counts: list[int]) -> None:
     if not sum(counts):
@@ -191,7 +222,7 @@ def spans(episodes: list[Episode]) -> list[tuple[int, int, int, str]]:
     return [((e.first_start - MONDAY).days // 7, (e.last_start - MONDAY).days // 7, e.weeks, e.state) for e in episodes]
 
 
-@rules_of_search(max_examples=200, deadline=None)
+@rules_of_search(max_examples=examples(200), deadline=None)
 @given(found_weeks)
 def test_episodes_equal_a_tiny_state_machine(alarms: list[bool | None]) -> None:
     machine: list[list[Any]] = []

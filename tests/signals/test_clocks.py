@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pipelines.statements import statement
 from pipelines.store import clocks
 from pipelines.store.clocks import period_days, period_text
+from tests.support.drawing import examples
 from tests.support.histories import Store, empty_store
 
 DAY = date(2026, 3, 2)
@@ -141,7 +142,7 @@ days = st.one_of(st.integers(0, 30), st.integers(0, 400), st.sampled_from([-20_0
 counts = st.dictionaries(days, st.sampled_from([1, 1, 2, 3, 40, 150]), max_size=6)
 
 
-@rules_of_search(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@rules_of_search(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(counts, min_size=1, max_size=5))
 def test_clocks_equal_the_slow_account(deliveries: Delivered) -> None:
     store = empty_store()

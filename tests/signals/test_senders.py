@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.stats import nbinom, poisson
 
 from pipelines.signals.senders import Sender, SenderWeek, sender_weeks
+from tests.support.drawing import examples
 
 START = date(2026, 1, 5)  # a Monday
 
@@ -173,7 +174,7 @@ def _low(counts: list[int]) -> float:
 weekly_counts = st.lists(st.sampled_from([0, 0, 1, 4, 6, 20, 60, 100, 110]), min_size=1, max_size=30)
 
 
-@rules_of_search(max_examples=200, deadline=None)
+@rules_of_search(max_examples=examples(200), deadline=None)
 @given(weekly_counts, st.integers(0, 35))
 def test_states_equal_a_plain_reading(counts: list[int], clock: int) -> None:
     time = START + timedelta(weeks=clock, days=6)

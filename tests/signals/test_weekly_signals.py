@@ -115,6 +115,22 @@ def test_an_alarm_needs_the_least_count_that_is_set(store: Store) -> None:
     assert of_week(store, "status, level", "triage_level=emergency")[0] == ("none", "above")
 
 
+def test_severe_pain_and_what_could_be_an_emergency_have_level_and_trend_and_no_alarm(store: Store) -> None:
+    store.weekly("a", dict.fromkeys(range(30), 70))
+    store.connection.execute("UPDATE daily_summary SET severe_pain = 2")
+    store.connection.execute("UPDATE daily_summary SET severe_pain = 9 WHERE report_date >= ?", [monday(0)])
+    store.weekly("a", {0: 14}, level="emergency")
+    store.connection.execute("UPDATE daily_summary SET triage_ceiling = 'emergency' WHERE report_date = ?", [monday(3)])
+    store.judge()
+    where = "FROM weekly_indicators WHERE indicator = ? AND week_start = ?"
+    what = f"reports, observed, expected, method, level, trend {where}"
+    assert store.ask(f"SELECT {what}", "severe_pain", monday(0)) == [(63, 63, 14.0, "EARS C1", "above", "rising")]
+    assert store.ask(f"SELECT {what}", "could_be_emergency", monday(3))[0][:2] == (10, 10)
+    assert store.ask(f"SELECT {what}", "could_be_emergency", monday(0))[0][:2] == (0, 0)
+    assert store.ask("SELECT count(*), count(DISTINCT week) FROM weekly_indicators") == [(90, 30)]
+    assert store.ask("SELECT count(*) FROM alarm_episodes WHERE series NOT LIKE '%emergency'") == [(0,)]
+
+
 def test_series_with_the_same_reports_are_one_alarm(store: Store) -> None:
     store.weekly("a", dict.fromkeys(range(1, 30), 30))
     store.weekly("a", {0: 90})

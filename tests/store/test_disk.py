@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import shlex
 import subprocess
 import sys
@@ -23,13 +22,14 @@ from pipelines.store import database
 from pipelines.store.database import Home
 from schemas.pack import Pack
 from tests.conftest import opened
+from tests.support.commands import Place, run_command
 from tests.support.states import content, fed
 
 COMMAND = [sys.executable, "-m", "pipelines"]
 
 
-def ran(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *words], capture_output=True, text=True, timeout=200, check=False, **options)  # type: ignore[call-overload,no-any-return]
+def ran(*words: str, largest_file: int | None = None) -> subprocess.CompletedProcess[str]:
+    return run_command(words, Place(Path.cwd(), largest_file=largest_file))
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +62,8 @@ def heals(home: Home, files: Path, undisturbed: Home, pack: Pack) -> None:
 def test_a_file_that_may_not_grow_ends_the_run_and_the_next_one_goes_on(
     most_kb: int, files: Path, undisturbed: Home, tmp_path: Path, pack: Pack
 ) -> None:
-    def limited() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most_kb * 1000, most_kb * 1000))
-
     home = Home(tmp_path / "home")
-    done = ran("ingest", "--home", str(home.path), str(files), preexec_fn=limited)
+    done = ran("ingest", "--home", str(home.path), str(files), largest_file=most_kb * 1000)
     assert done.returncode == 1, done.stderr
     assert "File too large; whatever was committed is kept. Make room" in done.stderr
     assert "Traceback" not in done.stderr
@@ -109,10 +106,7 @@ def test_a_run_without_room_for_its_server_says_so_at_once(files: Path, tmp_path
 
 
 def test_a_backup_to_a_full_disk_is_none(undisturbed: Home, tmp_path: Path) -> None:
-    def limited() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
-
-    done = ran("backup", "--home", str(undisturbed.path), str(tmp_path / "b.duckdb"), preexec_fn=limited)
+    done = ran("backup", "--home", str(undisturbed.path), str(tmp_path / "b.duckdb"), largest_file=200_000)
     assert (done.returncode, "File too large" in done.stderr, "Traceback" in done.stderr) == (2, True, False)
     assert list(tmp_path.iterdir()) == []
 
@@ -198,7 +192,7 @@ while True:
 """
 
 
-@pytest.mark.parametrize("publishes", [12, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("publishes", [6, pytest.param(50, marks=pytest.mark.slow)])
 def test_readers_meet_no_error_and_no_torn_or_backward_snapshot_during_many_publishes(
     publishes: int, home: Home, pack: Pack, tmp_path: Path
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import shutil
 import sys
@@ -21,16 +20,14 @@ from pipelines.settings import Settings
 from pipelines.store.database import Home
 from schemas.pack import Pack
 from schemas.pack_file import load_pack
+from tests.conftest import opened
+from tests.support.commands import PROCESSES
 from tests.support.states import content
 
 WEEK = "2026-W46"
 TIMED = ("reported_weeks",)  # CSVs in which the time of the report stands
-# a process of its own for every command, forked from one that has imported everything: a start costs no second
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(
-    ["tests.store.test_kill", "pipelines.report", "pipelines.jobs.ingest", "pipelines.jobs.backup"]
-)
 Step = tuple[str, ...]
+ENDS = {"ingest": 3}
 
 
 def command(words: Step, log: str) -> None:
@@ -48,11 +45,11 @@ def started(words: Step, home: Path) -> Any:
 
 
 def finished(words: Step, home: Path) -> float:
-    """Runs a command to its end; returns the seconds it took."""
+    """Runs a command to its end; returns the seconds it took. An ingest ends with 3, for a file of it is rejected."""
     begin = time.monotonic()
     process = started(words, home)
     process.join(120)
-    assert process.exitcode == 0, (words, home.with_name(f"{home.name}.log").read_text())
+    assert process.exitcode == ENDS.get(words[0], 0), (words, home.with_name(f"{home.name}.log").read_text())
     return time.monotonic() - begin
 
 
@@ -62,19 +59,29 @@ def killed(words: Step, home: Path, after_seconds: float) -> bool:
     process.join(after_seconds)
     process.kill()
     process.join(60)
-    assert process.exitcode in (0, -9), (words, process.exitcode, home.with_name(f"{home.name}.log").read_text())
-    return bool(process.exitcode)
+    assert process.exitcode in (ENDS.get(words[0], 0), -9), (
+        words,
+        process.exitcode,
+        home.with_name(f"{home.name}.log").read_text(),
+    )
+    return bool(process.exitcode == -9)
 
 
 def deliveries(folder: Path, files: int) -> list[Path]:
-    """Files that correct, repeat and contradict each other, with bad rows."""
+    """Two groups of files that correct, repeat and contradict each other, with bad rows. In the middle of the first
+    one file is rejected for what stands in it, in the middle of the second one for what is stored already."""
     draw = random.Random(5)
     paths = []
     for number in range(files):
-        ids = draw.sample(range(60), 25)
-        lines = [f"r{i},2026-11-{9 + i % 7:02},north,{draw.choice(('yes', 'no', ''))},\n" for i in ids]
-        lines += [f"own-{number}-{i},2026-11-{9 + i:02},south,yes,no\n" for i in range(7)]
-        lines.append(f"bad-{number},2026-11-12,north,maybe,no\n")
+        days = {f"r{i}": 9 + i % 7 for i in draw.sample(range(60), 25)} | {f"own-{number}-{i}": 9 + i for i in range(7)}
+        if number == files * 3 // 4:  # every id that was given out counts from 1 again, for somebody else
+            days = {f"r{i}": 9 + (i + 1) % 7 for i in range(60)}
+            days |= {f"own-{of}-{i}": 9 + (i + 1) % 7 for of in range(number) for i in range(7)}
+        lines = [
+            f"{name},2026-11-{day:02},north,{draw.choice(('yes', 'no', ''))},{'no' if name[0] == 'o' else ''}\n"
+            for name, day in days.items()
+        ]
+        lines.append(f"bad-{number},2026-11-12,{'a@example.org' if number == files // 4 else 'north'},maybe,no\n")
         path = folder / f"{number:02}.csv"
         path.write_text("report_id,reported_at,region,redness,fever\n" + "".join(lines))
         paths.append(path)
@@ -87,7 +94,7 @@ def steps_for(folder: Path, files: int, home: Path) -> list[Step]:
 
     paths = deliveries(folder, files)
     first, second = paths[: files // 2], paths[files // 2 :]
-    wrong = hashlib.sha256(first[1].read_bytes()).hexdigest()
+    wrong = hashlib.sha256(first[0].read_bytes()).hexdigest()
     return [
         ("ingest", *map(str, first)),
         ("report", "--week", WEEK),
@@ -123,20 +130,24 @@ def everything(home: Path) -> dict[str, Any]:
     return state | {f"snapshot {name}": rows for name, rows in snapshot.items()} | reports
 
 
-def held_against_an_undisturbed_run(kills: int, files: int, seed: int, folder: Path, pack: Pack) -> Counter[str]:
-    """Kills commands until the wanted number is reached; returns how many of each kind."""
+def held_against_an_undisturbed_run(
+    kills: int, files: int, in_a_row: tuple[int, ...], folder: Path, pack: Pack
+) -> Counter[str]:
+    """Kills commands until the wanted number is reached, each now and then several times; how many of each kind."""
+    seed = files
     draw = random.Random(seed)
     calm = folder / "calm"
     steps = steps_for(folder, files, calm)
     seconds = {step: finished(step, calm) for step in steps}
     wanted = everything(calm)
+    assert_groups_with_a_rejected_file(calm, files)
     done: Counter[str] = Counter()
     rounds = 0
     while sum(done.values()) < kills:
         rounds += 1
         home = folder / f"killed-{rounds}"
         for step in steps:
-            for _ in range(draw.choice((1, 2, 3))):
+            for _ in range(draw.choice(in_a_row)):
                 if not killed(step, home, draw.uniform(0, seconds[step])):
                     break
                 done[step[0]] += 1
@@ -150,6 +161,19 @@ def held_against_an_undisturbed_run(kills: int, files: int, seed: int, folder: P
     return done
 
 
+def assert_groups_with_a_rejected_file(home: Path, files: int) -> None:
+    """Each of the two groups lost a file from its middle; its entry was written with those of the files before."""
+    with opened(home / "records.duckdb") as connection:
+        rows = connection.execute("SELECT path, status, reason, ingested_at FROM files ORDER BY path").fetchall()
+    told = {int(Path(path).stem): reason for path, status, reason, _ in rows if status == "rejected"}
+    stamps = [stamp for *_, stamp in rows]
+    assert len(set(stamps[: files // 2])) == 1, "the first group was stored at once"
+    assert len(set(stamps[files // 2 : files * 3 // 4 + 1])) == 1, "so was the second, as far as it could"
+    assert told.keys() == {files // 4, files * 3 // 4}
+    assert "e-mail address" in told[files // 4]
+    assert "another day" in told[files * 3 // 4]
+
+
 def leftovers(home: Path) -> Sequence[str]:
     """Whatever is there beside what a home holds."""
     known = {"records.duckdb", "summaries.duckdb", "reports", "tmp", "writer.lock", "status.json", "status.lock"}
@@ -159,12 +183,12 @@ def leftovers(home: Path) -> Sequence[str]:
 
 
 def test_killed_runs_leave_what_an_undisturbed_one_leaves(tmp_path: Path, pack: Pack) -> None:
-    done = held_against_an_undisturbed_run(3, 4, 1, tmp_path, pack)
+    done = held_against_an_undisturbed_run(3, 6, (1,), tmp_path, pack)
     assert sum(done.values()) >= 3
 
 
 @pytest.mark.slow
 def test_a_hundred_kills_lose_and_double_nothing(tmp_path: Path, pack: Pack) -> None:
-    done = held_against_an_undisturbed_run(100, 12, 2, tmp_path, pack)
+    done = held_against_an_undisturbed_run(100, 12, (1, 2, 3), tmp_path, pack)
     print(dict(done))
     assert set(done) == {"ingest", "report", "withdraw", "retag"}

@@ -491,7 +491,8 @@ def test_a_rejection_says_how_many_and_names_the_commonest_reasons(write_csv: Wr
     (outcome,) = ingest(write_csv([row | {"region": "a b"} for row in with_bad(10, 3)]))
     assert outcome.reason == (
         "10 of 10 rows are bad (100%; at most 20% are allowed): "
-        "region: pattern (10, first in line 2), sex: allowed_values (3, first in line 2)"
+        "region: pattern (10, first in line 2; allowed: 1-32 of A-Z a-z 0-9 _ -), "
+        "sex: allowed_values (3, first in line 2; allowed: female male other unknown)"
     )
     assert ask("SELECT count(*) FROM quarantine") == [(0,)]
 

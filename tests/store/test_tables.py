@@ -170,7 +170,8 @@ def test_no_published_table_can_hold_a_record() -> None:
 def test_the_published_calendar_and_files_have_what_analysts_need(made: Made) -> None:
     connection = made["summaries"]
     assert connection.sql("FROM calendar").columns == [
-        "report_date", "week", "week_start", "month", "quarter", "is_complete",
+        "report_date", "week", "week_start", "month", "quarter",
+        "is_complete", "month_is_complete", "quarter_is_complete",
     ]  # fmt: skip
     kept = set(LEDGER.split()) - {"file_id", "path", "run_id"}
     assert kept <= set(connection.sql("FROM files").columns)

@@ -24,7 +24,7 @@ from pipelines.jobs.query import run_query
 from pipelines.settings import load_settings
 from pipelines.statements import create_sql, statement
 from pipelines.store import database
-from pipelines.store.daily_counts import calendar_sql, week_words
+from pipelines.store.daily_counts import calendar_sql, view_words
 from pipelines.store.database import Home
 from pipelines.synthetic import generate
 from schemas.pack_file import load_pack
@@ -43,7 +43,7 @@ RESULTS = {table.name: table for table in (*stored_views(PACK), CALENDAR)}
 def test_the_view_makes_the_expected_rows_of_the_input_tables(case: Path) -> None:
     name = case.parent.name
     settings = load_settings(case)
-    sql = calendar_sql(settings) if name in STEPS else statement("views", name, **week_words(settings))
+    sql = calendar_sql(settings) if name in STEPS else statement("views", name, **view_words(settings))
     inputs = {path.stem: path for path in case.glob("*.csv") if path.stem != "expected"}
     read = {table for table in TABLES if re.search(rf"\b(FROM|JOIN) {table}\b", sql)}
     assert read == set(inputs), "a case holds the tables that the view reads, and no other"
@@ -270,6 +270,15 @@ def test_reports_that_are_no_emergency_but_could_be_by_month(ask: Ask, reports: 
     expected = open_ones.groupby(monday.dt.month).sum()
     assert ask("""SELECT month(week_start) AS month, sum(could_be_emergency) FROM weekly_triage
                   WHERE triage_level <> 'emergency' GROUP BY month ORDER BY month""") == list(expected.items())
+
+
+def test_a_month_with_a_week_that_nobody_delivered_or_that_goes_on_is_not_complete(ask: Ask) -> None:
+    months = ask(
+        "SELECT month, bool_and(month_is_complete), count(DISTINCT month_is_complete) FROM calendar GROUP BY 1"
+    )
+    assert {month for month, is_complete, _ in months if is_complete} == {"2026-06", "2026-07", "2026-09", "2026-10"}
+    assert {values for *_, values in months} == {1}
+    assert ask("SELECT DISTINCT quarter FROM calendar WHERE quarter_is_complete") == []
 
 
 def test_the_three_most_common_causes_of_the_half_year(ask: Ask, reports: pd.DataFrame) -> None:

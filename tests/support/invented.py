@@ -164,6 +164,13 @@ SELECT week, week_start, series, n AS observed, n AS reports, CASE WHEN k = 7 TH
   CASE WHEN k < 7 THEN 'short history' END AS reason,
   CASE WHEN k = 7 AND method <> 'C3' THEN if(high, 1e-6, 0.4) END AS p_value,
   CASE WHEN k = 7 AND high THEN rank() OVER (PARTITION BY week, k, high ORDER BY n DESC, series) END AS rank FROM m"""
+INDICATORS_SQL = """BY NAME
+WITH n AS (SELECT strftime(week_start, '%G-W%V') AS week, week_start,
+  count_if(triage_ceiling = 'emergency' AND triage_level <> 'emergency') AS could_be_emergency,
+  count_if(serious) AS serious_signs, count_if(severe) AS severe_pain FROM r GROUP BY ALL)
+SELECT week, week_start, indicator, reports, reports AS observed, 'EARS C1' AS method,
+  if(reports % 3 = 0, 'above', 'within') AS level, if(reports % 2 = 0, 'steady', 'falling') AS trend
+FROM (UNPIVOT n ON could_be_emergency, serious_signs, severe_pain INTO NAME indicator VALUE reports)"""
 NOWCAST_SQL = """BY NAME
 WITH s AS (SELECT week, week_start, 'all' AS series, sum(reports)::BIGINT AS n FROM weekly_triage GROUP BY ALL
 UNION ALL SELECT week, week_start, 'triage_level=emergency', reports FROM weekly_triage
@@ -226,7 +233,7 @@ def make_summaries(path: Path, made: Made | None = None, pack: Pack | None = Non
         db.executemany("INSERT INTO rules VALUES (?, ?, '', '', '', '')", [(r.id, r.level) for r in pack.triage])
         statements = {table: _weekly_sql(table) for table in WEEKLY}
         statements |= {"daily_summary": DAILY_SQL, "weekly_quality": QUALITY_SQL, "about": ABOUT_SQL}
-        statements["weekly_sources"] = SOURCES_SQL
+        statements |= {"weekly_sources": SOURCES_SQL, "weekly_indicators": INDICATORS_SQL}
         if made.signals:
             statements |= {"weekly_signals": SIGNALS_SQL, "weekly_revisions": REVISIONS_SQL}
             statements["weekly_nowcast"] = NOWCAST_SQL

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,12 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("CALFWATCH", "PREFECT"))}
 
 
+def _moment(report_id: str, row: int) -> str:
+    """A moment of one report alone: two files of the same moments would be one list under other ids."""
+    second = zlib.crc32(report_id.encode()) % 86_400
+    return f"2026-11-{1 + row:02d}T{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}Z"
+
+
 def wait_until(is_true: Callable[[], bool], seconds: float, what: str) -> None:
     until = time.monotonic() + seconds
     while not is_true():
@@ -37,6 +44,8 @@ def wait_until(is_true: Callable[[], bool], seconds: float, what: str) -> None:
 
 class Serving:
     """One home and its `serve`; everything it prints goes to `out` and `err` beside the home."""
+
+    IN_WORK = "state_type IN ('RUNNING', 'PENDING', 'CANCELLING')"
 
     def __init__(self, home: Path, *options: str, environment: dict[str, str] | None = None) -> None:
         self.home, self.options = home, options or ("--ingest-cron", EVERY_MINUTE)
@@ -49,10 +58,14 @@ class Serving:
 
     def start(self) -> None:
         """Starts, and waits for the line that says so."""
+        self.launch()
+        wait_until(lambda: "serving" in self.said or self.process.poll() is not None, START_SECONDS, "serving")
+
+    def launch(self) -> None:
+        """Starts, and waits for nothing."""
         command = [sys.executable, "-m", "pipelines", "serve", "--home", str(self.home), *self.options]
         with open(self.out, "wb") as out, open(self.err, "wb") as err:
             self.process = subprocess.Popen(command, stdout=out, stderr=err, env=self.environment)
-        wait_until(lambda: "serving" in self.said or self.process.poll() is not None, START_SECONDS, "serving")
 
     def stop(self, number: int = signal.SIGTERM, seconds: float = 90) -> int:
         """Sends a signal, and returns the exit code."""
@@ -69,33 +82,38 @@ class Serving:
         return self.err.read_text()
 
     def feed(self, name: str, files: int, rows: int = 20) -> int:
-        """Puts small files into `incoming`, each whole at once; returns how many rows."""
+        """Puts small files into `incoming`, nearly all at once; returns how many rows."""
         incoming = self.home / "incoming"
         incoming.mkdir(exist_ok=True)
+        parts = []
         for number in range(files):
-            # no two files say the same of the same moment: that would be one list under other ids
-            clock = f"{sum(name.encode()) % 24:02d}:{number:02d}:00Z"
-            lines = [f"{name}-{number}-{row},2026-11-{1 + row:02d}T{clock},{row % 11},no\n" for row in range(rows)]
+            ids = [f"{name}-{number}-{row}" for row in range(rows)]
+            lines = [f"{each},{_moment(each, row)},{row % 11},no\n" for row, each in enumerate(ids)]
             part = incoming / f"{name}-{number:03d}.csv.part"
             part.write_text(HEADER + "".join(lines))
+            parts.append(part)
+        for part in parts:
             part.rename(part.with_suffix(""))
         return files * rows
 
-    def flow_runs(self, where: str = "TRUE") -> list[tuple[Any, ...]]:
-        """Name, state and whether a schedule made it, of the runs in Prefect's database."""
+    def flow_runs(
+        self, where: str = "TRUE", what: str = "name, state_name, auto_scheduled, expected_start_time"
+    ) -> list[tuple[Any, ...]]:
+        """What is asked of the runs in Prefect's database; by default also whether a schedule made it."""
         path = self.home / "prefect" / "prefect.db"
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
-            sql = f"SELECT name, state_name, auto_scheduled, expected_start_time FROM flow_run WHERE {where}"
-            return connection.execute(sql).fetchall()
+            return connection.execute(f"SELECT {what} FROM flow_run WHERE {where}").fetchall()
 
-    def await_slot(self, seconds: float = 300) -> None:
-        """Waits for an ingest at a slot of the schedule that lies after now."""
+    def await_slot(self, seconds: float = 300) -> float:
+        """Waits for an ingest at a slot of the schedule that lies after now; returns how many seconds late it began."""
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
         done = f"auto_scheduled AND name LIKE 'ingest%' AND state_type = 'COMPLETED' AND expected_start_time > '{now}'"
         wait_until(lambda: bool(self.flow_runs(done)), seconds, "the next slot ran")
+        late = "86400 * (julianday(start_time) - julianday(expected_start_time))"
+        return float(self.flow_runs(done, f"min({late})")[0][0])
 
     def in_work(self) -> list[tuple[Any, ...]]:
-        return self.flow_runs("state_type IN ('RUNNING', 'PENDING', 'CANCELLING')")
+        return self.flow_runs(self.IN_WORK)
 
     def records(self) -> tuple[int, int]:
         """How many records are stored, and how many ids they have."""

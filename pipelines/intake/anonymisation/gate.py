@@ -27,6 +27,7 @@ from pipelines.intake.anonymisation.identifiers import (
 REMEMBERED_VALUES = 100_000
 LONGEST_REMEMBERED = 1_000  # characters; a file of nothing but long cells would fill the memory
 SHOWS_IDENTIFIER = "it shows what could be a direct identifier"
+HINTS = {POSTAL_CODE: ", or list the codes as `regions` of the source if they are regions"}
 SHORTEST = 5  # characters of an identifier
 ENOUGH_IDS = 3  # report ids with a good check digit; one random number has one by chance, three hardly
 
@@ -90,8 +91,7 @@ class Gate:
         return self.looked_at[column, value]
 
     def _find_kinds(self, column: str, value: str) -> frozenset[str]:
-        certain = certain_kind(value)
-        if certain and column not in self.judged_whole:
+        if (certain := certain_kind(value)) and column not in self.judged_whole:
             self.refuse(f"column {column[:40]!a} holds {certain}; remove it at the sender")
         likely = set() if column in self.certain_only else likely_kinds(value)
         # reports that are counted from 1 have five digits for a long time
@@ -151,10 +151,11 @@ class Gate:
         """Raise FileRejected for a column of which more than half looks like one kind of identifier."""
         for (column, kind), count in sorted(self.kinds.items()):
             if count * 2 > self.cells[column] and self._is_more_than_chance(column, kind, count):
-                self.refuse(f"column {column[:40]!a} holds {kind} in most rows; remove it at the sender")
+                what = f"column {column[:40]!a} holds {kind} in most rows"
+                self.refuse(f"{what}; remove it at the sender{HINTS.get(kind, '')}")
 
     def _is_more_than_chance(self, column: str, kind: str, count: int) -> bool:
-        """Whether chance alone does not explain it; few report ids are judged with the sender's earlier ones."""
+        """Return whether chance alone does not explain it; few report ids are judged with the sender's earlier ones."""
         if count >= ENOUGH_IDS or kind not in CHECKED or column not in self.judged_whole:
             return True
         count += sum(kind in likely_kinds(value) for value in self.earlier_ids)

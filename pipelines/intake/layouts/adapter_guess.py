@@ -17,29 +17,18 @@ from schemas.fields import AGE_BANDS, CONTEXT_NAMES, NO_WORDS, SEXES, TIMESTAMP_
 from schemas.pack import Pack
 
 # words of a column's name, the best first
-MEANINGS: dict[str, tuple[str, ...]] = {
-    "report_id": ("report_id", "case_id", "record_id", "encounter", "uuid", "id", "case", "record", "number"),
-    "reported_at": (
-        "reported",
-        "report",
-        "call",
-        "seen",
-        "visit",
-        "today",
-        "hospitalisation",
-        "hosp",
-        "admission",
-        "date",
-    ),
-    "region": ("region", "province", "county", "district", "area", "hospital", "site", "clinic"),
-    "age_band": ("age_band", "age_years", "age"),
-    "sex": ("sex", "gender"),
-    "pain_score": ("pain_score", "pain", "nrs"),
-    "duration_days": ("duration_days", "duration"),
+MEANINGS = {
+    "report_id": "report_id case_id record_id encounter uuid id case fall record number",
+    "reported_at": "reported report call seen visit today hospitalisation hosp admission date datum",
+    "region": "region province county district area hospital site clinic ort",
+    "age_band": "age_band age_years age alter",
+    "sex": "sex gender geschlecht sexe",
+    "pain_score": "pain_score pain nrs schmerz",
+    "duration_days": "duration_days duration dauer",
 }
 DATE_WORDS = """date onset outcome infection report reported call seen visit today hosp hospitalisation hospitalization
 admission discharge treatment submission start end day"""
-SEX_WORDS = {"m": "male", "f": "female", "man": "male", "woman": "female", "1": "", "2": ""}
+SEX_WORDS = {"m": "male", "f": "female", "man": "male", "woman": "female", "w": "female", "1": "", "2": ""}
 YES_ELSEWHERE, NO_ELSEWHERE = (
     ("ja", "oui", "si", "sí", "sim", "x", "checked"),
     ("nein", "non", "nee", "não", "unchecked"),
@@ -69,9 +58,9 @@ class Guess:
     open_points: list[str] = field(default_factory=list)
 
 
-def guess_adapter(samples: Samples, pack: Pack) -> str:
-    """Return the text of an adapter. `samples` has each column's first filled cells."""
-    guess = Guess()
+def guess_adapter(samples: Samples, pack: Pack, open_points: Sequence[str] = ()) -> str:
+    """Return the text of an adapter. `samples` has each column's first filled cells; `open_points` stand first."""
+    guess = Guess(open_points=list(open_points))
     meant = _assign_columns(samples, pack)
     for field_name, column in meant.items():
         translate = TRANSLATIONS.get(field_name, _answer_sql)
@@ -81,14 +70,14 @@ def guess_adapter(samples: Samples, pack: Pack) -> str:
         _use_age_unit(guess, meant["age_band"], samples)
     for column in samples:
         if column not in meant.values() and column not in guess.optional:
-            _leave_out(column, samples[column], guess)
+            _leave_out(column, samples, guess)
     _tell_what_is_missing(guess, meant, samples, pack)
     return "\n".join(_adapter_lines(guess)) + "\n"
 
 
 def _assign_columns(samples: Samples, pack: Pack) -> dict[str, str]:
-    """Return the column of each canonical field that a name fits; a column that names an identifier fits none."""
-    free = [name for name in samples if find_kind_of_name(name) is None]
+    """Return the column of each canonical field that a name fits; none fits a box, or what names an identifier."""
+    free = [name for name in samples if find_kind_of_name(name) is None and not _is_box(name, samples)]
     meant: dict[str, str] = {}
     for name in (*CONTEXT_NAMES, *(each.name for each in pack.fields)):
         column = _best_column(name, free, samples)
@@ -99,17 +88,23 @@ def _assign_columns(samples: Samples, pack: Pack) -> dict[str, str]:
 
 
 def _best_column(name: str, free: Sequence[str], samples: Samples) -> str | None:
-    exact = next((column for column in free if nearest_column(column, frozenset({name})) == name), None)
+    own = frozenset({name})
+    exact = next((column for column in free if nearest_column(column.rpartition("/")[2], own) == name), None)
     if exact:
         return exact
     fits: Callable[[str], bool] = {"reported_at": lambda column: _looks_like_dates(samples[column])}.get(
         name, lambda column: True
     )
-    for word in MEANINGS.get(name, ()):
+    for word in MEANINGS.get(name, "").split():
         for column in free:
             if (word == _plain(column) or word in _words(column)) and fits(column):
                 return column
     return None
+
+
+def _is_box(column: str, samples: Samples) -> bool:
+    """Whether a column is a box to tick, by its name: `signs___1`, or `signs/fever` beside `signs`."""
+    return bool(re.search(r"___\w+$", column)) or column.rpartition("/")[0] in samples
 
 
 def _plain(name: str) -> str:
@@ -160,7 +155,7 @@ def _time_sql(column: str, cells: Sequence[str], guess: Guess) -> str:
 
 
 def _fits_form(cell: str, form: str) -> bool:
-    """Whether month and day are possible where the form has them."""
+    """Return whether month and day are possible where the form has them."""
     parts = [int(part) for part in re.split(r"\D", cell)]
     names = [part.strip("-") for part in re.findall(r"%(-?\w)", form)]
     by_name = dict(zip(names, parts, strict=True))
@@ -242,15 +237,16 @@ def _shown(words: Sequence[str]) -> str:
     return ", ".join(map(ascii, harmless[:SHOWN_WORDS])) if len(words) <= 12 else "it has many words"
 
 
-def _leave_out(column: str, cells: Sequence[str], guess: Guess) -> None:
+def _leave_out(column: str, samples: Samples, guess: Guess) -> None:
     """Ignore a column, and say what about it is open."""
+    cells = samples[column]
     guess.ignores.append(column)
     kind = find_kind_of_name(column)
     if kind:
         guess.open_points.append(
             f"{column}: holds {kind} by its name; remove it at the sender, or `allow` it if it is none"
         )
-    if re.search(r"___\w+$", column):
+    if _is_box(column, samples):
         guess.open_points.append(
             f"{column}: a box to tick; which symptom is it? 0 is 'not ticked', which is no only if all are asked"
         )

@@ -17,12 +17,14 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from pipelines.bounds import bounded_memory, bounded_time, data_bytes
 from pipelines.connections import connect
 from pipelines.errors import FileRejected, UsageError
 from pipelines.intake.anonymisation.column_names import shown_name
 from pipelines.intake.layouts.adapter_head import read_head
 from pipelines.settings import SHIPPED_ADAPTERS, Source
 from schemas.fields import CONTEXT_NAMES, REQUIRED_NAMES
+from schemas.ordinary_file import read_text_file
 from schemas.pack import Pack
 from schemas.pack_checks import sender_words
 
@@ -31,6 +33,10 @@ ADAPTER_ERROR = "adapter_error"
 ADAPTER_WARNING = "adapter_warning"  # what an adapter could not read in a row that it could read otherwise
 SCRATCH_MEMORY = "128MB"  # the hashes of very long files go to disk
 SANDBOX_MEMORY = "512MB"
+SECONDS = 60  # for one part of a file
+MOST_DATA = 1 << 30  # beyond what the process has: DuckDB's own limit leaves out long strings and lists
+MOST_RESULT = 256 << 20
+BATCH_ROWS = 10_000
 ADDED_COLUMNS = ("line_number", "file_id", "unlisted")  # what `raw` has beside the columns of the file
 
 
@@ -73,7 +79,7 @@ def load_adapter(source: Source, home: Path) -> Adapter:
 
 def _read_own(source: Source, path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text_file(path)
     except (OSError, UnicodeDecodeError) as error:
         shipped = ", ".join(SHIPPED_ADAPTERS)
         raise UsageError(f"source '{source.name}': adapter {path} cannot be read; shipped are {shipped}") from error
@@ -212,19 +218,40 @@ def _tabulate_words(pack: Pack) -> pa.Table:
 
 
 def _select(connection: duckdb.DuckDBPyConnection, adapter: Adapter, source: Source, raw: pa.Table) -> pa.Table:
-    """Run the SELECT."""
+    """Run the SELECT, within bounds: it is somebody's code."""
     connection.register("raw", raw)
-    try:
-        statements = connection.extract_statements(adapter.sql)
-        if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
-            raise FileRejected(f"the adapter of source '{source.name}' is not one SELECT statement")
-        return connection.sql(adapter.sql).to_arrow_table()
-    except duckdb.Error as error:
-        raise FileRejected(f"the adapter of source '{source.name}' failed: {_explain(error)}") from error
+    late = f"the adapter of source '{source.name}' took longer than {SECONDS:g} s; mend {source.adapter}"
+    with bounded_time(connection, SECONDS, late) as over:
+        try:
+            with bounded_memory(lambda: data_bytes() + MOST_DATA):
+                statements = connection.extract_statements(adapter.sql)
+                if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
+                    raise FileRejected(f"the adapter of source '{source.name}' is not one SELECT statement")
+                return _read_rows(connection.sql(adapter.sql).to_arrow_reader(BATCH_ROWS), raw, source)
+        except (duckdb.Error, pa.ArrowException, MemoryError, OSError) as error:
+            told = late if over.is_set() else f"the adapter of source '{source.name}' failed: {_explain(error)}"
+            raise FileRejected(told) from error
 
 
-def _explain(error: duckdb.Error) -> str:
+def _read_rows(batches: pa.RecordBatchReader, raw: pa.Table, source: Source) -> pa.Table:
+    """Read a result, which cannot have more rows than there are lines, nor much more text than they can hold."""
+    kept, rows, size = [], 0, 0
+    for batch in batches:
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        if rows > raw.num_rows:
+            raise FileRejected(f"the adapter of source '{source.name}' returns a line twice or one it was not given")
+        if size > MOST_RESULT:
+            raise FileRejected(
+                f"the adapter of source '{source.name}' returns more than {MOST_RESULT >> 20} MB of text"
+            )
+        kept.append(batch)
+    return pa.Table.from_batches(kept, batches.schema)
+
+
+def _explain(error: Exception) -> str:
     """Return the error's kind, and its text if that is about the SQL: any other text may quote a value."""
+    if isinstance(error, duckdb.OutOfMemoryException | MemoryError | pa.ArrowMemoryError):
+        return f"it needs more than {SANDBOX_MEMORY} of memory"
     about_sql = isinstance(error, duckdb.ParserException | duckdb.BinderException | duckdb.CatalogException)
     return str(error).splitlines()[0][:200] if about_sql else type(error).__name__
 

@@ -35,7 +35,7 @@ def places_of(lines: pa.ChunkedArray | Places, starts: Places) -> Places:
     return (np.searchsorted(starts, numbers, side="right") - 1).astype(np.int64)
 
 
-def count_files(found: Sequence[BatchRows], accepted: pa.Table, starts: Places) -> list[RowCounts]:
+def count_files(found: Sequence[BatchRows], accepted: pa.Table, cells: pa.Table, starts: Places) -> list[RowCounts]:
     """Return the counts of every file; of lines that could not be checked none is counted."""
     checked = [(each.raw, each.checked) for each in found if each.checked]
     rows = _count(starts, (raw.table["line_number"] for raw, _ in checked))
@@ -47,7 +47,7 @@ def count_files(found: Sequence[BatchRows], accepted: pa.Table, starts: Places) 
         for place, lines in each.blank.items():
             blank[place] = blank.get(place, 0) + lines
     ranges = _find_ranges(accepted, starts)
-    warned = _find_warned([each.warned for _, each in checked], accepted, starts)
+    warned = _find_warned(cells, starts)
     return [
         RowCounts(
             rows=int(rows[place] + bad_lines[place]),
@@ -87,13 +87,9 @@ def _moment(microseconds: np.int64) -> datetime:
     return EPOCH + timedelta(microseconds=int(microseconds))
 
 
-def _find_warned(warned: Sequence[pa.Array], accepted: pa.Table, starts: Places) -> dict[int, list[int]]:
+def _find_warned(cells: pa.Table, starts: Places) -> dict[int, list[int]]:
     """Return the accepted lines of each file that its adapter warns of, as they are counted in the file."""
-    lines = pa.chunked_array(warned, pa.int64())
-    if not len(lines):
-        return {}
-    taken = accepted["line_number"].cast(pa.int64())
-    kept = taken.filter(pyarrow.compute.is_in(taken, lines.combine_chunks())).to_numpy()
+    kept = cells["line_number"].unique().to_numpy()
     found: dict[int, list[int]] = {}
     for place, line in zip(places_of(kept, starts).tolist(), kept.tolist(), strict=True):
         found.setdefault(place, []).append(line - int(starts[place]) + OWN_FIRST)

@@ -28,15 +28,7 @@ from pipelines.intake.screening import (
 from pipelines.intake.together.checker import BatchChecker, BatchIds, Joined, MarkingGate
 from pipelines.intake.together.counts import OWN_FIRST, BatchRows, Places, count_files
 from pipelines.intake.together.small_files import SmallFile
-from schemas.checked_file import (
-    BAD_CELLS,
-    RAW_LINES,
-    ROWS_LEFT_OUT,
-    CheckedBlock,
-    CheckedFile,
-    RowCounts,
-    accepted_schema,
-)
+from schemas.checked_file import CELLS, ROWS_LEFT_OUT, CheckedBlock, CheckedFile, RowCounts, accepted_schema
 
 
 @dataclass(frozen=True)
@@ -96,7 +88,7 @@ def _part(
 ) -> Iterator[tuple[CheckedBlock, RowCounts] | Alone]:
     """Part the checked rows of a batch by files, with lines counted in each."""
     tables = _tables(checker, found)
-    counts = count_files(found, tables["accepted"], checker.starts)
+    counts = count_files(found, tables["accepted"], tables["warned"], checker.starts)
     ends = {name: _ends(table, checker.starts) for name, table in tables.items()}
     for place, file in enumerate(files):
         counted = counts[place]
@@ -109,7 +101,7 @@ def _part(
 
 
 def _is_plain(counts: RowCounts, file: SmallFile, limit: float) -> bool:
-    """Whether every line is a row or blank, and not too many rows are bad."""
+    """Return whether every line is a row or blank, and not too many rows are bad."""
     if counts.rows + counts.blank != file.body.lines:
         return False
     return not counts.rows or counts.bad_rows / counts.rows <= limit
@@ -117,7 +109,7 @@ def _is_plain(counts: RowCounts, file: SmallFile, limit: float) -> bool:
 
 def _tables(checker: BatchChecker, found: Sequence[BatchRows]) -> dict[str, pa.Table]:
     blocks = [each.checked.block for each in found if each.checked]
-    schemas = {"accepted": accepted_schema(checker.rules.pack), "bad_cells": BAD_CELLS, "raw_lines": RAW_LINES}
+    schemas = {"accepted": accepted_schema(checker.rules.pack), **CELLS}
     return {
         name: pa.concat_tables([schema.empty_table(), *(getattr(block, name) for block in blocks)]).combine_chunks()
         for name, schema in schemas.items()

@@ -103,7 +103,7 @@ def read_small_file(delivery: Delivery, settings: Settings, refuse: Callable[[Pa
         data = content if is_whole else content + b"\n"
         refuse_long_lines(data)
         header, body = split_header(Block(1, data, count_line_ends(data)))
-    except FileRejected:
+    except (FileRejected, MemoryError):
         return None
     return SmallFile(delivery, identity, hashlib.sha256(content).hexdigest(), header, body, is_whole)
 

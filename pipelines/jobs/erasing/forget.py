@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 import duckdb
 
@@ -20,11 +21,12 @@ from pipelines.jobs import publish as publish_job
 from pipelines.jobs.erasing import holders, traces
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number, statement
-from pipelines.store import audit, database
+from pipelines.store import audit, database, ledger
 from pipelines.store.database import Home, pack_in_use, transaction
 from pipelines.store.erasing import erasure, rewrite
 from pipelines.store.packs import configured_pack
 from pipelines.text import many, printable
+from schemas.checked_file import per_file_id
 
 LONG_ENOUGH = 6  # signs of an id that is looked for in lines of other reports, too
 STAY = (
@@ -83,6 +85,7 @@ def _choose(connection: duckdb.DuckDBPyConnection, wish: Wish, settings: Setting
         connection.execute(f"CREATE OR REPLACE TEMP TABLE going AS {statement('store', 'erased_reports')}", values)
         connection.execute(f"CREATE OR REPLACE TEMP TABLE going_lines AS {statement('store', 'lines_before')}", values)
         return
+    _refuse_ids_of_files(connection, wish)
     ids = list(wish.report_ids)
     named = statement("store", "named_for_erasure")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE going AS {named}", {"ids": ids, "source": wish.source})
@@ -93,12 +96,38 @@ def _choose(connection: duckdb.DuckDBPyConnection, wish: Wish, settings: Setting
         f"CREATE OR REPLACE TEMP TABLE going_lines AS {statement('store', 'lines_of_reports')}",
         {"source": wish.source, "patterns": patterns, "long_ones": long_ones},
     )
+    _add_lines_of_files(connection, wish)
     connection.execute(  # an id of which a line alone is known
         """INSERT INTO going
            SELECT DISTINCT source, unnest(?::VARCHAR[]) FROM going_lines
            WHERE source NOT IN (SELECT source FROM going)""",
         [ids],
     )
+
+
+def _refuse_ids_of_files(connection: duckdb.DuckDBPyConnection, wish: Wish) -> None:
+    """Raise UsageError for an id that holds for one file alone: each file may have given it to somebody else."""
+    for report_id in wish.report_ids:
+        if hashes := ledger.describe_ids_of_files(connection, report_id, wish.source):
+            raise UsageError(
+                f"'{printable(report_id)}': {hashes}\n"
+                "Nothing was changed. Name the one that is to be erased as it is stored."
+            )
+
+
+def _add_lines_of_files(connection: duckdb.DuckDBPyConnection, wish: Wish) -> None:
+    """Add the quarantined lines of reports whose stored ids are hashes: the quarantine has the sender's ids."""
+    if not any(re.fullmatch("[0-9a-f]{32}", report_id) for report_id in wish.report_ids):
+        return
+    rows = connection.execute(
+        """SELECT DISTINCT delivery_no, line_number, files.source, raw_line, report_id, path
+           FROM quarantine JOIN files USING (delivery_no)
+           WHERE report_id IS NOT NULL AND files.source = coalesce(?, files.source)""",
+        [wish.source],
+    ).fetchall()
+    of_reports = [row[:4] for row in rows if per_file_id(Path(row[5]).name, row[4]) in wish.report_ids]
+    for row in of_reports:
+        connection.execute("INSERT INTO going_lines VALUES (?, ?, ?, ?)", row)
 
 
 def _require_one_sender(connection: duckdb.DuckDBPyConnection, wish: Wish) -> None:

@@ -22,7 +22,6 @@ from pipelines.intake.block_checker import BlockChecker, Rules
 from pipelines.intake.csv_rows import RawRows
 from pipelines.intake.deliveries import Delivery, find_deliveries
 from pipelines.intake.duplicates import RepeatedIds
-from pipelines.intake.layouts.adapter_guess import guess_adapter
 from pipelines.intake.layouts.adapters import find_header_faults, known_columns, load_adapter, scratch
 from pipelines.intake.opening import open_delivery
 from pipelines.intake.reader import PrefetchingReader
@@ -40,7 +39,6 @@ from schemas.fields import CONTEXT_NAMES
 MOST = " in most rows"  # what the gate says of a share; where one value was refused it says nothing new
 FIRST_LINES = 3
 SHOWN_VALUES = 3
-SAMPLE_ROWS = 5_000
 LONGEST_SHOWN = 30  # characters of a value
 ADVICE = {
     "encoding": "export as UTF-8 (in a spreadsheet: save as CSV UTF-8)",
@@ -283,23 +281,3 @@ def _try_ingest(home: Home, settings: Settings, delivery: Delivery, findings: Fi
 
 def _is_harmless(value: str) -> bool:
     return len(value) <= LONGEST_SHOWN and not certain_kind(value) and not likely_kinds(value)
-
-
-def write_adapter(home: Home, settings: Settings, given: str, source: str | None) -> str:
-    """Return a first adapter for a file's header, guessed from its first rows. Raises UsageError."""
-    delivery = find_one(given, settings, source)
-    pack = configured_pack(home, settings)
-    with open_delivery(delivery, settings, frozenset(), refuse=home.refuse_as_delivery) as opened:
-        try:
-            if opened.reader is None:
-                raise FileRejected(opened.rejection.reason if opened.rejection else "cannot be read")
-            names = opened.reader.names()
-            table = next((raw.table for raw in opened.reader), None)
-        except FileRejected as error:
-            raise UsageError(f"{given}: {error.reason}") from error
-    rows = table.slice(0, SAMPLE_ROWS) if table is not None else None
-    return guess_adapter({name: _filled(rows, name) for name in names}, pack)
-
-
-def _filled(rows: pa.Table | None, name: str) -> list[str]:
-    return [] if rows is None else rows.column(name).drop_null().to_pylist()

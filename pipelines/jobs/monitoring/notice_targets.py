@@ -16,6 +16,7 @@ from typing import Protocol
 
 from pipelines.errors import UsageError
 from pipelines.settings import Settings
+from schemas.ordinary_file import read_text_file
 
 VARIABLE = "CALFWATCH_NOTIFY"
 FILE = "notify"
@@ -131,9 +132,11 @@ def find_targets(home: Path, settings: Settings) -> list[Target]:
 def _addresses_of_file(path: Path) -> list[str]:
     try:
         mode = path.stat().st_mode
-        text = path.read_text(encoding="utf-8")
+        text = read_text_file(path)
     except FileNotFoundError:
         return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read as UTF-8 text, an address a line: {error}") from error
     if mode & 0o077:
         raise UsageError(f"{path}: others may read it, and it holds passwords; chmod 600 it")
     return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pipelines.jobs.monitoring.run_record import RunRecord
 
 NAME = "notices.json"
+COUNT = re.compile(r"(?<![\w.:-])(?<!\d,)\d+(?:,\d{3})*(?!\w|[:.,-]\d)")
 MOST_TOLD = 5_000  # keys kept of what was told; older ones are forgotten
 
 
@@ -39,32 +40,36 @@ class Event:
     report: str = ""
 
 
-def events_of_run(home: Path, record: RunRecord, outcome: str, reason: str) -> list[Event]:
-    """Return what a run gives cause to tell: a failure, rejected files, reports, alarms and missing senders."""
+def events_of_run(home: Path, record: RunRecord, outcome: str, reason: str, hide_up_to: int) -> list[Event]:
+    """Return what a run gives cause to tell: a failure, rejected files, reports, alarms and missing senders.
+
+    Counts up to `hide_up_to` are hidden in all of them.
+    """
     events = []
     if outcome in ("failed", "crashed"):
         told = reason if record.is_ours else reason.split(":")[0]  # a library's words may quote a record
-        events.append(Event(f"failed:{record.job}", f"the {record.job} {outcome}: {told}", reason))
+        text = f"the {record.job} {outcome}: {hide_counts(told, hide_up_to)}"
+        events.append(Event(f"failed:{record.job}", text, _digest(reason)))
     for rejected in record.rejected:
         name = shown_path(Path(rejected.path).name)
-        events.append(
-            Event(
-                f"rejected:{rejected.file_id}", f"{name} was rejected: {_without_small_counts(rejected.reason or '')}"
-            )
-        )
+        told = hide_counts(rejected.reason or "", hide_up_to)
+        events.append(Event(f"rejected:{rejected.file_id}", f"{name} was rejected: {told}"))
     events += [
         Event(f"report:{folder.name}", f"the report of {folder.name} is written", report=str(folder))
         for folder in record.reports
     ]
-    return events + _events_of_state(home)
+    return events + _events_of_state(home, hide_up_to)
 
 
-def _without_small_counts(text: str) -> str:
-    """Hide the numbers 0 to 7: a notice leaves the house, and so small a count can be one person."""
-    return re.sub(r"(?<![\w.])[0-7](?![\w.])", "#", text)
+def hide_counts(text: str, most: int) -> str:
+    """Hide the numbers up to `most`: a notice leaves the house, and so small a count can be one person.
+
+    Numbers within a word, a date, a time or a fraction are no counts.
+    """
+    return COUNT.sub(lambda found: "#" if int(found[0].replace(",", "")) <= most else found[0], text)
 
 
-def _events_of_state(home: Path) -> list[Event]:
+def _events_of_state(home: Path, hide_up_to: int) -> list[Event]:
     """Return alarms, without their regions and counts, and senders of whom something is missing."""
     facts = read_json(home / status.NAME).get("facts", {})
     series: dict[str, list[str]] = {}
@@ -74,9 +79,8 @@ def _events_of_state(home: Path) -> list[Event]:
         Event(f"alarm:{week}", f"a new alarm in {week}; the report and `weekly_signals` say in what", _digest(names))
         for week, names in sorted(series.items())
     ]
-    return events + [
-        Event(f"sender:{text.split(';')[0]}", text.split(";")[0]) for text in facts.get("senders_missing", [])
-    ]
+    told = [text.split(";")[0] for text in facts.get("senders_missing", [])]
+    return events + [Event(f"sender:{text}", text) for text in (hide_counts(each, hide_up_to) for each in told)]
 
 
 def overdue_events(texts: Sequence[str]) -> list[Event]:

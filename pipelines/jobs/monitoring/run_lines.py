@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from pipelines import clock
 from pipelines.jobs.outcome import Lines, describe
 from pipelines.store.ledger import Outcome
-from pipelines.text import printable
+from pipelines.text import say
 
 VERBOSITIES = ("quiet", "new", "all")
 
@@ -24,7 +24,7 @@ def write_line(text: str, time_zone: str, stream: TextIO | None = None) -> None:
     """Write one line at once, led by the time in the reporting time zone unless the stream is a terminal."""
     stream = stream or (sys.stdout if is_served() else sys.stderr)
     time = "" if stream.isatty() else f"{clock.now().astimezone(ZoneInfo(time_zone)).isoformat(' ', 'seconds')}  "
-    print(f"{time}{printable(text)}", file=stream, flush=True)
+    say(f"{time}{text}", stream=stream)
 
 
 class RunLines(Lines):

@@ -82,7 +82,8 @@ def end_run(home: Path, record: RunRecord, outcome: str, reason: str) -> None:
         return
     if is_served():
         print_line(settings, _line(record, outcome, reason))
-    notices.send_notices(home, settings, notices.events_of_run(home, record, outcome, reason))
+    events = notices.events_of_run(home, record, outcome, reason, settings.public.hide_up_to)
+    notices.send_notices(home, settings, events)
 
 
 def _begin(home: Path, record: RunRecord) -> None:

@@ -102,6 +102,7 @@ def read_status(home: Path) -> dict[str, Any]:
         "runs": content.get("runs", {}),
         "in_work": in_work if is_at_work else None,
         "schedule": read_json(home / SCHEDULE),
+        "metrics": content.get("metrics", ""),
         "disk_free_bytes": shutil.disk_usage(home).free,
         "notices": read_json(home / "notices.json").get("failed", {}),
     }
@@ -127,6 +128,7 @@ def _attention(told: Mapping[str, Any]) -> list[str]:
     found += facts["senders_missing"]
     found += facts["public_lagging"]
     found += _failed_runs(runs)
+    found += [told["metrics"]] if told["metrics"] else []
     found += [f"a notice to {target} failed: {reason}" for target, reason in sorted(told["notices"].items())]
     return found + find_overdue(told, clock.now())
 
@@ -172,5 +174,13 @@ def write_metrics(home: Path, settings: Settings) -> None:
         return
     from pipelines.jobs.monitoring.metrics import write_metrics_file
 
-    with contextlib.suppress(CalfwatchError):
-        write_metrics_file(home / settings.metrics_file, read_status(home))
+    path, problem = home / settings.metrics_file, ""
+    try:
+        write_metrics_file(path, read_status(home))
+    except CalfwatchError:
+        return
+    except OSError as error:
+        problem = f"metrics_file: {path} cannot be written: {error.strerror}; the metrics are old"
+    if problem != read_json(home / NAME).get("metrics", ""):
+        with _changed(home) as content:
+            content["metrics"] = problem

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
 from typing import Any
 
+from pipelines.jobs.monitoring.week_facts import week_lines
 from pipelines.text import many
 
 Content = Mapping[str, Any]
+MOST_LINES = 12  # of one kind: it is one screen
 
 
 def status_lines(told: Content) -> list[str]:
@@ -16,16 +19,34 @@ def status_lines(told: Content) -> list[str]:
     lines = [
         f"home          {told['home']}",
         *_stored(facts),
+        *week_lines(facts.get("week")),
         *_in_no_week(facts),
         _small_groups(facts["small_groups"]),
     ]
-    lines += [f"note          {note['source']}: {note['path']}: {note['notes']}" for note in facts["notes"]]
+    lines += _first(f"note          {note['source']}: {note['path']}: {note['notes']}" for note in facts["notes"])
     lines += [f"no CSV        {facts['no_csv']}"] if facts["no_csv"] else []
     lines += [f"other pack    {facts['other_pack']}"] if facts["other_pack"] else []
     lines += facts["sender_lines"]
+    lines += _senders(facts["senders"])
+    lines += [f"reported      {facts['last_report']} is the latest week"] if facts["last_report"] else []
     lines += [f"released      {facts['released']}"] if facts["released"] else []
     lines += _runs(told)
-    return [*lines, *(f"ATTENTION     {text}" for text in told["attention"])]
+    lines.append(f"disk          {told['disk_free_bytes'] / 1e9:,.1f} GB free")
+    lines.append(f"versions      {', '.join(f'{name} {number}' for name, number in facts['versions'].items())}")
+    wanted = [f"ATTENTION     {text}" for text in told["attention"]]
+    is_rejected = [text.startswith("rejected ") for text in told["attention"]]
+    return [
+        *lines,
+        *_first(compress(wanted, is_rejected)),
+        *_first(compress(wanted, (not each for each in is_rejected))),
+    ]
+
+
+def _first(lines: Iterable[str]) -> list[str]:
+    """Return the first lines of a kind, and how many are left out."""
+    found = list(lines)
+    more = len(found) - MOST_LINES
+    return found if more <= 0 else [*found[:MOST_LINES], f"{found[0][:14]}and {more:,} more: `calfwatch status --json`"]
 
 
 def _stored(facts: Content) -> list[str]:
@@ -71,6 +92,15 @@ def _small_groups(found: Content) -> str:
         f"{many(found['groups'], 'group')} of region, age band, sex and week smaller than {found['k']}; "
         f"the smallest has {found['smallest']}"
     )
+
+
+def _senders(senders: Sequence[Content]) -> list[str]:
+    lines = []
+    for sender in senders:
+        last = f"last delivery {_moment(sender['last_delivery'])}, of reports to {_moment(sender['last_report'])}"
+        told = last if sender["last_delivery"] else "nothing yet"
+        lines.append(f"sender        {sender['source']} ({sender['rhythm']}): {told}")
+    return _first(lines)
 
 
 def _runs(told: Content) -> list[str]:

@@ -14,6 +14,7 @@ from pipelines.connections import open_for_reading
 from pipelines.intake.deliveries import find_other_files
 from pipelines.jobs.check import is_current
 from pipelines.jobs.monitoring.sender_status import sender_lines
+from pipelines.jobs.monitoring.week_facts import read_week_facts
 from pipelines.jobs.outcome import describe_other_files
 from pipelines.jobs.release import describe_releases
 from pipelines.settings import Settings, is_address
@@ -79,7 +80,7 @@ def _in_no_week(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
            FROM daily_summary ANTI JOIN calendar USING (report_date)""",
     )
     assert row is not None
-    return {"count": row[0], "first": str(row[1]), "last": str(row[2])}
+    return {"count": row[0], "first": row[1] and str(row[1]), "last": row[2] and str(row[2])}
 
 
 def _other_pack(used: str, configured: Pack, setting: str) -> str:
@@ -121,15 +122,19 @@ def _other_files(home: Home, incoming: Sequence[str]) -> str:
 
 
 def _senders(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:
-    """Return each sender's last delivery beside its rhythm."""
+    """Return each sender's last delivery beside its rhythm; also of those that are declared and sent nothing yet."""
     rows = connection.execute(
-        """SELECT source, max(ingested_at), max(last_report) FROM files WHERE status = 'accepted'
-           GROUP BY source ORDER BY source"""
+        """SELECT source, max(ingested_at), max(last_report) FROM files WHERE status = 'accepted' GROUP BY source"""
     ).fetchall()
+    sent = {name: (_text(at), _text(last)) for name, at, last in rows}
     rhythms = {source.name: source.rhythm for source in settings.sources}
     return [
-        {"source": name, "rhythm": rhythms.get(name, "weekly"), "last_delivery": _text(at), "last_report": _text(last)}
-        for name, at, last in rows
+        dict(
+            zip(("last_delivery", "last_report"), sent.get(name, (None, None)), strict=True),
+            source=name,
+            rhythm=rhythms.get(name, "weekly"),
+        )
+        for name in sorted(sent.keys() | rhythms.keys())
     ]
 
 
@@ -143,14 +148,14 @@ def _snapshot(home: Home, records: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
     A run that was killed after its last file leaves a snapshot behind that does not know of it.
     """
-    nothing: dict[str, Any] = {"alarms": [], "last_report": _last_report(home)}
+    nothing: dict[str, Any] = {"alarms": [], "week": None, "last_report": _last_report(home)}
     if not home.summaries.exists():
         return nothing | {"snapshot": "no summaries.duckdb has been published; run `calfwatch run`"}
     with open_for_reading(home.summaries) as published:
         if not is_current(published, records):
             text = "summaries.duckdb is older than the last file or deed; run `calfwatch run`"
             return nothing | {"snapshot": text}
-        found = {"alarms": _alarms(published)}
+        found = {"alarms": _alarms(published), "week": read_week_facts(published)}
     return nothing | found | {"snapshot": ""}
 
 

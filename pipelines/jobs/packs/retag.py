@@ -37,7 +37,7 @@ def retag_history(home: Home, settings: Settings, pack_file: str | None, wait_se
 
 
 def retag(connection: duckdb.DuckDBPyConnection, settings: Settings, stored: Pack, pack: Pack) -> str:
-    """Tags every stored record by `pack` in place of `stored`; returns what moved, in one line.
+    """Tag every stored record by `pack` in place of `stored`; return what moved, in one line.
 
     Superseded records keep the tags, and the pack, of their time. Raises UsageError where the pack cannot read the
     stored answers; then nothing is changed.
@@ -62,7 +62,7 @@ def retag(connection: duckdb.DuckDBPyConnection, settings: Settings, stored: Pac
 
 
 def _coded_alike(stored: Pack, pack: Pack) -> bool:
-    """Whether every bit, byte and code in the records means the same under both packs."""
+    """Return whether every bit, byte and code in the records means the same under both packs."""
 
     def codes(of: Pack) -> list[object]:
         fields = [(field.name, field.type, field.values) for field in of.fields]
@@ -76,7 +76,7 @@ def _coded_alike(stored: Pack, pack: Pack) -> bool:
 
 
 def _tag_what_changes(connection: duckdb.DuckDBPyConnection, settings: Settings, stored: Pack, pack: Pack) -> str:
-    """Tags the records that get other tags; returns how many changed their level, in words.
+    """Tag the records that get other tags; return how many changed their level, in words.
 
     They are taken out of the daily counts and added anew.
     """
@@ -96,7 +96,7 @@ def _tag_what_changes(connection: duckdb.DuckDBPyConnection, settings: Settings,
 
 
 def _find_changed(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> None:
-    """Fills the table `changed`: the records that get other tags, with these and those of before (TAG_before)."""
+    """Fill the table `changed`: the records that get other tags, with these and those of before (TAG_before)."""
     before = ", ".join(f"{tag} AS {tag}_before" for tag in TAG_COLUMNS)
     records = f"(SELECT *, xor(answered, yes) AS no FROM records) WHERE {_may_change(stored, pack)}"
     relation = f"(SELECT * EXCLUDE (no, {', '.join(TAG_COLUMNS)}), {before} FROM {records})"
@@ -135,14 +135,14 @@ def _update(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _in_words(connection: duckdb.DuckDBPyConnection, levels: str) -> str:
-    """How many records went from which level to which; `levels` selects the one before and the one now."""
+    """Return how many records went from which level to which; `levels` selects the one before and the one now."""
     rows = connection.execute(f"""SELECT before, now, count(*) FROM ({levels}) AS levels(before, now)
         WHERE before <> now GROUP BY ALL ORDER BY ALL""").fetchall()
     return ", ".join(f"{LEVELS[a]} to {LEVELS[b]} {count:,}" for a, b, count in rows)
 
 
 def _tag_all(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> str:
-    """Tags every record, in the form that the pack stores them in; returns how many changed their level, in words."""
+    """Tag every record, in the form that the pack stores them in; return how many changed their level, in words."""
     _write(connection, stored, pack)
     pairs = "SELECT a.{0}, b.{0} FROM records AS a POSITIONAL JOIN retagged AS b"
     torn = f"SELECT count(*) FROM ({pairs.format('line_number')}) AS lines(a, b) WHERE a <> b"
@@ -155,7 +155,7 @@ def _tag_all(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) ->
 
 
 def _write(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> None:
-    """Fills the table `retagged`, row for row in the order of `records`."""
+    """Fill the table `retagged`, row for row in the order of `records`."""
     table = records_table(pack, "retagged")
     connection.execute(create_sql(table))
     columns = ", ".join(table.column_names)
@@ -174,7 +174,7 @@ def _put_in_place(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _widen_superseded(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> None:
-    """Gives the superseded records the columns of the new pack: a question that was not asked has no answer."""
+    """Give the superseded records the columns of the new pack: a question that was not asked has no answer."""
     if superseded_table(pack) == superseded_table(stored):
         return
     old = set(superseded_table(stored).column_names)

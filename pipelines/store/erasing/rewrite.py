@@ -133,6 +133,7 @@ def _selects() -> dict[str, str]:
         "records": f"FROM {KNOWN}.records ANTI JOIN going USING (source, report_id)",
         "superseded": f"FROM {KNOWN}.superseded ANTI JOIN going USING (source, report_id)",
         "quarantine": statement("store", "quarantine_without"),
+        "warned_cells": statement("store", "warned_cells_without"),
         "files": statement("store", "files_without"),
         "alarm_notes": statement("store", "alarm_notes_without"),
         "assessments": statement("store", "assessments_without"),
