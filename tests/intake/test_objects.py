@@ -74,7 +74,7 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def ingest(home: Home, *paths: str, settings: Settings | None = None) -> list[Outcome]:
     used = settings or Settings()
-    return ingest_batch(home, used, find_deliveries(paths, used, None), 5, Lines())
+    return ingest_batch(home, used, find_deliveries(paths, used, None), 5, Lines(), publish=False)
 
 
 def delivered(write_csv: Write) -> list[Path]:
@@ -161,7 +161,7 @@ def test_an_object_that_is_gone_or_replaced_is_tried_again(
     bucket.rm("clinic/in/2.csv")
     again = assign_sources(["s3://clinic/in/1.csv", "s3://clinic/in/2.csv"], Settings(), None)  # as a task of a flow
     assert [each.stored for each in again] == [deliveries[0].stored, StoredObject("s3://clinic/in/2.csv")]
-    outcomes = ingest_batch(home, Settings(), deliveries, 5, Lines())
+    outcomes = ingest_batch(home, Settings(), deliveries, 5, Lines(), publish=False)
     assert [each.status for each in outcomes] == ["accepted", "rejected"]
     assert str(outcomes[1].reason).startswith("cannot be read: s3://clinic/in/2.csv: there is no such bucket or object")
     put(bucket, [tmp_path / "in" / "2.csv"], tmp_path)
@@ -240,6 +240,7 @@ def test_a_served_flow_takes_addresses_below_its_own_alone(home: Home, monkeypat
             check_served(home.path, [other], ("s3://clinic/in", "incoming"))
 
 
+@pytest.mark.slow  # a process of its own
 def test_without_an_address_nothing_of_the_extras_is_imported(home: Home, write_csv: Write) -> None:
     path = write_csv([{"report_id": "1"}])
     code = f"""import sys; from pipelines.cli.app import main
