@@ -27,8 +27,9 @@ from pipelines.intake.deliveries import assign_sources
 from pipelines.jobs import publish, weekly_report
 from pipelines.jobs.incoming import settled_deliveries
 from pipelines.jobs.ingest import ingest_batch
+from pipelines.jobs.monitoring.run import RunRecord
 from pipelines.jobs.monitoring.run_lines import RunLines, is_served
-from pipelines.jobs.monitoring.run_record import RunRecord, end_run, recorded_run
+from pipelines.jobs.monitoring.run_record import end_run, recorded_run
 from pipelines.jobs.outcome import describe_rejected, describe_totals, tell_other_files
 from pipelines.prefect_server import check_served
 from pipelines.settings import load_settings

@@ -1,1 +1,1 @@
-"""The command line: one function a command, in four groups: engineer, analyst, clinical, home."""
+"""The command line: one function a command, a module a group of users."""

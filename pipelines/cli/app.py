@@ -50,9 +50,9 @@ COMMANDS = {
         "inspect": ("engineer:inspect", "a dry run: what would happen to a file, and a first adapter for its header"),
         "quarantine": ("engineer:quarantine", "rows that were set aside: reasons with counts, or every cell as CSV"),
         "withdraw": ("engineer:withdraw", "take a wrong file back, as if it had never been delivered"),
-        "serve": ("engineer:serve", "run the schedules, as Prefect deployments, until stopped"),
-        "notify": ("engineer:notify", "try the targets of the notices"),
-        "deploy": ("engineer:deploy", "print prefect.yaml for a Prefect server of your own, from the settings"),
+        "serve": ("schedule:serve", "run the schedules, as Prefect deployments, until stopped"),
+        "notify": ("schedule:notify", "try the targets of the notices"),
+        "deploy": ("schedule:deploy", "print prefect.yaml for a Prefect server of your own, from the settings"),
         "generate": ("engineer:generate", "synthetic, realistic reports as CSV, and their true causes"),
     },
     "Read the counts": {

@@ -124,7 +124,9 @@ def _assign_source(path: Path, settings: Settings, name: str | None) -> Delivery
         return Delivery(path, settings.source(FALLBACK))
     fault = f"matches the patterns of {' and '.join(matches)}" if matches else "matches the patterns of no source"
     return Delivery(
-        path, Source(NOBODY), fault=f"its name {fault}; mend `patterns` in calfwatch.toml, or name it with --source"
+        path,
+        Source(NOBODY, time_zone=settings.time_zone),
+        fault=f"its name {fault}; mend `patterns` in calfwatch.toml, or name it with --source",
     )
 
 

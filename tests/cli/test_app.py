@@ -20,7 +20,7 @@ ROWS = [
     for name, (function, text) in commands.items()
 ]
 RENAMED = {"signed_on": "date"}  # parameters whose options have another name
-GROUPS = ("alarms", "analyst", "clinical", "engineer", "home", "keeping", "release")
+GROUPS = ("alarms", "analyst", "clinical", "engineer", "home", "keeping", "release", "schedule")
 
 
 def resolve(function: str) -> Callable[..., Any]:

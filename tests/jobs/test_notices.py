@@ -16,7 +16,7 @@ import pytest
 from pipelines.cli.app import main
 from pipelines.jobs.monitoring import notices
 from pipelines.jobs.monitoring.notice_targets import find_targets, mask_address
-from pipelines.jobs.monitoring.run_record import RunRecord
+from pipelines.jobs.monitoring.run import RunRecord
 from pipelines.processes import write_json
 from pipelines.settings import load_settings
 

@@ -23,7 +23,7 @@ from pipelines.settings import Settings
 from pipelines.text import printable, shown_path
 
 if TYPE_CHECKING:
-    from pipelines.jobs.monitoring.run_record import RunRecord
+    from pipelines.jobs.monitoring.run import RunRecord
 
 NAME = "notices.json"
 COUNT = re.compile(r"(?<![\w.:-])(?<!\d,)\d+(?:,\d{3})*(?!\w|[:.,-]\d)")

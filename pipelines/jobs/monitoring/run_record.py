@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,36 +12,11 @@ from typing import Any
 from pipelines import clock
 from pipelines.errors import CalfwatchError
 from pipelines.jobs.monitoring import notices, status
+from pipelines.jobs.monitoring.run import RunRecord
 from pipelines.jobs.monitoring.run_lines import is_served, write_line
-from pipelines.jobs.outcome import describe_rejected, describe_totals
+from pipelines.jobs.outcome import describe_rejected
 from pipelines.processes import describe_process
 from pipelines.settings import Settings, load_settings
-from pipelines.store.ledger import Outcome
-
-
-@dataclass
-class RunRecord:
-    """A run as it goes: its files and the reports that it wrote.
-
-    `is_ours` is false if an error of a library ended it, whose words may quote a record.
-    """
-
-    job: str
-    started: datetime = field(default_factory=lambda: clock.now())
-    outcomes: list[Outcome] = field(default_factory=list)
-    reports: list[Path] = field(default_factory=list)
-    is_ours: bool = True
-
-    @property
-    def rejected(self) -> list[Outcome]:
-        """The files that were rejected."""
-        return [outcome for outcome in self.outcomes if outcome.status == "rejected"]
-
-    def summary(self) -> str:
-        """Say in one line what was done."""
-        parts = [describe_totals(self.outcomes)] if self.job != "report" else []
-        parts += [f"report {folder.name} written" for folder in self.reports]
-        return "; ".join(parts) or "no report is due"
 
 
 @contextlib.contextmanager

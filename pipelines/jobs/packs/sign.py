@@ -22,11 +22,13 @@ def sign_pack(
 ) -> str:
     """Record a signature (name, role, day) under a pack file, or under the pack in use; return what was recorded.
 
-    Raises UsageError without a name or a role, or for a day to come.
+    Raises UsageError without a printable name or role, or for a day to come.
     """
     name, role, day = signature[0].strip(), signature[1].strip(), signature[2]
     if not name or not role:
         raise UsageError("a signature needs a name and a role; try --name NAME --role ROLE")
+    if not (name + role).isprintable():
+        raise UsageError("the name and the role of a signature are one line of printable characters each")
     if day > clock.today(settings.time_zone):
         raise UsageError(f"the signature is dated {day}, which is a day to come")
     configured = configured_pack(home, settings)
