@@ -26,7 +26,7 @@ from pipelines.files import private
 from pipelines.processes import has_socket, is_running, read_json
 from pipelines.settings import is_address
 
-START_SECONDS = 180.0
+START_SECONDS = 600.0
 END_SECONDS = 30.0
 ANSWER_SECONDS = 10.0
 SERVER_BYTES = 16 << 20  # after a first run its home holds 6 MB

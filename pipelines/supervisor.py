@@ -124,8 +124,14 @@ def _write_record(path: Path, runner: subprocess.Popen[bytes], server: prefect_s
 
 
 def _start_runner(home: Path, crons: tuple[str, str]) -> subprocess.Popen[bytes]:
+    """Start the runner; its temporary files are the home's: in the system's folder another user's are in its way."""
+    folder = home / "prefect" / "tmp"
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is no folder, and is left as it is; move it away")
+    folder.mkdir(mode=0o700, exist_ok=True)
     command = [sys.executable, "-m", "pipelines.prefect_runner", str(home), *crons]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    environment = os.environ | {"TMPDIR": str(folder)}
+    return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, start_new_session=True)
 
 
 def _watch(runner: subprocess.Popen[bytes], server: prefect_server.Server | None, stop: Stop) -> int:

@@ -10,7 +10,7 @@ from pipelines.errors import UsageError
 from tests.support.blocks import KINDS, ROOT, Block, Reader, blocks_of, pattern_of, steps_of
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-ELSEWHERE = {"operations.md": "tests/jobs/test_scheduled_run.py and tests/end_to_end/test_serve.py run it"}
+ELSEWHERE = {"operations.md": "tests/end_to_end/test_operations_page.py runs it"}
 DEMO = ("README.md", "publishing.md")  # of 100,000 reports, one home for both
 QUICK = [page for page in PAGES if page.name not in (*DEMO, *ELSEWHERE) and blocks_of(page)]
 

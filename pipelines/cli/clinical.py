@@ -115,7 +115,7 @@ def sign_pack(
     path = existing_home(home)
     settings = load_settings(path)
     signature = (name, role, signed_on or clock.today(settings.time_zone))
-    say(*record_signature(Home(path), settings, pack, signature, wait).split("\n"))
+    say(record_signature(Home(path), settings, pack, signature, wait))
 
 
 def print_sql(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
@@ -170,5 +170,5 @@ def retag(
     from pipelines.store.database import Home
 
     path = existing_home(home)
-    say(*retag_history(Home(path), load_settings(path), pack, wait).split("\n"))
+    say(retag_history(Home(path), load_settings(path), pack, wait))
     refresh_status(path)

@@ -230,7 +230,7 @@ def withdraw(
     from pipelines.store.database import Home
 
     path = existing_home(home)
-    say(*withdraw_file(Home(path), load_settings(path), file_id, source, csv or [], undo, wait).split("\n"))
+    say(withdraw_file(Home(path), load_settings(path), file_id, source, csv or [], undo, wait))
     refresh_status(path)
 
 

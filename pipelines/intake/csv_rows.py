@@ -79,11 +79,9 @@ def header_names(line: bytes, delimiter: str) -> list[str]:
 
 
 def _decode_header(line: bytes) -> str:
-    """Return a header line as text. Raises FileRejected for one that is none, with how to export the file."""
+    """Return the header line as text. Raises FileRejected for what is no line of UTF-8."""
     if line.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise FileRejected(
-            "is a workbook or an archive, whatever its name says; save it as CSV (spreadsheets: CSV UTF-8)"
-        )
+        raise FileRejected("is a workbook or an archive, whatever it is called; save it as CSV (UTF-8)")
     if line.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in line:
         raise FileRejected("is not UTF-8 text (it looks like UTF-16 or binary); export it as UTF-8")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -13,19 +14,34 @@ from pipelines.cli.app import main
 from pipelines.connections import read_only
 from pipelines.jobs.monitoring.sender_status import sender_lines
 from pipelines.settings import Settings, Source
+from pipelines.store.database import Home
+from schemas.pack import Pack
 from tests.support.histories import monday
+from tests.support.states import fed
 
 SERIES = "all"
 
 
-@pytest.fixture
-def alarmed(home: Any, write_csv: Callable[..., Path], ingest: Callable[..., Any]) -> Any:
-    """A home with an alarm in the last week that is over."""
+@pytest.fixture(scope="module")
+def alarmed_once(tmp_path_factory: pytest.TempPathFactory, pack: Pack) -> Home:
+    """A home with an alarm in the last week that is over; never to be changed."""
+    folder = tmp_path_factory.mktemp("alarmed")
     days = [monday(back) + timedelta(days=day) for back in range(12) for day in range(7)]
-    rows = [{"report_id": f"r{number}", "reported_at": day.isoformat()} for number, day in enumerate(days)]
-    rows += [{"report_id": f"x{number}", "reported_at": monday(0).isoformat()} for number in range(60)]
-    ingest(write_csv(rows))
+    rows = [f"r{number},{day.isoformat()}" for number, day in enumerate(days)]
+    rows += [f"x{number},{monday(0).isoformat()}" for number in range(60)]
+    answers = ",no" * len(pack.field_names)
+    lines = [",".join(("report_id", "reported_at", *pack.field_names)), *(row + answers for row in rows)]
+    (folder / "reports.csv").write_text("\n".join(lines) + "\n")
+    home = Home(folder / "home")
+    home.make()
+    fed(home, pack, [folder / "reports.csv"])
     return home
+
+
+@pytest.fixture
+def alarmed(alarmed_once: Home, tmp_path: Path) -> Home:
+    """A copy of it, under the name of the fixture `home`."""
+    return Home(Path(shutil.copytree(alarmed_once.path, tmp_path / "home", dirs_exist_ok=True)))
 
 
 def alarm(home: Any, *words: str) -> int:
@@ -33,7 +49,7 @@ def alarm(home: Any, *words: str) -> int:
 
 
 def test_an_alarm_is_listed_noted_on_closed_and_reopened(
-    alarmed: Any, ask: Callable[..., list[tuple[Any, ...]]], capsys: pytest.CaptureFixture[str]
+    home: Any, alarmed: Any, ask: Callable[..., list[tuple[Any, ...]]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     state = "SELECT state, note FROM alarm_episodes WHERE series = 'all'"
     assert ask(state, path=alarmed.summaries) == [("new", None)]
@@ -49,6 +65,16 @@ def test_an_alarm_is_listed_noted_on_closed_and_reopened(
     capsys.readouterr()
     assert alarm(alarmed, "list") == 0
     assert "looked into" in capsys.readouterr().out
+
+
+def test_a_home_without_an_alarm_says_whether_there_ever_was_one(
+    good_home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert alarm(good_home, "list") == alarm(good_home, "list", "--all") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "no alarm goes on; `--all` lists those that are over",
+        "no alarm was ever raised",
+    ]
 
 
 @pytest.mark.parametrize(

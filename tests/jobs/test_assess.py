@@ -8,8 +8,7 @@ import pytest
 
 from pipelines.cli.app import main
 from pipelines.connections import read_only
-from pipelines.jobs import publish, weekly_report
-from pipelines.settings import Settings
+from pipelines.jobs import weekly_report
 from pipelines.store.database import Home
 
 WEEK = "2026-W47"
@@ -17,8 +16,7 @@ WEEK = "2026-W47"
 
 @pytest.fixture
 def home_of_week(write_csv, ingest, home: Home) -> Home:
-    ingest(write_csv([{"report_id": "r1"}]))
-    publish.publish_snapshot(home, Settings(), 1)
+    ingest(write_csv([{"report_id": "r1"}]))  # which publishes
     return home
 
 

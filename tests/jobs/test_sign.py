@@ -47,7 +47,7 @@ def test_an_unsigned_pack_says_so() -> None:
     [
         (("", "lead", DAY), "needs a name and a role"),
         (("A", " ", DAY), "needs a name and a role"),
-        (("A\nB", "lead", DAY), "printable"),
+        (("A\x1bB", "lead", DAY), "printable"),
         (("A", "lead", DAY + timedelta(days=1)), "a day to come"),
     ],
 )

@@ -218,7 +218,15 @@ def test_one_row_of_another_century_opens_no_weeks(store: Store) -> None:
 
 def test_no_delivery_gives_no_row(store: Store) -> None:
     store.judge()
-    for table in ("weekly_signals", "weekly_sources", "weekly_nowcast", "daily_signals", "alarm_episodes", "calendar"):
+    for table in (
+        "weekly_signals",
+        "weekly_indicators",
+        "weekly_sources",
+        "weekly_nowcast",
+        "daily_signals",
+        "alarm_episodes",
+        "calendar",
+    ):
         assert store.ask(f"SELECT count(*) FROM {table}") == [(0,)]
 
 
@@ -282,7 +290,14 @@ def test_a_run_fills_the_published_tables_and_a_rebuild_gives_the_same(
         path=home.summaries,
     )
     assert published == [(f"EARS C{number}", 67, "alarm") for number in (1, 2)]
-    tables = ("weekly_sources", "weekly_signals", "weekly_nowcast", "alarm_episodes", "weekly_quality")
+    tables = (
+        "weekly_sources",
+        "weekly_signals",
+        "weekly_indicators",
+        "weekly_nowcast",
+        "alarm_episodes",
+        "weekly_quality",
+    )
     once = {table: ask(f"SELECT * FROM {table} ORDER BY ALL", path=home.summaries) for table in tables}
     assert all(once[table] for table in ("weekly_sources", "weekly_signals", "alarm_episodes"))
     for path in home.path.glob("*.duckdb*"):

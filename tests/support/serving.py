@@ -19,7 +19,7 @@ import duckdb
 
 HEADER = "report_id,reported_at,pain_score,fever\n"
 SLOT_SECONDS = 120  # after which a slot must have run
-START_SECONDS = 240  # on a machine that is busy
+START_SECONDS = 660  # on a machine that is busy
 EVERY_MINUTE = "* * * * *"
 
 
@@ -104,7 +104,7 @@ class Serving:
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
             return connection.execute(f"SELECT {what} FROM flow_run WHERE {where}").fetchall()
 
-    def await_slot(self, seconds: float = 300) -> float:
+    def await_slot(self, seconds: float = 600) -> float:
         """Waits for an ingest at a slot of the schedule that lies after now; returns how many seconds late it began."""
         now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
         done = f"auto_scheduled AND name LIKE 'ingest%' AND state_type = 'COMPLETED' AND expected_start_time > '{now}'"

@@ -24,7 +24,8 @@ def sign_pack(
 
     Raises UsageError without a printable name or role, or for a day to come.
     """
-    name, role, day = signature[0].strip(), signature[1].strip(), signature[2]
+    name, role = (" ".join(part.split()) for part in signature[:2])
+    day = signature[2]
     if not name or not role:
         raise UsageError("a signature needs a name and a role; try --name NAME --role ROLE")
     if not (name + role).isprintable():
