@@ -50,7 +50,7 @@ def open_for_reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def read_only(path: Path) -> duckdb.DuckDBPyConnection:
     """Return a connection that sees this database and nothing else, and can change neither it nor its own settings.
 
-    Raises UsageError where the file is not there, LockedError where a run is writing to it.
+    Raises UsageError if the file is not there, LockedError if a run is writing to it.
     """
     if not path.exists():
         raise UsageError(_missing(path))

@@ -27,7 +27,7 @@ from pipelines.intake.reader import PrefetchingReader
 from pipelines.jobs.inspecting.inspect import write_adapter
 from pipelines.jobs.monitoring.notice_targets import find_targets
 from pipelines.processes import read_json
-from pipelines.rules.lint import findings, require_sound
+from pipelines.rules.lint import list_findings, require_sound
 from pipelines.settings import Settings, Source, load_settings
 from pipelines.store.database import Home
 from schemas.pack import Pack
@@ -70,13 +70,13 @@ def test_packs_beyond_bounds_are_invalid(line: str) -> None:
 def test_a_pack_of_conditions_that_nobody_can_decide_is_given_up() -> None:
     """Twelve things in eleven places: no answers fulfil it, and no search finds that out."""
     pack = load_pack(ROOT / "cases" / "attack" / "php12.toml")
-    assert [(found.severity, "beyond what can be decided" in found.what) for found in findings(pack)] == [
+    assert [(found.severity, "beyond what can be decided" in found.what) for found in list_findings(pack)] == [
         ("error", True)
     ]
 
 
 def test_the_shipped_pack_needs_no_search_at_all(pack: Pack) -> None:
-    assert not [found for found in findings(pack) if "beyond" in found.what and found.severity == "error"]
+    assert not [found for found in list_findings(pack) if "beyond" in found.what and found.severity == "error"]
     require_sound(pack)
 
 
@@ -103,7 +103,7 @@ def test_what_is_to_be_asked_is_searched_for_within_bounds(monkeypatch: pytest.M
     require_sound(pack)
     monkeypatch.setattr(questions, "MOST_STATEMENTS", 1_000)
     space = questions.make_space(pack)
-    found = questions.asking(pack, space, dict.fromkeys(space.values), list(pack.askable))
+    found = questions.plan_questions(pack, space, dict.fromkeys(space.values), list(pack.askable))
     assert found["rule_out"] is None
     assert len(found["questions"]) == len(pack.askable)
     assert space.effort is not None

@@ -67,12 +67,12 @@ def explain(
 
 def check_pack(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
     """List everything that is wrong or odd in a pack, with its line."""
-    from pipelines.rules.lint import ERROR, findings
+    from pipelines.rules.lint import ERROR, list_findings
     from schemas.pack_file import load_pack
 
     path = _pack_path(pack, home_path(home))
     checked = load_pack(path)
-    found = findings(checked)
+    found = list_findings(checked)
     for finding in found:
         if finding.severity != ERROR:
             say(f"{path}:{finding.line}: {finding.severity}: {finding.what}")

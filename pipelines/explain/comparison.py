@@ -55,7 +55,7 @@ class Comparison:
 
 
 def compare(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, after: Pack) -> Comparison:
-    """Tag the history, which pack `stored` has tagged, with two packs. Raises UsageError where one cannot read it."""
+    """Tag the history, which pack `stored` has tagged, with two packs. Raises UsageError if one cannot read it."""
     for pack in (before, after):
         check_fits(connection, stored, pack)
     connection.execute(_compared_sql(stored, before, after))
@@ -69,15 +69,18 @@ def compare(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, a
         before.version,
         after.version,
         sum(row["records"] for row in pairs),
-        {LEVELS[place]: _before_and_after(pairs, "triage_level", place) for place in reversed(range(len(LEVELS)))},
-        {name: _before_and_after(pairs, "cause", name) for name in _cause_names(before, after)},
+        {
+            LEVELS[place]: _count_before_and_after(pairs, "triage_level", place)
+            for place in reversed(range(len(LEVELS)))
+        },
+        {name: _count_before_and_after(pairs, "cause", name) for name in _merge_cause_names(before, after)},
         level_moves(connection, before, after, BY_LEVEL),
-        _cause_moves(connection, before, after),
-        _fallen(connection),
-        _examples(connection, (stored, before, after), BY_LEVEL),
-        _cause_examples(connection, stored, before, after),
+        _find_cause_moves(connection, before, after),
+        _find_fallen(connection),
+        _find_examples(connection, (stored, before, after), BY_LEVEL),
+        _find_cause_examples(connection, stored, before, after),
         level_moves(connection, before, after, BY_CEILING),
-        _examples(connection, (stored, before, after), BY_CEILING),
+        _find_examples(connection, (stored, before, after), BY_CEILING),
         changed_questions(connection, before, after),
     )
 
@@ -93,8 +96,8 @@ def _compared_sql(stored: Pack, before: Pack, after: Pack) -> str:
         "explain",
         "compared_tags",
         tagged=tagged_sql(stored, after, between, open_rules=True),
-        cause_before=f"({sql_list(_causes(before))})[likely_cause_before::INTEGER + 1]",
-        cause_after=f"({sql_list(_causes(after))})[likely_cause::INTEGER + 1]",
+        cause_before=f"({sql_list(_list_causes(before))})[likely_cause_before::INTEGER + 1]",
+        cause_after=f"({sql_list(_list_causes(after))})[likely_cause::INTEGER + 1]",
         answers=", ".join(f"'{name.removesuffix('_stored')}': {name}" for name in shown),
         questions=questions_sql(before, after),
     )
@@ -120,21 +123,21 @@ def _evidence_sql(stored: Pack, pack: Pack, relation: str, name: str) -> str:
     return f"(SELECT * EXCLUDE ({scratch}), [{tests}] AS {name} FROM {answers})"
 
 
-def _causes(pack: Pack) -> tuple[str, ...]:
+def _list_causes(pack: Pack) -> tuple[str, ...]:
     return (UNDETERMINED, *(cause.name for cause in pack.causes))
 
 
-def _cause_names(before: Pack, after: Pack) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*_causes(before), *_causes(after))))
+def _merge_cause_names(before: Pack, after: Pack) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*_list_causes(before), *_list_causes(after))))
 
 
-def _before_and_after(pairs: list[Row], column: str, value: object) -> tuple[int, int]:
+def _count_before_and_after(pairs: list[Row], column: str, value: object) -> tuple[int, int]:
     before = sum(row["records"] for row in pairs if row[f"{column}_before"] == value)
     return before, sum(row["records"] for row in pairs if row[column] == value)
 
 
-def _cause_moves(connection: duckdb.DuckDBPyConnection, before: Pack, after: Pack) -> list[Row]:
-    """Move of the likely cause, each with how many records each row of evidence moved."""
+def _find_cause_moves(connection: duckdb.DuckDBPyConnection, before: Pack, after: Pack) -> list[Row]:
+    """Return the moves of the likely cause, each with how many records each row of evidence moved."""
     rows = rows_by_name(
         connection,
         """SELECT cause_before, cause, evidence_before, evidence_after, count(*) AS records
@@ -145,7 +148,7 @@ def _cause_moves(connection: duckdb.DuckDBPyConnection, before: Pack, after: Pac
     for row in rows:
         pair = row["cause_before"], row["cause"]
         totals[pair] += row["records"]
-        for name in _changed_evidence(row, before, after) or [ORDER]:
+        for name in _find_changed_evidence(row, before, after) or [ORDER]:
             found.setdefault(pair, Counter())[name] += row["records"]
     return [
         {"from": a, "to": b, "records": totals[a, b], "evidence": dict(found[a, b].most_common())}
@@ -153,10 +156,10 @@ def _cause_moves(connection: duckdb.DuckDBPyConnection, before: Pack, after: Pac
     ]
 
 
-def _changed_evidence(row: Row, before: Pack, after: Pack) -> dict[str, tuple[int, int]]:
-    """Evidence that gives the two causes, or their categories, other points: id -> points before and after."""
-    was, now = _given(before, row["evidence_before"]), _given(after, row["evidence_after"])
-    bears = {*_category(before, row["cause_before"]), *_category(after, row["cause"])}
+def _find_changed_evidence(row: Row, before: Pack, after: Pack) -> dict[str, tuple[int, int]]:
+    """Return the evidence that gives the two causes (or categories) other points: id -> points before and after."""
+    was, now = _find_true_evidence(before, row["evidence_before"]), _find_true_evidence(after, row["evidence_after"])
+    bears = {*_list_category(before, row["cause_before"]), *_list_category(after, row["cause"])}
     return {
         name: (was[name][2] if name in was else 0, now[name][2] if name in now else 0)
         for name in was | now
@@ -164,18 +167,18 @@ def _changed_evidence(row: Row, before: Pack, after: Pack) -> dict[str, tuple[in
     }
 
 
-def _given(pack: Pack, true: list[bool]) -> dict[str, tuple[str, str, int]]:
-    """Evidence that is TRUE: id -> cause, its category, points."""
+def _find_true_evidence(pack: Pack, true: list[bool]) -> dict[str, tuple[str, str, int]]:
+    """Return the evidence that is TRUE: id -> cause, its category, points."""
     categories = {cause.name: cause.category for cause in pack.causes}
     held = [row for row, holds in zip(pack.evidence, true, strict=True) if holds]
     return {row.id: (row.cause, categories[row.cause], row.points) for row in held}
 
 
-def _category(pack: Pack, name: str) -> list[str]:
+def _list_category(pack: Pack, name: str) -> list[str]:
     return [cause.category for cause in pack.causes if cause.name == name]
 
 
-def _fallen(connection: duckdb.DuckDBPyConnection) -> list[Row]:
+def _find_fallen(connection: duckdb.DuckDBPyConnection) -> list[Row]:
     rows = rows_by_name(
         connection,
         f"""SELECT source, report_id, triage_level FROM compared
@@ -184,8 +187,8 @@ def _fallen(connection: duckdb.DuckDBPyConnection) -> list[Row]:
     return [row | {"triage_level": LEVELS[row["triage_level"]]} for row in rows]
 
 
-def _examples(connection: duckdb.DuckDBPyConnection, packs: tuple[Pack, Pack, Pack], moved: str) -> list[Row]:
-    """Some records of every move, falls first, in turn; `packs` are the stored one, that before and that after."""
+def _find_examples(connection: duckdb.DuckDBPyConnection, packs: tuple[Pack, Pack, Pack], moved: str) -> list[Row]:
+    """Return some records of every move, falls first, in turn; `packs`: the stored one, before, after."""
     rows = rows_by_name(
         connection,
         f"""SELECT * FROM (SELECT *, {moved})
@@ -198,14 +201,14 @@ def _examples(connection: duckdb.DuckDBPyConnection, packs: tuple[Pack, Pack, Pa
             "report_id": row["report_id"],
             "from": LEVELS[row["was"]],
             "to": LEVELS[row["now"]],
-            "rules": _differing(row, *packs),
+            "rules": _find_differing_rules(row, *packs),
         }
         for row in rows
     ]
 
 
-def _cause_examples(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, after: Pack) -> list[Row]:
-    """Some records of every move of the likely cause, in turn."""
+def _find_cause_examples(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, after: Pack) -> list[Row]:
+    """Return some records of every move of the likely cause, in turn."""
     rows = rows_by_name(
         connection,
         f"""SELECT * FROM cause_moves
@@ -226,23 +229,23 @@ def _cause_examples(connection: duckdb.DuckDBPyConnection, stored: Pack, before:
                     "before": was,
                     "after": now,
                     "sentence": evidence[name].sentence,
-                    "answers": _answers(stored, row["answers"], evidence[name].when),
+                    "answers": _read_answers(stored, row["answers"], evidence[name].when),
                 }
-                for name, (was, now) in _changed_evidence(row, before, after).items()
+                for name, (was, now) in _find_changed_evidence(row, before, after).items()
             ],
         }
         for row in rows
     ]
 
 
-def _answers(stored: Pack, answers: Row, when: str) -> Row:
+def _read_answers(stored: Pack, answers: Row, when: str) -> Row:
     return {field: answer_in_words(stored, answers, field) for field in condition_fields(when)}
 
 
-def _differing(row: Row, stored: Pack, before: Pack, after: Pack) -> list[Row]:
-    """Every rule whose state is another one under the other pack; a rule that a pack does not have has none there."""
-    was = _states(before, row["states"]["rules_true_before"], row["states"]["rules_open_before"])
-    now = _states(after, row["states"]["rules_true"], row["states"]["rules_open"])
+def _find_differing_rules(row: Row, stored: Pack, before: Pack, after: Pack) -> list[Row]:
+    """Return the rules whose state differs between the packs; a rule that a pack lacks has no state there."""
+    was = _find_states(before, row["states"]["rules_true_before"], row["states"]["rules_open_before"])
+    now = _find_states(after, row["states"]["rules_true"], row["states"]["rules_open"])
     rules: dict[str, TriageRule] = {rule.id: rule for pack in (before, after) for rule in pack.triage}
     return [
         {
@@ -250,13 +253,13 @@ def _differing(row: Row, stored: Pack, before: Pack, after: Pack) -> list[Row]:
             "before": was.get(name),
             "after": now.get(name),
             "sentence": rule.sentence,
-            "answers": _answers(stored, row["answers"], rule.when),
+            "answers": _read_answers(stored, row["answers"], rule.when),
         }
         for name, rule in rules.items()
         if was.get(name) != now.get(name)
     ]
 
 
-def _states(pack: Pack, true: int, unknown: int) -> dict[str, str]:
+def _find_states(pack: Pack, true: int, unknown: int) -> dict[str, str]:
     are_true, are_open = rules_of(pack, true), rules_of(pack, unknown)
     return {rule.id: STATES[2 * (rule in are_true) + (rule in are_open)] for rule in pack.triage}

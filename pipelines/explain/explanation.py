@@ -11,7 +11,7 @@ from pipelines.connections import open_for_reading
 from pipelines.errors import UsageError
 from pipelines.explain.causes import cause_words, certainty
 from pipelines.explain.guidance import shown_guidance, vars_of
-from pipelines.explain.questions import asking, make_space
+from pipelines.explain.questions import make_space, plan_questions
 from pipelines.rules.condition_sql import condition_sql
 from pipelines.rules.solver import Space
 from pipelines.statements import Row, one_number, rows_by_name
@@ -124,7 +124,7 @@ def explanation(connection: duckdb.DuckDBPyConnection, pack: Pack, space: Space,
         "serious_note": _serious_note(pack, record, serious),
         "triage_level": record["triage_level"],
         "triage_ceiling": record["triage_ceiling"],
-        **asking(pack, space, record, record["missing_answers"]),
+        **plan_questions(pack, space, record, record["missing_answers"]),
         "rules": _rules(connection, pack, record, pack.triage),
         "cause_category": record["cause_category"],
         "likely_cause": record["likely_cause"],

@@ -32,30 +32,30 @@ def make_space(pack: Pack) -> Space:
 
 
 def questions(pack: Pack, space: Space, answers: Answers, missing: list[str]) -> list[dict[str, Any]]:
-    """For each missing field, in the pack's order: what every answer would lead to, alone.
+    """Return for each missing field, in the pack's order, what every answer would lead to, alone.
 
     An answer has `answer` (yes, no, a value, or a range of numbers such as 7-10), the `triage_level` and
     `triage_ceiling` that would follow, and `settles`: whether the two would be the same.
     """
     now = space.masks(answers)
-    return [_question(pack, space, now, name) for name in missing]
+    return [_make_question(pack, space, now, name) for name in missing]
 
 
-def _question(pack: Pack, space: Space, now: Masks, name: str) -> dict[str, Any]:
+def _make_question(pack: Pack, space: Space, now: Masks, name: str) -> dict[str, Any]:
     led = [
         (value, levels(pack, space, now | {name: 1 << place})) for place, value in enumerate(space.values[name][:-1])
     ]
     found = []
     for (level, ceiling), group in groupby(led, key=lambda pair: pair[1]):
-        for shown in _together([value for value, _ in group]):
+        for shown in _join_ranges([value for value, _ in group]):
             found.append(
                 {"answer": shown, "triage_level": level, "triage_ceiling": ceiling, "settles": level == ceiling}
             )
     return {"field": name, "answers": found, "settles": any(answer["settles"] for answer in found)}
 
 
-def _together(values: list[Value]) -> list[str]:
-    """Answer in words; neighbouring ranges that lead to the same are one."""
+def _join_ranges(values: list[Value]) -> list[str]:
+    """Return answers in words; neighbouring ranges that lead to the same are one."""
     first, last = values[0], values[-1]
     if isinstance(first, range) and isinstance(last, range):
         return [shown(range(first.start, last.stop))]
@@ -72,19 +72,19 @@ def shown(value: Value) -> str:
 
 
 def levels(pack: Pack, space: Space, record: Masks) -> tuple[str, str]:
-    """Triage level and ceiling of one record (docs/rules.md)."""
+    """Return triage level and ceiling of one record (docs/rules.md)."""
     true = [rule.level for rule in pack.triage if holds(space.true(rule.when), record)]
     ceilings = [rule.level for rule in pack.triage if not holds(space.false(rule.when), record)]
     ceiling = max(ceilings, key=LEVELS.index, default="self_care")
     return max(true, key=LEVELS.index, default="unresolved" if ceilings else "self_care"), ceiling
 
 
-def asking(pack: Pack, space: Space, answers: Answers, missing: list[str]) -> dict[str, Any]:
-    """What to ask about a record: the missing answers in the order in which to ask, what each would lead to, and two
+def plan_questions(pack: Pack, space: Space, answers: Answers, missing: list[str]) -> dict[str, Any]:
+    """Return what to ask: the missing answers in the order in which to ask, what each would lead to, and two
     short lists: the fewest answers that rule out every level above (None without a question, if answers on which
     the tags stood are no longer stored, or if the search is given up), and the single answers that settle it at once.
     """
-    ordered = sorted(missing, key=_ask_first(pack, space, answers))
+    ordered = sorted(missing, key=_order_questions(pack, space, answers))
     found = questions(pack, space, answers, ordered)
     return {
         "missing_answers": ordered,
@@ -104,7 +104,7 @@ def emergency_questions(terms: LevelTerms, space: Space, answers: Answers) -> li
     return sorted(asked_terms(terms.emergency, space, space.masks(answers)), key=len)
 
 
-def _ask_first(pack: Pack, space: Space, answers: Answers) -> Callable[[str], tuple[int, int, int]]:
+def _order_questions(pack: Pack, space: Space, answers: Answers) -> Callable[[str], tuple[int, int, int]]:
     """Return the order of questions: those that decide the highest open level with the fewest other answers first."""
     order = {name: (len(RULE_LEVELS), len(pack.askable), place) for place, name in enumerate(pack.askable)}
     try:

@@ -44,7 +44,7 @@ class Taken:
 def archive_files(home: Home, settings: Settings, folder: Path, wait_seconds: float) -> list[str]:
     """Move what was taken in and lies in the incoming folders to `folder`; return what was done, a line each.
 
-    Raises UsageError where the archive lies in the home's own files or in an incoming folder.
+    Raises UsageError if the archive lies in the home's own files or in an incoming folder.
     """
     refuse_own_output(folder, home.path)
     incoming = [(home.path / pattern).resolve() for pattern in settings.incoming if not is_address(pattern)]
@@ -52,11 +52,11 @@ def archive_files(home: Home, settings: Settings, folder: Path, wait_seconds: fl
         raise UsageError(f"{folder} lies in an incoming folder, where it would be taken in again; name another one")
     done, told = 0, []
     with database.writing(home, settings, configured_pack(home, settings), wait_seconds) as connection:
-        for taken in _taken_in(connection):
+        for taken in _list_taken_in(connection):
             place = Path(taken.path)
             if not _lies_in(place, incoming) or not place.is_file():
                 continue
-            if problem := _problem(place, taken, settings):
+            if problem := _find_problem(place, taken, settings):
                 told.append(f"left      {shown_path(taken.path)}: {problem}")
                 continue
             _archive(connection, taken, folder)
@@ -65,7 +65,7 @@ def archive_files(home: Home, settings: Settings, folder: Path, wait_seconds: fl
     return [*told, f"{many(done, 'file')} moved to {folder}"]
 
 
-def _taken_in(connection: duckdb.DuckDBPyConnection) -> list[Taken]:
+def _list_taken_in(connection: duckdb.DuckDBPyConnection) -> list[Taken]:
     rows = connection.execute(
         """SELECT delivery_no, file_id, source, path, ingested_at FROM files WHERE status = 'accepted'
            ORDER BY delivery_no"""
@@ -77,7 +77,7 @@ def _lies_in(path: Path, incoming: list[Path]) -> bool:
     return any(path.resolve().match(str(each)) or path.resolve().is_relative_to(each) for each in incoming)
 
 
-def _problem(path: Path, taken: Taken, settings: Settings) -> str:
+def _find_problem(path: Path, taken: Taken, settings: Settings) -> str:
     """Say why a file is left where it is, or nothing."""
     if path.is_symlink():
         return "it is a link"
@@ -96,8 +96,8 @@ def _archive(connection: duckdb.DuckDBPyConnection, taken: Taken, folder: Path) 
     path = Path(taken.path)
     month = folder / f"{taken.ingested_at:%Y-%m}"
     month.mkdir(mode=0o700, parents=True, exist_ok=True)
-    target = _free_name(month, path.name)
-    with _listed(folder) as rows:
+    target = _choose_free_name(month, path.name)
+    with _read_listed(folder) as rows:
         rows.writerow([taken.source, taken.delivery_no, taken.file_id, target.relative_to(folder)])
     _move(path, target)
     with transaction(connection):
@@ -105,7 +105,7 @@ def _archive(connection: duckdb.DuckDBPyConnection, taken: Taken, folder: Path) 
         connection.execute("UPDATE files SET path = ? WHERE delivery_no = ?", values)
 
 
-def _free_name(folder: Path, name: str) -> Path:
+def _choose_free_name(folder: Path, name: str) -> Path:
     """Return a place of that name that is not taken: two senders may call their files alike, and a name tells days."""
     target, number = folder / name, 2
     while os.path.lexists(target):
@@ -115,7 +115,7 @@ def _free_name(folder: Path, name: str) -> Path:
 
 
 @contextlib.contextmanager
-def _listed(folder: Path) -> Iterator[Any]:
+def _read_listed(folder: Path) -> Iterator[Any]:
     path = folder / LIST
     is_new = not path.exists()
     with open(path, "a", encoding="utf-8", errors="surrogateescape", newline="", opener=files.private) as file:

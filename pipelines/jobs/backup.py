@@ -33,7 +33,7 @@ from schemas.tables import SCHEMA_VERSION
 def backup(home: Home, target: Path, wait_seconds: float) -> int:
     """Write a checked copy of records.duckdb to a new file; return how many records it holds.
 
-    Raises UsageError where the file is there already or cannot be written, StateError where the state is damaged.
+    Raises UsageError if the file is there already or cannot be written, StateError if the state is damaged.
     """
     refuse_own_output(target, home.path)
     for place in (target, log_of(target)):
@@ -87,7 +87,7 @@ def _look(path: Path) -> int:
 def restore(home: Home, settings: Settings, pack: Pack, source: Path, wait_seconds: float) -> tuple[int, Path | None]:
     """Put a backup in the place of the records and publish; return its records and where the old state is kept.
 
-    Raises UsageError where the backup is not there, StateError where it is damaged; then nothing is changed.
+    Raises UsageError if the backup is not there, StateError if it is damaged; then nothing is changed.
     """
     if not source.is_file():
         raise UsageError(f"{source}: no such backup")

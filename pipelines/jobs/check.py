@@ -79,13 +79,13 @@ def check(home: Home, settings: Settings, pack: Pack, deep: bool) -> list[str]:
             return lines
         zone, weeks = get_state(connection, "time_zone"), get_state(connection, "week_system")
         look = Look(home, connection, replace(settings, time_zone=zone, week_system=weeks), used)
-        problems = list(_problems(look, lines))
+        problems = list(_find_problems(look, lines))
     if problems:
         raise StateError(f"{home.path}: {len(problems)} found:", *(f"  {each}" for each in problems), WHAT_TO_DO)
     return lines
 
 
-def _problems(look: Look, lines: list[str]) -> Iterator[str]:
+def _find_problems(look: Look, lines: list[str]) -> Iterator[str]:
     """Yield every deep check in turn; damage that DuckDB meets ends them, for it may hide the rest."""
     for name, problems_of in CHECKS.items():
         try:
@@ -97,20 +97,20 @@ def _problems(look: Look, lines: list[str]) -> Iterator[str]:
         lines += [] if found else [name]
 
 
-def _blocks(look: Look) -> Iterator[str]:
+def _check_blocks(look: Look) -> Iterator[str]:
     """Read every value of every table: DuckDB checks the sum of each block that it reads."""
     names = look.connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT temporary").fetchall()
     for (name,) in names:
-        _sum_of_rows(look.connection, f'FROM "{name}"')
+        _sum_rows(look.connection, f'FROM "{name}"')
     return iter(())
 
 
-def _sum_of_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> tuple[object, ...] | None:
+def _sum_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> tuple[object, ...] | None:
     """Number of rows and the sum of their hashes: the same for the same rows in any order."""
     return first_row(connection, f"SELECT count(*), sum(hash(row)::HUGEINT) FROM ({relation}) AS row")
 
 
-def _schema(look: Look) -> Iterator[str]:
+def _check_schema(look: Look) -> Iterator[str]:
     """Tables, views and columns with their types and comments, against the one declaration of them."""
     rows = look.connection.execute(
         """SELECT table_name, column_name, replace(data_type, 'TIMESTAMP WITH TIME ZONE', 'TIMESTAMPTZ'), comment
@@ -119,38 +119,38 @@ def _schema(look: Look) -> Iterator[str]:
     ).fetchall()
     found: dict[str, list[tuple[str, str, str]]] = {}
     for name, *column in rows:
-        found.setdefault(name, []).append((column[0], _spelled(column[1]), column[2]))
+        found.setdefault(name, []).append((column[0], _strip_quotes(column[1]), column[2]))
     wanted = {table.name: table for table in (*stored_tables(look.pack), *stored_views(look.pack))}
     for name in sorted(found.keys() ^ wanted.keys()):
         yield f"table or view {name} is {'missing' if name in wanted else 'none of ours'}"
     yield from check_derived.find_foreign(look.connection)
     told = 3 if is_declared(look.connection, look.settings, look.pack) else 2  # other words are no damage
     for name in sorted(found.keys() & wanted.keys()):
-        declared = [(column.name, _spelled(column.type), column.meaning) for column in wanted[name].columns]
+        declared = [(column.name, _strip_quotes(column.type), column.meaning) for column in wanted[name].columns]
         if [column[:told] for column in found[name]] != [column[:told] for column in declared]:
             yield f"{name} has not the declared columns, types and comments"
 
 
-def _spelled(kind: str) -> str:
+def _strip_quotes(kind: str) -> str:
     """Return a type as DuckDB and the declaration both can be read."""
     return kind.replace('"', "")
 
 
-def _references(look: Look) -> Iterator[str]:
+def _check_references(look: Look) -> Iterator[str]:
     for name, rows in look.connection.execute(statement("store", "check_references")).fetchall():
         if rows:
             yield f"{rows:,} {name}"
 
 
-def _daily(look: Look) -> Iterator[str]:
+def _check_daily_counts(look: Look) -> Iterator[str]:
     """Yield every daily count, and the calendar, counted again from the records."""
-    for table, sql in daily_counts.recounted(look.connection, look.settings, look.pack):
-        yield from _differing(look, table, sql)
-    yield from _differing(look, DELIVERY_DAYS, clocks.delivery_days_sql(look.settings))
-    yield from _differing(look, CALENDAR, daily_counts.calendar_sql(look.settings))
+    for table, sql in daily_counts.recount_sql(look.connection, look.settings, look.pack):
+        yield from _compare_counts(look, table, sql)
+    yield from _compare_counts(look, DELIVERY_DAYS, clocks.delivery_days_sql(look.settings))
+    yield from _compare_counts(look, CALENDAR, daily_counts.calendar_sql(look.settings))
 
 
-def _differing(look: Look, table: Table, sql: str) -> Iterator[str]:
+def _compare_counts(look: Look, table: Table, sql: str) -> Iterator[str]:
     columns = ", ".join(f"{column.name}::{column.type} AS {column.name}" for column in table.columns)
     again, stored = f"SELECT {columns} FROM ({sql})", f"SELECT {columns} FROM {table.name}"
     rows = one_number(
@@ -161,17 +161,17 @@ def _differing(look: Look, table: Table, sql: str) -> Iterator[str]:
         yield f"{table.name}: {many(rows, 'row differs', 'rows differ')} from the records counted again"
 
 
-def _views(look: Look) -> Iterator[str]:
+def _check_views(look: Look) -> Iterator[str]:
     """Compare every view with its SELECT of this version; the next run replaces those of another version."""
     if not is_declared(look.connection, look.settings, look.pack):
         return
     for view in stored_views(look.pack):
         sql = view_sql(view, look.settings, look.pack)
-        if _sum_of_rows(look.connection, f"FROM {view.name}") != _sum_of_rows(look.connection, sql):
+        if _sum_rows(look.connection, f"FROM {view.name}") != _sum_rows(look.connection, sql):
             yield f"view {view.name} is not that of this version of calfwatch"
 
 
-def _tags(look: Look) -> Iterator[str]:
+def _check_tags(look: Look) -> Iterator[str]:
     """Every record tagged again with the text kept of the pack that the state names; every text held to its version."""
     for version in kept_versions(look.connection):
         try:
@@ -187,26 +187,26 @@ def _tags(look: Look) -> Iterator[str]:
         yield f"{having} tags that the rule pack {look.pack.version} does not give {'it' if wrong == 1 else 'them'}"
 
 
-def _derived(look: Look) -> Iterator[str]:
+def _check_derived(look: Look) -> Iterator[str]:
     """Signals, alarms, revisions, dimensions and published counts, worked out anew."""
     yield from check_derived.find_other_dimensions(look.connection, look.pack)
     yield from check_derived.find_other_reports(look.connection, look.home.reports)
     yield from check_derived.find_other_signals(look.connection, look.settings)
 
 
-def _snapshot(look: Look) -> Iterator[str]:
+def _check_snapshot(look: Look) -> Iterator[str]:
     """Compare the published tables with the stored ones; one from before the last change is old, not wrong."""
     if not look.home.summaries.exists():
         return
     with contextlib.closing(read_only(look.home.summaries)) as published:
-        _blocks(replace(look, connection=published))
+        _check_blocks(replace(look, connection=published))
         if not is_current(published, look.connection):
             return
         for table in published_tables():
             sql = (
                 f"SELECT {', '.join(name for name in table.column_names if name not in IS_COMPLETE)} FROM {table.name}"
             )
-            if table is not ABOUT and _sum_of_rows(published, sql) != _sum_of_rows(look.connection, sql):
+            if table is not ABOUT and _sum_rows(published, sql) != _sum_rows(look.connection, sql):
                 yield f"summaries.duckdb: {table.name} is not what is stored; `calfwatch run` publishes it anew"
 
 
@@ -221,7 +221,7 @@ def is_current(published: duckdb.DuckDBPyConnection, records: duckdb.DuckDBPyCon
         return False
 
 
-def _public(look: Look) -> Iterator[str]:
+def _check_public_files(look: Look) -> Iterator[str]:
     """Compare the public files with the record of what was released; `status` tells of missing ones."""
     if not look.home.public.exists():
         return
@@ -229,31 +229,31 @@ def _public(look: Look) -> Iterator[str]:
         yield f"the public files of {week} are not what is on record; `calfwatch release` writes them"
 
 
-def _modes(look: Look) -> Iterator[str]:
+def _check_modes(look: Look) -> Iterator[str]:
     """Tell what is private and not its owner's alone: the home as a whole, or else each file in it."""
     home = look.home
     if not home.path.stat().st_mode & 0o077:
         return
     shared = (home.path, home.summaries, home.reports) if look.settings.share_with_group else ()
-    for path in _private(home):
+    for path in _find_private_files(home):
         if path.stat().st_mode & (0o007 if path in shared else 0o077):
             yield f"{path} may be read by others; mend it with `chmod go= {path}`"
 
 
-def _private(home: Home) -> Iterator[Path]:
+def _find_private_files(home: Home) -> Iterator[Path]:
     yield from (path for path in home.path.glob("*.duckdb*") if path != home.public)
     yield from (path for path in (home.scratch, home.reports, home.path / "prefect") if path.exists())
 
 
 CHECKS: dict[str, Callable[[Look], Iterator[str]]] = {
-    "every block can be read": _blocks,
-    "tables, columns and comments are as declared, and nothing else is there": _schema,
-    "ledger, records, superseded records and quarantine refer to each other": _references,
-    "the daily counts are those of the records, row for row": _daily,
-    "the views are those of this version": _views,
-    "the tags are those of the rule pack": _tags,
-    "signals, alarms, revisions and published counts are those of the daily counts": _derived,
-    "the published snapshot is what is stored": _snapshot,
-    "the public files are those on record": _public,
-    "private files are private": _modes,
+    "every block can be read": _check_blocks,
+    "tables, columns and comments are as declared, and nothing else is there": _check_schema,
+    "ledger, records, superseded records and quarantine refer to each other": _check_references,
+    "the daily counts are those of the records, row for row": _check_daily_counts,
+    "the views are those of this version": _check_views,
+    "the tags are those of the rule pack": _check_tags,
+    "signals, alarms, revisions and published counts are those of the daily counts": _check_derived,
+    "the published snapshot is what is stored": _check_snapshot,
+    "the public files are those on record": _check_public_files,
+    "private files are private": _check_modes,
 }

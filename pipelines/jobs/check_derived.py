@@ -64,24 +64,24 @@ def find_other_signals(connection: duckdb.DuckDBPyConnection, settings: Settings
     if day is None:
         return
     empty, copied = [table for table in SIGNALS if table.name != "weekly_revisions"], [FILES, CALENDAR]
-    with _beside(connection, empty, copied):
+    with _hide_stored(connection, empty, copied):
         weekly_signals.work_out(connection, settings, day)
         for table in (*empty, *copied):
-            yield from _differing(connection, table)
+            yield from _find_differing(connection, table)
     revised = [table for table in SIGNALS if table.name == "weekly_revisions"]
-    with _beside(connection, revised):
+    with _hide_stored(connection, revised):
         revisions.update_revisions(connection, settings)
         for table in revised:
-            yield from _differing(connection, table)
+            yield from _find_differing(connection, table)
 
 
 def find_other_dimensions(connection: duckdb.DuckDBPyConnection, pack: Pack) -> Iterator[str]:
     """Compare the tables of rules, causes and fields with the pack."""
     dimensions = [RULES, CAUSES, FIELDS]
-    with _beside(connection, dimensions):
+    with _hide_stored(connection, dimensions):
         schema.fill_dimensions(connection, pack)
         for table in dimensions:
-            yield from _differing(connection, table)
+            yield from _find_differing(connection, table)
 
 
 def find_other_reports(connection: duckdb.DuckDBPyConnection, reports: Path) -> Iterator[str]:
@@ -105,7 +105,7 @@ def find_other_reports(connection: duckdb.DuckDBPyConnection, reports: Path) -> 
 
 
 @contextlib.contextmanager
-def _beside(
+def _hide_stored(
     connection: duckdb.DuckDBPyConnection, empty: list[Table], copied: list[Table] | None = None
 ) -> Iterator[None]:
     """Make temporary tables that hide the stored ones of their names: empty, or copies."""
@@ -125,7 +125,7 @@ def _difference_sql(one: str, other: str) -> str:
     return f"SELECT count(*) FROM ((({one}) EXCEPT ALL ({other})) UNION ALL (({other}) EXCEPT ALL ({one})))"
 
 
-def _differing(connection: duckdb.DuckDBPyConnection, table: Table) -> Iterator[str]:
+def _find_differing(connection: duckdb.DuckDBPyConnection, table: Table) -> Iterator[str]:
     """Compare a stored table with the temporary one: exact, but for the last digits of numbers with a point."""
     exact = ", ".join(column.name for column in table.columns if column.type != "DOUBLE")
     pair = [f"SELECT {exact} FROM {database}.{table.name}" for database in ("temp", "calfwatch")]

@@ -26,22 +26,22 @@ def share(home: Home, settings: Settings) -> None:
         group = find_group(settings.share_with_group)
         give_to_group(home.path, group, PASSED_THROUGH)
         give_to_group(home.reports, group, 0o750)
-        for path in _published(home.reports):
+        for path in _find_published(home.reports):
             give_to_group(path, group, 0o750 if path.is_dir() else 0o640)
     if settings.publish_to:
         _copy_all(home, settings)
 
 
-def _published(reports: Path) -> Iterator[Path]:
+def _find_published(reports: Path) -> Iterator[Path]:
     """Yield the index, and every report's folder with what is in it but the pages about single records."""
     if (reports / "index.html").is_file():
         yield reports / "index.html"
-    for week in _weeks(reports):
+    for week in _find_weeks(reports):
         yield week
         yield from (path for path in week.rglob("*") if path.relative_to(week).parts[0] not in (PRIVATE, files.MARKER))
 
 
-def _weeks(reports: Path) -> list[Path]:
+def _find_weeks(reports: Path) -> list[Path]:
     return sorted(folder.parent for folder in reports.glob("[0-9]*/internal.html") if not folder.parent.is_symlink())
 
 
@@ -54,7 +54,7 @@ def _copy_all(home: Home, settings: Settings) -> None:
     try:
         if not target.is_dir():
             target.mkdir(parents=True)
-            _open_up(target, group)
+            _let_read(target, group)
         _copy_file(home.summaries, target / home.summaries.name, group)
         _copy_weeks(home.reports, target / "reports", group)
     except OSError as error:
@@ -63,23 +63,23 @@ def _copy_all(home: Home, settings: Settings) -> None:
 
 def _copy_weeks(reports: Path, target: Path, group: int | None) -> None:
     target.mkdir(exist_ok=True)
-    _open_up(target, group)
-    weeks = _weeks(reports)
-    for gone in {folder.name for folder in _weeks(target)} - {week.name for week in weeks}:
+    _let_read(target, group)
+    weeks = _find_weeks(reports)
+    for gone in {folder.name for folder in _find_weeks(target)} - {week.name for week in weeks}:
         files.remove_folder(target / gone)  # a report that was taken back
     for week in weeks:
         if not _is_same(week / "internal.html", target / week.name / "internal.html"):
-            files.replace_folder(target / week.name, lambda folder, week=week: _fill(week, folder, group))  # type: ignore[misc]
-            _open_up(target / week.name, group)
+            files.replace_folder(target / week.name, lambda folder, week=week: _fill_folder(week, folder, group))  # type: ignore[misc]
+            _let_read(target / week.name, group)
     if (reports / "index.html").is_file():
         _copy_file(reports / "index.html", target / "index.html", group)
 
 
-def _fill(week: Path, folder: Path, group: int | None) -> None:
+def _fill_folder(week: Path, folder: Path, group: int | None) -> None:
     shutil.copytree(week, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(PRIVATE, files.MARKER))
     for path in folder.rglob("*"):
         if path.name != files.MARKER:
-            _open_up(path, group)
+            _let_read(path, group)
 
 
 def _is_same(one: Path, other: Path) -> bool:
@@ -95,11 +95,11 @@ def _copy_file(source: Path, target: Path, group: int | None) -> None:
     fresh = files.temporary_beside(target)
     files.copy(source, fresh)
     shutil.copystat(source, fresh)
-    _open_up(fresh, group)
+    _let_read(fresh, group)
     files.put_in_place(fresh, target, fresh.stat().st_mode & 0o777)
 
 
-def _open_up(path: Path, group: int | None) -> None:
+def _let_read(path: Path, group: int | None) -> None:
     """Let a copy be read by the group, or, without one, by whoever gets into the folder of copies."""
     is_folder = path.is_dir()
     if group is None:

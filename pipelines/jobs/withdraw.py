@@ -65,18 +65,18 @@ def withdraw(
     """Take a file back in one transaction; return what was done, in one line.
 
     `csvs` are places to look for later files that must be read again and no longer lie where they did.
-    Raises UsageError where the file is not known or such a file is missing; then nothing is changed.
+    Raises UsageError if the file is not known or such a file is missing; then nothing is changed.
     """
     entry = find_entry(connection, file_id, source)
     if entry.status == "withdrawn":
         return f"{entry.file_id[:12]}: withdrawn before; nothing more to take back"
     if entry.status == "rejected":
-        return _close(connection, entry)
+        return _close_rejected(connection, entry)
     versions.name_reports(connection, entry)
     _refuse_if_taken_out(connection, entry)
     _refuse_if_erased(connection, entry)
     repeated = versions.find_repeating(connection, entry)
-    _read_again(connection, run, repeated, _found(run, repeated, csvs))
+    _read_again(connection, run, repeated, _locate_files(run, repeated, csvs))
     with transaction(connection):
         text = _take_back(connection, run, entry)
         check_counts(connection)
@@ -95,7 +95,7 @@ def _refuse_if_taken_out(connection: duckdb.DuckDBPyConnection, entry: Entry) ->
 
 
 def _refuse_if_erased(connection: duckdb.DuckDBPyConnection, entry: Entry) -> None:
-    """Raise UsageError if records of the file were erased: what it brought can be told from the rest no more."""
+    """Raise UsageError if records of the file were erased: what it brought can no longer be told from the rest."""
     if first_row(connection, "SELECT 1 FROM erased_files WHERE delivery_no = ?", [entry.delivery_no]):
         raise UsageError(
             f"{entry.file_id[:12]}: some of its records were erased, and their counts cannot be taken back\n"
@@ -117,9 +117,11 @@ def undo(connection: duckdb.DuckDBPyConnection, file_id: str, source: str | None
     return f"{entry.file_id[:12]}: {UNDONE}"
 
 
-def _close(connection: duckdb.DuckDBPyConnection, entry: Entry) -> str:
-    """A rejected file, of which nothing is stored, asks for attention no more; one that could not be read is forgotten,
-    for it has no content by which it could be known again."""
+def _close_rejected(connection: duckdb.DuckDBPyConnection, entry: Entry) -> str:
+    """End the attention that a rejected file asks for; nothing of it is stored.
+
+    One that could not be read is forgotten: it has no content by which it could be known again.
+    """
     with transaction(connection):
         if entry.file_id.startswith(UNREAD):
             connection.execute("DELETE FROM files WHERE delivery_no = ?", [entry.delivery_no])
@@ -130,15 +132,15 @@ def _close(connection: duckdb.DuckDBPyConnection, entry: Entry) -> str:
     return text
 
 
-def _found(run: Run, wanted: Sequence[Entry], csvs: Sequence[Delivery]) -> dict[int, Path]:
-    """Where each wanted file lies, by its content; UsageError names those that lie nowhere."""
+def _locate_files(run: Run, wanted: Sequence[Entry], csvs: Sequence[Delivery]) -> dict[int, Path]:
+    """Return the path of each wanted file, found by content. Raises UsageError that names the ones not found."""
     offered: dict[str, Path] = {}
-    places = {entry.delivery_no: Path(entry.path) for entry in wanted if _holds(run, Path(entry.path), entry)}
+    places = {entry.delivery_no: Path(entry.path) for entry in wanted if _holds_content(run, Path(entry.path), entry)}
     missing = [entry for entry in wanted if entry.delivery_no not in places]
     if missing and csvs:
         for delivery in csvs:
             with contextlib.suppress(FileRejected):  # what cannot be read is none of those that are looked for
-                offered[_id_of(run, delivery.path)] = delivery.path
+                offered[_read_file_id(run, delivery.path)] = delivery.path
     places |= {entry.delivery_no: offered[entry.file_id] for entry in missing if entry.file_id in offered}
     gone = [entry for entry in missing if entry.delivery_no not in places]
     if gone:
@@ -150,13 +152,13 @@ def _found(run: Run, wanted: Sequence[Entry], csvs: Sequence[Delivery]) -> dict[
     return places
 
 
-def _holds(run: Run, path: Path, entry: Entry) -> bool:
+def _holds_content(run: Run, path: Path, entry: Entry) -> bool:
     with contextlib.suppress(FileRejected):
-        return _id_of(run, path) == entry.file_id
+        return _read_file_id(run, path) == entry.file_id
     return False
 
 
-def _id_of(run: Run, path: Path) -> str:
+def _read_file_id(run: Run, path: Path) -> str:
     """Return a file's id. Raises FileRejected if it cannot be read, or leads to a file of the home itself."""
     run.home.refuse_as_delivery(path)
     return content_id(path, run.settings)
@@ -178,7 +180,7 @@ def _read_again(
         ):
             checked = screen_file(opened, rules, blocks)
             if isinstance(checked, Rejection):
-                raise _changed(entry, checked.reason)
+                raise _explain_change(entry, checked.reason)
             kept = erasure.leave_out_erased(connection, checked, run.home)
             _check_same(connection, entry, kept, has_erased=kept is not checked)
             versions.keep_repeated(connection, run.pack, entry, kept)
@@ -187,20 +189,22 @@ def _read_again(
 def _check_same(
     connection: duckdb.DuckDBPyConnection, entry: Entry, checked: CheckedFile, has_erased: bool = False
 ) -> None:
-    """The file must read as it did: settings or an adapter may have changed since. Times of erased rows are gone."""
+    """Raise UsageError unless the file reads as it did: settings or an adapter may have changed."""
     row = connection.execute(
         "SELECT rows_read, rows_out_of_scope, first_report, last_report FROM files WHERE delivery_no = ?",
         [entry.delivery_no],
     ).fetchall()[0]
     counts = checked.counts
     if checked.file_id != entry.file_id:
-        raise _changed(entry, CHANGED)
+        raise _explain_change(entry, CHANGED)
     found = (counts.rows, counts.out_of_scope, *(row[2:] if has_erased else (counts.first, counts.last)))
     if row != found:
-        raise _changed(entry, f"its {counts.rows} rows or their first and last times are not what the ledger says")
+        raise _explain_change(
+            entry, f"its {counts.rows} rows or their first and last times are not what the ledger says"
+        )
 
 
-def _changed(entry: Entry, why: str) -> UsageError:
+def _explain_change(entry: Entry, why: str) -> UsageError:
     return UsageError(
         f"{ascii(entry.path)[1:-1]} reads differently than when it was taken in: {why}\n"
         "Nothing was changed. Put the settings and adapters back as they were."

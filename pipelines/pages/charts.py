@@ -26,7 +26,7 @@ class Week:
 
 @dataclass(frozen=True)
 class Series:
-    """One weekly series: a count for each week of the axis, None where the week is not covered."""
+    """One weekly series: a count for each week of the axis, None if the week is not covered."""
 
     label: str
     paint: str
@@ -166,7 +166,7 @@ def _range_sentence(counts: Sequence[int | None], unit: str = "week") -> str:
 
 
 def _totals(series: Sequence[Series]) -> list[int | None]:
-    """Return the height of each week's stack; None where no series has a count."""
+    """Return the height of each week's stack; None if no series has a count."""
     stacks = [[s.counts[i] for s in series] for i in range(len(series[0].counts))]
     return [None if all(c is None for c in stack) else sum(c or 0 for c in stack) for stack in stacks]
 

@@ -78,11 +78,11 @@ def find_alarms(tables: WeekTables) -> list[Alarm]:
         key=lambda row: (row.rank is None, row.rank or 0, row.series, not row.is_primary),
     )
     first = {row.series: row for row in reversed(raised)}
-    alarms = [_alarm(tables, row) for row in dict.fromkeys(first[row.series] for row in raised)]
+    alarms = [_make_alarm(tables, row) for row in dict.fromkeys(first[row.series] for row in raised)]
     return sorted(alarms, key=lambda alarm: (alarm.is_closed, not alarm.is_new))
 
 
-def _alarm(tables: WeekTables, found: Signal) -> Alarm:
+def _make_alarm(tables: WeekTables, found: Signal) -> Alarm:
     own = [row for row in tables.episodes if row.series == found.series and row.last_start >= tables.start]
     episode = max(own, key=lambda row: row.first_start, default=None)
     return Alarm(found, episode, is_new=episode is None or episode.first_start == tables.start)

@@ -41,5 +41,5 @@ def _find_judged(tables: WeekTables, series: str) -> Signal | IndicatorCount | N
 
 
 def count_a_year_before(tables: WeekTables, series: str) -> int | None:
-    """Return the count of the same week a year before; None where it is not covered."""
+    """Return the count of the same week a year before; None if it is not covered."""
     return count_series(tables, series, [tables.start - YEAR_BEFORE])[0]

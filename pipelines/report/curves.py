@@ -19,7 +19,7 @@ EMERGENCY_IN = ",triage_level=emergency"
 
 @dataclass(frozen=True)
 class Curve:
-    """One series over the weeks shown, None where there is no value; the range is that of the row it is judged by."""
+    """One series over the weeks shown, None if there is no value; the range is that of the row it is judged by."""
 
     name: str
     series: str
@@ -33,10 +33,10 @@ class Curve:
 def find_curves(tables: WeekTables) -> list[Curve]:
     """Return the curves of the report: all reports, emergencies, then the series that alarm, the strongest first."""
     chosen = list(dict.fromkeys([*ALWAYS_CURVED, *tables.days]))
-    return [_curve(tables, series, f"curve-{i}") for i, series in enumerate(chosen, 1)]
+    return [_make_curve(tables, series, f"curve-{i}") for i, series in enumerate(chosen, 1)]
 
 
-def _curve(tables: WeekTables, series: str, name: str) -> Curve:
+def _make_curve(tables: WeekTables, series: str, name: str) -> Curve:
     judged = {row.week_start: row for row in tables.signals if row.series == series and row.is_primary}
     rows = [judged.get(day) for day in tables.starts]
     return Curve(
@@ -51,7 +51,7 @@ def _curve(tables: WeekTables, series: str, name: str) -> Curve:
 
 
 def count_series(tables: WeekTables, series: str, days: Sequence[date] | None = None) -> list[int | None]:
-    """Count a series in the weeks that start on these days, else in those shown; None where a week is not covered."""
+    """Count a series in the weeks that start on these days, else in those shown; None if a week is not covered."""
     kind, _, value = series.partition("=")
     region = value.removesuffix(EMERGENCY_IN)
     levels, causes, regions = tables.levels, tables.causes, tables.regions

@@ -41,8 +41,8 @@ def write_index(reports: Path, assessments: Mapping[str, Sequence[Mapping[str, s
     """
     if not _is_ours(reports / INDEX):
         raise UsageError(f"{reports / INDEX} was not written by calfwatch, and is left as it is; move it away")
-    folders = sorted(filter(_is_week, reports.iterdir()), key=_place, reverse=True)
-    weeks = [_week(folder) for folder in folders]
+    folders = sorted(filter(_is_week, reports.iterdir()), key=_find_place, reverse=True)
+    weeks = [_read_week(folder) for folder in folders]
     fresh = temporary_beside(reports / INDEX)
     write_private(reports, fresh.name, render("report/index.html.jinja", weeks=weeks, assessments=assessments or {}))
     put_in_place(fresh, reports / INDEX, 0o600)
@@ -65,22 +65,22 @@ def _is_week(folder: Path) -> bool:
     return bool(_WEEK.fullmatch(folder.name)) and (folder / "internal.html").is_file()
 
 
-def _place(folder: Path) -> tuple[str, str]:
-    """Year and number first: ISO and MMWR weeks may stand in one home."""
+def _find_place(folder: Path) -> tuple[str, str]:
+    """Return the sort key, year and number first: ISO and MMWR weeks may stand in one home."""
     return folder.name.replace("M", ""), folder.name
 
 
-def _week(folder: Path) -> ListedWeek:
+def _read_week(folder: Path) -> ListedWeek:
     """Return a week's name, its files and, as far as its CSVs can be read, its numbers."""
-    numbers = {row.get("name"): row for row in _rows(folder / "data/key_numbers.csv")}
-    counts = {name: _counts(numbers.get(name, {})) for name in KEY_NUMBERS}
+    numbers = {row.get("name"): row for row in _read_rows(folder / "data/key_numbers.csv")}
+    counts = {name: _read_counts(numbers.get(name, {})) for name in KEY_NUMBERS}
     expectation = numbers.get("reports", {}).get("expectation") or UNJUDGED[0]
-    alarms = len(_rows(folder / "data/alarms.csv")) or (None if expectation.startswith(UNJUDGED) else 0)
+    alarms = len(_read_rows(folder / "data/alarms.csv")) or (None if expectation.startswith(UNJUDGED) else 0)
     names = [name for name in ("internal.html", "report.pdf", "report.md") if (folder / name).is_file()]
     return ListedWeek(folder.name, counts, alarms, names)
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _read_rows(path: Path) -> list[dict[str, str]]:
     """Return the rows of a CSV; none if it is missing or damaged: an old folder must not stop a new report."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -89,8 +89,8 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return []
 
 
-def _counts(row: dict[str, str]) -> tuple[int | None, int | None]:
-    """This week's count and the one of the week before."""
+def _read_counts(row: dict[str, str]) -> tuple[int | None, int | None]:
+    """Return this week's count and the one of the week before."""
     texts = (row.get("reports"), row.get("previous_week"))
     now, before = (int(text) if text and re.fullmatch(r"\d{1,18}", text, re.ASCII) else None for text in texts)
     return now, before

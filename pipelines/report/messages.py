@@ -73,21 +73,21 @@ def find_headline(tables: WeekTables, pack: Pack) -> str:
     found = find_standing(tables)
     emergencies = find_key_counts(tables)["emergency"].now
     if found.new:
-        return f"{many(len(found.new), 'new alarm')}: {_say_alarm(found.new[0], pack)}{_and_more(found.new)}."
+        return f"{many(len(found.new), 'new alarm')}: {_say_alarm(found.new[0], pack)}{_describe_rest(found.new)}."
     told = many(emergencies, "emergency", "emergencies")
     if not found.judged:
         return f"{told} this week; whether that is more than expected cannot be judged yet."
     go_on = len(found.going_on) + len(found.quiet)
     among = " among those who reported" if name_lacking(tables, weeks_back=0) else ""
     alarms = f"No new alarm{among}, {go_on} going on" if go_on else f"No alarm{among}"
-    return f"{alarms}: {told} this week, {_expected_words(tables, EMERGENCY)}."
+    return f"{alarms}: {told} this week, {_describe_expected(tables, EMERGENCY)}."
 
 
-def _and_more(alarms: Sequence[Alarm]) -> str:
+def _describe_rest(alarms: Sequence[Alarm]) -> str:
     return f"; {len(alarms) - 1} more below" if len(alarms) > 1 else ""
 
 
-def _expected_words(tables: WeekTables, series: str) -> str:
+def _describe_expected(tables: WeekTables, series: str) -> str:
     return AS_EXPECTED.get(describe_level(tables, series), "not judged against expected numbers yet")
 
 
@@ -158,8 +158,8 @@ def _say_emergencies(tables: WeekTables, pack: Pack) -> str:
     now, total = counts["emergency"].now, counts["reports"].now
     if not now:
         return "Emergencies: no report met an emergency criterion."
-    expected = _expected_words(tables, EMERGENCY)
-    told = f"Emergencies: {now:,} of {many(total, 'report')}{_in_percent(now, total)}, {expected}"
+    expected = _describe_expected(tables, EMERGENCY)
+    told = f"Emergencies: {now:,} of {many(total, 'report')}{_format_share(now, total)}, {expected}"
     sentences = {rule.id: rule.sentence for rule in pack.triage}
     fired = [row for row in sort_rules(tables) if row.triage_level == "emergency" and row.rule_id in sentences]
     if not fired or not fired[0].reports:
@@ -167,7 +167,7 @@ def _say_emergencies(tables: WeekTables, pack: Pack) -> str:
     return f"{told}. Most often ({fired[0].reports:,}): {_first_sentence(sentences[fired[0].rule_id])}"
 
 
-def _in_percent(now: int, total: int) -> str:
+def _format_share(now: int, total: int) -> str:
     part = share(now, total)
     return f" ({part})" if part else ""
 
@@ -187,14 +187,14 @@ def _say_open_ended(tables: WeekTables) -> str:
 
 
 def _say_still_to_come(tables: WeekTables) -> str:
-    """Like with like: the week before as it stood at the same age, and never a sign that is not clear."""
+    """Compare with the week before as it stood at the same age; claim no change that is not clear."""
     row = tables.nowcasts.get("all")
     if row is None:
         return ""
     told = f"Still to come: {many(row.reported_so_far, 'report')} so far"
     if row.expected_final is None or math.isnan(row.expected_final):
         return f"{told}; how many more will come cannot be told ({row.reason})."
-    told += f"; about {row.expected_final:,.0f} are expected in the end{_interval(row)}"
+    told += f"; about {row.expected_final:,.0f} are expected in the end{_format_interval(row)}"
     without = f" Without {row.left_out}." if row.left_out else ""
     if row.previous_so_far is None:
         return f"{told}.{without}"
@@ -208,7 +208,7 @@ def _say_still_to_come(tables: WeekTables) -> str:
     return f"{told}. The week before stood at {row.previous_so_far:,} at the same age{end}.{without}"
 
 
-def _interval(row: Nowcast) -> str:
+def _format_interval(row: Nowcast) -> str:
     if row.lower is None or row.upper is None or math.isnan(row.lower):
         return ""
     return f" ({row.lower:,.0f} to {row.upper:,.0f})"

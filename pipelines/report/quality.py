@@ -18,7 +18,7 @@ COUNT_MEASURES = ("files_accepted", "files_rejected", "rows_read", *ROW_MEASURES
 
 @dataclass(frozen=True)
 class SourceQuality:
-    """What one source delivered. counts: by measure, None where the week has none; late_share: 0 to 1."""
+    """What one source delivered. counts: by measure, None if the week has none; late_share: 0 to 1."""
 
     source: str
     counts: Mapping[str, int | None]
@@ -49,56 +49,56 @@ class Quality:
 def find_quality(tables: WeekTables, pack: Pack) -> Quality:
     """Work out the data quality of the week."""
     names = sorted({row.source for row in tables.measures})
-    sources = [_source(name, [row for row in tables.measures if row.source == name]) for name in names]
-    counts = {name: _sum(source.counts[name] for source in sources) for name in COUNT_MEASURES}
-    late = _weighted(tables, _measured(tables.measures, "late_share"))
+    sources = [_make_source(name, [row for row in tables.measures if row.source == name]) for name in names]
+    counts = {name: _add_up(source.counts[name] for source in sources) for name in COUNT_MEASURES}
+    late = _weigh_share(tables, _choose_measure(tables.measures, "late_share"))
     return Quality(
         sources=sources,
         total=SourceQuality("All sources", counts, None, late),
-        reasons=_reasons(tables.measures),
-        completeness=_completeness(tables, pack),
+        reasons=_count_reasons(tables.measures),
+        completeness=_find_completeness(tables, pack),
     )
 
 
-def _source(name: str, rows: Iterable[Measure]) -> SourceQuality:
+def _make_source(name: str, rows: Iterable[Measure]) -> SourceQuality:
     values = {row.measure: row.value for row in rows if row.item is None}
-    counts = {measure: _whole(values.get(measure)) for measure in COUNT_MEASURES}
+    counts = {measure: _as_whole_number(values.get(measure)) for measure in COUNT_MEASURES}
     return SourceQuality(name, counts, values.get("median_delay_days"), values.get("late_share"))
 
 
-def _measured(rows: Iterable[Measure], measure: str) -> list[Measure]:
+def _choose_measure(rows: Iterable[Measure], measure: str) -> list[Measure]:
     return [row for row in rows if row.measure == measure]
 
 
-def _reasons(rows: Iterable[Measure]) -> list[tuple[str, int]]:
+def _count_reasons(rows: Iterable[Measure]) -> list[tuple[str, int]]:
     cells: Counter[str] = Counter()
-    for row in _measured(rows, "quarantine_reason"):
+    for row in _choose_measure(rows, "quarantine_reason"):
         cells[row.item or ""] += round(row.value or 0)
     return sorted(cells.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
-def _completeness(tables: WeekTables, pack: Pack) -> list[tuple[str, float]]:
-    """Label and share answered of each field over all sources, the least complete first."""
+def _find_completeness(tables: WeekTables, pack: Pack) -> list[tuple[str, float]]:
+    """Return label and share answered of each field over all sources, the least complete first."""
     by_field: dict[str, list[Measure]] = {}
-    for row in _measured(tables.measures, "completeness"):
+    for row in _choose_measure(tables.measures, "completeness"):
         by_field.setdefault(row.item or "", []).append(row)
     labels = field_labels(pack)
-    shares = [(labels.get(name, plain(name)), _weighted(tables, found)) for name, found in by_field.items()]
+    shares = [(labels.get(name, plain(name)), _weigh_share(tables, found)) for name, found in by_field.items()]
     known = [(label, value) for label, value in shares if value is not None]
     return sorted(known, key=lambda pair: (pair[1], pair[0]))
 
 
-def _weighted(tables: WeekTables, rows: Iterable[Measure]) -> float | None:
+def _weigh_share(tables: WeekTables, rows: Iterable[Measure]) -> float | None:
     """Return a share over all sources: each source's share weighs as many reports as it has this week."""
     known = [(row.value, tables.reports_by_source.get(row.source, 0)) for row in rows if row.value is not None]
     weights = sum(weight for _, weight in known)
     return sum(value * weight for value, weight in known) / weights if weights else None
 
 
-def _sum(values: Iterable[int | None]) -> int | None:
+def _add_up(values: Iterable[int | None]) -> int | None:
     known = [value for value in values if value is not None]
     return sum(known) if known else None
 
 
-def _whole(value: float | None) -> int | None:
+def _as_whole_number(value: float | None) -> int | None:
     return None if value is None else round(value)

@@ -193,19 +193,19 @@ def read_week(summaries: Path, week: str = "latest") -> WeekTables:
         raise UsageError(f"there are no summaries yet at {summaries}; make them first with: calfwatch run PATH...")
     try:
         with contextlib.closing(read_only(summaries)) as connection:
-            return _read(connection, week)
+            return _read_tables(connection, week)
     except duckdb.Error as error:
         first_line = str(error).splitlines()[0]
         raise StateError(f"{summaries} cannot be read: {first_line}") from error
 
 
-def _read(connection: duckdb.DuckDBPyConnection, week: str) -> WeekTables:
-    about = _about(connection)
+def _read_tables(connection: duckdb.DuckDBPyConnection, week: str) -> WeekTables:
+    about = _read_about(connection)
     covered = {start: name for name, start in _select(connection, COVERED).rows}
-    name, start = _choose(week, about.latest_week, covered)
+    name, start = _choose_week(week, about.latest_week, covered)
     first = start - timedelta(weeks=WEEKS_SHOWN - 1)
     spans = dict.fromkeys(TRENDS, (first, start)) | dict.fromkeys(SINGLE_WEEK, (start, start))
-    raw = {table: _weekly(connection, table, *span) for table, span in spans.items()}
+    raw = {table: _read_weekly(connection, table, *span) for table, span in spans.items()}
     this_week = {"first": start, "last": start + timedelta(days=6)}
     raw["quality_trend"] = _select(connection, statement("report", "quality_trend"), {"first": first, "last": start})
     raw["cause_levels"] = _select(connection, statement("report", "cause_levels"), this_week)
@@ -226,12 +226,12 @@ def _read(connection: duckdb.DuckDBPyConnection, week: str) -> WeekTables:
         revisions=raw["weekly_revisions"].typed(Revision),
         senders=raw["weekly_sources"].typed(SenderWeek),
         reports_by_source=dict(_select(connection, BY_SOURCE, *this_week.values()).rows),
-        days=_days_of_alarms(connection, signals_now, start),
-        **_of_one_week(connection, raw, name, start),
+        days=_read_alarm_days(connection, signals_now, start),
+        **_read_one_week(connection, raw, name, start),
     )
 
 
-def _of_one_week(
+def _read_one_week(
     connection: duckdb.DuckDBPyConnection, raw: Mapping[str, RawTable], name: str, start: date
 ) -> dict[str, Any]:
     latest = raw["weekly_nowcast"].where("is_latest").typed(Nowcast)
@@ -250,7 +250,7 @@ def _of_one_week(
     }
 
 
-def _days_of_alarms(
+def _read_alarm_days(
     connection: duckdb.DuckDBPyConnection, signals: Iterable[Signal], start: date
 ) -> dict[str, list[SeriesDay]]:
     """Read the days of the strongest alarms, each part of a series that is not narrowed being None."""
@@ -262,14 +262,14 @@ def _days_of_alarms(
     return {series: _select(connection, sql, span | series_parts(series)).typed(SeriesDay) for series in chosen}
 
 
-def _about(connection: duckdb.DuckDBPyConnection) -> About:
+def _read_about(connection: duckdb.DuckDBPyConnection) -> About:
     rows = _select(connection, ABOUT).typed(About)
     if not rows:
         raise UsageError("the summaries are empty; bring in reports first with: calfwatch run PATH...")
     return rows[0]
 
 
-def _choose(week: str, latest: str | None, covered: dict[date, str]) -> tuple[str, date]:
+def _choose_week(week: str, latest: str | None, covered: dict[date, str]) -> tuple[str, date]:
     if not covered:
         raise UsageError("the summaries hold no week yet; bring in reports first with: calfwatch run PATH...")
     days = {name: day for day, name in covered.items()}
@@ -283,7 +283,7 @@ def _choose(week: str, latest: str | None, covered: dict[date, str]) -> tuple[st
     return wanted, days[wanted]
 
 
-def _weekly(connection: duckdb.DuckDBPyConnection, table: str, first: date, last: date) -> RawTable:
+def _read_weekly(connection: duckdb.DuckDBPyConnection, table: str, first: date, last: date) -> RawTable:
     """Return a weekly table's rows; where more than a week is asked for, the same week a year before is among them."""
     earlier = last - YEAR_BEFORE if first < last else first
     sql = f"SELECT * FROM {table} WHERE week_start BETWEEN ? AND ? OR week_start = ? ORDER BY ALL"

@@ -49,45 +49,45 @@ class Finding:
 def require_sound(pack: Pack) -> None:
     """Raise UsageError for a pack with errors: it must not tag anything. Cheap; warnings are for `findings`."""
     try:
-        never = _never(pack, Space(pack, Effort(MOST_OF_CONDITIONS)))
+        never = _find_never_true(pack, Space(pack, Effort(MOST_OF_CONDITIONS)))
     except TooMuchEffortError as error:
         raise UsageError(f"rule pack {pack.version}: {BEYOND}") from error
-    if found := [what for _, _, what in _never_true(pack, never)]:
+    if found := [what for _, _, what in _report_never_true(pack, never)]:
         raise UsageError(*(f"rule pack {pack.version}: {what}" for what in found))
     evidence_urgencies(pack)  # or says that they are beyond what can be decided
 
 
-def _never(pack: Pack, space: Space) -> set[str]:
+def _find_never_true(pack: Pack, space: Space) -> set[str]:
     """Return the conditions that no answers make TRUE."""
     return {when for when in conditions(pack) if model(space.true(when), space) is None}
 
 
-def findings(pack: Pack) -> list[Finding]:
-    """Everything found, in the order of the pack's lines; decided exactly, or it is told what was given up."""
+def list_findings(pack: Pack) -> list[Finding]:
+    """Return everything found, in the order of the pack's lines; what was given up is a note."""
     try:
-        return _findings(pack, Space(pack, Effort(MOST_OF_CONDITIONS)))
+        return _search_findings(pack, Space(pack, Effort(MOST_OF_CONDITIONS)))
     except TooMuchEffortError:
         return [Finding(ERROR, 1, BEYOND)]
 
 
-def _findings(pack: Pack, space: Space) -> list[Finding]:
-    never = _never(pack, space)
+def _search_findings(pack: Pack, space: Space) -> list[Finding]:
+    never = _find_never_true(pack, space)
     sound = replace(  # what is never TRUE is told as such, and bears on nothing else
         pack,
         triage=tuple(rule for rule in pack.triage if rule.when not in never),
         evidence=tuple(row for row in pack.evidence if row.when not in never),
     )
-    covered = _covering(sound, space)
+    covered = _find_covering_rules(sound, space)
     effort = Effort(MOST_STATEMENTS)
     found = [
-        *_never_true(pack, never),
-        *_unread(pack),
-        *_over_asked(pack, space),
-        *_implied(sound, covered),
-        *_unreached(sound, space, covered),
+        *_report_never_true(pack, never),
+        *_report_unread(pack),
+        *_report_over_asked(pack, space),
+        *_report_implied(sound, covered),
+        *_report_unreached(sound, space, covered),
     ]
-    found += [*_idle_causes(sound, space, effort), *_idle_evidence(sound, space, effort)]
-    told = [Finding(severity, _line(pack, *place), what) for severity, place, what in found]
+    found += [*_report_idle_causes(sound, space, effort), *_report_idle_evidence(sound, space, effort)]
+    told = [Finding(severity, _find_line(pack, *place), what) for severity, place, what in found]
     return sorted(told, key=lambda finding: finding.line)
 
 
@@ -95,12 +95,12 @@ Place = tuple[str, object, str]  # table, one of its rows (None: the first), key
 Found = tuple[str, Place, str]  # severity, place, what
 
 
-def _line(pack: Pack, table: str, row: object, key: str) -> int:
+def _find_line(pack: Pack, table: str, row: object, key: str) -> int:
     number = getattr(pack, table).index(row) if row else 0
     return line_of(pack.text, (table, number, key) if key else (table, number)) or 1
 
 
-def _never_true(pack: Pack, never: set[str]) -> Iterator[Found]:
+def _report_never_true(pack: Pack, never: set[str]) -> Iterator[Found]:
     for table in ("triage", "evidence"):
         for rule in getattr(pack, table):
             if rule.when in never:
@@ -108,7 +108,7 @@ def _never_true(pack: Pack, never: set[str]) -> Iterator[Found]:
                 yield ERROR, (table, rule, "when"), what
 
 
-def _covering(pack: Pack, space: Space) -> dict[str, TriageRule]:
+def _find_covering_rules(pack: Pack, space: Space) -> dict[str, TriageRule]:
     """Rule id -> a rule of the same level or a higher one that is TRUE whenever it is; of two alike, the first."""
     tried: list[set[str]] = []
     left, covered = list(pack.triage), {}
@@ -121,7 +121,7 @@ def _covering(pack: Pack, space: Space) -> dict[str, TriageRule]:
 
 
 def _covers(pack: Pack, space: Space, rule: TriageRule, other: TriageRule, tried: list[set[str]]) -> bool:
-    """Whether `other` is TRUE wherever `rule` is. `tried` collects which rules are TRUE on the records that told two
+    """Return whether `other` is TRUE if `rule` is. `tried` collects which rules are TRUE on the records that told two
     rules apart: most pairs need no search of their own."""
     if any(rule.id in true and other.id not in true for true in tried):
         return False
@@ -131,8 +131,8 @@ def _covers(pack: Pack, space: Space, rule: TriageRule, other: TriageRule, tried
     return found is None
 
 
-def _implied(pack: Pack, covered: dict[str, TriageRule]) -> Iterator[Found]:
-    """Rules that never decide the level."""
+def _report_implied(pack: Pack, covered: dict[str, TriageRule]) -> Iterator[Found]:
+    """Yield the rules that never decide the level."""
     for rule in pack.triage:
         if other := covered.get(rule.id):
             what = (
@@ -142,7 +142,7 @@ def _implied(pack: Pack, covered: dict[str, TriageRule]) -> Iterator[Found]:
             yield WARNING, ("triage", rule, "when"), what
 
 
-def _unread(pack: Pack) -> Iterator[Found]:
+def _report_unread(pack: Pack) -> Iterator[Found]:
     triage = {name for rule in pack.triage for name in condition_fields(rule.when)}
     evidence = {name for row in pack.evidence for name in condition_fields(row.when)}
     for field in pack.fields:
@@ -154,8 +154,8 @@ def _unread(pack: Pack) -> Iterator[Found]:
             yield NOTE, place, f"[[fields]] {field.name}: is read by evidence alone, and decides no level"
 
 
-def _over_asked(pack: Pack, space: Space) -> Iterator[Found]:
-    """Fields that `missing_answers` may name although no answer to them changes the level."""
+def _report_over_asked(pack: Pack, space: Space) -> Iterator[Found]:
+    """Yield the fields that `missing_answers` may name although no answer to them changes the level."""
     try:
         names = over_asked(level_terms(pack, space), space)
     except TooManyTermsError:
@@ -168,7 +168,7 @@ def _over_asked(pack: Pack, space: Space) -> Iterator[Found]:
         yield NOTE, ("triage", rule, "when"), f"[[triage]] {rule.id}: {name}: {what}"
 
 
-def _unreached(pack: Pack, space: Space, covered: dict[str, TriageRule]) -> Iterator[Found]:
+def _report_unreached(pack: Pack, space: Space, covered: dict[str, TriageRule]) -> Iterator[Found]:
     """`unresolved` is always reached: by a record without any answer. A covered rule reaches nothing of its own."""
     deciding = [rule for rule in pack.triage if rule.id not in covered]
     emergency = [rule.when for rule in deciding if rule.level == "emergency"]
@@ -188,25 +188,25 @@ def _unreached(pack: Pack, space: Space, covered: dict[str, TriageRule]) -> Iter
             yield WARNING, ("triage", None, ""), what
 
 
-def _idle_causes(pack: Pack, space: Space, effort: Effort) -> Iterator[Found]:
+def _report_idle_causes(pack: Pack, space: Space, effort: Effort) -> Iterator[Found]:
     for cause in pack.causes:
         place = ("causes", cause, "name")
         if not any(row.cause == cause.name for row in pack.evidence):
             yield WARNING, place, f"[[causes]] {cause.name}: no evidence points to it; add [[evidence]], or take it out"
-        elif (verdict := _verdict(_can_be_likely, pack, space, cause, effort)) is not True:
+        elif (verdict := _try_to_decide(_can_be_likely, pack, space, cause, effort)) is not True:
             what = "can never be the likely cause: another one always leads"
-            yield _told(verdict, place, f"[[causes]] {cause.name}: {what}")
+            yield _word_finding(verdict, place, f"[[causes]] {cause.name}: {what}")
 
 
-def _verdict(decide: Callable[..., bool], *about: object) -> bool | None:
-    """Yes, no, or None where the search was given up."""
+def _try_to_decide(decide: Callable[..., bool], *about: object) -> bool | None:
+    """Return the decision, or None if the search was given up."""
     try:
         return decide(*about)
     except TooMuchEffortError:
         return None
 
 
-def _told(verdict: bool | None, place: Place, what: str) -> Found:
+def _word_finding(verdict: bool | None, place: Place, what: str) -> Found:
     if verdict is None:
         name = what.split(": ")[0]
         return NOTE, place, f"{name}: whether it ever bears on the likely cause was not decided: conditions too long"
@@ -217,15 +217,15 @@ def _can_be_likely(pack: Pack, space: Space, cause: Cause, effort: Effort) -> bo
     others = [space.not_true(row.when) for row in pack.evidence if row.cause != cause.name]
     own = some(space.true(row.when) for row in pack.evidence if row.cause == cause.name)
     # without a point for any other cause first: nearly every cause is settled here
-    tried = (every([own, *others]), _likely(pack, space, cause, pack.evidence))
+    tried = (every([own, *others]), _make_likely(pack, space, cause, pack.evidence))
     return any(model(formula, space, effort) for formula in tried)
 
 
-def _idle_evidence(pack: Pack, space: Space, effort: Effort) -> Iterator[Found]:
+def _report_idle_evidence(pack: Pack, space: Space, effort: Effort) -> Iterator[Found]:
     for row in pack.evidence:
-        if (verdict := _verdict(_decides, pack, space, row, effort)) is not True:
+        if (verdict := _try_to_decide(_decides, pack, space, row, effort)) is not True:
             what = "changes points and never the likely cause: the same cause would be found without it"
-            yield _told(verdict, ("evidence", row, "points"), f"[[evidence]] {row.id}: {what}")
+            yield _word_finding(verdict, ("evidence", row, "points"), f"[[evidence]] {row.id}: {what}")
 
 
 def _decides(pack: Pack, space: Space, row: Evidence, effort: Effort) -> bool:
@@ -233,27 +233,27 @@ def _decides(pack: Pack, space: Space, row: Evidence, effort: Effort) -> bool:
     without = tuple(other for other in pack.evidence if other is not row)
     if model(every([space.true(row.when), *(space.not_true(other.when) for other in without)]), space, effort):
         return True  # alone it decides: nearly every row is settled here
-    for cause in _raised_by(pack, row):
-        now = _likely(pack, space, cause, pack.evidence)
-        before = space.opposite(_likely(pack, space, cause, without))
+    for cause in _find_raised_causes(pack, row):
+        now = _make_likely(pack, space, cause, pack.evidence)
+        before = space.opposite(_make_likely(pack, space, cause, without))
         if model(every([space.true(row.when), now, before]), space, effort):
             return True
     return False
 
 
-def _raised_by(pack: Pack, row: Evidence) -> tuple[Cause, ...]:
-    """The causes that can become likely by a row: its own one or, where points count by category, those of that."""
+def _find_raised_causes(pack: Pack, row: Evidence) -> tuple[Cause, ...]:
+    """Return the causes that a row can make likely: its own or, if points count by category, those of its category."""
     (cause,) = (cause for cause in pack.causes if cause.name == row.cause)
     return (cause,) if pack.leading_cause == URGENCY else pack.causes_of(cause.category)
 
 
-def _likely(pack: Pack, space: Space, cause: Cause, evidence: tuple[Evidence, ...]) -> Formula:
-    """Hold where a cause is the likely one."""
-    way = _leads_by_urgency if pack.leading_cause == URGENCY else _leads_by_category
+def _make_likely(pack: Pack, space: Space, cause: Cause, evidence: tuple[Evidence, ...]) -> Formula:
+    """State that a cause is the likely one."""
+    way = _make_urgency_lead if pack.leading_cause == URGENCY else _make_category_lead
     return way(pack, space, cause, evidence)
 
 
-def _leads_by_urgency(pack: Pack, space: Space, cause: Cause, evidence: tuple[Evidence, ...]) -> Formula:
+def _make_urgency_lead(pack: Pack, space: Space, cause: Cause, evidence: tuple[Evidence, ...]) -> Formula:
     """Some evidence of the cause is as urgent as any that is TRUE, and of the others that have such none has more
     points, nor as many and stands before it."""
     urgencies = dict(zip((row.id for row in pack.evidence), evidence_urgencies(pack), strict=True))
@@ -267,29 +267,29 @@ def _leads_by_urgency(pack: Pack, space: Space, cause: Cause, evidence: tuple[Ev
             if other is not cause:
                 margin = int(pack.causes.index(other) < pack.causes.index(cause))
                 less = every(space.not_true(row.when) for row in equal if row.cause == other.name)
-                parts.append(some([less, _ahead(space, evidence, {cause.name}, {other.name}, margin)]))
+                parts.append(some([less, _make_ahead(space, evidence, {cause.name}, {other.name}, margin)]))
         ways.append(every(parts))
     return some(ways)
 
 
-def _leads_by_category(pack: Pack, space: Space, cause: Cause, evidence: tuple[Evidence, ...]) -> Formula:
-    """Return the cause's category leads, and the cause leads in its category."""
+def _make_category_lead(pack: Pack, space: Space, cause: Cause, evidence: tuple[Evidence, ...]) -> Formula:
+    """State that the cause's category leads, and that the cause leads in its category."""
     names = [category.name for category in pack.categories]
     members = {name: {other.name for other in pack.causes_of(name)} for name in names}
     own, siblings = members[cause.category], [other.name for other in pack.causes_of(cause.category)]
-    leads = [_ahead(space, evidence, own, set(), 1)]
+    leads = [_make_ahead(space, evidence, own, set(), 1)]
     for name in names:
         if name != cause.category:
             margin = int(names.index(name) < names.index(cause.category))
-            leads.append(_ahead(space, evidence, own, members[name], margin))
+            leads.append(_make_ahead(space, evidence, own, members[name], margin))
     for name in siblings:
         if name != cause.name:
             margin = int(siblings.index(name) < siblings.index(cause.name))
-            leads.append(_ahead(space, evidence, {cause.name}, {name}, margin))
+            leads.append(_make_ahead(space, evidence, {cause.name}, {name}, margin))
     return every(leads)
 
 
-def _ahead(space: Space, evidence: tuple[Evidence, ...], ours: set[str], theirs: set[str], margin: int) -> AtLeast:
+def _make_ahead(space: Space, evidence: tuple[Evidence, ...], ours: set[str], theirs: set[str], margin: int) -> AtLeast:
     """State that the points for our causes are at least `margin` more than those for theirs."""
     for_us = [(row.points, space.true(row.when)) for row in evidence if row.cause in ours]
     against = [(row.points, space.not_true(row.when)) for row in evidence if row.cause in theirs]

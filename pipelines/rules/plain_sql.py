@@ -122,7 +122,7 @@ def _open_columns(pack: Pack) -> Iterator[tuple[str, tuple[tuple[str, ...], str]
         return
     for level, opened in (("emergency", terms.emergency), ("contact_doctor", terms.any_level)):
         for number, each in enumerate(opened, 1):
-            test = f"({LEVEL_COLUMNS[level]} IS NOT TRUE AND {_decides(pack, space, each)})"
+            test = f"({LEVEL_COLUMNS[level]} IS NOT TRUE AND {_decides_sql(space, each)})"
             yield f'"{level} {number}"', (each.fields, test)
 
 
@@ -132,21 +132,21 @@ def _open_rules(pack: Pack) -> Iterator[tuple[str, tuple[tuple[str, ...], str]]]
         yield _name("open", rule.id), (condition_fields(rule.when), test)
 
 
-def _decides(pack: Pack, space: Space, each: OpenTerm) -> str:
-    alive = f"({_term(pack, space, each.term)}) IS NOT FALSE"
+def _decides_sql(space: Space, each: OpenTerm) -> str:
+    alive = f"({_term_sql(space, each.term)}) IS NOT FALSE"
     covers = [
-        f"({_term(pack, space, cover.needed)}) IS TRUE"
-        + (f" AND ({_term(pack, space, cover.unless)}) IS NOT TRUE" if cover.unless else "")
+        f"({_term_sql(space, cover.needed)}) IS TRUE"
+        + (f" AND ({_term_sql(space, cover.unless)}) IS NOT TRUE" if cover.unless else "")
         for cover in each.covers
     ]
     return f"{alive} AND NOT ({' OR '.join(f'({cover})' for cover in covers)})" if covers else alive
 
 
-def _term(pack: Pack, space: Space, term: Term) -> str:
-    return " AND ".join(_statement(pack, space, each) for each in term)
+def _term_sql(space: Space, term: Term) -> str:
+    return " AND ".join(_statement_sql(space, each) for each in term)
 
 
-def _statement(pack: Pack, space: Space, each: OneOf) -> str:
+def _statement_sql(space: Space, each: OneOf) -> str:
     """TRUE if the answer is one of some values, FALSE if it is another one, NULL if it is unknown."""
     name, known = f'"{each.field}"', space.values[each.field][:-1]
     chosen = [value for place, value in enumerate(known) if each.values >> place & 1]

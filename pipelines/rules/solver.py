@@ -60,7 +60,7 @@ def every(parts: Iterable[Formula]) -> AtLeast:
 
 
 def some(parts: Iterable[Formula]) -> AtLeast:
-    """At least one part holds."""
+    """State that at least one part holds."""
     return AtLeast(1, tuple((1, part) for part in parts))
 
 
@@ -75,26 +75,26 @@ class Space:
     def __init__(self, pack: Pack, effort: Effort | None = None) -> None:
         self.effort = effort  # that every search in this space shares, unless it has its own
         trees = {when: parse_condition(when) for when in conditions(pack)}
-        cuts = _cuts(trees.values())
+        cuts = _find_cuts(trees.values())
         self.values: dict[str, tuple[Value, ...]] = dict.fromkeys(pack.field_names, (True, False, None))
-        self.values |= {name: (*_ranges(*ends, cuts.get(name, set())), None) for name, ends in pack.numbers.items()}
+        self.values |= {name: (*_cut_ranges(*ends, cuts.get(name, set())), None) for name, ends in pack.numbers.items()}
         self.values |= {name: (*values, None) for name, values in pack.choices.items()}
         self._formulas = {when: self._pair(tree) for when, tree in trees.items()}
 
     def true(self, when: str) -> Formula:
-        """Hold where the condition is TRUE."""
+        """Hold if the condition is TRUE."""
         return self._formulas[when][0]
 
     def false(self, when: str) -> Formula:
-        """Hold where the condition is FALSE."""
+        """Hold if the condition is FALSE."""
         return self._formulas[when][1]
 
     def not_true(self, when: str) -> Formula:
-        """Hold where the condition is FALSE or UNKNOWN."""
+        """Hold if the condition is FALSE or UNKNOWN."""
         return self.opposite(self.true(when))
 
     def opposite(self, formula: Formula) -> Formula:
-        """Hold where the formula does not."""
+        """Hold if the formula does not."""
         if isinstance(formula, bool):
             return not formula
         if isinstance(formula, OneOf):
@@ -130,7 +130,7 @@ class Space:
             true, false = self._pair(tree.this)
             return false, true
         if isinstance(tree, exp.And | exp.Or):
-            pairs = [self._pair(part) for part in _operands(tree, type(tree))]
+            pairs = [self._pair(part) for part in _list_operands(tree, type(tree))]
             trues, falses = [true for true, _ in pairs], [false for _, false in pairs]
             return (every(trues), some(falses)) if isinstance(tree, exp.And) else (some(trues), every(falses))
         return self._statement(tree, True), self._statement(tree, False)
@@ -138,18 +138,18 @@ class Space:
     def _statement(self, tree: exp.Expression, wanted: bool) -> OneOf:
         column = tree if isinstance(tree, exp.Column) else tree.this
         known = self.values[column.name][:-1]
-        found = [value if column is tree else _compared(tree, value) for value in known]
+        found = [value if column is tree else _compare_value(tree, value) for value in known]
         return OneOf(column.name, sum(1 << place for place, truth in enumerate(found) if truth is wanted))
 
 
-def _compared(tree: exp.Expression, value: Value) -> bool:
+def _compare_value(tree: exp.Expression, value: Value) -> bool:
     """A range lies on one side of the number named: its first one speaks for all."""
     compare, other = COMPARE[type(tree)], tree.expression.name
     return bool(compare(value.start, int(other)) if isinstance(value, range) else compare(value, other))
 
 
-def _operands(tree: exp.Expression, kind: type[exp.Expression]) -> list[exp.Expression]:
-    """The operands of a chain of ANDs, or of ORs; a chain may be long, so that the left side is walked, not nested."""
+def _list_operands(tree: exp.Expression, kind: type[exp.Expression]) -> list[exp.Expression]:
+    """Return the operands of a chain of ANDs, or of ORs. A chain may be long: the left side is walked, not nested."""
     parts: list[exp.Expression] = []
     while isinstance(tree, kind):
         parts.append(tree.right)
@@ -157,7 +157,7 @@ def _operands(tree: exp.Expression, kind: type[exp.Expression]) -> list[exp.Expr
     return [tree, *reversed(parts)]
 
 
-def _cuts(trees: Iterable[exp.Expression]) -> dict[str, set[int]]:
+def _find_cuts(trees: Iterable[exp.Expression]) -> dict[str, set[int]]:
     """Return the numbers that conditions name, by field."""
     cuts: dict[str, set[int]] = {}
     for tree in trees:
@@ -167,7 +167,7 @@ def _cuts(trees: Iterable[exp.Expression]) -> dict[str, set[int]]:
     return cuts
 
 
-def _ranges(smallest: int, largest: int, cuts: set[int]) -> list[range]:
+def _cut_ranges(smallest: int, largest: int, cuts: set[int]) -> list[range]:
     """Return the whole numbers from smallest to largest, cut before and after every number named."""
     starts = {smallest, largest + 1} | {cut + step for cut in cuts for step in (0, 1)}
     return [range(a, b) for a, b in pairwise(sorted(s for s in starts if smallest <= s <= largest + 1))]
@@ -219,7 +219,7 @@ def alternatives(formula: Formula) -> Iterator[Formula]:
 
 
 def _search(formula: Formula, possible: Masks, failed: set[tuple[object, ...]], effort: Effort) -> Masks | None:
-    formula, possible = _propagated(formula, possible)
+    formula, possible = _propagate(formula, possible)
     if isinstance(formula, bool):
         return possible if formula else None
     counts = Counter(statement.field for statement in _statements(formula))
@@ -237,10 +237,10 @@ def _search(formula: Formula, possible: Masks, failed: set[tuple[object, ...]], 
     return None
 
 
-def _propagated(formula: Formula, possible: Masks) -> tuple[Formula, Masks]:
+def _propagate(formula: Formula, possible: Masks) -> tuple[Formula, Masks]:
     """Follow what must hold, and leave out idle answers, until nothing changes."""
     while True:
-        formula = _reduced(formula, possible)
+        formula = _reduce(formula, possible)
         if isinstance(formula, bool):
             return formula, possible
         narrowed = dict(possible)
@@ -254,7 +254,7 @@ def _propagated(formula: Formula, possible: Masks) -> tuple[Formula, Masks]:
         possible = narrowed
 
 
-def _reduced(formula: Formula, possible: Masks) -> Formula:
+def _reduce(formula: Formula, possible: Masks) -> Formula:
     """Return the formula with everything decided that the possible answers decide."""
     if isinstance(formula, bool):
         return formula
@@ -263,7 +263,7 @@ def _reduced(formula: Formula, possible: Masks) -> Formula:
         return bool(kept) if kept in (0, possible[formula.field]) else OneOf(formula.field, kept)
     least, parts = formula.least, []
     for weight, part in formula.parts:
-        smaller = _reduced(part, possible)
+        smaller = _reduce(part, possible)
         if smaller is True:
             least -= weight
         elif smaller is not False:

@@ -66,7 +66,7 @@ def level_terms(pack: Pack, space: Space) -> LevelTerms:
 
 def _open_terms(formula: Formula) -> tuple[OpenTerm, ...]:
     terms = sorted(terms_of(formula), key=lambda term: (len(term), term))
-    return tuple(OpenTerm(term, tuple(_covers(terms, place))) for place, term in enumerate(terms))
+    return tuple(OpenTerm(term, tuple(_find_covers(terms, place))) for place, term in enumerate(terms))
 
 
 def terms_of(formula: Formula) -> list[Term]:
@@ -77,41 +77,41 @@ def terms_of(formula: Formula) -> list[Term]:
         return [(formula,)]
     parts = [terms_of(part) for _, part in formula.parts]
     if formula.least == 1:
-        return _shortest(term for part in parts for term in part)
-    return reduce(lambda left, right: _shortest(_joined(a, b) for a in left for b in right), parts)
+        return _drop_superfluous(term for part in parts for term in part)
+    return reduce(lambda left, right: _drop_superfluous(_join(a, b) for a in left for b in right), parts)
 
 
-def _shortest(terms: Iterable[Term]) -> list[Term]:
+def _drop_superfluous(terms: Iterable[Term]) -> list[Term]:
     """Return the terms without those that another one makes superfluous in every record."""
     kept: list[Term] = []
     for term in dict.fromkeys(terms):
-        if not any(not _left(other, term) for other in kept):
-            kept = [other for other in kept if _left(term, other)] + [term]
+        if not any(not _subtract(other, term) for other in kept):
+            kept = [other for other in kept if _subtract(term, other)] + [term]
         if len(kept) > MOST_TERMS:
             raise TooManyTermsError
     return kept
 
 
-def _joined(left: Term, right: Term) -> Term:
+def _join(left: Term, right: Term) -> Term:
     values = dict(left)
     for name, mask in right:
         values[name] = values.get(name, mask) & mask
     return tuple(OneOf(name, values[name]) for name in sorted(values))
 
 
-def _left(term: Term, other: Term) -> Term:
+def _subtract(term: Term, other: Term) -> Term:
     """Return the statements of `term` that do not follow from `other`."""
     given = dict(other)
     return tuple(each for each in term if each.field not in given or given[each.field] & ~each.values)
 
 
-def _covers(terms: list[Term], place: int) -> Iterator[Cover]:
+def _find_covers(terms: list[Term], place: int) -> Iterator[Cover]:
     term = terms[place]
     for number, other in enumerate(terms):
-        needed = _left(other, term)
+        needed = _subtract(other, term)
         if number == place or needed == other:  # nothing in common: where it is TRUE the level is reached
             continue
-        back = _left(term, other)
+        back = _subtract(term, other)
         yield Cover(needed, back if number > place and back != term else ())
 
 

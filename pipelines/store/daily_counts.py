@@ -60,13 +60,13 @@ def add_changes(connection: duckdb.DuckDBPyConnection, settings: Settings, group
 
 def merge_changes(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack, source: str) -> None:
     """Add changed records to the daily tables; `source` selects them, with a sign of 1 or -1."""
-    for table, delta in deltas(connection, settings, pack, source):
+    for table, delta in deltas_sql(connection, settings, pack, source):
         _merge(connection, table, delta)
 
 
 def rebuild(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
-    """All daily tables and the calendar from all records: after a change of time zone or week system."""
-    for table, delta in recounted(connection, settings, pack):
+    """Count all daily tables and the calendar again from all records: after a change of time zone or week system."""
+    for table, delta in recount_sql(connection, settings, pack):
         connection.execute(f"DELETE FROM {table.name}")
         connection.execute(f"INSERT INTO {table.name} BY NAME {delta}")
     connection.execute("DELETE FROM weekly_sources")  # of weeks that may have been cut otherwise
@@ -77,9 +77,9 @@ def rebuild(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pac
     update_calendar(connection, settings)
 
 
-def recounted(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> list[tuple[Table, str]]:
-    """For each daily table the SELECT that counts it from all records, and from the counts of those erased."""
-    counted = deltas(connection, settings, pack, "SELECT *, 1 AS sign FROM records")
+def recount_sql(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> list[tuple[Table, str]]:
+    """Return for each daily table the SELECT that counts it from all records, and from the counts of those erased."""
+    counted = deltas_sql(connection, settings, pack, "SELECT *, 1 AS sign FROM records")
     if not one_number(connection, "SELECT count(*) FROM erased_files"):
         return counted
     return [(table, erasure.with_erased_sql(table, sql)) for table, sql in counted]
@@ -96,15 +96,15 @@ def calendar_sql(settings: Settings) -> str:
     return statement("store", "calendar", plausible_days=statement("store", "plausible_days"), **week_words(settings))
 
 
-def deltas(
+def deltas_sql(
     connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack, source: str
 ) -> list[tuple[Table, str]]:
-    """For each daily table, the SELECT of what changes in it. `source` are the changed records with their sign."""
+    """Return for each daily table the SELECT of what changes in it. `source`: the changed records, signed."""
     day = report_day_sql(settings.time_zone)
     connection.execute(f"CREATE OR REPLACE TEMP VIEW changes AS SELECT *, {day} AS report_date FROM ({source})")
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE day_sums AS {_day_sums(pack)}")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE day_sums AS {_day_sums_sql(pack)}")
     return [
-        (DAILY_SUMMARY, statement("store", "daily_summary", severe=SEVERE_PAIN, **_words(pack))),
+        (DAILY_SUMMARY, statement("store", "daily_summary", severe=SEVERE_PAIN, **_name_columns(pack))),
         (DAILY_RULES, statement("store", "daily_rules", rules=sql_list(tuple(rule.id for rule in pack.triage)))),
         (
             DAILY_FIELDS,
@@ -145,7 +145,7 @@ def _merge(connection: duckdb.DuckDBPyConnection, table: Table, delta: str) -> N
         connection.execute(f"DROP TABLE {name}")
 
 
-def _words(pack: Pack) -> dict[str, str]:
+def _name_columns(pack: Pack) -> dict[str, str]:
     causes = (UNDETERMINED, *(cause.name for cause in pack.causes))
     categories = (UNDETERMINED, *(cause.category for cause in pack.causes))
     return {
@@ -161,7 +161,7 @@ def _words(pack: Pack) -> dict[str, str]:
     }
 
 
-def _day_sums(pack: Pack) -> str:
+def _day_sums_sql(pack: Pack) -> str:
     """Per day, source, delivery and sign: how often each rule fired and each field was answered or missing.
 
     One pass over the records for three tables; the sign is applied to the few sums, not to every record.

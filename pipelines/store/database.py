@@ -55,7 +55,7 @@ def open_records(
 
     Waits for programs that read it: our lock keeps writers out, DuckDB's own keeps out who would write beside readers.
     `pack` is for a home without a history; one that has a history keeps the pack that tagged it (`pack_in_use`).
-    Raises StateError for a damaged or foreign state, LockedError where a reader does not close it, UsageError where it
+    Raises StateError for a damaged or foreign state, LockedError if a reader does not close it, UsageError if it
     may not be written, DiskError for a full disk.
     """
     _check_library()
@@ -79,7 +79,7 @@ def open_records(
 
 @contextlib.contextmanager
 def open_read_only(home: Home, settings: Settings) -> Iterator[duckdb.DuckDBPyConnection]:
-    """records.duckdb for reading, with room to spill for long work. Raises LockedError where a run is writing to it."""
+    """records.duckdb for reading, with room to spill for long work. Raises LockedError if a run is writing to it."""
     with private_database(home, settings) as connection:
         attach(connection, home, "READ_ONLY")
         with damage_told(home.records):

@@ -69,7 +69,7 @@ def pack_in_use(connection: duckdb.DuckDBPyConnection, pack: Pack) -> Pack:
     stored = get_state(connection, "rule_pack")
     if stored != pack.version:
         return stored_pack(connection, stored)
-    if _kept_text(connection, stored) == pack.text:  # the digest of the configured text was taken when it was read
+    if _read_kept_text(connection, stored) == pack.text:  # the digest of the configured text was taken when it was read
         return pack
     kept = stored_pack(connection, stored)
     if replace(kept, text="") != replace(pack, text=""):  # comments may differ, nothing else
@@ -80,9 +80,9 @@ def pack_in_use(connection: duckdb.DuckDBPyConnection, pack: Pack) -> Pack:
 def stored_pack(connection: duckdb.DuckDBPyConnection, pack_version: str) -> Pack:
     """Return a pack that has tagged records here, from the text kept of it.
 
-    Raises UsageError where no text was kept, StateError where it is not the text of this version.
+    Raises UsageError if no text was kept, StateError if it is not the text of this version.
     """
-    text = _kept_text(connection, pack_version)
+    text = _read_kept_text(connection, pack_version)
     if text is None:
         raise UsageError(
             f"the history is tagged with rule pack {pack_version}, and its text was not kept; "
@@ -99,7 +99,7 @@ def kept_versions(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [version for (version,) in rows]
 
 
-def _kept_text(connection: duckdb.DuckDBPyConnection, pack_version: str) -> str | None:
+def _read_kept_text(connection: duckdb.DuckDBPyConnection, pack_version: str) -> str | None:
     row = first_row(connection, "SELECT content FROM rule_packs WHERE rule_pack = ?", [pack_version])
     return None if row is None or row[0] is None else str(row[0])
 
@@ -116,7 +116,7 @@ def _read_kept(text: str, pack_version: str, advice: str, is_older: bool = False
 
 
 def check_fits(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> None:
-    """Raise UsageError where a pack could not read answers that are stored: a field or a value it does not know."""
+    """Raise UsageError if a pack could not read answers that are stored: a field or a value it does not know."""
     fields = {field.name: field for field in pack.fields}
     for field in stored.fields:
         same = fields.get(field.name)

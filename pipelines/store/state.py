@@ -12,7 +12,7 @@ from schemas.tables import SCHEMA_VERSION
 
 
 def get_state(connection: duckdb.DuckDBPyConnection, key: str) -> str:
-    """Return one fact of the table `state`. Raises StateError where it is missing."""
+    """Return one fact of the table `state`. Raises StateError if it is missing."""
     row = first_row(connection, "SELECT value FROM state WHERE key = ?", [key])
     if row is None:
         raise StateError(f"records.duckdb has no '{key}' in its table state; restore it from a backup")
@@ -26,7 +26,7 @@ def set_state(connection: duckdb.DuckDBPyConnection, key: str, value: str) -> No
 
 
 def check_version(connection: duckdb.DuckDBPyConnection, path: Path, older_too: bool = False) -> None:
-    """Raise StateError where the state has another schema version; with `older_too` an older one may pass."""
+    """Raise StateError if the state has another schema version; with `older_too` an older one may pass."""
     found = get_state(connection, "schema_version")
     older = found.isdigit() and int(found) < SCHEMA_VERSION
     if found != str(SCHEMA_VERSION) and not (older and older_too):

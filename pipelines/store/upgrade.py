@@ -90,7 +90,7 @@ def _find_stated_dates(connection: duckdb.DuckDBPyConnection, settings: Settings
 
 
 def _pack_of_older_state(connection: duckdb.DuckDBPyConnection, home: Home, found: int, pack: Pack) -> Pack:
-    """The pack that tagged an older state: from version 2 on the state keeps its text, before it must be at hand."""
+    """Return the pack that tagged an older state: its kept text, from version 2 on; before, it must be at hand."""
     stored = get_state(connection, "rule_pack")
     if found > 1 and stored in kept_versions(connection):  # before the configured one: two packs may share 32 bits
         return stored_pack(connection, stored)

@@ -85,7 +85,7 @@ def put_back(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entry) ->
 
 
 def _move_counts(connection: duckdb.DuckDBPyConnection, ids: Mapping[str, object]) -> None:
-    """In the ledger of the other files: what was a duplicate may be a record now, or the other way round."""
+    """Move counts in the ledger of the other files: a duplicate may be a record now, or the other way round."""
     for delivery_no, brought, replaced in connection.execute(
         statement("store", "report_versions_ledger"), ids
     ).fetchall():
@@ -97,7 +97,7 @@ def _move_counts(connection: duckdb.DuckDBPyConnection, ids: Mapping[str, object
 
 
 def _stored_versions_sql(pack: Pack) -> str:
-    """Record and superseded records of the named reports, packed alike, without the withdrawn file's."""
+    """Return records and superseded records of the named reports, packed alike, without the withdrawn file's."""
     columns = _version_columns(pack)
     return f"""CREATE OR REPLACE TEMP TABLE stored_versions AS
         SELECT {columns} FROM records
@@ -108,7 +108,7 @@ def _stored_versions_sql(pack: Pack) -> str:
 
 
 def _packed_sql(pack: Pack) -> str:
-    """Superseded records with their answers and codes as `records` has them."""
+    """Return superseded records with their answers and codes as `records` has them."""
     return f"""SELECT source, files.delivery_no, report_id, reported_at, region,
         {packed_sql(pack)},
         line_number::UINTEGER AS line_number

@@ -27,8 +27,8 @@ class Outbreak:
     factor: float
 
     def __post_init__(self) -> None:
-        _known("cause", self.cause, [cause.name for cause in CAUSES])
-        _known("region", self.region, [region.name for region in REGIONS])
+        _require_known("cause", self.cause, [cause.name for cause in CAUSES])
+        _require_known("region", self.region, [region.name for region in REGIONS])
         if self.week_start.isoweekday() != 1:
             raise UsageError(f"--outbreak: the week must start on a Monday, {self.week_start} is none")
         if not 1 <= self.weeks <= MAX_WEEKS:
@@ -46,19 +46,19 @@ class Outbreak:
                 "for example cellulitis:harbour:2026-W40:3:4"
             )
         cause, region, week, weeks, factor = parts
-        return cls(cause, region, _monday(week), _whole(weeks), _number(factor))
+        return cls(cause, region, _parse_week(week), _parse_whole(weeks), _parse_number(factor))
 
     def covers(self, day: date) -> bool:
         """Return whether the outbreak is on at that day."""
         return 0 <= (day - self.week_start).days < 7 * self.weeks
 
 
-def _known(what: str, value: str, allowed: Sequence[str]) -> None:
+def _require_known(what: str, value: str, allowed: Sequence[str]) -> None:
     if value not in allowed:
         raise UsageError(f"--outbreak: there is no {what} {value!r}; allowed: {', '.join(allowed)}")
 
 
-def _monday(text: str) -> date:
+def _parse_week(text: str) -> date:
     """Return the Monday of an ISO week written `2026-W40`."""
     match = re.fullmatch(r"(\d{4})-W(\d{2})", text)
     try:
@@ -69,13 +69,13 @@ def _monday(text: str) -> date:
     raise UsageError(f"--outbreak: {text!r} is not an ISO week, such as 2026-W40")
 
 
-def _whole(text: str) -> int:
+def _parse_whole(text: str) -> int:
     if not re.fullmatch(r"\d{1,4}", text):
         raise UsageError(f"--outbreak: weeks must be a whole number from 1 to {MAX_WEEKS}, not {text!r}")
     return int(text)
 
 
-def _number(text: str) -> float:
+def _parse_number(text: str) -> float:
     if not re.fullmatch(r"\d{1,4}(\.\d{1,6})?", text):
         raise UsageError(f"--outbreak: factor must be a number above 1 and at most 1000, not {text!r}")
     return float(text)

@@ -52,15 +52,15 @@ def generate(
     blocks = share_out(count_by_day(reports, days, seed, outbreak), deliveries, seed, files, outbreak)
     # reports of other seeds, sizes or weeks share no ids, so that they can be ingested side by side
     statements = cases_sql(f"{seed}:{reports}:{days[0]}:{weeks}", outbreak)
-    with _staging(out) as staging, _databases(staging, statements, blocks, threads) as databases:
+    with _make_staging(out) as staging, _databases(staging, statements, blocks, threads) as databases:
         names = _write_files(databases, staging, blocks, list(dict.fromkeys(deliveries.values())), progress)
         _publish(staging, out)
     return [out / "reports" / f"{name}.csv" for name in names]
 
 
 @contextmanager
-def _staging(out: Path) -> Iterator[Path]:
-    """A private folder inside `out` that is gone afterwards, so that a broken run leaves no half output."""
+def _make_staging(out: Path) -> Iterator[Path]:
+    """Give a private folder inside `out` that is gone afterwards, so that a broken run leaves no half output."""
     with _folder_errors(out):
         staging = _staging_folder(out)
     try:
@@ -107,7 +107,7 @@ def _refuse_files_in(out: Path) -> None:
 def _databases(
     staging: Path, statements: str, blocks: Sequence[Block], threads: int | None
 ) -> Iterator[list[duckdb.DuckDBPyConnection]]:
-    """One in-memory database for every thread.
+    """Give an in-memory database for every thread.
 
     Each has one DuckDB thread: that writes a file from its first row to its last in little memory, whereas
     several threads on one file collect gigabytes to keep its order. They work on different files instead.
@@ -122,10 +122,12 @@ def _databases(
     count = min(threads or os.cpu_count() or 1, blocks[-1].part_number + 1)
     with ExitStack() as stack:
         databases = [stack.enter_context(connect(config=settings)) for _ in range(count)]
-        yield [_filled(database, statements, blocks) for database in databases]
+        yield [_fill_blocks(database, statements, blocks) for database in databases]
 
 
-def _filled(database: duckdb.DuckDBPyConnection, statements: str, blocks: Sequence[Block]) -> duckdb.DuckDBPyConnection:
+def _fill_blocks(
+    database: duckdb.DuckDBPyConnection, statements: str, blocks: Sequence[Block]
+) -> duckdb.DuckDBPyConnection:
     database.execute(statements)
     columns = [list(column) for column in zip(*map(astuple, blocks), strict=True)]
     database.execute(f"INSERT INTO blocks SELECT {', '.join(['unnest(?)'] * len(columns))}", columns)

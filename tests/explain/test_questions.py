@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from pipelines.explain.questions import asking, questions, shown
+from pipelines.explain.questions import plan_questions, questions, shown
 from pipelines.rules.solver import Space, model
 from schemas.pack import Pack
 from schemas.pack_file import load_pack
@@ -104,7 +104,7 @@ def ruled_out(pack: Pack, record: Answers, count: int) -> bool:
 
 
 def assert_fewest(pack: Pack, space: Space, record: Answers) -> None:
-    found = asking(pack, space, record, missing(pack, record))["rule_out"]
+    found = plan_questions(pack, space, record, missing(pack, record))["rule_out"]
     if found is None:
         assert not any(ruled_out(pack, record, count) for count in range(1, 4))
         return
@@ -156,14 +156,14 @@ FOUR_SIGNS = dict.fromkeys(("redness", "warmth", "fever"), None) | {"calf_swelli
 )
 def test_the_two_short_lists_in_words(unknown: dict[str, Any], count: int, level: str, at_once: list[str]) -> None:
     record = ALL_NO | unknown
-    found = asking(SHIPPED, Space(SHIPPED), record, missing(SHIPPED, record))
+    found = plan_questions(SHIPPED, Space(SHIPPED), record, missing(SHIPPED, record))
     assert (found["rule_out"]["count"], found["rule_out"]["triage_level"]) == (count, level)
     assert {f"{each['field']} {each['answer']}" for each in found["settle_at_once"]} >= set(at_once)
 
 
 def test_questions_come_by_the_highest_open_level_and_then_by_how_few_answers_decide() -> None:
     blank: Answers = dict.fromkeys(SHIPPED.askable)
-    found = asking(SHIPPED, Space(SHIPPED), blank, missing(SHIPPED, blank))["missing_answers"]
+    found = plan_questions(SHIPPED, Space(SHIPPED), blank, missing(SHIPPED, blank))["missing_answers"]
     assert found[0] == "cannot_bear_weight"
     assert set(found[1:4]) == {"calf_swelling", "leg_swelling", "shortness_of_breath"}
     assert set(found[4:7]) == {"redness", "warmth", "fever"}

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.cli.app import main
-from pipelines.rules.lint import MOST_STATEMENTS, findings
+from pipelines.rules.lint import MOST_STATEMENTS, list_findings
 from pipelines.rules.solver import AtLeast, Effort, Masks, Space, TooMuchEffortError, counterexample, holds, model
 from schemas.conditions import MAX_CONDITION_SIGNS
 from schemas.pack import LEVELS, Pack
@@ -90,11 +90,14 @@ def test_the_search_equals_trying_every_record(pack: Pack) -> None:
 def test_the_findings_equal_those_of_trying_every_record(pack: Pack) -> None:
     records = list(every_record(Space(pack)))
     told = [
-        (finding.what, kind) for finding in findings(pack) for kind, words in KINDS.items() if words in finding.what
+        (finding.what, kind)
+        for finding in list_findings(pack)
+        for kind, words in KINDS.items()
+        if words in finding.what
     ]
     assert {(" ".join(what.split()[:2]).rstrip(":"), kind) for what, kind in told} == set(obvious(pack, records))
     found = {kleene.tags(pack, record).triage_level for record in records}
-    unreached = {level for level in LEVELS for f in findings(pack) if f"no record can be {level}:" in f.what}
+    unreached = {level for level in LEVELS for f in list_findings(pack) if f"no record can be {level}:" in f.what}
     assert unreached == set(LEVELS) - found
 
 
@@ -182,12 +185,12 @@ def test_told_with_its_line_and_severity(what: str) -> None:
         assert old in text
         text = text.replace(old, new, 1)
     line = text[: text.index(place)].count("\n") + 1
-    told = [finding for finding in findings(parse_pack(text)) if words in finding.what]
+    told = [finding for finding in list_findings(parse_pack(text)) if words in finding.what]
     assert [(finding.severity, finding.line) for finding in told] == [(severity, line)]
 
 
 def test_the_shipped_pack_has_five_fields_for_evidence_alone_and_nothing_else_to_tell(pack: Pack) -> None:
-    found = findings(pack)
+    found = list_findings(pack)
     (covered,) = (finding for finding in found if finding.severity != "note")
     assert "doctor_streaks_with_tenderness_or_lump: whenever it is TRUE" in covered.what
     names = ["cramping", "dehydration", "direct_blow", "overuse", "visible_veins"]
@@ -243,6 +246,6 @@ def test_a_search_is_given_up_where_its_effort_is_used_up() -> None:
 
 def test_the_shipped_pack_needs_a_small_part_of_the_effort_that_is_allowed(pack: Pack, monkeypatch) -> None:
     monkeypatch.setattr("pipelines.rules.lint.MOST_STATEMENTS", MOST_STATEMENTS // 100)
-    assert not [finding for finding in findings(pack) if "was not decided" in finding.what]
+    assert not [finding for finding in list_findings(pack) if "was not decided" in finding.what]
     monkeypatch.setattr("pipelines.rules.lint.MOST_STATEMENTS", 0)
-    assert "was not decided" in " ".join(finding.what for finding in findings(pack))
+    assert "was not decided" in " ".join(finding.what for finding in list_findings(pack))

@@ -53,7 +53,7 @@ def screen_batch(files: Sequence[SmallFile], rules: Rules, folder: Path) -> list
         threads = rules.settings.threads or os.cpu_count() or 1
         found = list(map_in_order(check, _join(files, starts), threads))
         checker.decide()
-    return [_finish(each, files[place], names, rules) for place, each in enumerate(_part(checker, found, files))]
+    return [_finish(each, files[place], names, rules) for place, each in enumerate(_make_part(checker, found, files))]
 
 
 def _join(files: Sequence[SmallFile], starts: Places) -> Iterator[Joined]:
@@ -61,42 +61,42 @@ def _join(files: Sequence[SmallFile], starts: Places) -> Iterator[Joined]:
     waiting: list[tuple[int, Block]] = []
     for place, file in enumerate(files):
         pieces = [(place, block) for block in cut_blocks(file.body.data, int(starts[place]))]
-        if waiting and (len(pieces) > 1 or not _fit([*waiting, *pieces])):
-            yield _one(waiting)
+        if waiting and (len(pieces) > 1 or not _can_join([*waiting, *pieces])):
+            yield _join_block(waiting)
             waiting = []
         if len(pieces) > 1:
-            yield from (_one([piece]) for piece in pieces)
+            yield from (_join_block([piece]) for piece in pieces)
         else:
             waiting += pieces
     if waiting:
-        yield _one(waiting)
+        yield _join_block(waiting)
 
 
-def _fit(pieces: Sequence[tuple[int, Block]]) -> bool:
+def _can_join(pieces: Sequence[tuple[int, Block]]) -> bool:
     lines, size = sum(block.lines for _, block in pieces), sum(len(block.data) for _, block in pieces)
     return lines <= MOST_LINES and size <= BLOCK_BYTES
 
 
-def _one(pieces: list[tuple[int, Block]]) -> Joined:
+def _join_block(pieces: list[tuple[int, Block]]) -> Joined:
     first, lines = pieces[0][1].first_line, sum(block.lines for _, block in pieces)
     data = pieces[0][1].data if len(pieces) == 1 else b"".join(block.data for _, block in pieces)
     return Joined(Block(first, data, lines), pieces)
 
 
-def _part(
+def _make_part(
     checker: BatchChecker, found: Sequence[BatchRows], files: Sequence[SmallFile]
 ) -> Iterator[tuple[CheckedBlock, RowCounts] | Alone]:
     """Part the checked rows of a batch by files, with lines counted in each."""
-    tables = _tables(checker, found)
+    tables = _join_tables(checker, found)
     counts = count_files(found, tables["accepted"], tables["warned"], checker.starts)
-    ends = {name: _ends(table, checker.starts) for name, table in tables.items()}
+    ends = {name: _find_ends(table, checker.starts) for name, table in tables.items()}
     for place, file in enumerate(files):
         counted = counts[place]
         if place in checker.alone or not _is_plain(counted, file, checker.rules.settings.max_quarantined_share):
             yield Alone(place in checker.early)
             continue
         shift = int(checker.starts[place]) - OWN_FIRST
-        parts = [_own_lines(table.slice(*ends[name][place]), shift) for name, table in tables.items()]
+        parts = [_shift_lines(table.slice(*ends[name][place]), shift) for name, table in tables.items()]
         yield CheckedBlock(*parts), counted
 
 
@@ -107,7 +107,7 @@ def _is_plain(counts: RowCounts, file: SmallFile, limit: float) -> bool:
     return not counts.rows or counts.bad_rows / counts.rows <= limit
 
 
-def _tables(checker: BatchChecker, found: Sequence[BatchRows]) -> dict[str, pa.Table]:
+def _join_tables(checker: BatchChecker, found: Sequence[BatchRows]) -> dict[str, pa.Table]:
     blocks = [each.checked.block for each in found if each.checked]
     schemas = {"accepted": accepted_schema(checker.rules.pack), **CELLS}
     return {
@@ -116,14 +116,14 @@ def _tables(checker: BatchChecker, found: Sequence[BatchRows]) -> dict[str, pa.T
     }
 
 
-def _ends(table: pa.Table, starts: Places) -> list[tuple[int, int]]:
+def _find_ends(table: pa.Table, starts: Places) -> list[tuple[int, int]]:
     """Return each file's first row and number of rows in a table that is sorted by line."""
     firsts = np.searchsorted(table.column("line_number").to_numpy(), starts)
     ends = [*firsts[1:].tolist(), table.num_rows]
     return [(first, end - first) for first, end in zip(firsts.tolist(), ends, strict=True)]
 
 
-def _own_lines(table: pa.Table, shift: int) -> pa.Table:
+def _shift_lines(table: pa.Table, shift: int) -> pa.Table:
     """Return rows with the lines as they are counted in their file."""
     if not shift or not table.num_rows:
         return table

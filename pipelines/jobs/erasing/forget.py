@@ -51,11 +51,11 @@ class Wish:
 def forget(home: Home, settings: Settings, wish: Wish, wait_seconds: float, tell: Callable[[str], bool]) -> str:
     """Erase what is wished for; return what was done.
 
-    `tell` gets the plan before anything is done, and says whether to go on. Raises UsageError where nothing is found.
+    `tell` gets the plan before anything is done, and says whether to go on. Raises UsageError if nothing is found.
     """
     configured = configured_pack(home, settings)
     with database.writing(home, settings, configured, wait_seconds) as connection:
-        _choose(connection, wish, settings)
+        _choose(connection, wish)
         records, versions, lines = rewrite.count_going(connection)
         if not records + versions + lines:
             return _explain_nothing(connection, home, wish)
@@ -78,7 +78,7 @@ def _name(wish: Wish) -> str:
     return f"before {wish.before}" if wish.before else many(len(wish.report_ids), "report id")
 
 
-def _choose(connection: duckdb.DuckDBPyConnection, wish: Wish, settings: Settings) -> None:
+def _choose(connection: duckdb.DuckDBPyConnection, wish: Wish) -> None:
     """Fill the tables `going` and `going_lines`."""
     if wish.before:
         values: dict[str, object] = {"before": wish.before}

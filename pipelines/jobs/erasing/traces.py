@@ -45,9 +45,9 @@ def remove_from_pages(home: Home, ids: set[tuple[str, str]], regions: Sequence[s
     """
     done = []
     weeks = home.reports / "index.html"  # with the assessments that were written later
-    if weeks.is_file() and (text := _any_id(ids).sub("(erased)", weeks.read_text(encoding="utf-8"))):
+    if weeks.is_file() and (text := _match_any_id(ids).sub("(erased)", weeks.read_text(encoding="utf-8"))):
         _replace(weeks, text)
-    for folder in _report_folders(home.reports):
+    for folder in _find_report_folders(home.reports):
         foreign = find_foreign(folder)
         stubs = _erase_listed(folder, ids)
         renamed = _rename_regions(folder, regions, foreign)
@@ -58,7 +58,7 @@ def remove_from_pages(home: Home, ids: set[tuple[str, str]], regions: Sequence[s
     return done
 
 
-def _report_folders(reports: Path) -> Iterator[Path]:
+def _find_report_folders(reports: Path) -> Iterator[Path]:
     for place in sorted(reports.rglob(MARKER)):
         if not place.parent.is_symlink():
             yield place.parent
@@ -76,7 +76,7 @@ def _erase_listed(folder: Path, ids: set[tuple[str, str]]) -> int:
         return ERASED_ROW
 
     own = [folder / name for name in ("internal.html", "report.md", "data/alarms.csv")]
-    word = _any_id(ids)
+    word = _match_any_id(ids)
     for path in (*own, *sorted((folder / "explain").glob("*.html"))):
         before = path.read_text(encoding="utf-8") if path.is_file() and not path.is_symlink() else ""
         after = ROW.sub(erase, before)
@@ -94,7 +94,7 @@ def _erase_listed(folder: Path, ids: set[tuple[str, str]]) -> int:
     return len(pages)
 
 
-def _any_id(ids: set[tuple[str, str]]) -> re.Pattern[str]:
+def _match_any_id(ids: set[tuple[str, str]]) -> re.Pattern[str]:
     """Return what finds one of the ids in what people wrote; a short one stands everywhere by chance."""
     named = {form for _, report_id in ids for form in (report_id, html.escape(report_id)) if len(report_id) >= 6}
     return re.compile(rf"(?<![\w.-])({'|'.join(map(re.escape, sorted(named))) or '(?!)'})(?![\w-])")
@@ -115,7 +115,7 @@ def _rename_regions(folder: Path, regions: Sequence[str], foreign: set[str]) -> 
             before = path.read_text(encoding="utf-8")
             after = word.sub("unknown", before)
             if path.name == COUNTS and after != before:
-                after = _summed(after)
+                after = _sum_series(after)
             if after != before:
                 _replace(path, after)
                 found = True
@@ -124,7 +124,7 @@ def _rename_regions(folder: Path, regions: Sequence[str], foreign: set[str]) -> 
     return found
 
 
-def _summed(text: str) -> str:
+def _sum_series(text: str) -> str:
     """Return the counts of a published week with one row a series: what was another region may be `unknown` twice."""
     header, *rows = csv.reader(text.splitlines())
     counts: dict[tuple[str, ...], int] = {}
@@ -148,7 +148,7 @@ def remove_from_logs(home: Home, ids: set[str]) -> list[str]:
     Raises UsageError if `serve` holds such a file open.
     """
     wanted = {report_id.encode() for report_id in ids if len(report_id) >= 6}
-    naming = [path for path in _logs(home.path) if wanted & _words_of(path)]
+    naming = [path for path in _find_logs(home.path) if wanted & _split_words(path)]
     found = [path for path in naming if OWN_LOG.fullmatch(str(path.relative_to(home.path)))]
     if found and _is_served(home.path):
         raise UsageError(f"{found[0]} names the report, and `serve` is writing to it: stop `serve`, then erase again")
@@ -161,7 +161,7 @@ def remove_from_logs(home: Home, ids: set[str]) -> list[str]:
     ]
 
 
-def _logs(home: Path) -> Iterable[Path]:
+def _find_logs(home: Path) -> Iterable[Path]:
     folder = home / "prefect"
     inner = [path for path in folder.rglob("*") if path.name != "auth"] if folder.is_dir() else []
     for path in (*inner, home / "status.json", home / "notices.json"):
@@ -169,7 +169,7 @@ def _logs(home: Path) -> Iterable[Path]:
             yield path
 
 
-def _words_of(path: Path) -> set[bytes]:
+def _split_words(path: Path) -> set[bytes]:
     found: set[bytes] = set()
     rest = b""
     with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:

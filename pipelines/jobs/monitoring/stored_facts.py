@@ -40,20 +40,20 @@ def read_facts(home: Path, settings: Settings) -> dict[str, Any]:
             "rule_pack": rule_pack,
             **dict(zip(("sender_lines", "senders_missing"), sender_lines(connection), strict=True)),
             **dict(zip(("released", "public_lagging"), describe_releases(connection, place), strict=True)),
-            "files": _files(connection),
-            "records": _records(connection),
-            "small_groups": _small_groups(connection, settings.k_anonymity),
-            "other_pack": _other_pack(rule_pack, configured, settings.rule_pack),
-            "rejected": _rejected(connection),
-            "notes": _notes(connection),
-            "no_csv": _other_files(place, settings.incoming),
-            "senders": _senders(connection, settings),
-            **_snapshot(place, connection),
+            "files": _count_files(connection),
+            "records": _count_records(connection),
+            "small_groups": _count_small_groups(connection, settings.k_anonymity),
+            "other_pack": _name_other_pack(rule_pack, configured, settings.rule_pack),
+            "rejected": _list_rejected(connection),
+            "notes": _list_notes(connection),
+            "no_csv": _name_other_files(place, settings.incoming),
+            "senders": _list_senders(connection, settings),
+            **_read_snapshot_facts(place, connection),
             "versions": {"calfwatch": version("calfwatch"), "duckdb": duckdb.__version__},
         }
 
 
-def _files(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+def _count_files(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     row = first_row(
         connection,
         """SELECT count(*) FILTER (status = 'accepted'), count(*) FILTER (status = 'rejected'),
@@ -63,16 +63,21 @@ def _files(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     )
     assert row is not None
     names = ("accepted", "rejected", "withdrawn", "last", "rows_quarantined", "rows_open")
-    return dict(zip(names, (*row[:3], _text(row[3]), int(row[4]), row[5]), strict=True))
+    return dict(zip(names, (*row[:3], _format_moment(row[3]), int(row[4]), row[5]), strict=True))
 
 
-def _records(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+def _count_records(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     row = first_row(connection, "SELECT count(*), min(reported_at), max(reported_at) FROM records")
     assert row is not None
-    return {"count": row[0], "first": _text(row[1]), "last": _text(row[2]), "in_no_week": _in_no_week(connection)}
+    return {
+        "count": row[0],
+        "first": _format_moment(row[1]),
+        "last": _format_moment(row[2]),
+        "in_no_week": _count_in_no_week(connection),
+    }
 
 
-def _in_no_week(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+def _count_in_no_week(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """Count the records that no weekly table has: their days stand too far from their sender's others."""
     row = first_row(
         connection,
@@ -83,7 +88,7 @@ def _in_no_week(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     return {"count": row[0], "first": row[1] and str(row[1]), "last": row[2] and str(row[2])}
 
 
-def _other_pack(used: str, configured: Pack, setting: str) -> str:
+def _name_other_pack(used: str, configured: Pack, setting: str) -> str:
     """Name a pack in the settings, or shipped with an update, that the history is not tagged with."""
     if used == configured.version:
         return ""
@@ -94,7 +99,7 @@ def _other_pack(used: str, configured: Pack, setting: str) -> str:
     )
 
 
-def _rejected(connection: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
+def _list_rejected(connection: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
     """Return every rejected file, unless another was tried from its place since; `withdraw` ends it too."""
     rows = connection.execute(
         """SELECT path, reason, file_id FROM files AS rejected
@@ -105,7 +110,7 @@ def _rejected(connection: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
     return [{"path": shown_path(path), "reason": reason, "file_id": file_id} for path, reason, file_id in rows]
 
 
-def _notes(connection: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
+def _list_notes(connection: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
     """Return what was told on the line of each source's last file."""
     rows = connection.execute(
         """SELECT source, path, notes FROM files WHERE status = 'accepted'
@@ -114,19 +119,19 @@ def _notes(connection: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
     return [{"source": source, "path": shown_path(path), "notes": notes} for source, path, notes in rows if notes]
 
 
-def _other_files(home: Home, incoming: Sequence[str]) -> str:
+def _name_other_files(home: Home, incoming: Sequence[str]) -> str:
     """Name what lies among the deliveries and is no CSV; to look into a bucket would take long, and is the run's."""
     folders = [str(home.path / path) for path in incoming if not is_address(path)]
     others = find_other_files(folders, home.owns)
     return describe_other_files(others) if others else ""
 
 
-def _senders(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:
+def _list_senders(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:
     """Return each sender's last delivery beside its rhythm; also of those that are declared and sent nothing yet."""
     rows = connection.execute(
         """SELECT source, max(ingested_at), max(last_report) FROM files WHERE status = 'accepted' GROUP BY source"""
     ).fetchall()
-    sent = {name: (_text(at), _text(last)) for name, at, last in rows}
+    sent = {name: (_format_moment(at), _format_moment(last)) for name, at, last in rows}
     rhythms = {source.name: source.rhythm for source in settings.sources}
     return [
         dict(
@@ -138,24 +143,24 @@ def _senders(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[
     ]
 
 
-def _small_groups(connection: duckdb.DuckDBPyConnection, k: int) -> dict[str, Any]:
+def _count_small_groups(connection: duckdb.DuckDBPyConnection, k: int) -> dict[str, Any]:
     row = first_row(connection, statement("store", "small_groups"), {"k": k}) or (None, 0, 0, 0)
     return {"k": k} | dict(zip(("smallest", "groups", "records", "total"), row, strict=True))
 
 
-def _snapshot(home: Home, records: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+def _read_snapshot_facts(home: Home, records: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """Return what is wrong with the snapshot, if anything is, and the facts that only the snapshot has.
 
     A run that was killed after its last file leaves a snapshot behind that does not know of it.
     """
-    nothing: dict[str, Any] = {"alarms": [], "week": None, "last_report": _last_report(home)}
+    nothing: dict[str, Any] = {"alarms": [], "week": None, "last_report": _find_last_report(home)}
     if not home.summaries.exists():
         return nothing | {"snapshot": "no summaries.duckdb has been published; run `calfwatch run`"}
     with open_for_reading(home.summaries) as published:
         if not is_current(published, records):
             text = "summaries.duckdb is older than the last file or deed; run `calfwatch run`"
             return nothing | {"snapshot": text}
-        found = {"alarms": _alarms(published), "week": read_week_facts(published)}
+        found = {"alarms": _list_alarms(published), "week": read_week_facts(published)}
     return nothing | found | {"snapshot": ""}
 
 
@@ -165,7 +170,7 @@ def _has_table(connection: duckdb.DuckDBPyConnection, table: str, column: str) -
     return first_row(connection, sql, [table, column]) is not None
 
 
-def _alarms(published: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
+def _list_alarms(published: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
     """Return the alarms of the last complete week and the weeks after it."""
     if not _has_table(published, "weekly_signals", "status"):
         return []
@@ -176,10 +181,10 @@ def _alarms(published: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
     return [{"week": week, "series": series} for week, series in rows]
 
 
-def _last_report(home: Home) -> str | None:
+def _find_last_report(home: Home) -> str | None:
     weeks = [path.parent.name for path in home.reports.glob("*W*/internal.html")]
     return max(weeks, default=None)
 
 
-def _text(moment: datetime | None) -> str | None:
+def _format_moment(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds")

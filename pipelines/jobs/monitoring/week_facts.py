@@ -14,7 +14,7 @@ SERIES_NAMED = 3
 
 
 def read_week_facts(published: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
-    """Return the counts, the alarms and the nowcast of the last complete week; None where there is no such week."""
+    """Return the counts, the alarms and the nowcast of the last complete week; None if there is no such week."""
     rows = rows_by_name(published, statement("monitoring", "latest_week"))
     return dict(rows[0]) if rows else None
 

@@ -39,7 +39,7 @@ def retag_history(home: Home, settings: Settings, pack_file: str | None, wait_se
 def retag(connection: duckdb.DuckDBPyConnection, settings: Settings, stored: Pack, pack: Pack) -> str:
     """Tag every stored record by `pack` in place of `stored`; return what moved, in one line.
 
-    Superseded records keep the tags, and the pack, of their time. Raises UsageError where the pack cannot read the
+    Superseded records keep the tags, and the pack, of their time. Raises UsageError if the pack cannot read the
     stored answers; then nothing is changed.
     """
     if pack.version == stored.version:

@@ -72,7 +72,7 @@ def release_week(home: Home, settings: Settings, asked: Asked, wait_seconds: flo
         asked = replace(asked, week=choose_week(connection, asked.week))
         if asked.week in killed and (recorded := recall_decision(connection, asked.week)):
             return Done(recorded, page_of(home, asked.week), was_killed=True)
-        with _told(finished):
+        with _add_finished(finished):
             decision = decide_week(connection, home, settings, ledger.read_history(connection), asked)
         with database.transaction(connection):
             cells = () if decision.is_held_back else decision.disclosure.cells
@@ -97,7 +97,7 @@ def withdraw_week(home: Home, settings: Settings, week: str, reason: str, wait_s
         status = next((each.status for each in ledger.read_releases(connection) if each.week == week), "not released")
         if week in killed and status == WITHDRAWN:
             return
-        with _told(finished):
+        with _add_finished(finished):
             if status != RELEASED:
                 raise ReleaseRefused(f"{week} cannot be withdrawn: it is {status}")
         with database.transaction(connection):
@@ -137,7 +137,7 @@ def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, home: Home, pack: P
 
 
 @contextlib.contextmanager
-def _told(finished: set[str]) -> Iterator[None]:
+def _add_finished(finished: set[str]) -> Iterator[None]:
     """Add to a refusal what was done all the same."""
     try:
         yield

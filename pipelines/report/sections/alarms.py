@@ -74,11 +74,11 @@ def _alarm_table(tables: WeekTables, standing: Standing, pack: Pack) -> Table:
         Column("What was found out", name="note"),
         Column("", name="rank"),
     )
-    rows = [_alarm_row(tables, alarm, pack) for alarm in standing.alarms]
+    rows = [_make_alarm_row(alarm, pack) for alarm in standing.alarms]
     return Table("alarms", columns, rows, most=ALARMS_SHOWN, thing="alarm", exported=True)
 
 
-def _alarm_row(tables: WeekTables, alarm: Alarm, pack: Pack) -> Row:
+def _make_alarm_row(alarm: Alarm, pack: Pack) -> Row:
     found, episode = alarm.found, alarm.episode
     since = "new" if alarm.is_new or episode is None else f"{episode.first_week}, {many(episode.weeks, 'week')}"
     cells = (

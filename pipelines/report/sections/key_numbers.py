@@ -47,23 +47,23 @@ def find_key_counts(tables: WeekTables) -> dict[str, KeyCount]:
     total = reports[-1] or 0
     found = [
         KeyCount("reports", "Reports", "plain", 0, reports, "all"),
-        _level(tables, "emergency", "Emergencies", total),
-        _indicator(tables, "could_be_emergency", ("Could still be emergencies", "emergency"), total),
-        _level(tables, "contact_doctor", LEVELS["contact_doctor"], total),
-        _level(tables, "unresolved", LEVELS["unresolved"], total),
-        _level(tables, "self_care", LEVELS["self_care"], total),
-        _indicator(tables, "serious_signs", ("Self-care with serious signs", "self_care"), total),
-        _indicator(tables, "severe_pain", (f"Severe pain ({SEVERE_PAIN} to 10)", "plain"), total),
+        _count_level(tables, "emergency", "Emergencies", total),
+        _count_indicator(tables, "could_be_emergency", ("Could still be emergencies", "emergency"), total),
+        _count_level(tables, "contact_doctor", LEVELS["contact_doctor"], total),
+        _count_level(tables, "unresolved", LEVELS["unresolved"], total),
+        _count_level(tables, "self_care", LEVELS["self_care"], total),
+        _count_indicator(tables, "serious_signs", ("Self-care with serious signs", "self_care"), total),
+        _count_indicator(tables, "severe_pain", (f"Severe pain ({SEVERE_PAIN} to 10)", "plain"), total),
     ]
     return {number.name: number for number in found}
 
 
-def _indicator(tables: WeekTables, name: str, look: tuple[str, str], total: int) -> KeyCount:
+def _count_indicator(tables: WeekTables, name: str, look: tuple[str, str], total: int) -> KeyCount:
     """A count that is no triage level; `look` is its label and its paint."""
     return KeyCount(name, *look, total, count_series(tables, name), name)
 
 
-def _level(tables: WeekTables, name: str, label: str, total: int) -> KeyCount:
+def _count_level(tables: WeekTables, name: str, label: str, total: int) -> KeyCount:
     series = f"triage_level={name}"
     return KeyCount(name, label, name, total, count_series(tables, series), series)
 
@@ -82,20 +82,20 @@ def key_number_section(tables: WeekTables, pack: Pack) -> Section:
     table = Table(
         "key_numbers",
         columns,
-        [_row(tables, number, pack) for number in numbers],
+        [_make_row(tables, number, pack) for number in numbers],
         layout=Layout.CARDS,
-        charts=[_trend(number) for number in numbers],
+        charts=[_draw_trend(number) for number in numbers],
         charts_note=f"Small columns: the last {WEEKS_SHOWN} weeks, each on its own scale.",
         exported=True,
     )
     return Section("numbers", "Key numbers, and what each level asks", [table], KEY_LEAD)
 
 
-def _row(tables: WeekTables, number: KeyCount, pack: Pack) -> Row:
+def _make_row(tables: WeekTables, number: KeyCount, pack: Pack) -> Row:
     nowcast = tables.nowcasts.get(number.series)
     cells: tuple[Cell, ...] = (
         number.name,
-        Text(number.label, _action(tables, number, pack)),
+        Text(number.label, _find_action(number, pack)),
         number.now,
         Share(number.now, number.base),
         *comparison_cells(tables, number.series),
@@ -104,8 +104,8 @@ def _row(tables: WeekTables, number: KeyCount, pack: Pack) -> Row:
     return Row(cells, key=number.name)
 
 
-def _action(tables: WeekTables, number: KeyCount, pack: Pack) -> str:
-    """What the level asks of the patient; one that could still be an emergency is treated as one until it is asked."""
+def _find_action(number: KeyCount, pack: Pack) -> str:
+    """Return what the level asks of the patient; what could still be an emergency is one until it is asked."""
     if number.name == "could_be_emergency":
         return f"Ask first. Until then: {pack.actions['emergency']}"
     if number.name == "unresolved":
@@ -115,31 +115,31 @@ def _action(tables: WeekTables, number: KeyCount, pack: Pack) -> str:
     return pack.actions.get(number.name, "")
 
 
-def _trend(number: KeyCount) -> Chart:
+def _draw_trend(number: KeyCount) -> Chart:
     title = f"{number.label}: the last {WEEKS_SHOWN} weeks"
     return Chart(f"trend-{number.name}", title, Sparkline(number.paint, number.counts))
 
 
 def level_section(tables: WeekTables) -> Section:
     """State the triage levels of the weeks shown; this week's stand among the key numbers."""
-    blocks: list[Block] = [_level_chart(tables), _trend_table(tables), DataFiles(("weekly_triage",))]
+    blocks: list[Block] = [_draw_levels(tables), _make_trend_table(tables), DataFiles(("weekly_triage",))]
     return Section("triage", f"Triage levels over {WEEKS_SHOWN} weeks", blocks, LEVELS_LEAD, short="Triage levels")
 
 
-def _level_chart(tables: WeekTables) -> Chart:
+def _draw_levels(tables: WeekTables) -> Chart:
     series = [Series(label, name, count_series(tables, f"triage_level={name}")) for name, label in LEVELS.items()]
     signs = "Emergencies at the bottom. The short bar under the axis marks this week."
     return Chart(
         "triage",
         "Reports a week by triage level",
         WeeklyColumns(tables.axis, series, Look((560, 180))),
-        caption=f"{signs} {_gaps_in_words(tables)}".strip(),
+        caption=f"{signs} {_describe_gaps(tables)}".strip(),
         legend=LEVEL_LEGEND,
     )
 
 
-def _gaps_in_words(tables: WeekTables) -> str:
-    """Return how many of the weeks shown are gaps; empty where none is."""
+def _describe_gaps(tables: WeekTables) -> str:
+    """Return how many of the weeks shown are gaps; empty if none is."""
     missing = sum(day not in tables.covered for day in tables.starts)
     if not missing:
         return ""
@@ -147,7 +147,7 @@ def _gaps_in_words(tables: WeekTables) -> str:
     return f"{covered} and shown as dashed gaps; a gap is not a zero."
 
 
-def _trend_table(tables: WeekTables) -> Folded:
+def _make_trend_table(tables: WeekTables) -> Folded:
     columns = (Column("Week"), *(Column(label, Kind.COUNT) for label in LEVELS.values()))
     rows = week_rows(tables, *(count_series(tables, f"triage_level={name}") for name in LEVELS))
     return Folded(f"The {WEEKS_SHOWN} weeks as a table", [Table("trend", columns, rows, layout=Layout.TIGHT)])

@@ -60,7 +60,7 @@ def region_section(tables: WeekTables) -> Section:
 
 
 def _above_in_words(tables: WeekTables) -> str:
-    """How many regions are above their expected range; empty where none could be judged."""
+    """How many regions are above their expected range; empty if none could be judged."""
     regions = [f"region={row.region}" for row in sort_named_regions(tables)]
     reports, emergencies = (_levels_of(tables, [name + part for name in regions]) for part in ("", EMERGENCY_IN))
     if not reports:

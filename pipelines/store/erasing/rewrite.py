@@ -40,7 +40,7 @@ def write_without(
     find_gone(connection)
     _count_erased(connection, settings, pack)
     find_rare_regions(connection, settings)
-    _mark(connection, home)
+    _mark_erased(connection, home)
     connection.execute("CREATE OR REPLACE TEMP TABLE new_words (before VARCHAR, after VARCHAR)")
     connection.executemany("INSERT INTO new_words VALUES (?, ?)", [*words.items(), ("", "")])
     new = files.temporary_beside(home.records)
@@ -57,7 +57,7 @@ def write_without(
 def _fill(connection: duckdb.DuckDBPyConnection, new: Path, settings: Settings, pack: Pack) -> None:
     connection.execute(f"ATTACH {path_sql(new)} AS fresh (STORAGE_VERSION '{STORAGE_VERSION}')")
     try:
-        selects = _selects()
+        selects = _kept_rows_sql()
         for table in stored_tables(pack):
             sql = selects.get(table.name, f"FROM {KNOWN}.{table.name}")
             with transaction(connection):
@@ -74,7 +74,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, new: Path, settings: Settings, 
 
 def _count_erased(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
     """Fill a table of counts for each that keeps those of erased records, what was erased before included."""
-    for table, sql in daily_counts.deltas(connection, settings, pack, "SELECT *, 1 AS sign FROM gone"):
+    for table, sql in daily_counts.deltas_sql(connection, settings, pack, "SELECT *, 1 AS sign FROM gone"):
         name = ERASED_COUNTS[table.name].name
         connection.execute(f"CREATE OR REPLACE TEMP TABLE new_{name} AS {erasure.with_erased_sql(table, sql)}")
     days = statement("store", "erased_days", day=report_day_sql(settings.time_zone))
@@ -100,7 +100,7 @@ def find_rare_regions(connection: duckdb.DuckDBPyConnection, settings: Settings)
     )
 
 
-def _mark(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+def _mark_erased(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     """Fill `new_erased` with the marks of all that is and was erased."""
     connection.execute("CREATE OR REPLACE TEMP TABLE new_erased AS FROM erased")
     senders = "SELECT DISTINCT source FROM (SELECT source FROM going UNION ALL SELECT source FROM going_lines)"
@@ -117,7 +117,7 @@ def _mark(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
         )
 
 
-def _selects() -> dict[str, str]:
+def _kept_rows_sql() -> dict[str, str]:
     """Return for each table that is not copied as it is the SELECT of what is kept of it."""
     rare = "(SELECT region FROM rare_regions)"
     counts = {name: f"FROM new_{name}" for name in ("erased", "erased_files", "erased_days", "erased_rules")}
@@ -125,7 +125,7 @@ def _selects() -> dict[str, str]:
         name: f"FROM new_{name}" for name in ("erased_fields", "erased_arrivals", "erased_numbers", "erased_rule_sets")
     }
     folded = {
-        name: statement("store", "folded_regions", relation=relation, sums=_sums())
+        name: statement("store", "folded_regions", relation=relation, sums=_sums_sql())
         for name, relation in (("daily_summary", f"{KNOWN}.daily_summary"), ("erased_summary", "new_erased_summary"))
     }
     named = f"regexp_extract(series, '^region=([^,]*)', 1) IN {rare}"
@@ -146,7 +146,7 @@ def _selects() -> dict[str, str]:
     }
 
 
-def _sums() -> str:
+def _sums_sql() -> str:
     return ", ".join(f"sum({name})::BIGINT AS {name}" for name in erasure.COUNTS[DAILY_SUMMARY.name])
 
 
