@@ -64,7 +64,7 @@ def ingest_files(
     """
     place = Home(Path(home))
     settings = load_settings(place.path)
-    deliveries = assign_sources([Path(path) for path in paths], settings, source)
+    deliveries = assign_sources(paths, settings, source)
     lines = RunLines(settings.time_zone)
     done = ingest_batch(place, settings, deliveries, wait_seconds, lines, publish=False, run_id=run_id)
     return Completed(message=_tell_rejected(done) or None, data=[asdict(outcome) for outcome in done])
@@ -177,7 +177,8 @@ def _ingest_in_chunks(place: Home, paths: list[str], source: str | None, wait_se
     settings = load_settings(place.path)
     tell_other_files(paths, place.owns)
     settle_seconds = settings.settle_seconds if is_served() else 0
-    names = [str(delivery.path) for delivery in settled_deliveries(place, paths, settings, source, settle_seconds)]
+    found = settled_deliveries(place, paths, settings, source, settle_seconds)
+    names = [each.address or str(each.path) for each in found]
     ingest_chunk = ingest_files.with_options(retries=settings.retries)
     outcomes: list[Outcome] = []
     for chunk in chunked(names, CHUNKS):

@@ -24,6 +24,7 @@ from pathlib import Path
 from pipelines.errors import CalfwatchError, DiskError, UsageError
 from pipelines.files import private
 from pipelines.processes import has_socket, is_running, read_json
+from pipelines.settings import is_address
 
 START_SECONDS = 600.0
 END_SECONDS = 30.0
@@ -256,8 +257,11 @@ def check_served(home: Path, paths: list[str], incoming: tuple[str, ...]) -> Non
         return
     if home.resolve() != Path(served).resolve():
         raise UsageError(f"this process serves {served}; home '{home}' is another one")
-    folders = [_base_of(str(home / pattern)).resolve() for pattern in incoming]
+    folders = [_base_of(str(home / pattern)).resolve() for pattern in incoming if not is_address(pattern)]
+    addresses = [f"{each.rstrip('/')}/" for each in incoming if is_address(each)]
     for path in paths:
+        if is_address(path) and f"{path}/".startswith(tuple(addresses)):
+            continue
         is_inside = any(_base_of(path).resolve().is_relative_to(folder) for folder in folders)
         if ".." in Path(path).parts or not is_inside:
             raise UsageError(f"'{path}' lies outside the incoming folders of {served}")

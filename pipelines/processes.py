@@ -18,7 +18,10 @@ from schemas.ordinary_file import read_text_file
 
 TERM_SECONDS = 40.0
 MOST_JSON = 256 << 20
-WRITTEN_KEYS = {"facts", "problem", "runs", "in_work", "told", "failed", "waiting", "next", "runner", "server", "port"}
+WRITTEN_KEYS = {
+    *("facts", "problem", "runs", "in_work", "told", "failed"),
+    *("waiting", "next", "runner", "server", "port", "objects"),
+}
 
 
 def start_time(pid: int) -> str | None:

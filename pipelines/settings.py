@@ -18,6 +18,7 @@ from pipelines.errors import UsageError
 
 FILE_NAME = "calfwatch.toml"
 SHIPPED_ADAPTERS = ("canonical", "symptom_list", "neiss")
+SCHEME = "s3://"  # begins the address of what lies in a bucket
 STRICT: dict[str, Any] = {"extra": "forbid", "strict": True}  # pydantic: no unknown key, and "1" is no number
 
 
@@ -63,6 +64,28 @@ def is_day(text: str) -> bool:
 def is_separator(text: str) -> bool:
     """Return whether a text can part two names: it holds nothing of which names are made."""
     return 0 < len(text) <= 8 and not any(sign.isalnum() or sign in "_- " for sign in text)
+
+
+def is_address(text: str) -> bool:
+    """Whether a delivery is named by the address of an object, or of a folder of them, in a bucket."""
+    return text.lower().startswith(SCHEME)
+
+
+def check_address(address: str) -> None:
+    """Raise UsageError unless an address is s3://BUCKET/PREFIX: it holds no credentials, query or pattern.
+
+    What could hold credentials is not repeated.
+    """
+    bucket = address.removeprefix(SCHEME).partition("/")[0]
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}", bucket):
+        raise UsageError(
+            "an s3:// address does not begin with the name of a bucket; allowed: s3://BUCKET/PREFIX. "
+            "Credentials stand in the environment (AWS_ACCESS_KEY_ID ...), never in an address"
+        )
+    if set(address) & set("*?[") or not address.isprintable():
+        raise UsageError(
+            f"{ascii(address)[1:-1]}: an s3:// address takes no *, ? or [; name a bucket, a prefix or an object"
+        )
 
 
 def one_of(*words: str) -> Allowed:
@@ -149,7 +172,8 @@ class Settings:
     memory_limit: Annotated[str, "memory DuckDB may use before it goes to disk", MEMORY_SIZE] = "320MB"
     threads: Annotated[int, "threads for reading and for DuckDB; 0 is one per core", FEW_THREADS] = 0
     incoming: Annotated[
-        tuple[str, ...], "what `run` without paths ingests: files, folders or globs, relative to the home"
+        tuple[str, ...],
+        "what `run` without paths ingests: files, folders or globs, relative to the home, or s3:// addresses",
     ] = ("incoming",)
     denominators: Annotated[
         str, "CSV of region, population or contacts (optionally age_band, week), relative to the home; empty: no rates"
@@ -181,6 +205,12 @@ class Settings:
     ] = ""
     sources: Annotated[tuple[Source, ...], "the senders of files, a table each"] = ()
     public: Annotated[Public, "what may be published"] = Public()
+
+    def incoming_of(self, home: Path) -> list[str]:
+        """Return what `run` without paths ingests. Raises UsageError for an address that is none."""
+        for address in filter(is_address, self.incoming):
+            check_address(address)
+        return [each if is_address(each) else str(home / each) for each in self.incoming]
 
     def source(self, name: str) -> Source:
         """Return a source by name, with its time zone; the shipped adapters are sources without any setting."""

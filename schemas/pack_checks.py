@@ -40,6 +40,7 @@ RESERVED_NAMES = frozenset(
             "evidence_after",
             "total",
             "first_day",
+            "year",
             "last_day",
         ),
         *("best", "close_causes", "serious_signs"),

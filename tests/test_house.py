@@ -24,6 +24,9 @@ FEW_PLACES = {
     "pandera": {"schemas/report_schema.py", "pipelines/intake/validator.py"},  # the schema, and its error
     "prefect": {"pipelines/flows.py", "pipelines/prefect_runner.py"},
     "cyclopts": {"pipelines/cli/"},
+    "s3fs": {"pipelines/intake/objects/bucket.py"},
+    "botocore": {"pipelines/intake/objects/bucket.py"},
+    "aiohttp": {"pipelines/intake/objects/bucket.py"},
     "typst": {"pipelines/pages/paper.py"},
     "apprise": {"pipelines/jobs/monitoring/notice_targets.py"},
     "prometheus_client": {"pipelines/jobs/monitoring/metrics.py"},

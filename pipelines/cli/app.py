@@ -79,6 +79,7 @@ COMMANDS = {
     "Keep it safe": {
         "check": ("home:check", "whether the stored state can be trusted; exit code 5 if not"),
         "backup": ("home:backup", "a checked copy of the records, while readers read"),
+        "export": ("keeping:export", "the tagged records as Parquet, a folder a source, year and week"),
         "archive": ("keeping:archive", "move files that were taken in out of the incoming folders, by month"),
         "forget": ("keeping:forget", "erase reports for good, or all before a day; their counts stay"),
         "restore": ("home:restore", "put a backup in the place of the records; the old state is kept beside"),

@@ -58,6 +58,7 @@ def run(
     """Run one batch as a Prefect flow: ingest what is new, publish, write reports that are due."""
     from pipelines.prefect_server import prepare_prefect, running_server
 
+    refuse_odd_addresses(paths)
     place, settings = make_home(home)
     os.environ["CALFWATCH_LINES"] = choose_lines(quiet, verbose)  # the flow's tasks read it
     if no_server:
@@ -73,11 +74,21 @@ def run(
     return 0
 
 
+def refuse_odd_addresses(paths: Sequence[str]) -> None:
+    """Raise UsageError for an s3:// address that is none, before Prefect keeps what it holds."""
+    from pipelines.settings import check_address, is_address
+
+    for address in filter(is_address, paths):
+        check_address(address)
+
+
 def incoming_paths(home: Path, settings: Settings) -> list[str]:
     """Return what `run` ingests if nothing is named. Raises UsageError if a folder of it is not there."""
-    paths = [str(home / path) for path in settings.incoming]
+    from pipelines.settings import is_address
+
+    paths = settings.incoming_of(home)
     for path in paths:
-        if not any(sign in path for sign in "*?[") and not os.path.lexists(path):
+        if not is_address(path) and not any(sign in path for sign in "*?[") and not os.path.lexists(path):
             raise UsageError(
                 f"{path}: no such file or folder; it is what the setting `incoming` names. "
                 "Make the folder and put files into it, name files (`calfwatch run PATH`), or set `incoming`"

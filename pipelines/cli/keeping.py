@@ -1,4 +1,4 @@
-"""Commands that decide how long something is kept: `archive` and `forget`."""
+"""Commands that decide what is kept, where and how long: `archive`, `export` and `forget`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from pipelines.cli.options import DEFAULT_WAIT, HomeOption, WaitOption, existing_home, refresh_status
-from pipelines.text import say
+from pipelines.text import many, say
 
 
 def archive(
@@ -28,6 +28,23 @@ def archive(
     path = existing_home(home)
     say(*archive_files(Home(path), load_settings(path), Path(folder).absolute(), wait))
     refresh_status(path)
+
+
+def export(
+    folder: Annotated[str, Parameter(help="where to; a new or empty folder, or an earlier export, which is replaced")],
+    /,
+    *,
+    home: HomeOption = None,
+    wait: WaitOption = DEFAULT_WAIT,
+) -> None:
+    """Write the tagged records as Parquet, a folder a source, year and week, with a list of what is in it."""
+    from pipelines.jobs.exporting.export import export_records
+    from pipelines.settings import load_settings
+    from pipelines.store.database import Home
+
+    path = existing_home(home)
+    records = export_records(Home(path), load_settings(path), Path(folder).absolute(), wait)
+    say(f"{folder}: {many(records, 'record')}; single reports of people: keep them as the home is kept")
 
 
 def forget(

@@ -5,14 +5,15 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
 from pipelines.errors import FileRejected, UsageError
 from pipelines.intake.archive_list import is_archive_list, read_archive
 from pipelines.intake.file_names import Period, match_name, natural_key, plain_name
-from pipelines.settings import Settings, Source
+from pipelines.intake.objects.bucket import StoredObject, find_objects, locate_objects
+from pipelines.settings import Settings, Source, is_address
 
 SUFFIXES = (".csv", ".csv.gz", ".csv.zst")
 NO_DATA = (".part", ".md5", ".sha1", ".sha256", ".sha512", ".sig", ".asc")  # belong to deliveries, and are none
@@ -27,7 +28,8 @@ IsLeftOut = Callable[[Path], bool]
 class Delivery:
     """One file to ingest: where it lies, who sent it, and the days that its name says it is about.
 
-    `name` is that under which it was delivered, if it lies elsewhere now. `fault` says why it has no sender.
+    `name` is that under which it was delivered, if it lies elsewhere now. `fault` says why it has no sender. An object
+    of a bucket is `stored`; its path is that of a copy once it was fetched, and `unread` says why it could not be.
     """
 
     path: Path
@@ -35,6 +37,13 @@ class Delivery:
     period: Period | None = None
     name: str = ""
     fault: str = ""
+    stored: StoredObject | None = None
+    unread: str = ""
+
+    @property
+    def address(self) -> str:
+        """The address of an object, or nothing."""
+        return self.stored.address if self.stored else ""
 
     @property
     def delivered_name(self) -> str:
@@ -60,15 +69,19 @@ def find_deliveries(
     That is by the period in the name, then by path in natural order, over everything that is given; `in_order` keeps
     the order of the arguments. `is_left_out` says of a folder, and of a file that a glob finds, whether the search
     passes over it. The files of an archive keep the order and the senders that its list tells, and come first. Raises
-    UsageError for a path that is not there.
+    UsageError for a path that is not there. An s3:// address is a folder of a bucket, or an object.
     """
-    found: dict[Path, None] = {}
+    found: dict[Path, StoredObject | None] = {}
     archived: dict[Path, str] = {}
     for given in paths:
+        if is_address(given):
+            found |= {Path(each.address): each for each in find_objects(given) if _is_delivered(each, given)}
+            continue
         for path in sorted(_find_paths(given, is_left_out), key=_path_key):
-            found.setdefault(path.absolute())
+            found.setdefault(path.absolute(), None)
         archived |= {path.absolute(): name for path, name in read_archive(Path(given))}
-    deliveries = assign_sources([path for path in found if path not in archived], settings, source)
+    new = {path: stored for path, stored in found.items() if path not in archived}
+    deliveries = [replace(_assign_source(path, settings, source), stored=stored) for path, stored in new.items()]
     first = [_assign_source(path, settings, source or name) for path, name in archived.items()]
     return first + (deliveries if in_order else sorted(deliveries, key=_delivery_key))
 
@@ -83,9 +96,16 @@ def _delivery_key(delivery: Delivery) -> tuple[date, date, object]:
     return last, first, _path_key(delivery.path)
 
 
-def assign_sources(paths: Sequence[Path], settings: Settings, source: str | None) -> list[Delivery]:
-    """Give each file its sender; whether the file is still there shows when it is read."""
-    return [_assign_source(path, settings, source) for path in paths]
+def _is_delivered(stored: StoredObject, given: str) -> bool:
+    """Whether an object is a delivery: it was named itself, or is a CSV by its name."""
+    name = stored.address.rpartition("/")[2]
+    return stored.address == given or (name.lower().endswith(SUFFIXES) and not name.startswith("."))
+
+
+def assign_sources(paths: Sequence[str], settings: Settings, source: str | None) -> list[Delivery]:
+    """Give each file or object its sender; whether it is still there shows when it is read."""
+    stored = locate_objects([path for path in paths if is_address(path)])
+    return [replace(_assign_source(Path(path), settings, source), stored=stored.get(path)) for path in paths]
 
 
 def _assign_source(path: Path, settings: Settings, name: str | None) -> Delivery:
@@ -123,7 +143,12 @@ def find_other_files(paths: Sequence[str], is_left_out: IsLeftOut = leave_nothin
     """
     folders = (Path(given) for given in paths if given and Path(given).is_dir())
     found = {path.absolute() for folder in folders for path in _walk(folder, is_left_out) if _is_other(path)}
+    found |= {Path(each.address) for given in paths if is_address(given) for each in _other_objects(given)}
     return sorted(found, key=_path_key)
+
+
+def _other_objects(given: str) -> list[StoredObject]:
+    return [each for each in find_objects(given) if each.address != given and _is_other(Path(each.address))]
 
 
 def _is_other(path: Path) -> bool:

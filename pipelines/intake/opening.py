@@ -46,7 +46,10 @@ def open_delivery(
             open_readers.callback(prefetched.close)
         reader = None
         try:
-            refuse(delivery.path)
+            if delivery.unread:
+                raise FileRejected(delivery.unread, passing=True)
+            if not delivery.stored:  # the copy of an object lies in the home
+                refuse(delivery.path)
             reader = prefetched if _fits(prefetched, delivery, answers) else None
             if reader is None:
                 reader = PrefetchingReader(delivery, settings, answers)

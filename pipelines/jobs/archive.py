@@ -22,7 +22,7 @@ from pipelines import files
 from pipelines.errors import FileRejected, UsageError
 from pipelines.intake.archive_list import HEADER, LIST
 from pipelines.intake.lines import content_id
-from pipelines.settings import Settings
+from pipelines.settings import Settings, is_address
 from pipelines.store import database, ledger
 from pipelines.store.database import Home, transaction
 from pipelines.store.home import refuse_own_output
@@ -47,7 +47,7 @@ def archive_files(home: Home, settings: Settings, folder: Path, wait_seconds: fl
     Raises UsageError if the archive lies in the home's own files or in an incoming folder.
     """
     refuse_own_output(folder, home.path)
-    incoming = [(home.path / pattern).resolve() for pattern in settings.incoming]
+    incoming = [(home.path / pattern).resolve() for pattern in settings.incoming if not is_address(pattern)]
     if any(folder.resolve().is_relative_to(each) for each in incoming):
         raise UsageError(f"{folder} lies in an incoming folder, where it would be taken in again; name another one")
     done, told = 0, []

@@ -18,7 +18,7 @@ from pipelines.errors import StateError, UsageError
 from pipelines.files import log_of
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs.check import check
-from pipelines.jobs.erasing.holders import note_backup
+from pipelines.jobs.erasing.holders import note_copy
 from pipelines.release import ledger
 from pipelines.release.public_database import Rows
 from pipelines.settings import Settings
@@ -47,7 +47,7 @@ def backup(home: Home, target: Path, wait_seconds: float) -> int:
         records = _settle(new)
         new.chmod(0o600)
         files.put_where_nothing_is(new, target)
-        note_backup(home.path, target)
+        note_copy(home.path, target)
     except OSError as error:
         raise UsageError(f"{target}: cannot be written: {error.strerror}") from error
     finally:

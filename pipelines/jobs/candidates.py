@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
+from pathlib import Path
 
 import duckdb
 
@@ -92,11 +93,16 @@ class Judge:
     def attempt(self, delivery: Delivery, file_id: str | None) -> Attempt:
         """Return the try of a content, or of a file that cannot be read."""
         path, run = delivery.path, self.run
+        known_by = file_id or ledger.unread_id(Path(delivery.address or path))
         tried_with = fingerprint(self.rules.adapter, self.rules.source, run)
-        known_by = file_id or ledger.unread_id(path)
         return Attempt(
-            known_by, ledger.path_text(path), self.rules.source.name, tried_with, run.pack.version, run.run_id
+            known_by, _name_place(delivery), self.rules.source.name, tried_with, run.pack.version, run.run_id
         )
+
+
+def _name_place(delivery: Delivery) -> str:
+    """Return where a delivery lies, as the ledger keeps it."""
+    return delivery.address or ledger.path_text(delivery.path)
 
 
 def fingerprint(adapter: Adapter, source: Source, run: Run) -> str:
@@ -114,7 +120,7 @@ def find_candidates(connection: duckdb.DuckDBPyConnection, part: Sequence[Member
         return [judge.judge(connection, part[0])]
     first = judge.attempt(part[0].delivery, part[0].small.file_id)
     attempts = [
-        replace(first, file_id=member.small.file_id, path=ledger.path_text(member.delivery.path))
+        replace(first, file_id=member.small.file_id, path=_name_place(member.delivery))
         for member in part
         if member.small
     ]

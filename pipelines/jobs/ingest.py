@@ -14,6 +14,7 @@ from pipelines.intake.reader import PrefetchingReader
 from pipelines.intake.together.small_files import FilesAhead, SmallFile, read_small_file
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs.candidates import Member, Run
+from pipelines.jobs.fetching.objects import Objects
 from pipelines.jobs.group import ingest_members, screen_members
 from pipelines.jobs.outcome import Lines
 from pipelines.jobs.prefetch import plan_groups
@@ -39,18 +40,20 @@ def ingest_batch(
 ) -> list[Outcome]:
     """Ingest files in delivery order behind the home's lock, and publish a snapshot; return an outcome a file.
 
-    `prefetched` is a reader of the first file, or of the first group (`prefetch_first`); `whole` as in Run. Raises
-    LockedError, StateError or UsageError; a rejected file raises nothing and is in the result.
+    `prefetched` reads the first file or group; `whole` as in Run. Raises LockedError, StateError or UsageError.
     """
     configured = configured_pack(home, settings)
     progress.start(deliveries)
-    outcomes: dict[int, Outcome] = {}
     with database.writing(home, settings, configured, wait_seconds) as connection:
         run = Run(home, settings, database.pack_in_use(connection, configured), run_id or uuid.uuid4().hex, whole)
-        groups = plan_groups(deliveries)
+        known = (objects := Objects(home)).find_known(connection, deliveries, run)
+        outcomes = dict(_tell(list(known), iter([list(known.values())]), progress))
+        groups = plan_groups(deliveries, known)
         parts = [[deliveries[place] for place in group] for group in groups]
-        for group, stored in zip(groups, _ingest_groups(connection, parts, run, prefetched), strict=True):
+        ingested = _ingest_groups(connection, parts, run, prefetched, objects)
+        for group, (files, stored) in zip(groups, ingested, strict=True):
             outcomes.update(_tell(group, stored, progress))
+            objects.note(files, [outcomes[place] for place in group])
         if publish:
             publish_job.publish(connection, home, settings)
     return [outcomes[place] for place in range(len(deliveries))]
@@ -68,17 +71,26 @@ def _ingest_groups(
     groups: Sequence[Sequence[Delivery]],
     run: Run,
     prefetched: PrefetchingReader | FilesAhead | None,
-) -> Iterator[Iterator[list[Outcome]]]:
-    """Yield what becomes of each group; the next one is read while one is stored."""
+    objects: Objects,
+) -> Iterator[tuple[list[Delivery], Iterator[list[Outcome]]]]:
+    """Yield each group, with copies of objects, and what becomes of it; the next one is read while one is stored."""
     reading = prefetched
     try:
         for group, following in itertools.zip_longest(groups, groups[1:], fillvalue=()):
-            files, reader = _read_group(group, run, reading)
-            reading = FilesAhead(following, run.settings, run.home.refuse_as_delivery) if len(following) > 1 else None
-            yield _ingest_files(connection, files, run, reader)
+            with objects.fetched(group) as copies:
+                files, reader = _read_group(copies, run, reading)
+                reading = _begin_to_read(following, run)
+                yield copies, _ingest_files(connection, files, run, reader)
     finally:
         if reading:
             reading.close()
+
+
+def _begin_to_read(group: Sequence[Delivery], run: Run) -> FilesAhead | None:
+    """Read several files ahead; what lies in a bucket is still to be fetched."""
+    if len(group) < 2 or any(each.stored for each in group):
+        return None
+    return FilesAhead(group, run.settings, run.home.refuse_as_delivery)
 
 
 def ingest_group(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from pipelines.intake.deliveries import Delivery, IsLeftOut, find_other_files
+from pipelines.settings import SCHEME
 from pipelines.store.ledger import Outcome
 from pipelines.text import many, say, shown_path
 
@@ -48,7 +50,8 @@ def tell_other_files(paths: Sequence[str], is_left_out: IsLeftOut) -> None:
 
 def describe_other_files(others: Sequence[Path]) -> str:
     """Name files that are no CSVs; three of them in full."""
-    names = ", ".join(shown_path(str(path)) for path in others[:3]) + (", ..." if len(others) > 3 else "")
+    texts = (re.sub("^s3:/", SCHEME, str(path)) for path in others[:3])  # a path has no two slashes
+    names = ", ".join(map(shown_path, texts)) + (", ..." if len(others) > 3 else "")
     return f"{many(len(others), 'file')} passed over: {names}; export as .csv, .csv.gz or .csv.zst"
 
 

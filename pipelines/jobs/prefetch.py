@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from pipelines.errors import FileRejected
 from pipelines.intake.deliveries import Delivery, file_identity
@@ -31,6 +31,8 @@ def prefetch_first(
     with contextlib.suppress(FileRejected):
         for group in plan_groups(deliveries)[:1]:
             first = [deliveries[place] for place in group]
+            if any(each.stored for each in first):
+                continue  # it lies in a bucket, perhaps unchanged since it was read
             if len(first) > 1:
                 reader = FilesAhead(first, settings, home.refuse_as_delivery)
                 continue
@@ -44,14 +46,16 @@ def prefetch_first(
             reader.close()
 
 
-def plan_groups(deliveries: Sequence[Delivery]) -> list[list[int]]:
+def plan_groups(deliveries: Sequence[Delivery], done: Container[int] = ()) -> list[list[int]]:
     """Part deliveries, by their places, into groups of one source; the order is kept within each source.
 
-    A large file is a group of its own.
+    A large file is a group of its own. The places that are `done` are in none.
     """
     groups: list[list[int]] = []
     open_groups: dict[str, tuple[list[int], int]] = {}
     for place, delivery in enumerate(deliveries):
+        if place in done:
+            continue
         size = _size(delivery)
         group, held = open_groups.get(delivery.source.name, ([], 0))
         if not group or size > LARGE_BYTES or len(group) == GROUP_FILES or held + size > GROUP_BYTES:
@@ -65,6 +69,6 @@ def plan_groups(deliveries: Sequence[Delivery]) -> list[list[int]]:
 def _size(delivery: Delivery) -> int:
     """Return about how many bytes a file has, unpacked; 0 for one that cannot be looked at."""
     with contextlib.suppress(FileRejected):
-        size = file_identity(delivery.path)[1]
+        size = delivery.stored.size if delivery.stored else file_identity(delivery.path)[1]
         return size * UNPACKED if delivery.path.suffix.lower() in (".gz", ".zst") else size
     return 0

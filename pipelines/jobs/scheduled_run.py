@@ -12,7 +12,7 @@ from pipelines.jobs.monitoring.run_lines import RunLines
 from pipelines.jobs.monitoring.run_record import recorded_run
 from pipelines.jobs.outcome import describe_rejected
 from pipelines.jobs.weekly_report import write_due_reports
-from pipelines.settings import Settings
+from pipelines.settings import Settings, is_address
 from pipelines.store.database import Home
 from pipelines.text import say
 
@@ -26,7 +26,7 @@ def run_without_server(
     Raises FilesRejectedError at the end if a file was rejected.
     """
     settle_seconds = 0 if paths else settings.settle_seconds
-    incoming = [str(home.path / path) for path in settings.incoming]
+    incoming = settings.incoming_of(home.path)
     with recorded_run(home.path, "run") as record:
         deliveries = settled_deliveries(home, paths or _made(incoming), settings, source, settle_seconds)
         lines = RunLines(settings.time_zone)
@@ -39,8 +39,8 @@ def run_without_server(
 
 
 def make_folder(path: str) -> None:
-    """Make an incoming folder that is not there; a glob or a file is left to whoever delivers."""
-    if not set(path) & set("*?[") and not os.path.splitext(path)[1]:
+    """Make an incoming folder that is not there; a glob, a file or a bucket is left to whoever delivers."""
+    if not is_address(path) and not set(path) & set("*?[") and not os.path.splitext(path)[1]:
         os.makedirs(path, mode=0o700, exist_ok=True)
 
 

@@ -23,7 +23,7 @@ from pipelines.intake.opening import open_delivery
 from pipelines.intake.screening import screen_file
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs.ingest import Run
-from pipelines.settings import Settings
+from pipelines.settings import Settings, is_address
 from pipelines.statements import first_row
 from pipelines.store import audit, daily_counts, database, versions
 from pipelines.store.database import Home, check_counts, transaction
@@ -51,6 +51,8 @@ def withdraw_file(
         if is_undone:
             return undo(connection, file_id, source)
         run = Run(home, settings, database.pack_in_use(connection, configured))
+        if any(map(is_address, csvs)):
+            raise UsageError("--csv takes paths of this machine; copy the objects to a folder, and name that")
         places = find_deliveries(csvs, settings, source, home.leaves_out) if csvs else []
         text = withdraw(connection, run, file_id, source, places)
         publish_job.publish(connection, home, settings)

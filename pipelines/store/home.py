@@ -23,7 +23,7 @@ from pipelines.processes import refuse_foreign_json
 from pipelines.text import say, shown_path
 
 DATABASES = ("records.duckdb", "summaries.duckdb", "public.duckdb")
-JSON_FILES = ("status.json", "notices.json")
+JSON_FILES = ("status.json", "notices.json", "objects.json")
 OWN_NAMES = (
     *DATABASES,
     *(f"{name}.wal" for name in DATABASES),
@@ -39,6 +39,7 @@ OWN_NAMES = (
     "status.lock",
     "serve.lock",
     "notices.json",
+    "objects.json",
     "notify",
     "forget.key",
     "backups.csv",

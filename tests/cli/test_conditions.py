@@ -60,6 +60,7 @@ def commands_of(home: Home, pack: Path, csv: Path, out: Path) -> list[list[str]]
         "check": [[], ["--deep"]],
         "backup": [[str(out / "copy.duckdb")]],
         "restore": [[str(out / "copy.duckdb")]],
+        "export": [[str(out / "exported")]],
     }
     names = {name for group in COMMANDS.values() for name in group}
     assert set(words) | set(NOT_WALKED) == names

@@ -39,6 +39,7 @@ COMMANDS = (
     "forget",
     "check",
     "backup",
+    "export",
     "restore",
     "release",
     "status",

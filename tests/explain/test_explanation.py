@@ -338,7 +338,7 @@ def test_the_questions_say_what_each_answer_leads_to(red_leg: dict[str, Any]) ->
     ]  # fmt: skip
     assert red_leg["rule_out"]["count"] == 1
     lines = explanation_text(red_leg).splitlines()
-    assert "  fever  yes: contact_doctor, up to emergency; no: contact_doctor *" in lines
+    assert "  fever  yes: contact_doctor, could still be emergency; no: contact_doctor *" in lines
     assert any(line.startswith("  to rule out every level above, ask 1: ") for line in lines)
     assert "  a single answer settles it: redness no, fever no" in lines
 

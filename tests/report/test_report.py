@@ -530,6 +530,7 @@ def test_latest_is_the_last_complete_week_and_a_running_one_says_so(made: Callab
 def test_a_week_covered_with_no_report_at_all_is_zero_and_no_gap(changed: Callable[..., Page]) -> None:
     page = changed(
         "UPDATE weekly_triage SET reports = 0, share = 0, could_be_emergency = 0 WHERE week = '2026-W46'",
+        "UPDATE weekly_indicators SET reports = 0, observed = 0 WHERE week = '2026-W46'",
         "DELETE FROM daily_summary WHERE report_date >= DATE '2026-11-09'",
     )
     assert page.numbers["reports"][1] == "0"

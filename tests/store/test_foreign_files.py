@@ -39,6 +39,7 @@ HOME_NAMES = (
     "serve.lock",
     "status.json",
     "notices.json",
+    "objects.json",
     "tmp",
     "reports",
     "public",
@@ -353,7 +354,7 @@ def test_a_log_without_its_database_is_not_lost(good_home: Home, tmp_path: Path)
     assert place.changed() == []
 
 
-@pytest.mark.parametrize("name", ["status.json", "notices.json", "status.lock", "writer.lock"])
+@pytest.mark.parametrize("name", ["status.json", "notices.json", "objects.json", "status.lock", "writer.lock"])
 def test_a_file_of_somebody_else_under_a_name_of_ours_is_refused_before_anything_is_done(
     name: str, good_home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

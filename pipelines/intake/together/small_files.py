@@ -93,7 +93,8 @@ def _size(file: SmallFile | None) -> int:
 def read_small_file(delivery: Delivery, settings: Settings, refuse: Callable[[Path], None]) -> SmallFile | None:
     """Read a file whole; return None for one that cannot be read, has no header or a fault, or is large."""
     try:
-        refuse(delivery.path)
+        if not delivery.stored:  # the copy of an object lies in the home
+            refuse(delivery.path)
         identity = file_identity(delivery.path)
         content = _read_content(delivery.path, settings) if identity[1] <= LARGE_BYTES else b""
         if not content or delivery.fault:

@@ -31,7 +31,7 @@ from schemas.checked_file import per_file_id
 LONG_ENOUGH = 6  # signs of an id that is looked for in lines of other reports, too
 STAY = (
     "Counts stay, also where one of them is this one person: in summaries.duckdb, in reports and in what was released. "
-    "Deliveries, archives and backups are not changed."
+    "Deliveries, archives, backups and exports are not changed."
 )
 
 
@@ -154,9 +154,9 @@ def _explain_nothing(connection: duckdb.DuckDBPyConnection, home: Home, wish: Wi
 
 
 def _held(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> list[str]:
-    """Name every delivery and backup that still holds what is erased."""
-    found = holders.find_deliveries_with(connection, settings) + holders.find_backups(home)
-    return [f"still held by {printable(str(path))}" for path in found]
+    """Name every delivery, backup and export that still holds what is erased."""
+    found = [*holders.find_deliveries_with(connection, settings), *map(str, holders.find_copies(home))]
+    return [f"still held by {printable(path)}" for path in found]
 
 
 def _ids(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:

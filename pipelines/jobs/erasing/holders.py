@@ -1,4 +1,4 @@
-"""Who still holds what is erased: the delivered files, where they lie, and the backups that are known of."""
+"""Who still holds what is erased: the delivered files where they lie, and the backups and exports that are known of."""
 
 from __future__ import annotations
 
@@ -12,22 +12,27 @@ from pipelines import clock
 from pipelines.errors import FileRejected
 from pipelines.files import private
 from pipelines.intake.lines import content_chunks
-from pipelines.settings import Settings
+from pipelines.settings import Settings, is_address
 from pipelines.statements import statement
 from pipelines.store.home import Home
 
 BACKUPS = "backups.csv"
 
 
-def find_deliveries_with(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[Path]:
-    """List the files of the ledger that brought a report of `going`, or in which its id stands."""
+def find_deliveries_with(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
+    """List the files of the ledger that brought a report of `going`, or in which its id stands.
+
+    An object of a bucket that may hold one is listed without a look at it.
+    """
     found = []
     for path, brought, began_before, source in connection.execute(
         statement("store", "deliveries_to_search")
     ).fetchall():
         place = Path(path)
-        if place.exists() and (brought or (began_before and _names_one(connection, place, source, settings))):
-            found.append(place)
+        if is_address(path) and (brought or began_before):
+            found.append(path)
+        elif place.exists() and (brought or (began_before and _names_one(connection, place, source, settings))):
+            found.append(str(place))
     return list(dict.fromkeys(found))
 
 
@@ -48,14 +53,14 @@ def _names_one(connection: duckdb.DuckDBPyConnection, path: Path, source: str, s
     return True
 
 
-def note_backup(home: Path, target: Path) -> None:
-    """Remember where a backup was written."""
+def note_copy(home: Path, target: Path) -> None:
+    """Remember where a backup or an export was written."""
     path = home / BACKUPS
     with open(path, "a", encoding="utf-8", newline="", opener=private) as file:
         csv.writer(file, lineterminator="\n").writerow([clock.now().isoformat(timespec="seconds"), target])
 
 
-def find_backups(home: Home) -> list[Path]:
+def find_copies(home: Home) -> list[Path]:
     """List the copies of the records that are still where they were made; those in the home lie beside the records."""
     found = sorted([*home.path.glob("records.before-*.duckdb"), *home.path.glob("records.schema-*.duckdb")])
     with contextlib.suppress(FileNotFoundError), open(home.path / BACKUPS, encoding="utf-8", newline="") as file:

@@ -27,7 +27,7 @@ from pipelines.intake.opening import open_delivery
 from pipelines.intake.reader import PrefetchingReader
 from pipelines.intake.screening import gate_columns, no_postal
 from pipelines.jobs.inspecting.dry_run import try_ingest
-from pipelines.settings import Settings
+from pipelines.settings import Settings, is_address
 from pipelines.store import guards
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
@@ -120,6 +120,8 @@ def inspect_file(home: Home, settings: Settings, given: str, source: str | None)
 
 def find_one(given: str, settings: Settings, source: str | None) -> Delivery:
     """Find the one file that is named. Raises UsageError if there are none or several."""
+    if is_address(given):
+        raise UsageError("inspect reads a file of this machine; copy the object to one, and name that")
     deliveries = find_deliveries([given], settings, source)
     if len(deliveries) != 1:
         raise UsageError(f"{given}: {many(len(deliveries), 'CSV file')} there; name one file")

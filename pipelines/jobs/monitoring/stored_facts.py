@@ -17,7 +17,7 @@ from pipelines.jobs.monitoring.sender_status import sender_lines
 from pipelines.jobs.monitoring.week_facts import read_week_facts
 from pipelines.jobs.outcome import describe_other_files
 from pipelines.jobs.releasing.release import describe_releases
-from pipelines.settings import Settings
+from pipelines.settings import Settings, is_address
 from pipelines.statements import first_row, statement
 from pipelines.store.database import Home, check_counts, check_version, pack_in_use
 from pipelines.store.packs import configured_pack
@@ -120,8 +120,9 @@ def _list_notes(connection: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
 
 
 def _name_other_files(home: Home, incoming: Sequence[str]) -> str:
-    """Name what lies among the deliveries and is no CSV."""
-    others = find_other_files([str(home.path / path) for path in incoming], home.owns)
+    """Name what lies among the deliveries and is no CSV; to look into a bucket would take long, and is the run's."""
+    folders = [str(home.path / path) for path in incoming if not is_address(path)]
+    others = find_other_files(folders, home.owns)
     return describe_other_files(others) if others else ""
 
 

@@ -1,0 +1,1 @@
+"""Deliveries that lie in a bucket, under an s3:// address."""

@@ -1,0 +1,1 @@
+"""The tagged records as files for other programs."""
