@@ -48,6 +48,9 @@ def load_pack(path: Path | None = None) -> Pack:
     path = path or default_pack_path()
     try:
         text = read_text_file(path)
+    except FileNotFoundError as error:
+        advice = f"there is no such file; name one, or start from a copy of {default_pack_path()}"
+        raise InvalidPack(f"rule pack {path}: cannot be read: {advice}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidPack(f"rule pack {path}: cannot be read: {error}") from error
     return parse_pack(text, str(path))
