@@ -58,7 +58,7 @@ def run(
     """Run one batch as a Prefect flow: ingest what is new, publish, write reports that are due."""
     from pipelines.prefect_server import prepare_prefect, running_server
 
-    refuse_odd_addresses(paths)
+    refuse_odd_paths(paths)
     place, settings = make_home(home)
     os.environ["CALFWATCH_LINES"] = choose_lines(quiet, verbose)  # the flow's tasks read it
     if no_server:
@@ -74,25 +74,25 @@ def run(
     return 0
 
 
-def refuse_odd_addresses(paths: Sequence[str]) -> None:
-    """Raise UsageError for an s3:// address that is none, before Prefect keeps what it holds."""
+def refuse_odd_paths(paths: Sequence[str], hint: str = "") -> None:
+    """Raise UsageError for a path that is not there, or an address that is none, before Prefect starts or keeps it."""
     from pipelines.settings import check_address, is_address
 
-    for address in filter(is_address, paths):
-        check_address(address)
+    for path in paths:
+        if is_address(path):
+            check_address(path)
+        elif not any(sign in path for sign in "*?[") and not os.path.lexists(path):
+            raise UsageError(f"{path}: no such file or folder{hint}")
 
 
 def incoming_paths(home: Path, settings: Settings) -> list[str]:
     """Return what `run` ingests if nothing is named. Raises UsageError if a folder of it is not there."""
-    from pipelines.settings import is_address
-
     paths = settings.incoming_of(home)
-    for path in paths:
-        if not is_address(path) and not any(sign in path for sign in "*?[") and not os.path.lexists(path):
-            raise UsageError(
-                f"{path}: no such file or folder; it is what the setting `incoming` names. "
-                "Make the folder and put files into it, name files (`calfwatch run PATH`), or set `incoming`"
-            )
+    hint = (
+        "; it is what the setting `incoming` names. Make the folder and put files into it, "
+        "name files (`calfwatch run PATH`), or set `incoming`"
+    )
+    refuse_odd_paths(paths, hint)
     return paths
 
 

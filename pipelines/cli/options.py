@@ -99,6 +99,9 @@ def existing_home(given: str | None) -> Path:
     if not (home / "records.duckdb").exists():
         if (home / "summaries.duckdb").exists():
             raise lost_records(home / "records.duckdb")
+        from pipelines.settings import load_settings
+
+        load_settings(home)  # what is wrong with them may be why
         raise UsageError(f"{home}: nothing is stored there yet; try `calfwatch ingest PATH` or another --home")
     return home
 

@@ -207,3 +207,20 @@ def test_an_error_that_nobody_foresaw_keeps_its_traceback(monkeypatch: pytest.Mo
     monkeypatch.setattr("pipelines.cli.home.existing_home", fail)
     with pytest.raises(RuntimeError, match="something else"):
         main(["status"])
+
+
+def test_run_refuses_a_path_that_is_not_there_before_prefect_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "home"
+    assert main(["run", "--home", str(home), str(tmp_path / "gone.csv")]) == 2
+    assert "gone.csv: no such file or folder" in capsys.readouterr().err
+    assert not home.exists()
+
+
+def test_a_home_without_records_tells_what_is_wrong_with_its_settings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "calfwatch.toml").write_text("bogus = 1\n")
+    assert main(["status", "--home", str(tmp_path)]) == 2
+    assert "bogus" in capsys.readouterr().err
