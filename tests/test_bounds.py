@@ -24,7 +24,7 @@ from pipelines.intake.deliveries import Delivery
 from pipelines.intake.layouts.adapters import check_header, load_adapter
 from pipelines.intake.lines import content_chunks
 from pipelines.intake.reader import PrefetchingReader
-from pipelines.jobs.inspecting.inspect import write_adapter
+from pipelines.jobs.inspecting.first_adapter import write_adapter
 from pipelines.jobs.monitoring.notice_targets import find_targets
 from pipelines.processes import read_json
 from pipelines.rules.lint import list_findings, require_sound
