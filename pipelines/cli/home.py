@@ -86,7 +86,7 @@ report     {folder / "internal.html"}
 try next:
   {command} query {where} "{sql}"
   {command} explain {where} {_find_example(home)}
-  {command} status {where}"""
+  {command} status {where}""".split("\n")
     )
 
 

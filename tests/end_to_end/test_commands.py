@@ -82,7 +82,7 @@ def test_help_imports_nothing_heavy() -> None:
     heavy = {"duckdb", "pandas", "pandera", "prefect", "pyarrow", "pydantic", "sqlglot", "numpy"}
     assert not heavy & set(modules)
     ours = {name for name in modules if name.startswith(("pipelines", "schemas"))}
-    assert ours == {"pipelines", "pipelines.cli", "pipelines.cli.app", "pipelines.errors"}
+    assert ours == {"pipelines", "pipelines.cli", "pipelines.cli.app", "pipelines.errors", "pipelines.text"}
 
 
 def test_the_demo_stores_summarises_and_reports(demo_home: Path, calfwatch: Run) -> None:

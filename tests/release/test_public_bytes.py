@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import os
 import re
 import shutil
@@ -168,7 +169,8 @@ def blocks_of_docs(language: str) -> list[str]:
 def test_the_officers_page_says_how_to_read_a_released_week(planted: Home, tmp_path: Path) -> None:
     """What it says for Python is run as it stands there, and what it says for DuckDB by its module."""
     shutil.copy(planted.public, tmp_path / "public.duckdb")
-    (code,) = blocks_of_docs("python")
+    (session,) = blocks_of_docs("python")
+    code = doctest.script_from_examples(session).replace("demo-home/", "")
     (tmp_path / "read.py").write_text(f"{code}\nprint(len(week), list(week.columns))\n")
     done = subprocess.run([sys.executable, "read.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
     rows = public_counts(planted, WEEK)
