@@ -76,7 +76,7 @@ def test_two_homes_side_by_side_never_touch_each_other(serve: Serve, tmp_path: P
     for serving in rows:
         serving.launch()
     for serving in rows:
-        wait_until(lambda serving=serving: " ingest " in serving.said, 600, "the run at the start")
+        wait_until(lambda serving=serving: " accepted, " in serving.said, 600, "the run at the start")
     assert one.stop() == 0, "in the middle of nothing: each has one run at a time"
     other.feed("more", 1)
     other.await_slot()  # the stop of one neither paused the other's schedule nor ended its server
