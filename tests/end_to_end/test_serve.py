@@ -75,15 +75,16 @@ def test_two_homes_side_by_side_never_touch_each_other(serve: Serve, tmp_path: P
     rows = {one: one.feed("one", 3), other: other.feed("other", 2)}
     for serving in rows:
         serving.launch()
+    done = "state_type = 'COMPLETED'"  # a slot to come has a name of Prefect's own
     for serving in rows:
         wait_until(lambda serving=serving: " accepted, " in serving.said, 600, "the run at the start")
+        wait_until(lambda serving=serving: serving.flow_runs(done), 60, "its end in Prefect")
     assert one.stop() == 0, "in the middle of nothing: each has one run at a time"
     other.feed("more", 1)
     other.await_slot()  # the stop of one neither paused the other's schedule nor ended its server
     assert other.stop() == 0
     assert one.records() == (rows[one], rows[one])
     assert other.records() == (rows[other] + 20, rows[other] + 20)
-    done = "state_type = 'COMPLETED'"  # a slot to come has a name of Prefect's own
     names = {serving: {name for name, *_ in serving.flow_runs(done)} for serving in rows}
     assert names[one] == names[other] == {"ingest clinic"}
     for serving, others in ((one, "other"), (other, "one")):
