@@ -57,8 +57,19 @@ IN_WORK = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
 class HomeRunner(Runner):  # type: ignore[misc]  # prefect is skipped
     """Prefect's runner, without its handler of SIGTERM, which stops nothing and prints a warning."""
 
+    ids: Mapping[str, UUID]  # of the deployments by job
+
     def handle_sigterm(self, *args: Any, **kwargs: Any) -> None:
         """Leave the signal to the event loop."""
+
+    async def cancel_all(self) -> None:
+        """Cancel the run in work; one that has ended while its process has not would be called cancelled, too."""
+        in_work = True
+        with contextlib.suppress(Exception):  # without an answer of the server, what runs is to be stopped
+            async with get_client() as client:
+                in_work = bool(await client.read_flow_runs(flow_run_filter=_runs_of(self.ids, IN_WORK)))
+        if in_work:
+            await super().cancel_all()
 
 
 def deployment_name(job: str, home: Path) -> str:
@@ -104,7 +115,7 @@ async def run_schedules(home: Path, deployments: Mapping[str, RunnerDeployment])
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     runner = HomeRunner(limit=1, pause_on_shutdown=False, query_seconds=POLL_SECONDS, prefetch_seconds=0)
-    ids = {job: await runner.aadd_deployment(deployment) for job, deployment in deployments.items()}
+    runner.ids = ids = {job: await runner.aadd_deployment(deployment) for job, deployment in deployments.items()}
     async with get_client() as client:
         await _make_good(client, ids)
         if stop.is_set():
