@@ -66,8 +66,7 @@ class HomeRunner(Runner):  # type: ignore[misc]  # prefect is skipped
         """Cancel the run in work; one that has ended while its process has not would be called cancelled, too."""
         in_work = True
         with contextlib.suppress(Exception):  # without an answer of the server, what runs is to be stopped
-            async with get_client() as client:
-                in_work = bool(await client.read_flow_runs(flow_run_filter=_runs_of(self.ids, IN_WORK)))
+            in_work = bool(await self._client.read_flow_runs(flow_run_filter=_runs_of(self.ids, IN_WORK)))
         if in_work:
             await super().cancel_all()
 
