@@ -60,6 +60,7 @@ def test_after_a_stop_in_the_middle_of_an_ingest_the_next_slot_runs_and_nothing_
         assert (code, serving.complained) == (0, "")
         odd = [line for line in serving.said.splitlines() if " accepted  " not in line and " serving  " not in line]
         assert odd == []
+        serving.leave_in_work()  # as a `calfwatch run` would that was killed
     serving.start()
     serving.await_slot()
     assert serving.stop() == 0
