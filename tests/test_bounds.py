@@ -48,10 +48,22 @@ def test_a_header_of_too_many_columns_is_refused(columns: int, tmp_path: Path, i
     assert words in outcome.reason
 
 
+# values in one another: in brackets, by a header, by a dotted key, by tables in a line; what no path can hold
+DEEP = {
+    "deep": f"x = {'[' * 100_000}",
+    "deep list": f"x = {'[' * 40}{']' * 40}",
+    "deep header": f"[{'.'.join('a' * 50_000)}]",
+    "deep key": f"{'.'.join('a' * 50_000)} = 1",
+    "deep tables": f"x = {'{a = ' * 40}1{'}' * 40}",
+    "NUL": 'rule_pack = "\\u0000"',
+    "NUL in a key": '"\\u0000" = 1',
+}
+
+
 @pytest.mark.parametrize(
     "line",
-    ["threads = 100000000000000000000000", f"k_anonymity = {'9' * 5000}", f"x = {'[' * 100_000}", "threads = 257"],
-    ids=["threads", "digits", "deep", "many threads"],
+    ["threads = 100000000000000000000000", f"k_anonymity = {'9' * 5000}", "threads = 257", *DEEP.values()],
+    ids=["threads", "digits", "many threads", *DEEP],
 )
 def test_settings_beyond_bounds_end_in_one_message(
     line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -61,7 +73,7 @@ def test_settings_beyond_bounds_end_in_one_message(
     assert capsys.readouterr().err.startswith("calfwatch: ")
 
 
-@pytest.mark.parametrize("line", [f"x = {'9' * 5000}", f"x = {'[' * 100_000}"], ids=["digits", "deep"])
+@pytest.mark.parametrize("line", [f"x = {'9' * 5000}", *DEEP.values()], ids=["digits", *DEEP])
 def test_packs_beyond_bounds_are_invalid(line: str) -> None:
     with pytest.raises(InvalidPack, match="is not TOML"):
         parse_pack(line)
