@@ -73,6 +73,17 @@ def test_settings_beyond_bounds_end_in_one_message(
     assert capsys.readouterr().err.startswith("calfwatch: ")
 
 
+def test_settings_of_four_megabytes_are_read_and_one_byte_more_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "calfwatch.toml"
+    path.write_bytes(b"#" * ((4 << 20) - 1) + b"\n")
+    assert main(["config", "--home", str(tmp_path)]) == 0
+    path.write_bytes(b"#" * (4 << 20) + b"\n")
+    assert main(["config", "--home", str(tmp_path)]) == 2
+    assert "is larger than 4 MB" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("line", [f"x = {'9' * 5000}", *DEEP.values()], ids=["digits", *DEEP])
 def test_packs_beyond_bounds_are_invalid(line: str) -> None:
     with pytest.raises(InvalidPack, match="is not TOML"):
