@@ -41,11 +41,6 @@ def _accepted(serving: Serving) -> int:
     return serving.said.count(" accepted  ")
 
 
-SOAK = pytest.mark.skipif(
-    not os.environ.get("CALFWATCH_SOAK"), reason="a minute each on a quiet machine: CALFWATCH_SOAK=1 runs them"
-)
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_after_a_stop_in_the_middle_of_an_ingest_the_next_slot_runs_and_nothing_doubles(
     number: int, serve: Serve
@@ -70,7 +65,6 @@ def test_after_a_stop_in_the_middle_of_an_ingest_the_next_slot_runs_and_nothing_
     assert subprocess.run(check, check=False, capture_output=True, env=clean_environment()).returncode == 0
 
 
-@SOAK
 def test_two_homes_side_by_side_never_touch_each_other(serve: Serve, tmp_path: Path) -> None:
     (tmp_path / "runner_storage").write_text("")  # as if another user's serve had made Prefect's temporary folder
     one, other = (serve(f"{name}/clinic", TMPDIR=str(tmp_path)) for name in ("one", "other"))  # of the same name
@@ -205,7 +199,6 @@ def test_a_schedule_that_prefect_does_not_know_ends_with_2(serve: Serve) -> None
     assert serving.complained == "calfwatch: '61 * * * *' is no cron schedule; try '15 * * * *'\n"
 
 
-@SOAK
 def test_prefect_s_database_levels_off(tmp_path: Path) -> None:
     """Rows of one day are kept, and a run comes every 12 hours; the script makes sixty runs, one every three."""
     command = [sys.executable, "-m", "tests.bench.prefect_levels", "8", "12"]
