@@ -97,7 +97,8 @@ WEEK = {
 
 @pytest.fixture
 def week_home(write_csv, ingest, home: Home) -> Home:
-    ingest(write_csv([{"report_id": name} | cells for name, cells in WEEK.items()]))
+    who = {"region": "north", "age_band": "30-44"}
+    ingest(write_csv([{"report_id": name} | who | cells for name, cells in WEEK.items()]))
     return home
 
 
@@ -130,7 +131,7 @@ def test_a_call_says_in_words_why_and_what_to_ask(week_home: Home) -> None:
     assert doctor.ask == ["Cannot stand or walk on the leg"]
     assert doctor.reason == "Now: contact a doctor."
     assert doctor.cause.startswith("Nerve condition")
-    assert (doctor.age_band, doctor.region) == ("unknown", "north")
+    assert (doctor.age_band, doctor.region) == ("30-44", "north")
     assert not re.search(r"emergency_\w+|doctor_\w+|cannot_bear", calls.pages["index.html"]), (
         "no ids of rules or fields"
     )
