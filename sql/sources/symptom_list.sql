@@ -12,9 +12,16 @@
 -- apostrophes of any shape: the table `words` (word, field) has them all. Nothing is guessed: any other word ("no fever", "fever?", "all") is reported in
 -- adapter_warning, one line each, and then what is not listed is unknown; so it is where `none` stands beside a symptom.
 WITH parts AS (
-  SELECT line_number, unnest(string_split_regex(replace(written, lower(separator), ';'), '[;|]')) AS part
-  -- telephones and word processors bend apostrophes
-  FROM (SELECT line_number, separator, regexp_replace(lower(coalesce(symptoms, '')), '[\x{2018}\x{2019}\x{2BC}\x{B4}`]', '''', 'g') AS written FROM raw)
+  SELECT
+    line_number,
+    unnest(string_split_regex(
+      -- telephones and word processors bend apostrophes
+      regexp_replace(
+        replace(lower(coalesce(symptoms, '')), lower(separator), ';'), '[\x{2018}\x{2019}\x{2BC}\x{B4}`]', '''', 'g'
+      ),
+      '[;|]'
+    )) AS part
+  FROM raw
 ),
 
 split_parts AS (

@@ -536,6 +536,8 @@ itch = ["pruritus"]
 def test_senders_may_write_names_labels_and_synonyms_in_any_case() -> None:
     words = sender_words(parse_pack(WORDS))
     assert words == {"rash": "rash", "itch": "itch", "red skin": "rash", "exanthem": "rash", "pruritus": "itch"}
+    bent = sender_words(parse_pack(WORDS.replace("pruritus", "Can\u2019t\u2011sit still")))
+    assert bent["can't sit still"] == "itch", "as the adapter reads it"
 
 
 @pytest.mark.parametrize(
