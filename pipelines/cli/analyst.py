@@ -30,6 +30,7 @@ def report(
     reset: Annotated[
         str | None, Parameter(metavar="WEEK", help="take back the report of a week that was published by mistake")
     ] = None,
+    wait: WaitOption = DEFAULT_WAIT,
 ) -> None:
     """Write the report of a week, or say where the published one is: a published week is frozen."""
     from pipelines.jobs.weekly_report import reset_week, write_week
@@ -39,14 +40,14 @@ def report(
     if reset:
         if as_known_now or out or week != "latest":
             raise UsageError("--reset takes a report back and writes none: it goes with no other option")
-        say(reset_week(Home(path), reset))
+        say(reset_week(Home(path), reset, wait))
         say(f"`calfwatch report --week {reset}` publishes it anew, with the counts of then", stream=sys.stderr)
         refresh_status(path)
         return
     if as_known_now and not out:
         raise UsageError("--as-known-now does not touch the published report: say where to write with --out DIR")
     started = clock.now().timestamp()
-    page = write_week(Home(path), week, Path(out) if out else None, as_known_now) / "internal.html"
+    page = write_week(Home(path), week, Path(out) if out else None, as_known_now, wait) / "internal.html"
     refresh_status(path)
     say(str(page))
     if page.stat().st_mtime < started:
