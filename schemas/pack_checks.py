@@ -161,6 +161,12 @@ def _title(row: Any) -> str:
     return str(next(value for key in ("id", "name", "text") if (value := getattr(row, key, ""))))[:60]
 
 
+# as sql/sources/symptom_list.sql reads them
+_PLAIN_SIGNS = str.maketrans(
+    dict.fromkeys("-_\u2010\u2011\u2012\u2013", " ") | dict.fromkeys("\u2018\u2019\u02bc\u00b4`", "'")
+)
+
+
 def sender_words(pack: Pack) -> dict[str, str]:
     """Return what senders may write for a yes/no field, as `plain_word` has it, and the field: names, synonyms, labels.
 
@@ -174,8 +180,10 @@ def sender_words(pack: Pack) -> dict[str, str]:
 
 
 def plain_word(text: str) -> str:
-    """Return a word of a sender without what differs from hand to hand: case, hyphens, underscores, spaces in a row."""
-    return " ".join(text.lower().replace("_", " ").replace("-", " ").split())
+    """Return a word of a sender without what differs from hand to hand: case, hyphens, underscores, spaces in a row,
+    and the shape of apostrophes.
+    """
+    return " ".join(text.lower().translate(_PLAIN_SIGNS).split())
 
 
 def _check_synonyms(pack: Pack, add: Add) -> None:

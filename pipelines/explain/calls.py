@@ -67,7 +67,10 @@ def week_calls(connection: duckdb.DuckDBPyConnection, week: str, most: int = MOS
         calls = [_call(each, name) for each, name in zip(rows, names, strict=False)]
         lists.append(CallList(calls, rows[0].record["total"] if rows else 0))
     alarms, alarm_pages = _alarm_pages(connection, week)
-    index = render("explain/explain_index.html.jinja", week=week, emergencies=lists[0], possible=lists[1])
+    action = stored_pack(connection, str(get_state(connection, "rule_pack"))).actions["emergency"]
+    index = render(
+        "explain/explain_index.html.jinja", week=week, action=action, emergencies=lists[0], possible=lists[1]
+    )
     return WeekCalls(lists[0], lists[1], alarms=alarms, pages={"index.html": index, **alarm_pages, **pages})
 
 

@@ -19,6 +19,18 @@ def certainty(leader: str | None, points: Mapping[str, int]) -> str:
     return "close" if max(others) >= points[leader] - 1 else "leading"
 
 
+def find_near_causes(pack: Pack, leader: str | None, points: Mapping[str, int]) -> list[str]:
+    """Return the leading cause, with those that it cannot be told apart from: the more dangerous first."""
+    kind = certainty(leader, points)
+    if leader is None or kind != "close":
+        return [leader] if leader else []
+    return [
+        cause.name
+        for cause in pack.causes
+        if cause.name == leader or points.get(cause.name, 0) >= points[leader] - 1 > 0
+    ]
+
+
 def cause_words(pack: Pack, leader: str | None, points: Mapping[str, int]) -> str:
     """Return the likely cause as a sentence; of causes that cannot be told apart the more dangerous first."""
     labels = {cause.name: cause.label for cause in pack.causes}
@@ -26,11 +38,13 @@ def cause_words(pack: Pack, leader: str | None, points: Mapping[str, int]) -> st
     if leader is None or kind == "none":
         return "Undetermined: no evidence points to a cause."
     if kind == "close":
-        near = [name for name in labels if name == leader or points.get(name, 0) >= points[leader] - 1 > 0]
+        near = find_near_causes(pack, leader, points)
         return f"Cannot be told apart: {' and '.join(labels[name] for name in near)}."
     words = {
         "weak": "by a weak sign alone",
         "only": "the only cause with evidence",
         "leading": "leads every other cause by 2 points or more",
     }
-    return f"{labels[leader]}: {words[kind]}."
+    others = [labels[name] for name in points if name != leader] if kind == "weak" else []
+    also = f" As many points or more: {', '.join(others)}." if others else ""
+    return f"{labels[leader]}: {words[kind]}.{also}"

@@ -9,7 +9,7 @@ import duckdb
 
 from pipelines.connections import open_for_reading
 from pipelines.errors import UsageError
-from pipelines.explain.causes import cause_words, certainty
+from pipelines.explain.causes import cause_words, certainty, find_near_causes
 from pipelines.explain.guidance import shown_guidance, vars_of
 from pipelines.explain.questions import make_space, plan_questions
 from pipelines.rules.condition_sql import condition_sql
@@ -114,6 +114,7 @@ def explanation(connection: duckdb.DuckDBPyConnection, pack: Pack, space: Space,
     points = _cause_points(pack, evidence)
     serious = [name for name in points if name in pack.serious_causes]
     home_care = record["triage_level"] == "self_care" and not serious
+    near = find_near_causes(pack, record["likely_cause"], points)
     return {
         "report_id": record["report_id"],
         "source": record["source"],
@@ -121,6 +122,7 @@ def explanation(connection: duckdb.DuckDBPyConnection, pack: Pack, space: Space,
         "replaced": {},
         "reported_at": str(record["reported_at"]),
         "action": pack.action(record["triage_level"], record["triage_ceiling"]),
+        "open_note": _open_note(record),
         "serious_note": _serious_note(pack, record, serious),
         "triage_level": record["triage_level"],
         "triage_ceiling": record["triage_ceiling"],
@@ -132,7 +134,7 @@ def explanation(connection: duckdb.DuckDBPyConnection, pack: Pack, space: Space,
         "cause_scores": points,
         "cause_words": cause_words(pack, record["likely_cause"], points),
         "evidence": evidence,
-        "guidance": [vars_of(entry) for entry in shown_guidance(pack, record, home_care)],
+        "guidance": [vars_of(entry) for entry in shown_guidance(pack, near, home_care)],
         "rule_pack": record["rule_pack"],
         "complaint": pack.complaint,
         "article": pack.article,
@@ -145,6 +147,16 @@ def explanation(connection: duckdb.DuckDBPyConnection, pack: Pack, space: Space,
         "cause_labels": {c.name: c.label for c in pack.categories} | {c.name: c.label for c in pack.causes},
         "notice": pack.disclaimer,
     }
+
+
+def _open_note(record: Row) -> str:
+    """Return a sentence for a record that is one for a doctor and can still be an emergency; empty for every other.
+
+    The action of an unresolved record says it itself.
+    """
+    if (record["triage_level"], record["triage_ceiling"]) != ("contact_doctor", "emergency"):
+        return ""
+    return "It could still be an emergency: ask the open questions first."
 
 
 def _serious_note(pack: Pack, record: Row, serious: list[str]) -> str:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipelines.statements import Row
 from schemas.pack import ANY_CAUSE, GUIDANCE_KINDS, KINDS_BESIDE_A_CRITERION, Guidance, Pack
 
 
-def shown_guidance(pack: Pack, record: Row, home_care: bool) -> list[Guidance]:
-    """Return the guidance for a record, by kind, what holds for any cause first.
+def shown_guidance(pack: Pack, causes: Sequence[str], home_care: bool) -> list[Guidance]:
+    """Return the guidance for a record, by kind: for any cause, then for those that cannot be told apart, then for
+    their groups.
 
     Without `home_care` only what doctors do and what can follow: nothing that a patient could do instead.
     """
-    about = (record["likely_cause"], record["cause_category"], ANY_CAUSE)
-    entries = [entry for entry in pack.guidance if entry.cause in about and (home_care or _beside_a_criterion(entry))]
-    return sorted(entries, key=lambda entry: (GUIDANCE_KINDS.index(entry.kind), entry.cause != ANY_CAUSE))
+    groups = [cause.category for cause in pack.causes if cause.name in causes]
+    about = list(dict.fromkeys([ANY_CAUSE, *causes, *groups]))
+    entries = [e for e in pack.guidance if e.cause in about and (home_care or _beside_a_criterion(pack, e))]
+    return sorted(entries, key=lambda entry: (GUIDANCE_KINDS.index(entry.kind), about.index(entry.cause)))
 
 
-def _beside_a_criterion(entry: Guidance) -> bool:
-    return entry.kind in KINDS_BESIDE_A_CRITERION and not entry.only_self_care
+def _beside_a_criterion(pack: Pack, entry: Guidance) -> bool:
+    """A pack that marks no cause as serious marks no treatment as one for self-care alone: it shows none of a cause."""
+    if entry.kind not in KINDS_BESIDE_A_CRITERION or entry.only_self_care:
+        return False
+    return entry.kind != "treatment" or entry.cause == ANY_CAUSE or any(cause.serious for cause in pack.causes)
 
 
 def vars_of(entry: Guidance) -> Row:
     """Return an entry as the explanation holds it."""
-    return {"kind": entry.kind, "text": entry.text, "reference": entry.reference}
+    return {"kind": entry.kind, "cause": entry.cause, "text": entry.text, "reference": entry.reference}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipelines.explain.explanation import IS_MET
 from pipelines.statements import Row
 from pipelines.text import printable, shown_path
-from schemas.pack import LEVELS, UNDETERMINED
+from schemas.pack import ANY_CAUSE, LEVELS, UNDETERMINED
 
 
 def explanation_text(found: Row) -> str:
@@ -31,7 +31,7 @@ def _head(found: Row) -> list[str]:
     lines = [
         f"{found['report_id']} of {found['source']}{note}, line {found['line_number']} of file {found['file_id'][:12]}",
         f"what to do      {found['action']}",
-        *([f"                {found['serious_note']}"] if found["serious_note"] else []),
+        *(f"                {note}" for note in (found["open_note"], found["serious_note"]) if note),
         f"triage level    {found['triage_level']}",
         _still_possible(found),
     ]
@@ -95,7 +95,12 @@ def _cause_lines(found: Row) -> list[str]:
 
 
 def _guidance_lines(found: Row) -> list[str]:
-    return ["", "guidance", *(f"  {entry['kind']}: {entry['text']}" for entry in found["guidance"])]
+    return ["", "guidance", *(f"  {entry['kind']}{_about(entry)}: {entry['text']}" for entry in found["guidance"])]
+
+
+def _about(entry: Row) -> str:
+    """Return the cause that an entry is for: without it, one of several near causes would look like the answer."""
+    return "" if entry["cause"] == ANY_CAUSE else f" ({entry['cause']})"
 
 
 def _history_lines(found: Row) -> list[str]:

@@ -46,10 +46,13 @@ WITH reading AS (SELECT [
   '\1 #at_pop  <= ~(@(?:calf|legs?) +)(?:POPPED|SNAPPED)\b', ' #overuse  <= OVER ?(?:US(?:E|ED|ING)|EXERT\w*|TRAIN\w*|DID|DOING)',
   ' . #worse  <= (?:WORSE\w*|INCREAS\w+)(?: [A-Z]+){0,3} DESPITE(?: [A-Z]+){0,3} +%care',
   ' . #not_better  <= (?:NOT (?:IMPROV\w+|BETTER|GETTING BETTER|RELIEVED)|NO (?:IMPROVEMENT|RELIEF|BETTER|HELP)|WITHOUT (?:ANY )?(?:RELIEF|IMPROVEMENT)|UNRELIEVED)(?: [A-Z]+){0,2} (?:WITH|BY|FROM|AFTER|DESPITE)(?: [A-Z]+){0,3} +%care', ' . #not_better  <= ~%care(?: +[A-Z]+| +@\w+){0,3} +(?:(?:WITH )?NO|WITHOUT(?: ANY| MUCH)?|NOT|DIDNT|DID NOT|DOESNT) (?:RELIEF|IMPROVEMENT|HELP\w*)',
-  ' #after_sitting  <= (?:PAIN\w*|PN|ACH\w+|SORE\w*|HURT\w*)(?: +[A-Z]+| +@\w+){0,3} (?:AFTER|FROM|WITH|SINCE|FOLLOWING)(?: A| AN| PROLONGED| LONG)* (?:SITTING|FLIGHT|PLANE RIDE|CAR RIDE|CAR TRIP|DRIVE|ROAD TRIP)|ACHES AFTER SITTING',
+  ' #after_sitting \1 <= (?:PAIN\w*|PN|ACH\w+|SORE\w*|HURT\w*)((?: +[A-Z0-9]+| +@\w+){0,6}) (?:AFTER|FROM|WITH|SINCE|FOLLOWING)(?: A| AN| PROLONGED| LONG)* (?:SITTING|FLIGHT|PLANE RIDE|CAR RIDE|CAR TRIP|DRIVE|ROAD TRIP)|ACHES AFTER SITTING',
   ' GOING  <= WALKING (?:INTO|THROUGH|PAST|OUT|OVER|ACROSS|DOWN|TO|IN|BY|HOME|@\w+)', ' #after_exertion  <= (?:PAIN\w*|PN|ACH\w+|SORE\w*|HURT\w*)(?: +[A-Z]+| +@\w+){0,3} (?:AFTER|SINCE|FOLLOWING)(?: A| SHORT| LONG| MILD| LIGHT)* (?:WALK|WALKS|WALKING|EXERTION|CLIMBING STAIRS)',
   -- what is seen and felt on the leg
   ' #at_veins  <= VARICOS\w+(?: VEINS?)?|(?:ENLARGED|BULGING|TWISTED|DISTENDED|SWOLLEN) VEINS?|VEINS? (?:ARE )?(?:ENLARGED|BULGING|TWISTED)',
+  -- nobody denies an adjective: DENIES FEVER, LEG SWOLLEN
+  ' . \1 SWOLLEN <= ~ , (@(?:calf|legs?)) SWOLLEN\b', '\1 . \2 <= ~\b((?:DENIES|DENIED|DENY|DENYING)(?: [A-Z]+| #\w+| ,)*) , ((?:@(?:calf|legs?) )?(?:(?:SWOLLEN|WARM|TENDER|NUMB|PALE)\b|RED (?:AND|,|\.)))',
+  '\1 \2\3 <= ~\b((?:(?:DENIES|DENIED|DENY|DENYING|NO|WITHOUT)(?: [A-Z]+| #\w+| ,)+ OR|(?:DENIES|DENIED|DENY|DENYING|NO(?: [A-Z]+| #\w+){1,3} ,)(?: [A-Z]+| #\w+| ,)+ (?:,|AND))) (?:@calf (SWELLING|O?EDEMA)|@(?:calf|legs?) (REDNESS|WARMTH|TENDERNESS|ERYTHEMA|NUMBNESS|CRAMPS?|CRAMPING|PAIN|PN))\b',
   ' #at_swelling  <= ~[A-Z]*(?:SWELLI|SWELLE|SWELIN|SWOLLEN|SWOLEN)[A-Z]*|\bSWELLS?\b|\bO?EDEMA\w*', ' !no #at_tender  <= NON ?TENDER\w*|NTTP',
   ' #at_tender  <= TENDER(?:NESS)?(?: TO (?:TOUCH|PALP\w*))?|TTP|(?:PAIN\w*|SORE) (?:ON|WITH|TO|UPON) (?:PALP\w*|TOUCH)', ' #at_red_streak  <= RED(?:DISH|NESS)? (?:AND )?STREAK\w*',
   ' FLYING  <= STREAK\w+ (?:ACROSS|THROUGH|TOWARDS?|PAST|AT|INTO|OF)', ' #at_streak  <= STREAKS|STREAKING',
@@ -59,7 +62,7 @@ WITH reading AS (SELECT [
   ' #at_lump  <= LUMPS?|NODULES?|PALPABLE MASS|(?:KNOTS?|BUMPS?|MASS) (?:IN|ON|TO|OF)|MASS @calf', ' #at_cool  <= (?:COOL|COLD)(?:ER)? TO (?:THE )?TOUCH|COOLNESS', ' #at_pale  <= PALLOR',
   '\1 #at_cool  <= ~((?:@(?:calf|legs?)(?: IS| WAS| FEELS| NOT)*|#at_pale(?: AND| OR| ,)?|PALE AND) +)(?:COOL|COLD)(?:ER)?\b', '\1 #at_pale  <= ~((?:@(?:calf|legs?)|#at_cool)(?: +IS| +WAS| +LOOKS| +AND| +OR| +,)* +)PALER?\b', '\1 #at_cool  <= ~(#at_pale(?: +AND| +OR| +,)? +)(?:COOL|COLD)(?:ER)?\b',
   ' !no #at_numb  <= NO (?:SENSATION|SENSORY) (?:LOSS|CHANGES?)|SENSATION(?: IS| WAS| GROSSLY)* (?:INTACT|NORMAL|PRESENT)|(?:INTACT|NORMAL) SENSATION', ' . #at_numb  <= (?:CANT|CANNOT|UNABLE TO|COULDNT|COULD NOT) FEEL',
-  ' #at_numb  <= [A-Z]*NUMBNESS|NUMB|INSENSATE|SENSATION LOSS|SENSORY LOSS|(?:LOSS|LACK|LOST|DECREASED?|DIMINISHED|REDUCED|ABSENT|NO|WITHOUT)(?: OF| ALL)* (?:SENSATION|FEELING)', ' #at_cramp  <= [A-Z]*CRAMP\w*|SPASM\w*|CHARL(?:EY|IE)S? HORSE\w*',
+  ' #at_numb  <= [A-Z]*NUMBNESS|NUMB|INSENSATE|SENSATION LOSS|SENSORY LOSS|(?:LOSS|LACK|LOST|DECREASED?|DIMINISHED|REDUCED|ABSENT|NO|WITHOUT)(?: OF| ALL)* (?:SENSATION|FEELING)', '\1 #at_cool  <= ~(#at_numb(?: AND| ,)? )(?:COOL|COLD)(?:ER)?\b', ' #at_cool \1 <= ~\b(?:COOL|COLD)(?:ER)? ((?:AND|,) #at_numb)', ' #at_cramp  <= [A-Z]*CRAMP\w*|SPASM\w*|CHARL(?:EY|IE)S? HORSE\w*',
   -- wounds and blows
   ' #at_cut  <= BITES?|BITTEN|BIT (?:HIM|HER|PT|PATIENT|ON)|(?:DOG|CAT|SNAKE|SPIDER|HORSE) BIT|[A-Z]*PUNCTUR[A-Z]*|PWS?|IMPALED|PENETRATING|STAB|STABBED|GSW|GUN ?SHOT WOUNDS?|DEGLOV\w*|AMPUTAT\w*|SKIN TEARS?|(?:DEFICIT|DEFECT|LOSS) (?:IN|OF) (?:SOFT )?TISSUES?',
   ' FX  <= AVULSION (?:FX|FXS|FRACTURES?)', ' #at_cut  <= ~[A-Z]*(?:AVULS|AVLUS)[A-Z]*|\bOPEN(?: @\w+| /| AND| DISPLACED| COMMINUTED| PROXIMAL| DISTAL)* +(?:FX|FXS|FRACTURES?)\b|\bCOMPOUND (?:FX|FRACTURE)\b',
@@ -68,6 +71,8 @@ WITH reading AS (SELECT [
   ' BURNED  <= SPARKS? (?:\w+ )?(?:HIT|HITTING|STRUCK)|(?:HIT|STRUCK)(?: [A-Z]+){0,3} WITH SPARKS?',
   ' #at_knock \1 <= ~\b(?:HIT|HITS|HITTING|STRUCK|STRIKING|KICKED|BUMPED|BANGED|SLAMMED) +(HIM\w*|HER\w*|HIS|SELF|PTS?|PATIENT|THE (?:PT|PATIENT)|BY|IN|INTO +@\w+|ON|TO|WITH|AGAINST|(?:POSTERIOR |ANTERIOR )?@\w+)\b', ' #at_knock \1 <= ~[A-Z]*SHOT (HIM\w*|HER\w*|SELF|PT|PATIENT|INTO +@\w+)\b',
   ' #at_knock \1 <= ~\b(?:FELL|LANDED|DROPPED|ROLLED|RAN|RUN|CRASHED)(?: [A-Z]+){0,3} (?:ON|ONTO|OVER|INTO) +(@(?:calf|legs?))', '\1 #at_knock  <= ~(@(?:calf|legs?) +(?:WAS |GOT )?)(?:RAN|RUN) OVER\b',
+  -- WRIST SWELLING AND SHIN PAIN
+  '\1 @else  <= ~(^ ?\d+ ?Y\w*(?: [MF])?|\b(?:WITH|HAS|HAD|OF)) @else #at_(?:swelling|redness|warmth|tender|numb|pale|cool)\b', '\1 @limb #limb_\2 <= ~(^ ?\d+ ?Y\w*(?: [MF])?|\b(?:WITH|HAS|HAD|OF)) @limb #at_(swelling|numb)\b',
   -- other words in lists of denials; someone else, another time; denial cues
   ' #other  <= LOC|LOSS OF CONSCIOUSNESS|CHILLS|PAIN|PN|CP|NAUSEA|VOMITING|HA|HEADACHE|DIZZINESS|SYNCOPE|WEAKNESS|TINGLING|DEFORMITY|DRAINAGE|PUS|BLEEDING|FX|FRACTURE|FB|FOREIGN BODY|RASH|CLOTS?|DVT|COUGH|INFECTION|BURNS?|ABRASIONS?|@else #other',
   ' .  <= ~(?: ,)?(?: AND)? \.(?: \.)*', '!no #\2 <= ~\b(DENIES|DENIED|DENYING|NOT|NO|NEVER)(?: BEING| FEELING| ANY)* +\. #(no_weight|worse|not_better|short_breath|at_numb)\b', ' IF #\1 <= ~\b(?:IF|WHETHER)(?: [A-Z]+| @\w+){0,3} +\. #(\w+)', '  <= ~\bIF(?: [A-Z]+| @\w+){0,3} +#[^.]*', ' #at_leg_swelling  <= ~@leg +#at_swelling|#at_swelling +(?:TO|OF|IN) +@legs',

@@ -8,12 +8,13 @@
 --   none             nothing applies: every symptom is treated as not listed.
 --   (blank), NA, unknown   the question was not answered: every symptom is unknown, whatever `unlisted` says.
 -- Items are separated by the setting `separator` (default ;), by ; or | or, if what stands between them is no word of its own, by a comma. A word is the name of a
--- symptom field, its label or one of the rule pack's synonyms, in any case, with spaces, hyphens or underscores: the table
--- `words` (word, field) has them all. Nothing is guessed: any other word ("no fever", "fever?", "all") is reported in
+-- symptom field, its label or one of the rule pack's synonyms, in any case, with spaces, hyphens or underscores, and
+-- apostrophes of any shape: the table `words` (word, field) has them all. Nothing is guessed: any other word ("no fever", "fever?", "all") is reported in
 -- adapter_warning, one line each, and then what is not listed is unknown; so it is where `none` stands beside a symptom.
 WITH parts AS (
-  SELECT line_number, unnest(string_split_regex(replace(lower(coalesce(symptoms, '')), lower(separator), ';'), '[;|]')) AS part
-  FROM raw
+  SELECT line_number, unnest(string_split_regex(replace(written, lower(separator), ';'), '[;|]')) AS part
+  -- telephones and word processors bend apostrophes
+  FROM (SELECT line_number, separator, regexp_replace(lower(coalesce(symptoms, '')), '[\x{2018}\x{2019}\x{2BC}\x{B4}`]', '''', 'g') AS written FROM raw)
 ),
 
 split_parts AS (
@@ -21,7 +22,7 @@ split_parts AS (
   SELECT
     line_number,
     unnest(if(
-      trim(regexp_replace(part, '[-_\s]+', ' ', 'g')) IN (SELECT word FROM words), [part], string_split(part, ',')
+      trim(regexp_replace(part, '[-\x{2010}-\x{2013}_\s]+', ' ', 'g')) IN (SELECT word FROM words), [part], string_split(part, ',')
     )) AS item
   FROM parts
 ),
@@ -29,7 +30,7 @@ split_parts AS (
 items AS (
   SELECT
     line_number, trim(item) AS written,
-    trim(regexp_replace(trim(trim(item), '"'), '[-_\s]+', ' ', 'g')) AS said
+    trim(regexp_replace(trim(trim(item), '"'), '[-\x{2010}-\x{2013}_\s]+', ' ', 'g')) AS said
   FROM split_parts
 ),
 

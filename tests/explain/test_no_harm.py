@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from pipelines.explain.causes import cause_words, certainty
+from pipelines.explain.causes import cause_words, certainty, find_near_causes
 from pipelines.explain.explanation import explanation
 from pipelines.explain.guidance import shown_guidance
 from pipelines.explain.pages import explanation_page
@@ -17,6 +17,7 @@ from pipelines.explain.text import explanation_text
 from pipelines.rules.formulas import Space
 from pipelines.statements import Row
 from schemas.pack import ANY_CAUSE, Pack
+from schemas.pack_file import earlier_pack
 from tests.rules.test_compiler import compiled, random_records
 from tests.support.kleene import Answers, Tags
 
@@ -29,19 +30,23 @@ HARMFUL = re.compile(
 def texts_of(pack: Pack, tags: Tags) -> Iterator[str]:
     """Everything of an explanation that depends on level and causes."""
     serious = [name for name in tags.cause_scores if name in pack.serious_causes]
-    record: Row = {"likely_cause": tags.likely_cause or None, "cause_category": tags.cause_category}
+    leader = tags.likely_cause or None
     home_care = tags.triage_level == "self_care" and not serious
     yield pack.action(tags.triage_level, tags.triage_ceiling)
-    yield cause_words(pack, record["likely_cause"], tags.cause_scores)
-    yield from (entry.text for entry in shown_guidance(pack, record, home_care))
+    yield cause_words(pack, leader, tags.cause_scores)
+    near = find_near_causes(pack, leader, tags.cause_scores)
+    yield from (entry.text for entry in shown_guidance(pack, near, home_care))
 
 
 def test_no_guidance_of_any_level_and_cause_harms_beside_a_criterion(pack: Pack) -> None:
-    """Every leading cause, its category and every entry for any, with home care ruled out."""
-    for cause in (*pack.causes, None):
-        record = {"likely_cause": cause and cause.name, "cause_category": cause.category if cause else "undetermined"}
-        shown = " ".join(entry.text for entry in shown_guidance(pack, record, home_care=False))
-        assert not HARMFUL.search(shown), (cause, HARMFUL.search(shown))
+    """Every cause, its category and every entry for any, with home care ruled out: of this pack and the one before."""
+    first = earlier_pack("calf_pain-1-a52e69c2")
+    assert first is not None
+    for each in (pack, first):
+        shown = " ".join(e.text for e in shown_guidance(each, [cause.name for cause in each.causes], home_care=False))
+        assert not HARMFUL.search(shown), (each.version, HARMFUL.search(shown))
+        assert "Treatment depends on the cause." in shown
+    assert "antibiotics" in " ".join(entry.text for entry in shown_guidance(pack, ["cellulitis"], home_care=False))
     for level in ("emergency", "contact_doctor", "unresolved"):
         assert not HARMFUL.search(pack.actions[level])
     for rule in (*pack.triage, *pack.evidence):
@@ -67,14 +72,12 @@ def test_in_no_combination_of_answers_harmful_advice_stands_beside_a_criterion_o
 
 
 def test_a_self_care_cramp_is_shown_its_home_care(pack: Pack) -> None:
-    record = {"likely_cause": "muscle_cramp", "cause_category": "injury"}
-    shown = [entry.kind for entry in shown_guidance(pack, record, home_care=True)]
+    shown = [entry.kind for entry in shown_guidance(pack, ["muscle_cramp"], home_care=True)]
     assert {"self_care", "treatment", "prevention", "question"} <= set(shown)
 
 
 def test_prevention_stands_with_injuries_alone(pack: Pack) -> None:
-    record = {"likely_cause": "varicose_veins", "cause_category": "circulatory"}
-    assert "prevention" not in {entry.kind for entry in shown_guidance(pack, record, home_care=True)}
+    assert "prevention" not in {entry.kind for entry in shown_guidance(pack, ["varicose_veins"], home_care=True)}
     assert not [entry for entry in pack.guidance if entry.kind == "prevention" and entry.cause == ANY_CAUSE]
 
 
@@ -111,12 +114,61 @@ def test_a_self_care_record_with_serious_points_says_so_and_shows_no_home_care(p
     assert not HARMFUL.search(explanation_text(found))
 
 
+def explained(pack: Pack, **said: bool | None) -> Row:
+    """The explanation of a record that denies what is not said."""
+    answers: Answers = dict.fromkeys(pack.field_names, False) | {"pain_score": 3, "duration_days": 2} | said
+    (tags,) = compiled(pack, [answers])
+    with duckdb.connect() as connection:
+        return explanation(connection, pack, Space(pack), RECORD | dict(answers) | vars(tags))
+
+
+def test_guidance_names_its_cause_and_is_given_for_every_cause_that_cannot_be_told_apart(pack: Pack) -> None:
+    close, sure = explained(pack, direct_blow=True, cramping=True), explained(pack, cramping=True)
+    assert [{e["cause"] for e in found["guidance"]} - {ANY_CAUSE, "injury"} for found in (close, sure)] == [
+        {"contusion_or_laceration", "muscle_cramp"},
+        {"muscle_cramp"},
+    ]
+    assert "self_care (muscle_cramp): A gentle massage" in explanation_text(close)
+    assert "Self-care (Muscle cramp): A gentle massage" in explanation_page(close)
+    assert "Self-care: Home care is for the milder causes" in explanation_page(close)
+
+
+def test_of_two_serious_causes_that_cannot_be_told_apart_both_are_treated(pack: Pack) -> None:
+    found = explained(pack, cooler_leg=True, paler_leg=True, sensation_loss=True)
+    treated = [entry["cause"] for entry in found["guidance"] if entry["kind"] == "treatment"]
+    assert list(dict.fromkeys(treated)) == [ANY_CAUSE, "peripheral_artery_disease", "nerve_condition"]
+
+
+@pytest.mark.parametrize(
+    ("said", "note"),
+    [
+        (
+            {"shortness_of_breath": True, "calf_swelling": None},
+            "It could still be an emergency: ask the open questions",
+        ),
+        ({"shortness_of_breath": True}, ""),  # for a doctor, and settled
+        ({"shortness_of_breath": None, "calf_swelling": True}, ""),  # unresolved: the action says it
+        ({"shortness_of_breath": True, "calf_swelling": True}, ""),
+    ],
+)
+def test_a_record_for_a_doctor_that_could_be_an_emergency_says_so_beside_the_action(
+    pack: Pack, said: dict[str, bool | None], note: str
+) -> None:
+    found = explained(pack, **said)
+    text, page = explanation_text(found), explanation_page(found)
+    assert found["open_note"].startswith(note)
+    assert bool(found["open_note"]) == bool(note)
+    assert text.splitlines()[2].strip().startswith(note or "triage level")
+    assert (f'<p class="notice">{note}' in page) == bool(note)
+
+
 @pytest.mark.parametrize(
     ("leader", "points", "kind", "words"),
     [
         (None, {}, "none", "Undetermined"),
         ("muscle_cramp", {"muscle_cramp": 3}, "only", "the only cause"),
-        ("cellulitis", {"cellulitis": 1, "muscle_cramp": 3}, "weak", "weak sign"),
+        ("cellulitis", {"cellulitis": 1, "muscle_cramp": 3}, "weak", "alone. As many points or more: Muscle cramp."),
+        ("cellulitis", {"cellulitis": 1}, "weak", "by a weak sign alone."),
         ("muscle_cramp", {"muscle_cramp": 4, "overuse_strain": 2}, "leading", "2 points or more"),
         ("muscle_cramp", {"muscle_cramp": 3, "overuse_strain": 2}, "close", "Muscle cramp and Pulled muscle or strain"),
         (

@@ -105,9 +105,9 @@ def _make_row(tables: WeekTables, number: KeyCount, pack: Pack) -> Row:
 
 
 def _find_action(number: KeyCount, pack: Pack) -> str:
-    """Return what the level asks of the patient; what could still be an emergency is one until it is asked."""
+    """Return what the level asks of the patient; what could still be an emergency is asked about first."""
     if number.name == "could_be_emergency":
-        return f"Ask first. Until then: {pack.actions['emergency']}"
+        return "Ask the open questions first. Until then an unresolved one is treated as an emergency."
     if number.name == "unresolved":
         return pack.actions["unresolved"].rstrip(":").rstrip() + "."
     if number.name == "serious_signs":
