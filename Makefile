@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 # a file of tests to a core: the tests of a file share what is dear to make
 PARALLEL := --numprocesses auto --dist loadfile
 
-.PHONY: demo test test-fast test-oldest-duckdb test-moments mutants check bench docs lock browser clean
+.PHONY: demo test test-fast test-oldest-duckdb test-moments coverage mutants check bench docs lock browser clean
 
 demo: $(READY)
 	$(BIN)/calfwatch demo --home demo-home
@@ -57,6 +57,10 @@ test-oldest-duckdb:
 test-moments: $(READY)
 	$(BIN)/python -m tests.moments
 
+# lines and branches that the everyday suite runs; the floor is what was measured, a little rounded down
+coverage: $(READY)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" --cov --cov-report=term --cov-fail-under=95
+
 # 200 faults, one at a time, and the tests that concern each: hours; a run that was stopped goes on
 mutants: $(READY)
 	$(BIN)/python -m tests.mutants.run $(MUTANTS)
@@ -66,4 +70,4 @@ lock:
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
 
 clean:
-	rm -rf $(VENV) $(VENV)-oldest demo-home dist
+	rm -rf $(VENV) $(VENV)-oldest demo-home dist .coverage*

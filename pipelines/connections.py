@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterator, Mapping
@@ -83,11 +84,22 @@ def _missing(path: Path) -> str:
 def open_error(path: Path, error: Exception) -> CalfwatchError:
     """Return the error to raise for a published database that DuckDB cannot open or read."""
     if "Could not set lock" in str(error):
-        return LockedError(f"{path.name} is being written by a run; query --db summaries meanwhile, or try again")
+        return lock_error(path, error, "query --db summaries meanwhile, or try again")
     if not os.access(path, os.R_OK, effective_ids=True):
         return UsageError(f"{path}: may not be read; ask its owner, or mend its mode")
-    advice = f". {PUBLISH_ANEW}" if path.name == "summaries.duckdb" else ""
-    return StateError(f"{path} cannot be opened ({type(error).__name__}): it is damaged or no DuckDB file{advice}")
+    name = type(error).__name__
+    return StateError(f"{path} cannot be opened ({name}): it is damaged or no DuckDB file. {_advice(path)}".rstrip())
+
+
+def lock_error(path: Path, error: Exception, advice: str) -> LockedError:
+    """Return an error that names the process which has a database open, as far as DuckDB tells it."""
+    holder = re.search(r"PID (\d+)", str(error))
+    return LockedError(f"{path} is open in {f'process {holder[1]}' if holder else 'another program'}; {advice}")
+
+
+def _advice(path: Path) -> str:
+    """Return what to do about a damaged database; that of public.duckdb is told by who reads it."""
+    return {"summaries.duckdb": PUBLISH_ANEW, "records.duckdb": WHAT_TO_DO}.get(path.name, "")
 
 
 @contextlib.contextmanager
@@ -129,9 +141,9 @@ def damage_error(path: Path, error: duckdb.Error) -> DiskError | StateError | Us
         return UsageError(f"{path} needs more memory than it may take; raise memory_limit")
     if failure := disk_failure(str(error)):
         return DiskError(path.parent, failure)
-    advice = WHAT_TO_DO
-    if path.name == "summaries.duckdb":
-        advice = PUBLISH_ANEW
+    if isinstance(error, duckdb.BinderException | duckdb.CatalogException):
+        return StateError(f"{path} has not the tables of this version; `calfwatch run` brings it up to date")
+    advice = PUBLISH_ANEW if path.name == "summaries.duckdb" else WHAT_TO_DO
     return StateError(f"{path} cannot be read ({type(error).__name__}): it is damaged. {advice}")
 
 

@@ -61,6 +61,13 @@ class DiskError(CalfwatchError):
         )
 
 
+def write_error(where: object, error: OSError, advice: str = "") -> CalfwatchError:
+    """Return what to raise where something cannot be written: a full or failing disk is nobody's wrong usage."""
+    if error.errno in DISK_FAILURES:
+        return DiskError(where, str(error.strerror))
+    return UsageError(f"{where}: cannot be written: {error.strerror or error}{advice}")
+
+
 def disk_failure(text: str) -> str | None:
     """Return the system's words for a full or failing disk where a library's message repeats them."""
     return next((words for words in map(os.strerror, DISK_FAILURES) if words in text), None)

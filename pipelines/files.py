@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Set
 from pathlib import Path
 from typing import BinaryIO
 
-from pipelines.errors import UsageError
+from pipelines.errors import UsageError, write_error
 from pipelines.text import shown_path
 
 PREFIX = ".calfwatch-"
@@ -187,7 +187,7 @@ def write_output(target: Path, content: bytes) -> None:
         with open_output(target) as stream:
             stream.write(content)
     except OSError as error:
-        raise UsageError(f"{target}: cannot be written: {error.strerror}") from error
+        raise write_error(target, error) from error
 
 
 def write_private(folder: Path, name: str, content: str | bytes) -> None:

@@ -117,6 +117,7 @@ FLOW = {"flow_run_name": _run_name, "persist_result": False, "validate_parameter
 def run_batch(home: str, paths: list[str], source: str | None = None, wait_seconds: float = 60) -> State:
     """Ingest what is new, publish, and write the reports that are due; a rejected file makes the run end as failed."""
     with _recorded(home, "run", paths) as record:
+        record.passed_over += tell_other_files(paths, Home(Path(home)).owns)
         record.outcomes += _ingest_in_chunks(Home(Path(home)), paths, source, wait_seconds)
         publish_summaries(home, wait_seconds)
         record.reports += map(Path, write_due_reports(home, wait_seconds))
@@ -130,6 +131,7 @@ def ingest_flow(
 ) -> State:
     """Ingest what is new in `paths`, and publish; the schedule's first half. `then_report`: both halves, at a start."""
     with _recorded(home, "ingest", paths) as record:
+        record.passed_over += tell_other_files(paths, Home(Path(home)).owns)
         record.outcomes += _ingest_in_chunks(Home(Path(home)), paths, source, wait_seconds)
         publish_summaries(home, wait_seconds)
     if then_report:
@@ -177,7 +179,6 @@ def _end_with_parent() -> None:
 def _ingest_in_chunks(place: Home, paths: list[str], source: str | None, wait_seconds: float) -> list[Outcome]:
     """Run one task a chunk of files, one after the other: delivery order decides which record wins."""
     settings = load_settings(place.path)
-    tell_other_files(paths, place.owns)
     settle_seconds = settings.settle_seconds if is_served() else 0
     found = settled_deliveries(place, paths, settings, source, settle_seconds)
     names = [each.address or str(each.path) for each in found]

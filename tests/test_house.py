@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from pipelines import errors
+
 ROOT = Path(__file__).parent.parent
 MODULES = {
     path: ast.parse(path.read_text()) for folder in ("pipelines", "schemas") for path in ROOT.glob(f"{folder}/**/*.py")
@@ -221,6 +223,20 @@ def test_functions_have_few_parameters_and_packages_few_modules() -> None:
     assert {name for name in found if not name.startswith("pipelines/cli/")} == set(MANY_PARAMETERS)
     counted = Counter(path.parent for path in MODULES if path.name != "__init__.py")
     assert {str(folder.relative_to(ROOT)) for folder, n in counted.items() if n > MOST_MODULES} == set(LARGE_PACKAGES)
+
+
+def test_an_error_of_several_lines_has_an_argument_for_each() -> None:
+    """A line end within one is printed as an escape: it might come from a file's name."""
+    names = {name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)}
+    found = [
+        f"{NAMES[path]}:{node.lineno}"
+        for path, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in names
+        for text in (part for argument in node.args for part in ast.walk(argument) if isinstance(part, ast.Constant))
+        if isinstance(text.value, str) and "\n" in text.value and text.value != "\n"  # which splits or joins
+    ]
+    assert found == []
 
 
 def test_every_sql_file_is_named_by_the_code_and_begins_with_its_grain() -> None:

@@ -30,27 +30,35 @@ def report(
     reset: Annotated[
         str | None, Parameter(metavar="WEEK", help="take back the report of a week that was published by mistake")
     ] = None,
+    wait: WaitOption = DEFAULT_WAIT,
 ) -> None:
     """Write the report of a week, or say where the published one is: a published week is frozen."""
-    from pipelines.jobs.weekly_report import reset_week, write_week
+    from pipelines.jobs.weekly_report import write_week
     from pipelines.store.database import Home
 
     path = existing_home(home)
     if reset:
         if as_known_now or out or week != "latest":
             raise UsageError("--reset takes a report back and writes none: it goes with no other option")
-        say(reset_week(Home(path), reset))
-        say(f"`calfwatch report --week {reset}` publishes it anew, with the counts of then", stream=sys.stderr)
-        refresh_status(path)
+        _take_back(path, reset, wait)
         return
     if as_known_now and not out:
         raise UsageError("--as-known-now does not touch the published report: say where to write with --out DIR")
     started = clock.now().timestamp()
-    page = write_week(Home(path), week, Path(out) if out else None, as_known_now) / "internal.html"
+    page = write_week(Home(path), week, Path(out) if out else None, as_known_now, wait) / "internal.html"
     refresh_status(path)
     say(str(page))
     if page.stat().st_mtime < started:
         say("published before, and left as it is; weekly_revisions tells what has changed since", stream=sys.stderr)
+
+
+def _take_back(path: Path, week: str, wait: float) -> None:
+    from pipelines.jobs.weekly_report import reset_week
+    from pipelines.store.database import Home
+
+    say(reset_week(Home(path), week, wait))
+    say(f"`calfwatch report --week {week}` publishes it anew, with the counts of then", stream=sys.stderr)
+    refresh_status(path)
 
 
 Sql = Annotated[

@@ -113,13 +113,13 @@ def ingest(
 
     place, settings = make_home(home)
     deliveries = find_deliveries(paths, settings, source, place.leaves_out, in_order)
-    tell_other_files(paths, place.owns)
+    others = tell_other_files(paths, place.owns)
     if not deliveries:
         say(f"no {', '.join(SUFFIXES)} there: {' '.join(paths)}", stream=sys.stderr)
     # pandas and pandera load, and the records are opened, while the first file is already read
     with prefetch_first(place, settings, deliveries) as prefetched:
         lines = choose_lines(quiet, verbose)
-        outcomes = ingest_files(place, settings, deliveries, wait, lines, prefetched, whole)
+        outcomes = ingest_files(place, settings, deliveries, wait, lines, prefetched, whole, others)
     report_rejected(outcomes)
 
 
@@ -131,13 +131,15 @@ def ingest_files(
     lines: Lines = "new",
     prefetched: PrefetchingReader | FilesAhead | None = None,
     whole: bool = False,
+    others: Sequence[Path] = (),
 ) -> list[Outcome]:
-    """Ingest a batch under a progress bar and print its totals."""
+    """Ingest a batch under a progress bar and print its totals; `others` were passed over, for they are no CSVs."""
     from pipelines.jobs.ingest import ingest_batch
     from pipelines.jobs.monitoring.run_record import recorded_run
     from pipelines.jobs.outcome import describe_totals
 
     with recorded_run(home.path, "ingest") as record, _progress(settings.time_zone, lines) as progress:
+        record.passed_over += others
         record.outcomes = ingest_batch(home, settings, deliveries, wait, progress, prefetched=prefetched, whole=whole)
     say(describe_totals(record.outcomes))
     return record.outcomes

@@ -39,6 +39,7 @@ def demo(
     reports: Annotated[WholeNumber, Parameter(metavar="N", help="how many reports")] = 100_000,
     seed: Annotated[WholeNumber, Parameter(metavar="S", help="equal seeds make equal reports")] = 1,
     end: Annotated[date | None, Parameter(metavar="DATE", help="last day, a Sunday (else last Sunday)")] = None,
+    wait: WaitOption = DEFAULT_WAIT,
 ) -> None:
     """Make six months of synthetic reports, ingest them, write the latest weekly report; a second time adds nothing."""
     from pipelines.cli.engineer import ingest_files, report_rejected
@@ -47,8 +48,8 @@ def demo(
 
     place, settings = make_home(home)
     made = _make_reports(place.path / "demo", reports, seed, end or _last_sunday(clock.today("UTC")))
-    outcomes = ingest_files(place, settings, find_deliveries([str(made)], settings, None), DEFAULT_WAIT)
-    folder = write_week(place, "latest", None, False)
+    outcomes = ingest_files(place, settings, find_deliveries([str(made)], settings, None), wait)
+    folder = write_week(place, "latest", None, False, wait)
     refresh_status(place.path)
     _print_next_steps(place, folder)
     report_rejected(outcomes)

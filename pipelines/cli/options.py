@@ -26,7 +26,17 @@ HomeOption = Annotated[
     ),
 ]
 SourceOption = Annotated[str | None, Parameter(metavar="NAME", help="whose files these are (else by file name)")]
-WaitOption = Annotated[float, Parameter(metavar="SECONDS", help="how long to wait for another writer")]
+
+
+def refuse_negative(_: type, value: float) -> None:
+    """Raise ValueError for a time to wait that is none."""
+    if not value >= 0:
+        raise ValueError("it must be 0 seconds or more.")
+
+
+WaitOption = Annotated[
+    float, Parameter(metavar="SECONDS", validator=refuse_negative, help="how long to wait for another writer")
+]
 InOrderOption = Annotated[
     bool, Parameter(negative="", help="keep the order of the arguments (else by the period in the name, then by path)")
 ]

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, TextIO
 
 import pyarrow as pa
 
-from pipelines.errors import UsageError
+from pipelines.errors import UsageError, write_error
 from pipelines.files import open_output
 from pipelines.text import harmless, many, printable, shown_in
 
@@ -50,7 +50,7 @@ def write_result(table: pa.Table, form: str, out: str | None, whole: bool = Fals
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise UsageError(f"{out or 'standard output'}: cannot be written: {error.strerror or error}") from error
+        raise write_error(out or "standard output", error) from error
     except (pa.ArrowException, OverflowError, ValueError) as error:
         raise UsageError(f"{form} cannot hold this result: {error}; cast the column, or try another format") from error
 

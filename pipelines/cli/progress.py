@@ -40,5 +40,5 @@ class Bar(Lines):
     def done(self, outcome: Outcome) -> None:
         self.rows += outcome.rows_accepted
         self.progress.update(self.task, advance=1, rows=self.rows)
-        if outcome.status == "rejected" or outcome.rows_quarantined:
+        if outcome.status == "rejected" or outcome.rows_quarantined or outcome.notes:
             self.progress.console.print(printable(describe(outcome)), markup=False, highlight=False)

@@ -14,7 +14,7 @@ import duckdb
 
 from pipelines import clock, files
 from pipelines.connections import connect, open_for_reading
-from pipelines.errors import StateError, UsageError
+from pipelines.errors import StateError, UsageError, write_error
 from pipelines.files import log_of
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs.check import check
@@ -49,7 +49,7 @@ def backup(home: Home, target: Path, wait_seconds: float) -> int:
         files.put_where_nothing_is(new, target)
         note_copy(home.path, target)
     except OSError as error:
-        raise UsageError(f"{target}: cannot be written: {error.strerror}") from error
+        raise write_error(target, error) from error
     finally:
         for leftover in (new, log_of(new)):
             leftover.unlink(missing_ok=True)

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 
 from pipelines import clock
 from pipelines.intake.deliveries import Delivery, find_deliveries
+from pipelines.jobs.monitoring.run_lines import write_news
 from pipelines.settings import Settings
 from pipelines.store.home import Home
+from pipelines.text import many
 
 
 def settled_deliveries(
@@ -22,13 +24,16 @@ def settled_deliveries(
     if settle_seconds <= 0:
         return deliveries
     now = clock.now().timestamp()
-    held_back: set[str] = set()
+    held_back: dict[str, None] = {}
     settled = []
     for delivery in deliveries:
         if abs(now - _changed_at(delivery)) < settle_seconds:  # a clock far ahead holds nothing back
-            held_back.add(delivery.source.name)
+            held_back[delivery.source.name] = None
         if delivery.source.name not in held_back:
             settled.append(delivery)
+    if waiting := len(deliveries) - len(settled):
+        told = f"{many(waiting, 'file')} of {', '.join(held_back)} for the next run: some changed less than"
+        write_news(f"held back {told} {settle_seconds:g} s ago (settle_seconds)", settings.time_zone)
     return settled
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,15 +41,21 @@ def describe(outcome: Outcome) -> str:
     return f"accepted  {path}: {', '.join(parts)}" + (f"; {outcome.notes}" if outcome.notes else "")
 
 
-def tell_other_files(paths: Sequence[str], is_left_out: IsLeftOut) -> None:
-    """Say on stderr what lies in folders of deliveries and is no CSV: nobody else would notice it."""
+def tell_other_files(paths: Sequence[str], is_left_out: IsLeftOut) -> list[Path]:
+    """Say on stderr, and return, what lies in folders of deliveries and is no CSV: nobody else would notice it."""
     if others := find_other_files(paths, is_left_out):
         say(f"no CSV    {describe_other_files(others)}", stream=sys.stderr)
+    return others
+
+
+def is_object(path: Path) -> bool:
+    """Return whether a path is what is left of an address: a path has no two slashes."""
+    return path.parts[:1] == (SCHEME.rstrip("/"),)
 
 
 def describe_other_files(others: Sequence[Path]) -> str:
     """Name files that are no CSVs; three of them in full."""
-    texts = (re.sub("^s3:/", SCHEME, str(path)) for path in others[:3])  # a path has no two slashes
+    texts = (SCHEME + "/".join(path.parts[1:]) if is_object(path) else str(path) for path in others[:3])
     names = ", ".join(map(shown_path, texts)) + (", ..." if len(others) > 3 else "")
     return f"{many(len(others), 'file')} passed over: {names}; export as .csv, .csv.gz or .csv.zst"
 

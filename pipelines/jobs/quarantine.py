@@ -13,6 +13,7 @@ import duckdb
 from pipelines.connections import open_for_reading
 from pipelines.errors import UsageError
 from pipelines.statements import first_row
+from pipelines.store.state import check_version
 from pipelines.text import harmless, many, printable, shown_in
 
 REASONS = """
@@ -66,6 +67,7 @@ def write_cells(records: Path, file_id: str, stream: TextIO) -> None:
 @contextlib.contextmanager
 def _open_quarantine(records: Path, file_id: str) -> Iterator[duckdb.DuckDBPyConnection]:
     with open_for_reading(records) as connection:
+        check_version(connection, records)
         known = first_row(connection, "SELECT 1 FROM files WHERE starts_with(file_id, ?) LIMIT 1", [file_id])
         if file_id and not known:
             raise UsageError(

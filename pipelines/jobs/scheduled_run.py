@@ -10,7 +10,7 @@ from pipelines.jobs.incoming import settled_deliveries
 from pipelines.jobs.ingest import ingest_batch
 from pipelines.jobs.monitoring.run_lines import RunLines
 from pipelines.jobs.monitoring.run_record import recorded_run
-from pipelines.jobs.outcome import describe_rejected
+from pipelines.jobs.outcome import describe_rejected, tell_other_files
 from pipelines.jobs.weekly_report import write_due_reports
 from pipelines.settings import Settings, is_address
 from pipelines.store.database import Home
@@ -28,7 +28,9 @@ def run_without_server(
     settle_seconds = 0 if paths else settings.settle_seconds
     incoming = settings.incoming_of(home.path)
     with recorded_run(home.path, "run") as record:
-        deliveries = settled_deliveries(home, paths or _made(incoming), settings, source, settle_seconds)
+        given = paths or _made(incoming)
+        record.passed_over += tell_other_files(given, home.owns)
+        deliveries = settled_deliveries(home, given, settings, source, settle_seconds)
         lines = RunLines(settings.time_zone)
         record.outcomes += ingest_batch(home, settings, deliveries, wait_seconds, lines)
         record.reports += write_due_reports(home, wait_seconds)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipelines import files
-from pipelines.errors import UsageError
+from pipelines.errors import UsageError, write_error
 from pipelines.settings import Settings
 from pipelines.store.home import Home, find_group, give_to_group
 
@@ -58,7 +58,7 @@ def _copy_all(home: Home, settings: Settings) -> None:
         _copy_file(home.summaries, target / home.summaries.name, group)
         _copy_weeks(home.reports, target / "reports", group)
     except OSError as error:
-        raise UsageError(f"publish_to: {target} cannot be written: {error.strerror or error}") from error
+        raise write_error(f"publish_to: {target}", error) from error
 
 
 def _copy_weeks(reports: Path, target: Path, group: int | None) -> None:

@@ -89,8 +89,8 @@ def _refuse_if_taken_out(connection: duckdb.DuckDBPyConnection, entry: Entry) ->
     if later := versions.find_taken_out(connection, entry):
         raise UsageError(
             f"{ascii(later[1])[1:-1]} (file {later[0][:12]}) took out some of the records that this file names, "
-            "as it is a whole list that lacks them\n"
-            "Nothing was changed. Withdraw that one first, then deliver it again."
+            "as it is a whole list that lacks them",
+            "Nothing was changed. Withdraw that one first, then deliver it again.",
         )
 
 
@@ -98,8 +98,8 @@ def _refuse_if_erased(connection: duckdb.DuckDBPyConnection, entry: Entry) -> No
     """Raise UsageError if records of the file were erased: what it brought can no longer be told from the rest."""
     if first_row(connection, "SELECT 1 FROM erased_files WHERE delivery_no = ?", [entry.delivery_no]):
         raise UsageError(
-            f"{entry.file_id[:12]}: some of its records were erased, and their counts cannot be taken back\n"
-            "Nothing was changed. Let the sender deliver the right file: its records take the place of those left."
+            f"{entry.file_id[:12]}: some of its records were erased, and their counts cannot be taken back",
+            "Nothing was changed. Let the sender deliver the right file: its records take the place of those left.",
         )
 
 
@@ -146,8 +146,8 @@ def _locate_files(run: Run, wanted: Sequence[Entry], csvs: Sequence[Delivery]) -
     if gone:
         names = ", ".join(ascii(entry.path)[1:-1] for entry in gone[:3]) + (", ..." if len(gone) > 3 else "")
         raise UsageError(
-            f"{len(gone)} of {len(wanted)} later files that may repeat its records are not where they were: {names}\n"
-            "Nothing was changed. Put them back, or name where they lie with --csv PATH."
+            f"{len(gone)} of {len(wanted)} later files that may repeat its records are not where they were: {names}",
+            "Nothing was changed. Put them back, or name where they lie with --csv PATH.",
         )
     return places
 
@@ -206,8 +206,8 @@ def _check_same(
 
 def _explain_change(entry: Entry, why: str) -> UsageError:
     return UsageError(
-        f"{ascii(entry.path)[1:-1]} reads differently than when it was taken in: {why}\n"
-        "Nothing was changed. Put the settings and adapters back as they were."
+        f"{ascii(entry.path)[1:-1]} reads differently than when it was taken in: {why}",
+        "Nothing was changed. Put the settings and adapters back as they were.",
     )
 
 

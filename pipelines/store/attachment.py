@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +11,8 @@ from pathlib import Path
 import duckdb
 
 from pipelines import files
-from pipelines.connections import connect, path_sql
-from pipelines.errors import WHAT_TO_DO, DiskError, LockedError, StateError, UsageError, disk_failure
+from pipelines.connections import connect, lock_error, path_sql
+from pipelines.errors import WHAT_TO_DO, DiskError, StateError, UsageError, disk_failure
 from pipelines.settings import Settings
 from pipelines.statements import one_number
 from pipelines.store.home import Home
@@ -68,9 +67,8 @@ def attach(
             if time.monotonic() < until:
                 time.sleep(0.1)
                 continue
-            holder = re.search(r"PID (\d+)", str(error))
-            who = f"process {holder.group(1)}" if holder else "another program"
-            raise LockedError(f"{home.records} is open in {who}; close it there, or try a longer --wait") from error
+            then = "try a longer --wait" if wait_seconds else "try again"
+            raise lock_error(home.records, error, f"close it there, or {then}") from error
         if failure := disk_failure(str(error)):
             raise DiskError(home.path, failure) from error
         raise StateError(

@@ -1,11 +1,13 @@
-"""The sender's own time: which days a delivery brought, the clock that they give, and the first delivery of a report.
+"""The sender's own time: which days a delivery brought, which are typed wrong, the clock, a report's first delivery.
 
 A clock depends on contents and order alone, so a home that is built again from the same files has the same clocks.
 """
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -24,6 +26,12 @@ from schemas.tables import (
 
 if TYPE_CHECKING:
     from pipelines.settings import Settings
+    from pipelines.store.ledger import Group
+
+LONGEST_GAP = timedelta(days=91)  # without a report: it parts a sender's time
+FEW, SMALL_SHARE = 2, 0.01
+NEAR = timedelta(days=2)  # no report's day is further from its instant, whatever the time zone
+Days = Sequence[tuple[date, int]]
 
 
 def period_text(first: date, last: date) -> str:
@@ -35,6 +43,59 @@ def period_days(period: str) -> tuple[date, date]:
     """Return the first and the last day of a period of the ledger."""
     first, _, last = period.partition("/")
     return date.fromisoformat(first), date.fromisoformat(last or first)
+
+
+def plausible_range(days: Days) -> tuple[date, date] | None:
+    """Return the first and last of days (each with its number of reports, ascending) without those typed wrong."""
+    kept = [part for part, is_plausible in _part(days) if is_plausible]
+    return (kept[0][0][0], kept[-1][-1][0]) if kept else None
+
+
+def _part(days: Days) -> list[tuple[Days, bool]]:
+    """Part days at long gaps; return the parts, and whether each is plausible: the law of sql/store/plausible_days.sql.
+
+    Implausible are those with next to nothing, beside a larger one.
+    """
+    starts = [0, *(i for i, (a, b) in enumerate(pairwise(days), 1) if b[0] - a[0] > LONGEST_GAP), len(days)]
+    parts = [days[start:end] for start, end in pairwise(starts) if end > start]
+    sizes = [sum(count for _, count in part) for part in parts]
+    limit = max(FEW, sum(sizes) * SMALL_SHARE)
+    kept = [size > limit or size == max(sizes) for size in sizes]
+    if 2 * sum(size for size, is_kept in zip(sizes, kept, strict=True) if is_kept) <= sum(sizes):
+        kept = [True] * len(parts)  # a report now and then has such gaps
+    return list(zip(parts, kept, strict=True))
+
+
+def count_implausible(connection: duckdb.DuckDBPyConnection, group: Group, time_zone: str) -> dict[int, int]:
+    """Count the new records of implausible days per delivery: judged by what its source brought up to it."""
+    brought = dict(
+        connection.execute(
+            """SELECT report_date, sum(reports)::BIGINT FROM delivery_days JOIN files USING (delivery_no)
+               WHERE source = ? AND status = 'accepted' AND delivery_no < ? GROUP BY 1""",
+            [group.source.name, min(group.files)],
+        ).fetchall()
+    )
+    moments = [each for checked in group.files.values() for each in (checked.counts.first, checked.counts.last) if each]
+    if not _may_be_parted([*brought, *(moment.date() for moment in moments)]):
+        return {}
+    sql = f"""SELECT delivery_no, {report_day_sql(time_zone)} AS day, count(*) FROM records
+        WHERE delivery_no BETWEEN $first AND $last GROUP BY ALL ORDER BY ALL"""
+    found = {}
+    for number, rows in groupby(connection.execute(sql, group.numbers).fetchall(), key=lambda row: int(row[0])):
+        new = {day: count for _, day, count in rows}
+        brought |= {day: count + brought.get(day, 0) for day, count in new.items()}
+        found[number] = sum(
+            new.get(day, 0)
+            for part, is_plausible in _part(sorted(brought.items()))
+            if not is_plausible
+            for day, _ in part
+        )
+    return found
+
+
+def _may_be_parted(days: Iterable[date]) -> bool:
+    """Return whether some gap may be a long one; further days between these only make it shorter."""
+    return any(later - earlier > LONGEST_GAP - 2 * NEAR for earlier, later in pairwise(sorted(days)))
 
 
 def add_delivery_days(connection: duckdb.DuckDBPyConnection) -> None:

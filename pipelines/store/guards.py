@@ -14,6 +14,7 @@ import duckdb
 
 from pipelines.settings import Source
 from pipelines.statements import Row, first_row, rows_by_name, statement
+from pipelines.store.clocks import NEAR
 from pipelines.store.ledger import Group
 from pipelines.text import many
 from schemas.checked_file import CheckedFile, Rejection, RowCounts
@@ -33,7 +34,6 @@ FEWEST_EXCHANGED, SHARE_EXCHANGED = 3, 1 / 2
 FEWEST_SAME, SHARE_SAME = 20, 1 / 2
 FEWEST_REMOVED, SHARE_REMOVED = 5, 1 / 5
 BEFORE = timedelta(days=28)  # in which ids that restart are counted over the sender's files
-NEAR = timedelta(days=2)  # no report's day is further from its instant, whatever the time zone
 ROW_LIMITS = (65_536, 1_048_576)  # lines of a sheet in a spreadsheet, with the header
 
 
@@ -45,7 +45,8 @@ class GuardCounts:
     record down from emergency; `lost` replace a known answer because the file lacks the column; `same_plain_id` and
     `same_content` have a new id, but the plain form or the content of a stored record that the file does not name.
     `removed` records of its `covered` ones are those that a whole list lacks, of which `removed_emergencies` are one.
-    `rows_before` and `moved_before` are of the sender's files of the 28 days before.
+    `rows_before` and `moved_before` are of the sender's files of the 28 days before. `implausible` records are of days
+    that stand far from the sender's others.
     """
 
     rows: int = 0
@@ -60,6 +61,7 @@ class GuardCounts:
     removed: int = 0
     removed_emergencies: int = 0
     covered: int = 0
+    implausible: int = 0
 
 
 def count_files(connection: duckdb.DuckDBPyConnection, group: Group, time_zone: str) -> dict[int, GuardCounts]:
@@ -262,10 +264,21 @@ def note(counts: GuardCounts, checked: CheckedFile) -> str | None:
         f"{counts.moved:,} moved to another day" if counts.moved else "",
         f"{many(counts.removed, 'record')} that it lacks taken out" if counts.removed else "",
         f"emergencies among them: {counts.removed_emergencies:,}" if counts.removed_emergencies else "",
+        implausible_days(counts),
         f"lacks {', '.join(sorted(checked.columns_gone))}, which the last file had" if checked.columns_gone else "",
         f"ends at a spreadsheet's limit of {lines:,} lines: is it cut off?" if lines in ROW_LIMITS else "",
     ]
     return "; ".join(filter(None, notes)) or None
+
+
+def implausible_days(counts: GuardCounts) -> str:
+    """Return what is told of records that no week counts; nothing where there is none."""
+    if not counts.implausible:
+        return ""
+    told = (
+        f"{many(counts.implausible, 'record')} of days more than 13 weeks from the sender's others, counted in no week"
+    )
+    return f"{told}: typed wrong? (the table warnings has the lines)"
 
 
 def warned_words(counts: RowCounts) -> str:

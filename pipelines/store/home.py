@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines import files
-from pipelines.errors import FileRejected, LockedError, UsageError
+from pipelines.errors import FileRejected, LockedError, UsageError, write_error
 from pipelines.processes import refuse_foreign_json
 from pipelines.text import say, shown_path
 
@@ -190,8 +190,10 @@ def open_lock(path: Path) -> int:
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     except OSError as error:
-        reason = "it is no file" if error.errno in (errno.EISDIR, errno.ENXIO) else error.strerror
-        raise UsageError(f"{path.parent}: cannot be written: {reason}; try another --home") from error
+        advice = "; try another --home"
+        if error.errno in (errno.EISDIR, errno.ENXIO):
+            raise UsageError(f"{path.parent}: cannot be written: it is no file{advice}") from error
+        raise write_error(path.parent, error, advice) from error
     holder = os.pread(handle, LONGEST_PID + 1, 0)
     if holder and (len(holder) > LONGEST_PID or not holder.isdigit()):
         os.close(handle)

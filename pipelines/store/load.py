@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -17,7 +17,7 @@ import pyarrow as pa
 from pipelines import clock
 from pipelines.rules.compiler import tag_sql
 from pipelines.statements import first_row, one_number, statement
-from pipelines.store import guards, whole_lists
+from pipelines.store import clocks, guards, whole_lists
 from pipelines.store.database import in_any_order, reports_sql
 from pipelines.store.erasing import erasure
 from pipelines.store.guards import GuardCounts
@@ -208,13 +208,15 @@ def _concat(tables: list[tuple[int, pa.Table]], schema: pa.Schema) -> pa.Table:
 
 def _count_for_guards(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[int, GuardCounts]:
     """Count what the guards judge; add to the table `replaced` what a whole list lacks."""
-    counts = guards.count_files(connection, group, get_state(connection, "time_zone"))
+    time_zone = get_state(connection, "time_zone")
+    odd = clocks.count_implausible(connection, group, time_zone)
+    found = guards.count_files(connection, group, time_zone)
+    counts = {number: replace(each, implausible=odd.get(number, 0)) for number, each in found.items()}
     if not group.source.cumulative:
         return counts
     ((number, checked),) = group.files.items()  # a whole list is a group of its own
     earlier = "SELECT 1 FROM records WHERE source = ? AND delivery_no < ? LIMIT 1"
     if first_row(connection, earlier, [group.source.name, number]):
-        time_zone = get_state(connection, "time_zone")
         with _incoming(connection, group):
             days = whole_lists.find_days(connection, "incoming", time_zone)
         connection.execute("CREATE OR REPLACE TEMP TABLE present_ids AS SELECT report_id FROM stored_matches")

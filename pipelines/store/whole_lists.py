@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
-from itertools import pairwise
 
 import duckdb
 
 from pipelines.statements import one_number, statement
+from pipelines.store.clocks import Days, plausible_range
 from schemas.checked_file import CheckedFile
 from schemas.pack import LEVELS
 from schemas.record_layout import report_day_sql
-
-LONGEST_GAP = 91  # days without a report that part a sender's time
-FEW, SMALL_SHARE = 2, 0.01
-Days = Sequence[tuple[date, int]]
-
-
-def plausible_range(days: Days) -> tuple[date, date] | None:
-    """Return the first and last of days (each with its number of reports, ascending) without those typed wrong.
-
-    These are groups parted by a long gap that hold next to nothing, beside a larger one.
-    """
-    if not days:
-        return None
-    starts = [0, *(i for i, (a, b) in enumerate(pairwise(days), 1) if (b[0] - a[0]).days > LONGEST_GAP), len(days)]
-    groups = [days[start:end] for start, end in pairwise(starts)]
-    sizes = [sum(count for _, count in group) for group in groups]
-    limit = max(FEW, sum(sizes) * SMALL_SHARE)
-    kept = [group for group, size in zip(groups, sizes, strict=True) if size > limit or size == max(sizes)]
-    if 2 * sum(count for group in kept for _, count in group) <= sum(sizes):  # a report now and then has such gaps
-        kept = groups
-    return kept[0][0][0], kept[-1][-1][0]
 
 
 def find_days(

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 import duckdb
 
 from pipelines.connections import connect
-from pipelines.errors import CalfwatchError, UsageError
+from pipelines.errors import CalfwatchError, DiskError, UsageError, disk_failure, write_error
 from pipelines.synthetic.case_sql import cases_sql
 from pipelines.synthetic.model import Files
 from pipelines.synthetic.outbreak import Outbreak
@@ -65,7 +65,9 @@ def _make_staging(out: Path) -> Iterator[Path]:
         staging = _staging_folder(out)
     try:
         yield staging
-    except duckdb.IOException as error:  # such as a full disk
+    except duckdb.IOException as error:
+        if failure := disk_failure(str(error)):
+            raise DiskError(f"--out {out}", failure) from error
         raise CalfwatchError(f"--out {out}: {str(error).splitlines()[0]}") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -76,7 +78,7 @@ def _folder_errors(out: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UsageError(f"--out {out}: {error.strerror}; name a folder that you may write to") from error
+        raise write_error(f"--out {out}", error, "; name a folder that you may write to") from error
 
 
 def _staging_folder(out: Path) -> Path:

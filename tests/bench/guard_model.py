@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from pipelines.store.clocks import plausible_range
 from pipelines.store.guards import GuardCounts
-from pipelines.store.whole_lists import plausible_range
 
 Report = Mapping[str, object]
 MOMENT = ("reported_at", "stated_date")

@@ -9,6 +9,9 @@ import pyarrow as pa
 import pytest
 
 from pipelines.cli import output
+from pipelines.cli.progress import Bar
+from pipelines.jobs.outcome import describe
+from pipelines.store.ledger import Outcome
 
 LONG = "a " * 40
 
@@ -66,3 +69,23 @@ def test_a_terminal_is_not_flooded_and_is_told_how_much_is_missing(monkeypatch: 
     monkeypatch.setattr(output, "SCREEN_ROWS", 2)
     lines = shown(pa.table({"n": [1, 2, 3]}), 80, monkeypatch).splitlines()
     assert lines[-2:] == ["(2 rows)", "and 1 row more; --format csv writes them all"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "is_told"),
+    [
+        (Outcome("w47.csv", "north", "accepted", rows_read=9, rows_accepted=9), False),
+        (Outcome("w47.csv", "north", "accepted", rows_read=9, rows_accepted=9, notes="1 moved to another day"), True),
+        (Outcome("w47.csv", "north", "accepted", rows_read=9, rows_accepted=8, rows_quarantined=1), True),
+        (Outcome("w47.csv", "north", "rejected", reason="no header"), True),
+        (Outcome("w47.csv", "north", "known"), False),
+    ],
+)
+def test_a_file_that_somebody_should_look_at_stands_above_the_bar(
+    outcome: Outcome, is_told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Bar() as bar:
+        bar.start([])
+        bar.done(outcome)
+    told = " ".join(capsys.readouterr().err.split())
+    assert (" ".join(describe(outcome).split()) in told) is is_told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pipelines.store import database
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
 from schemas.pack import Pack
+from tests.conftest import opened
 
 Ingest = Callable[..., list[Outcome]]
 Ask = Callable[..., list[tuple[Any, ...]]]
@@ -209,6 +211,39 @@ def test_a_region_that_is_not_in_the_source_s_list_is_quarantined(deliver: Deliv
     outcome = deliver([*rows, report(9, 16, region="nrth")], "1.csv", regions=("north", "south"))
     assert outcome.rows_quarantined == 1
     assert ask("SELECT column_name, allowed, value FROM quarantine") == [("region", "north south", "nrth")]
+
+
+@pytest.mark.parametrize(
+    ("days_before", "stray", "told"), [(91, 1, 0), (92, 1, 1), (92, 2, 2), (92, 3, 0), (-95, 1, 0), (-96, 2, 2)]
+)
+def test_a_day_that_no_week_counts_is_told_on_the_line_of_its_file(
+    days_before: int, stray: int, told: int, deliver: Deliver, ask: Ask
+) -> None:
+    """Three rows are no slip of the pen, and 91 days no gap: those are counted, and nothing is said."""
+    deliver(week(1, 16), "1.csv")
+    day = str(date(2026, 11, 16) - timedelta(days_before))
+    rows = [*week(101, 16), *(report(200 + n, 16, reported_at=day) for n in range(stray))]
+    notes = deliver(rows, "2.csv").notes
+    words = f"{told} record{'s' * (told > 1)} of days more than 13 weeks from the sender's others, counted in no week"
+    assert words in notes if told else notes is None, notes
+    assert ask("SELECT coalesce(sum(rows), 0)::INTEGER FROM warnings WHERE kind = 'implausible_day'") == [(told,)]
+    assert deliver(week(301, 16), "3.csv").notes is None, "a file tells of its own"
+
+
+def test_files_that_are_stored_together_tell_of_the_same_days_as_one_by_one(write_csv: Write, tmp_path: Path) -> None:
+    slips = {1: "2006-11-03", 3: "2062-11-03", 4: "2026-01-02"}
+    paths = []
+    for n in range(1, 7):
+        slip = [report(100 * n + 50, 16, reported_at=slips[n])] if n in slips else []
+        paths.append(str(write_csv([*week(100 * n, 16), *slip], f"{n}.csv")))
+    told = []
+    for name, batches in (("together", [paths]), ("apart", [[path] for path in paths])):
+        for batch in batches:
+            assert command(["ingest", "-q", "--home", str(tmp_path / name), *batch]) == 0
+        with opened(tmp_path / name / "records.duckdb") as records:
+            told.append(records.execute("SELECT path, notes FROM files ORDER BY delivery_no").fetchall())
+    assert told[0] == told[1]
+    assert [bool(notes) for _, notes in told[0]] == [n in slips for n in range(1, 7)]
 
 
 # ids

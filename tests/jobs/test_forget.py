@@ -198,6 +198,7 @@ def test_ids_that_hold_for_one_file_are_erased_as_they_are_stored_with_their_qua
         told = capsys.readouterr().err
         assert f"{mine} for b.csv of p" in told
         assert f"{other} for a.csv of p" in told
+        assert "\\n" not in told, "a line is a line"
     assert command(["forget", mine, "--yes"]) == 0
     assert "1 record, 0 earlier versions, 1 quarantined line erased" in capsys.readouterr().out
     assert ask("SELECT count(*) FROM reports WHERE report_id IN (?, ?)", mine, other) == [(1,)]

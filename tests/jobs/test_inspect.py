@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,6 +133,20 @@ def test_near_misses_in_the_header_are_told(tmp_path: Path, home: Home, capsys: 
     assert "did you mean report_id for 'Report_ID', reported_at for 'Reported At', fever for 'Fevr'?" in told
 
 
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("case_id,region,fever", "unknown column 'case_id'; allowed: "),
+        ("region,fever", "required column report_id, reported_at is missing"),
+    ],
+)
+def test_a_column_that_is_missing_is_told_once(header: str, words: str, tmp_path: Path, home: Home, capsys) -> None:
+    assert inspect(write(tmp_path, [header, "1,north,no".removeprefix("" if "case" in header else "1,")]), home) == 3
+    told = capsys.readouterr().out
+    assert words in told
+    assert told.count("required") == told.count("report_id, reported_at") == 1
+
+
 EXPORTS = {
     "line list": (
         "case_id,date_onset,date_report,redness\n1,2026-11-12,2026-11-16,yes\n2,2026-11-13,2026-11-17,no\n",
@@ -145,9 +160,19 @@ EXPORTS = {
     ),
     "kobo": ("_uuid,today,notes,redness\nu1,2026-11-16,x,yes\n", [("u1", True)], ""),
     "kobo boxes": (
-        "_uuid,today,signs,signs/redness,group/fever\nu1,2026-11-16,fever,0,yes\n",
-        [("u1", None)],  # 0 is not ticked, and no no
-        "OPEN signs/redness: a box to tick",
+        "_uuid,today,signs,signs/redness,group/fever\nu1,2026-11-16,fever,0,yes\nu2,2026-11-16,redness,1,no\n",
+        [("u1", None), ("u2", True)],  # 0 is not ticked, and no no
+        "OPEN signs/redness: a box to tick, read as redness; 0 is unknown",
+    ),
+    "redcap boxes with names": (
+        "record_id,call_date,fever,signs___redness,signs___99\n1,2026-11-16,1,Checked,0\n2,2026-11-16,0,Unchecked,1\n",
+        [("1", True), ("2", None)],
+        "OPEN signs___99: a box to tick; which symptom is it?",
+    ),
+    "another word for a symptom": (
+        "case_id,report date,redness,swelling of calf\n1,11/16/2026,Yes,No\n2,11/17/2026,No,Unk\n",
+        [("1", True), ("2", False)],
+        "OPEN swelling of calf: holds yes and no; which symptom is it, if any? Left out, it is unknown",
     ),
     "R": ('"report_id","reported_at","region","redness"\n"1","2026-11-16",NA,"yes"\n', [("1", True)], ""),
     "other words": (
@@ -187,6 +212,37 @@ def test_the_adapter_it_writes_loads_and_takes_the_file_or_says_what_is_open(
         assert ask("SELECT report_id, redness FROM reports ORDER BY 1") == records
     else:
         assert outcome.status == "rejected"
+
+
+def test_what_is_no_answer_is_not_asked_about_and_a_second_date_is(tmp_path: Path, home: Home, capsys) -> None:
+    header = "case_id,report_date,onset_date,redness,partner,group,complete,note"
+    rows = ["1,2026-11-16,2026-11-12,yes,m,1,2,left", "2,2026-11-17,2026-11-13,no,f,2,0,seen"]
+    assert inspect(write(tmp_path, [header, *rows]), home, "--adapter") == 0
+    sql = capsys.readouterr().out
+    assert "holds yes and no" not in sql
+    assert "OPEN report_date: taken as the day of the report; or is that onset_date?" in sql
+    assert inspect(write(tmp_path, ["case_id,report_date,redness", "1,2026-11-16,yes"]), home, "--adapter") == 0
+    assert "OPEN" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("header", "wanted"),
+    [
+        ("leg_swelling", {"leg_swelling"}),
+        ("leg_swelling,calf_swelling", {"leg_swelling", "calf_swelling"}),
+        ("Leg Swelling,Calf swelling", {"Leg Swelling", "Calf swelling"}),
+        ("paler_leg,cooler_leg", {"paler_leg", "cooler_leg"}),
+    ],
+)
+def test_a_column_is_not_taken_for_a_symptom_of_a_nearly_equal_name(
+    header: str, wanted: set[str], tmp_path: Path, home: Home, capsys
+) -> None:
+    """Every column comes out under its own name: a leg that is swollen is no swollen calf."""
+    rows = [f"report_id,reported_at,{header}", "1,2026-11-16" + ",yes" * len(wanted)]
+    assert inspect(write(tmp_path, rows), home, "--adapter") == 0
+    selected = re.findall(r'^  "(.+)" AS (\w+)', capsys.readouterr().out, re.M)[2:]
+    assert {column for column, _ in selected} == wanted
+    assert all(column.lower().replace(" ", "_") == name for column, name in selected)
 
 
 def test_ages_in_months_and_american_dates_are_read_by_the_guessed_adapter(

@@ -611,7 +611,7 @@ def test_while_a_run_writes_the_records_wait_and_the_summaries_answer(fed: Home,
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"open\n"
         code, _, err = typed("SELECT 1", "--db", "records")
-        message = "records.duckdb is being written by a run; query --db summaries meanwhile, or try again"
+        message = f"{fed.records} is open in process {holder.pid}; query --db summaries meanwhile, or try again"
         assert (code, err) == (4, f"calfwatch: {message}\n")
         assert typed("SELECT count(*) AS n FROM weekly_triage", "--format", "csv")[:2] == (0, "n\n4\n")
         with pytest.raises(LockedError):

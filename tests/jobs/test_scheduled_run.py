@@ -92,6 +92,32 @@ def test_the_settings_settle_time_holds_for_the_incoming_folders_alone(tmp_path:
     home = _home(tmp_path)
     (home / "calfwatch.toml").write_text("settle_seconds = 600\n")
     assert main(["run", "--no-server", "--home", str(home)]) == 0
-    assert "0 files" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "0 files" in told.out
+    words = r"held back 1 file of canonical for the next run: some changed less than 600 s ago \(settle_seconds\)"
+    assert re.fullmatch(TIME + words + "\n", told.err)
+    assert main(["run", "--no-server", "-q", "--home", str(home)]) == 0
+    assert capsys.readouterr().err == "", "it is nothing wrong"
     assert main(["run", "--no-server", "--home", str(home), str(home / "incoming")]) == 0
-    assert "1 file: 1 accepted" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert ("1 file: 1 accepted" in told.out, "held back" in told.err) == (True, False)
+
+
+@pytest.mark.parametrize("command", [("ingest",), ("run", "--no-server")])
+def test_what_is_no_csv_is_named_by_every_run_and_in_status_until_it_is_gone(
+    command: tuple[str, ...], tmp_path: Path, capsys
+) -> None:
+    home, inbox = _home(tmp_path), tmp_path / "inbox"
+    inbox.mkdir()
+    for name in ("w47.xlsx", "w47.csv", "README.md", ".hidden.zip", "w48.csv.part"):
+        (inbox / name).write_text(HEADER)
+    assert main([*command, "--home", str(home), str(inbox)]) == 0
+    words = f"1 file passed over: {inbox / 'w47.xlsx'}; export as .csv, .csv.gz or .csv.zst"
+    assert f"no CSV    {words}" in capsys.readouterr().err
+    assert main(["status", "--home", str(home)]) == 0
+    assert f"no CSV        {words}" in capsys.readouterr().out
+    (inbox / "w47.xlsx").unlink()
+    assert main([*command, "--home", str(home), str(inbox)]) == 0
+    assert "no CSV" not in capsys.readouterr().err
+    assert main(["status", "--home", str(home)]) == 0
+    assert "no CSV" not in capsys.readouterr().out

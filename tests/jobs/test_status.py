@@ -56,6 +56,47 @@ def looked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Looked:
     return call
 
 
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_a_state_of_another_version_is_called_so_and_not_damaged(version: int, tmp_path: Path, capsys) -> None:
+    old = old_home(tmp_path, version)
+    for words in (["status"], ["quarantine", "list"], ["quarantine", "export"], ["explain", "K90"]):
+        assert main([*words, "--home", str(old.path)]) == 5
+        told = capsys.readouterr().err
+        assert f"has schema version {version}, this calfwatch reads" in told
+        assert ("`calfwatch run` brings it up to date" in told, "damaged" in told) == (True, False)
+
+
+@pytest.mark.parametrize("words", [["quarantine", "list"], ["query", "--db", "records", "FROM files"], ["status"]])
+def test_damaged_records_are_told_with_what_to_do(words: list[str], fed: Home, capsys) -> None:
+    os.truncate(fed.records, 100_000)
+    assert main([*words, "--home", str(fed.path)]) == 5
+    assert "it is damaged or no DuckDB file. Restore a backup (`calfwatch restore FILE`)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["ingest", "."], ["report"], ["demo"]])
+@pytest.mark.parametrize("wait", ["-1", "nan"])
+def test_a_time_to_wait_is_no_less_than_nothing(words: list[str], wait: str, fed: Home, capsys) -> None:
+    assert main([*words, "--home", str(fed.path), "--wait", wait]) == 2
+    assert "for --wait. it must be 0 seconds or more." in capsys.readouterr().err
+
+
+def test_who_writes_the_report_waits_as_long_as_is_said_and_names_who_holds_the_home(fed: Home, capsys) -> None:
+    holder = [
+        sys.executable,
+        "-c",
+        "import fcntl, sys; f = open(sys.argv[1], 'r+'); fcntl.flock(f, 2); print(flush=True); sys.stdin.read()",
+    ]
+    with subprocess.Popen(
+        [*holder, str(fed.path / "writer.lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as held:
+        assert held.stdout is not None
+        held.stdout.readline()
+        assert main(["report", "--home", str(fed.path), "--week", "2026-W46", "--wait", "0"]) == 4
+        assert "is being written by" in capsys.readouterr().err
+        held.communicate()
+    assert main(["report", "--home", str(fed.path), "--week", "2026-W46", "--wait", "0"]) == 0
+
+
 def test_a_quiet_home_is_counted_and_ends_with_0(fed: Home, looked: Looked) -> None:
     code, out, err = looked()
     moment = r"20\d\d-\d\d-\d\d \d\d:\d\d UTC"

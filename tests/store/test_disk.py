@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
@@ -68,6 +69,27 @@ def test_a_file_that_may_not_grow_ends_the_run_and_the_next_one_goes_on(
     assert "File too large; whatever was committed is kept. Make room" in done.stderr
     assert "Traceback" not in done.stderr
     heals(home, files, undisturbed, pack)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("backup", "copy.duckdb"),
+        ("query", "--db", "records", "--out", "all.csv", "FROM reports"),
+        ("generate", "--out", "more", "--reports", "5000"),
+    ],
+)
+def test_every_command_that_writes_says_a_full_disk_is_one(
+    words: tuple[str, ...], undisturbed: Home, tmp_path: Path
+) -> None:
+    """A path that cannot be written at all is wrong usage, with exit code 2; a disk without room is not."""
+    home = ("--home", shutil.copytree(undisturbed.path, tmp_path / "home")) if words[0] != "generate" else ()
+    full = run_command([*words, *map(str, home)], Place(tmp_path, largest_file=4096))
+    assert full.returncode == 1, full.stderr
+    assert "File too large; whatever was committed is kept. Make room" in full.stderr
+    assert len(full.stderr.splitlines()) == 1
+    done = run_command([*words, *map(str, home)], Place(tmp_path))
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("size", ["1m", "4m"])

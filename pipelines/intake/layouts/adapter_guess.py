@@ -8,12 +8,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from pipelines.intake.anonymisation.column_names import find_kind_of_name
-from pipelines.intake.anonymisation.identifiers import A_BIRTH_DATE, certain_kind, likely_kinds
+from pipelines.intake.anonymisation.identifiers import A_BIRTH_DATE, certain_kind
+from pipelines.intake.layouts.adapter_columns import (
+    DATE_FORMS,
+    SHOWN_WORDS,
+    TRANSLATIONS,
+    UNKNOWN_TEXTS,
+    Guess,
+    Samples,
+    answer_sql,
+    holds_answers,
+    read_box_sql,
+    split_words,
+    use_age_unit,
+)
 from pipelines.intake.layouts.adapters import nearest_column
-from schemas.fields import AGE_BANDS, CONTEXT_NAMES, NO_WORDS, SEXES, TIMESTAMP_PATTERN, YES_WORDS
+from schemas.fields import CONTEXT_NAMES, TIMESTAMP_PATTERN
 from schemas.pack import Pack
 
 # words of a column's name, the best first
@@ -28,34 +40,6 @@ MEANINGS = {
 }
 DATE_WORDS = """date onset outcome infection report reported call seen visit today hosp hospitalisation hospitalization
 admission discharge treatment submission start end day"""
-SEX_WORDS = {"m": "male", "f": "female", "man": "male", "woman": "female", "w": "female", "1": "", "2": ""}
-YES_ELSEWHERE, NO_ELSEWHERE = (
-    ("ja", "oui", "si", "sí", "sim", "x", "checked"),
-    ("nein", "non", "nee", "não", "unchecked"),
-)
-UNKNOWN_TEXTS = ("na", "n/a", "nan", "none", "null", "unknown")
-DATE_FORMS = (
-    ("%-d.%-m.%Y", r"\d{1,2}\.\d{1,2}\.20\d\d"),
-    ("%-m/%-d/%Y", r"\d{1,2}/\d{1,2}/20\d\d"),
-    ("%-d/%-m/%Y", r"\d{1,2}/\d{1,2}/20\d\d"),
-    ("%-d-%-m-%Y", r"\d{1,2}-\d{1,2}-20\d\d"),
-    ("%Y/%-m/%-d", r"20\d\d/\d{1,2}/\d{1,2}"),
-)
-SHOWN_WORDS = 5
-Samples = Mapping[str, Sequence[str]]
-
-
-@dataclass
-class Guess:
-    """What an adapter says of each column, and what somebody who knows the file must say."""
-
-    requires: list[str] = field(default_factory=list)
-    optional: list[str] = field(default_factory=list)
-    ignores: list[str] = field(default_factory=list)
-    dates: list[str] = field(default_factory=list)
-    ids: list[str] = field(default_factory=list)
-    selected: dict[str, str] = field(default_factory=dict)
-    open_points: list[str] = field(default_factory=list)
 
 
 def guess_adapter(samples: Samples, pack: Pack, open_points: Sequence[str] = ()) -> str:
@@ -63,11 +47,12 @@ def guess_adapter(samples: Samples, pack: Pack, open_points: Sequence[str] = ())
     guess = Guess(open_points=list(open_points))
     meant = _assign_columns(samples, pack)
     for field_name, column in meant.items():
-        translate = TRANSLATIONS.get(field_name, _answer_sql)
+        translate = TRANSLATIONS.get(field_name, answer_sql)
         guess.selected[field_name] = translate(column, samples[column], guess)
         (guess.requires if field_name in ("report_id", "reported_at") else guess.optional).append(column)
+    _read_boxes(guess, meant, samples, pack)
     if "age_band" in meant:
-        _use_age_unit(guess, meant["age_band"], samples)
+        use_age_unit(guess, meant["age_band"], samples)
     for column in samples:
         if column not in meant.values() and column not in guess.optional:
             _leave_out(column, samples, guess)
@@ -79,27 +64,38 @@ def _assign_columns(samples: Samples, pack: Pack) -> dict[str, str]:
     """Return the column of each canonical field that a name fits; none fits a box, or what names an identifier."""
     free = [name for name in samples if find_kind_of_name(name) is None and not _is_box(name, samples)]
     meant: dict[str, str] = {}
-    for name in (*CONTEXT_NAMES, *(each.name for each in pack.fields)):
-        column = _best_column(name, free, samples)
+    names = (*CONTEXT_NAMES, *(each.name for each in pack.fields))
+    near = {column: nearest_column(column.rpartition("/")[2], frozenset(names)) for column in free}
+    for name in names:
+        column = next((each for each in free if near[each] == name), None) or _find_by_word(name, free, samples)
         if column:
             meant[name] = column
             free.remove(column)
     return meant
 
 
-def _best_column(name: str, free: Sequence[str], samples: Samples) -> str | None:
-    own = frozenset({name})
-    exact = next((column for column in free if nearest_column(column.rpartition("/")[2], own) == name), None)
-    if exact:
-        return exact
+def _find_by_word(name: str, free: Sequence[str], samples: Samples) -> str | None:
     fits: Callable[[str], bool] = {"reported_at": lambda column: _looks_like_dates(samples[column])}.get(
         name, lambda column: True
     )
     for word in MEANINGS.get(name, "").split():
         for column in free:
-            if (word == _plain(column) or word in _words(column)) and fits(column):
+            if (word == _plain(column) or word in split_words(column)) and fits(column):
                 return column
     return None
+
+
+def _read_boxes(guess: Guess, meant: Mapping[str, str], samples: Samples, pack: Pack) -> None:
+    """Read a box that is named as a symptom of which no other column tells."""
+    free = {each.name for each in pack.fields} - meant.keys()
+    for column in samples:
+        name = _plain(re.split(r"/|___", column)[-1])  # as it is: a near name may be another symptom
+        if _is_box(column, samples) and name in free and find_kind_of_name(column) is None:
+            free.remove(name)
+            guess.selected[name] = read_box_sql(column)
+            guess.optional.append(column)
+            told = f"a box to tick, read as {name}; 0 is unknown, and no only if all are asked"
+            guess.open_points.append(f"{column}: {told}")
 
 
 def _is_box(column: str, samples: Samples) -> bool:
@@ -108,133 +104,13 @@ def _is_box(column: str, samples: Samples) -> bool:
 
 
 def _plain(name: str) -> str:
-    return "_".join(_words(name))
-
-
-def _words(name: str) -> list[str]:
-    return [word for word in re.split(r"[^a-z0-9]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()) if word]
+    return "_".join(split_words(name))
 
 
 def _looks_like_dates(cells: Sequence[str]) -> bool:
     known = [cell for cell in cells if cell.lower() not in UNKNOWN_TEXTS]
     shapes = (TIMESTAMP_PATTERN, *(shape for _, shape in DATE_FORMS))
     return bool(known) and any(all(re.fullmatch(shape, cell) for cell in known) for shape in shapes)
-
-
-def _quoted(column: str) -> str:
-    return '"' + column.replace('"', '""') + '"'
-
-
-def _known_sql(column: str, cells: Sequence[str]) -> str:
-    """Return the column, with the words that tools write for nothing as NULL if some stand in it."""
-    if not any(cell.lower() in UNKNOWN_TEXTS for cell in cells):
-        return _quoted(column)
-    words = ", ".join(f"'{word}'" for word in UNKNOWN_TEXTS)
-    return f"CASE WHEN lower({_quoted(column)}) NOT IN ({words}) THEN {_quoted(column)} END"
-
-
-def _id_sql(column: str, cells: Sequence[str], guess: Guess) -> str:
-    guess.ids.append(column)
-    if len(set(cells)) < len(cells):
-        guess.open_points.append(f"{column}: ids stand more than once; join the rows of a report (docs/first-hour.md)")
-    return _known_sql(column, cells)
-
-
-def _time_sql(column: str, cells: Sequence[str], guess: Guess) -> str:
-    guess.dates.append(column)
-    if all(re.fullmatch(TIMESTAMP_PATTERN, cell) for cell in cells):
-        return _quoted(column)
-    forms = [form for form, shape in DATE_FORMS if all(re.fullmatch(shape, cell) for cell in cells)]
-    fitting = [form for form in forms if all(_fits_form(cell, form) for cell in cells)]
-    if not fitting:
-        guess.open_points.append(f"{column}: no form of date fits all of its cells; translate them to 2026-11-16")
-        return _quoted(column)
-    if len(fitting) > 1:
-        guess.open_points.append(f"{column}: day and month cannot be told apart; {fitting[0]} is a guess")
-    return f"coalesce(strftime(try_strptime({_quoted(column)}, '{fitting[0]}'), '%Y-%m-%d'), {_quoted(column)})"
-
-
-def _fits_form(cell: str, form: str) -> bool:
-    """Return whether month and day are possible where the form has them."""
-    parts = [int(part) for part in re.split(r"\D", cell)]
-    names = [part.strip("-") for part in re.findall(r"%(-?\w)", form)]
-    by_name = dict(zip(names, parts, strict=True))
-    return bool(1 <= by_name["m"] <= 12 and 1 <= by_name["d"] <= 31)
-
-
-def _region_sql(column: str, cells: Sequence[str], guess: Guess) -> str:
-    known = _known_sql(column, cells)
-    if all(re.fullmatch(r"[A-Za-z0-9_-]{1,32}", cell) for cell in cells):
-        return known
-    guess.open_points.append(f"{column}: free text; name the regions in a CASE, or signs other than A-Z 0-9 become _")
-    return f"left(regexp_replace(trim({known}), '[^A-Za-z0-9_-]+', '_', 'g'), 32)"
-
-
-def _age_sql(column: str, cells: Sequence[str], guess: Guess) -> str:
-    if all(cell in AGE_BANDS or cell.lower() in UNKNOWN_TEXTS for cell in cells):
-        return _known_sql(column, cells)
-    age = f"try_cast({_quoted(column)} AS DOUBLE)"
-    steps = "\n".join(
-        f"    WHEN {age} < {limit} THEN '{band}'" for limit, band in zip((18, 30, 45, 60, 75), AGE_BANDS, strict=False)
-    )
-    return f"CASE\n    WHEN {age} < 0 OR {age} > 130 THEN {_quoted(column)}\n{steps}\n" + (
-        f"    WHEN {age} >= 75 THEN '75+'\n    ELSE {_known_sql(column, cells)}\n  END"
-    )
-
-
-def _use_age_unit(guess: Guess, column: str, samples: Samples) -> None:
-    """Read an age in months as one below 18."""
-    unit = next((name for name in samples if _words(name) == [*_words(column), "unit"]), None)
-    if unit and guess.selected["age_band"].startswith("CASE\n"):
-        months = f"CASE\n    WHEN lower({_quoted(unit)}) LIKE 'month%' THEN '0-17'\n"
-        guess.selected["age_band"] = guess.selected["age_band"].replace("CASE\n", months, 1)
-        guess.optional.append(unit)
-
-
-def _sex_sql(column: str, cells: Sequence[str], guess: Guess) -> str:
-    words = sorted({cell.lower() for cell in cells})
-    if all(word in SEXES or word in UNKNOWN_TEXTS for word in words):
-        known = _known_sql(column, cells)
-        return known if all(cell in SEXES or cell.lower() in UNKNOWN_TEXTS for cell in cells) else f"lower({known})"
-    cases = " ".join(f"WHEN '{word}' THEN '{SEX_WORDS[word]}'" for word in words if SEX_WORDS.get(word))
-    others = [word for word in words if not SEX_WORDS.get(word) and word not in (*SEXES, *UNKNOWN_TEXTS)]
-    if others:
-        guess.open_points.append(f"{column}: what do these mean? {_shown(others)}")
-    known = _known_sql(column, cells)
-    return f"CASE lower({_quoted(column)}) {cases} ELSE lower({known}) END" if cases else f"lower({known})"
-
-
-def _number_sql(column: str, cells: Sequence[str], guess: Guess) -> str:
-    if not all(cell.isdecimal() or cell.lower() in UNKNOWN_TEXTS for cell in cells):
-        guess.open_points.append(f"{column}: some cells are no whole numbers")
-    return _known_sql(column, cells)
-
-
-def _answer_sql(column: str, cells: Sequence[str], guess: Guess) -> str:
-    words = sorted({cell.lower() for cell in cells} - {*YES_WORDS, *NO_WORDS, *UNKNOWN_TEXTS})
-    yes, no = [[word for word in words if word in known] for known in (YES_ELSEWHERE, NO_ELSEWHERE)]
-    if others := [word for word in words if word not in (*yes, *no)]:
-        guess.open_points.append(f"{column}: which of these mean yes, no, unknown? {_shown(others)}")
-    cases = [f"WHEN '{word}' THEN '{answer}'" for found, answer in ((yes, "yes"), (no, "no")) for word in found]
-    known = _known_sql(column, cells)
-    return f"CASE lower({_quoted(column)}) {' '.join(cases)} ELSE {known} END" if cases else known
-
-
-TRANSLATIONS: dict[str, Callable[[str, Sequence[str], Guess], str]] = {
-    "report_id": _id_sql,
-    "reported_at": _time_sql,
-    "region": _region_sql,
-    "age_band": _age_sql,
-    "sex": _sex_sql,
-    "pain_score": _number_sql,
-    "duration_days": _number_sql,
-}
-
-
-def _shown(words: Sequence[str]) -> str:
-    """Return some words of a column; not one that could be somebody's."""
-    harmless = [word for word in words if len(word) <= 15 and not certain_kind(word) and not likely_kinds(word)]
-    return ", ".join(map(ascii, harmless[:SHOWN_WORDS])) if len(words) <= 12 else "it has many words"
 
 
 def _leave_out(column: str, samples: Samples, guess: Guess) -> None:
@@ -250,7 +126,9 @@ def _leave_out(column: str, samples: Samples, guess: Guess) -> None:
         guess.open_points.append(
             f"{column}: a box to tick; which symptom is it? 0 is 'not ticked', which is no only if all are asked"
         )
-    if _looks_like_dates(cells) and set(DATE_WORDS.split()) & set(_words(column)) and not kind:
+    elif holds_answers(cells) and not kind:
+        guess.open_points.append(f"{column}: holds yes and no; which symptom is it, if any? Left out, it is unknown")
+    if _looks_like_dates(cells) and set(DATE_WORDS.split()) & set(split_words(column)) and not kind:
         guess.dates.append(column)
         guess.open_points.append(f"{column}: full dates, taken for no birth dates by its name; is that right?")
     elif any(certain_kind(cell) == A_BIRTH_DATE for cell in cells):
@@ -261,8 +139,12 @@ def _tell_what_is_missing(guess: Guess, meant: Mapping[str, str], samples: Sampl
     for name in ("report_id", "reported_at"):
         if name not in meant:
             guess.open_points.append(f"no column looks like {name}, which is required")
+    others = [column for column in guess.dates if column in guess.ignores]
+    if others and "reported_at" in meant:
+        told = f"taken as the day of the report; or is that {', '.join(others[:SHOWN_WORDS])}?"
+        guess.open_points.append(f"{meant['reported_at']}: {told}")
     own = {each.name for each in pack.fields}
-    if not own & set(meant):
+    if not own & set(guess.selected):
         guess.open_points.append("no column looks like a symptom; without one every record is unresolved")
     for column, cells in samples.items():
         if cells and {cell.lower() for cell in cells} <= own:

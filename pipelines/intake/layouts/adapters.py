@@ -123,9 +123,8 @@ def find_header_faults(adapter: Adapter, names: list[str], pack: Pack) -> list[s
     taken = next((name for name in names if name.lower() in added), None)
     if taken is not None:
         faults.append(f"column {taken!a} has a name that the reader gives to a column of its own; rename it")
-    if missing:
-        near = _describe_near([name for _, name in unknown], frozenset(missing))
-        faults.append(f"required column {', '.join(missing)} is missing{near}")
+    if missing and not unknown:  # beside unknown ones they are named already
+        faults.append(f"required column {', '.join(missing)} is missing")
     own = frozenset(field.name for field in pack.fields)
     if adapter.is_canonical and not own & set(names):
         faults.append(f"no symptom column in the header; at least one of {_list_some(own)}")

@@ -110,8 +110,8 @@ def _refuse_ids_of_files(connection: duckdb.DuckDBPyConnection, wish: Wish) -> N
     for report_id in wish.report_ids:
         if hashes := ledger.describe_ids_of_files(connection, report_id, wish.source):
             raise UsageError(
-                f"'{printable(report_id)}': {hashes}\n"
-                "Nothing was changed. Name the one that is to be erased as it is stored."
+                f"'{printable(report_id)}': {hashes}",
+                "Nothing was changed. Name the one that is to be erased as it is stored.",
             )
 
 

@@ -17,7 +17,7 @@ import duckdb
 
 from pipelines import clock, files
 from pipelines.connections import path_sql
-from pipelines.errors import DiskError, UsageError, disk_failure
+from pipelines.errors import DiskError, UsageError, disk_failure, write_error
 from pipelines.jobs.erasing.holders import note_copy
 from pipelines.settings import Settings
 from pipelines.statements import one_number, rows_by_name, statement
@@ -45,7 +45,7 @@ def export_records(home: Home, settings: Settings, folder: Path, wait_seconds: f
             files.replace_folder(folder, lambda fresh: _fill(connection, settings, fresh))
             records = one_number(connection, "SELECT count(*) FROM records")
     except OSError as error:
-        raise UsageError(f"{folder}: cannot be written: {error.strerror}; name a folder that can be") from error
+        raise write_error(folder, error, "; name a folder that can be") from error
     note_copy(home.path, folder)
     return records
 

@@ -13,7 +13,7 @@ from pipelines.store.ledger import Outcome
 
 @dataclass
 class RunRecord:
-    """A run as it goes: its files and the reports that it wrote.
+    """A run as it goes: its files, what it passed over because it is no CSV, and the reports that it wrote.
 
     `missed` are the slots of the schedule that nobody served before it. `is_ours` is false if an error of a library
     ended it, whose words may quote a record.
@@ -22,6 +22,7 @@ class RunRecord:
     job: str
     started: datetime = field(default_factory=lambda: clock.now())
     outcomes: list[Outcome] = field(default_factory=list)
+    passed_over: list[Path] = field(default_factory=list)
     reports: list[Path] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
     is_ours: bool = True

@@ -27,6 +27,12 @@ def write_line(text: str, time_zone: str, stream: TextIO | None = None) -> None:
     say(f"{time}{text}", stream=stream)
 
 
+def write_news(text: str, time_zone: str) -> None:
+    """Write a line that tells of nothing wrong, unless only what is wrong is wanted."""
+    if os.environ.get("CALFWATCH_LINES") != "quiet":
+        write_line(text, time_zone)
+
+
 class RunLines(Lines):
     """Tells of each file that is new or wrong; `all` tells known ones too, `quiet` only what was rejected."""
 

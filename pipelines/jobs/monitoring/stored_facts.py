@@ -15,8 +15,9 @@ from pipelines.intake.deliveries import find_other_files
 from pipelines.jobs.check import is_current
 from pipelines.jobs.monitoring.sender_status import sender_lines
 from pipelines.jobs.monitoring.week_facts import read_week_facts
-from pipelines.jobs.outcome import describe_other_files
+from pipelines.jobs.outcome import describe_other_files, is_object
 from pipelines.jobs.releasing.release import describe_releases
+from pipelines.processes import read_json
 from pipelines.settings import Settings, is_address
 from pipelines.statements import first_row, statement
 from pipelines.store.database import Home, check_counts, check_version, pack_in_use
@@ -120,9 +121,15 @@ def _list_notes(connection: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
 
 
 def _name_other_files(home: Home, incoming: Sequence[str]) -> str:
-    """Name what lies among the deliveries and is no CSV; to look into a bucket would take long, and is the run's."""
+    """Name what is no CSV among the deliveries: in `incoming`, and what the last runs passed over and is still there.
+
+    To look into a bucket would take long, and is the run's.
+    """
     folders = [str(home.path / path) for path in incoming if not is_address(path)]
-    others = find_other_files(folders, home.owns)
+    runs = read_json(home.path / "status.json").get("runs", {}).values()
+    met = (Path(path) for run in runs for path in run.get("no_csv", []))
+    still = {path for path in met if path.exists() or is_object(path)}
+    others = sorted({*find_other_files(folders, home.owns), *still})
     return describe_other_files(others) if others else ""
 
 
