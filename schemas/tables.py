@@ -46,7 +46,7 @@ FILES = Table(
     "files",
     "one delivered file",
     _columns("""
-        file_id VARCHAR sha256 of the file's content, after decompression
+        file_id VARCHAR sha256 of the file's content, after decompression; of a header alone, of its period too
         path VARCHAR where the file lay when it was read
         source VARCHAR the sender
         status VARCHAR accepted, rejected, or withdrawn: taken back later, with all its counts at 0
@@ -584,10 +584,10 @@ WEEKLY_SIGNAL_TABLES = (
     ),
     _weekly(
         "weekly_nowcast",
-        ", series and age; the age is counted in whole weeks since the week's end, by each sender's own clock",
+        ", series and age; the age is in whole weeks by each sender's clock: past weeks as they stood at that moment",
         """
         series VARCHAR all, triage_level=emergency or triage_level=contact_doctor
-        age_weeks INTEGER whole weeks from the week's last day to the sender's clock
+        age_weeks INTEGER whole weeks from the week's end to the sender's clock; 0 within 3 days of the end
         is_latest BOOLEAN whether this is the week's age now
         reported_so_far BIGINT records that had come by that age
         expected_final DOUBLE records to be expected in the end; NULL if there is no nowcast
