@@ -98,7 +98,7 @@ def find_messages(tables: WeekTables, pack: Pack) -> list[Message]:
         ("emergency" if name_lacking(tables, weeks_back=0) else "plain", _say_senders(tables)),
         ("emergency" if found.new else "plain", _say_alarms(tables, found, pack)),
         ("emergency", _say_emergencies(tables, pack)),
-        ("emergency", _say_open_ended(tables)),
+        ("emergency" if find_key_counts(tables)["could_be_emergency"].now else "plain", _say_open_ended(tables)),
         ("plain", _say_still_to_come(tables)),
         ("self_care", _say_serious(tables)),
         ("plain", _say_causes(tables, pack)),
@@ -112,7 +112,7 @@ def _say_senders(tables: WeekTables) -> str:
     rows = tables.now(tables.senders)
     if not rows:
         return ""
-    silent = [row.source for row in rows if row.state == "silent"]
+    silent = [row.source + _format_usual(row.usual) for row in rows if row.state == "silent"]
     came = [row for row in rows if row.state in ("reported", "zero", "partial")]
     joined = [row.source for row in came if row.joined]
     lacking = name_lacking(tables, weeks_back=0)
@@ -123,6 +123,10 @@ def _say_senders(tables: WeekTables) -> str:
         told += f" Nothing for more than eight weeks: {', '.join(silent)}."
     before = name_lacking(tables, weeks_back=1)
     return f"{told} The week before lacked some: {before}." if before else told
+
+
+def _format_usual(usual: float | None) -> str:
+    return "" if usual is None else f" (usual were {usual:,.0f} a week)"
 
 
 def _say_alarms(tables: WeekTables, found: Standing, pack: Pack) -> str:
@@ -194,7 +198,10 @@ def _say_still_to_come(tables: WeekTables) -> str:
     told = f"Still to come: {many(row.reported_so_far, 'report')} so far"
     if row.expected_final is None or math.isnan(row.expected_final):
         return f"{told}; how many more will come cannot be told ({row.reason})."
-    told += f"; about {row.expected_final:,.0f} are expected in the end{_format_interval(row)}"
+    if row.upper is not None and round(row.upper) == row.reported_so_far:
+        told += "; no more are expected"
+    else:
+        told += f"; about {row.expected_final:,.0f} are expected in the end{_format_interval(row)}"
     without = f" Without {row.left_out}." if row.left_out else ""
     if row.previous_so_far is None:
         return f"{told}.{without}"
@@ -233,10 +240,9 @@ def _say_causes(tables: WeekTables, pack: Pack) -> str:
     named = {name: row.leading for name, row in totals.items() if row.leading}
     most = max(named, key=lambda name: named[name], default=None)
     often = f", most often {cause_label(most, pack).lower()} ({named[most]:,})" if most else ""
-    return (
-        f"Causes: one leads in {many(everything.leading, 'report')}{often}; in {everything.close:,} it cannot be told "
-        f"apart from another; {everything.undetermined:,} are undetermined."
-    )
+    close = f"; in {everything.close:,} it cannot be told apart from another" if everything.close else ""
+    leads = f"Causes: one leads in {many(everything.leading, 'report')}{often}"
+    return f"{leads}{close}; {everything.undetermined:,} are undetermined."
 
 
 def _say_rejected(tables: WeekTables, pack: Pack) -> str:

@@ -9,17 +9,20 @@ Weeks 30 to 100 of 110 are looked at as they stood on the Monday after them; wha
   coverage    share of them of which the interval holds what the week came to
   said        share of them with "more" or "fewer" than the week before; wrong: how many of these were wrong
   as printed  how many of the weeks have the wrong sign if what is there on Monday is compared
-The last table is the power of the trend's test.
+The last table is the power of the trend's test. With --home, only the lines of that home: its weeks with a nowcast at
+their first age, of which all has come since.
 
-usage: nowcast_figures.py [--histories 30] [--seed 1]
+usage: nowcast_figures.py [--histories 30] [--seed 1] [--home HOME]
 """
 
 from __future__ import annotations
 
 import argparse
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -155,11 +158,45 @@ def trend_table(rng: np.random.Generator, drawn: int) -> str:
     return "\n".join(lines)
 
 
+OF_HOME = """WITH first AS (
+  SELECT * FROM weekly_nowcast WHERE age_weeks = 0
+), came AS (
+  SELECT series, week_start, reported_so_far AS final,
+    reported_so_far - lag(reported_so_far) OVER (PARTITION BY series ORDER BY week_start) AS difference
+  FROM weekly_nowcast WHERE is_latest AND age_weeks >= 4
+), second AS (
+  SELECT series, week_start + 7 AS week_start, reported_so_far FROM weekly_nowcast WHERE age_weeks = 1
+)
+SELECT series, count(*) AS weeks, count(first.lower) AS known,
+  count(*) FILTER (final BETWEEN first.lower AND first.upper) AS held,
+  count(*) FILTER (change <> 'not clear') AS said,
+  count(*) FILTER (CASE change WHEN 'more' THEN difference < 0 WHEN 'fewer' THEN difference > 0 END) AS wrong,
+  count(*) FILTER (sign(first.reported_so_far - second.reported_so_far) * sign(difference) < 0) AS printed
+FROM first JOIN came USING (series, week_start) JOIN second USING (series, week_start)
+WHERE difference IS NOT NULL
+GROUP BY series ORDER BY series"""
+
+
+def print_home(home: Path) -> None:
+    """Print the lines of a home."""
+    with duckdb.connect(str(home / "summaries.duckdb"), read_only=True) as connection:
+        for series, weeks, known, held, said, wrong, printed in connection.execute(OF_HOME).fetchall():
+            cover = f"{held / known:.3f}" if known else "-"
+            print(
+                f"| {home.name} | | {series} | {known / weeks:.2f} | {cover} | {said / weeks:.2f} "
+                f"| {wrong} of {said} | {printed} of {weeks} |"
+            )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--histories", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--home", type=Path)
     options = parser.parse_args()
+    if options.home:
+        print_home(options.home)
+        return
     print("| delays | reports a week | series | nowcast | coverage | said | wrong | as printed |")
     print("|---|---|---|---|---|---|---|---|")
     for kind in ("constant", "drifting", "jump", "batches", *OF_DAYS):

@@ -249,6 +249,22 @@ def test_age_and_sex_equal_weekly_demographics(page: Page, database: Path) -> No
     assert [row[1:] for row in table] == [[counts[row[0], sex] for sex in SEXES] for row in table]
 
 
+def test_ages_and_sexes_that_nobody_told_are_one_sentence_and_no_empty_drawing(
+    changed: Callable[..., Page], page: Page
+) -> None:
+    said = "No report of this week tells age or sex."
+    assert said not in page.text
+    unknown = changed("UPDATE weekly_demographics SET age_band = 'unknown', sex = 'unknown'")
+    assert said in unknown.text
+    assert "people" not in unknown.tables
+
+
+def test_a_cause_without_a_report_in_all_weeks_is_named_and_not_drawn(changed: Callable[..., Page], page: Page) -> None:
+    assert "No report in these 26 weeks" not in page.text
+    never = changed("UPDATE weekly_causes SET reports = 0 WHERE likely_cause = 'varicose_veins'")
+    assert "No report in these 26 weeks: Varicose veins." in never.text
+
+
 def test_rules_equal_weekly_rules_and_say_why(page: Page, database: Path, pack: Pack) -> None:
     fired = dict(rows_of(database, "SELECT rule_id, reports FROM weekly_rules WHERE week = ?", WEEK))
     for rule in pack.triage:

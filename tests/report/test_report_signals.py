@@ -212,6 +212,25 @@ def test_curves_show_the_counts_of_the_tables_and_one_methods_range(folder: Path
     assert len(rows) == 26 * len({row["series"] for row in rows})
 
 
+WHOSE = "Columns are the reports of senders that can be compared with their past"
+
+
+def test_where_senders_are_left_out_the_curve_has_the_reports_that_its_range_is_about(
+    changed: Callable[..., Page], page: Page, tmp_path: Path
+) -> None:
+    assert WHOSE not in page.text
+    left_out = f"UPDATE weekly_signals SET observed = observed - 7 WHERE week = '{WEEK}' AND series = 'all'"
+    assert WHOSE in changed(left_out).text
+    (row,) = (
+        row
+        for row in csv_rows(tmp_path / f"reports/{WEEK}/data/curves.csv")
+        if (row["series"], row["week"]) == ("all", WEEK)
+    )
+    assert int(row["reports"]) - int(row["observed"]) == 7
+    not_judged = f"UPDATE weekly_signals SET upper = NULL WHERE week = '{WEEK}'"
+    assert WHOSE not in changed(left_out, not_judged).text, "without a range the column is of everybody"
+
+
 def alarm_of(series: str) -> str:
     """SQL for an alarm this week."""
     return f"""INSERT INTO weekly_signals BY NAME SELECT '{WEEK}' AS week, DATE '2026-11-09' AS week_start,

@@ -129,7 +129,9 @@ def _name_other_files(home: Home, incoming: Sequence[str]) -> str:
 def _list_senders(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:
     """Return each sender's last delivery beside its rhythm; also of those that are declared and sent nothing yet."""
     rows = connection.execute(
-        """SELECT source, max(ingested_at), max(last_report) FROM files WHERE status = 'accepted' GROUP BY source"""
+        """SELECT source, max(ingested_at), max(last_report) FILTER ((last_report AT TIME ZONE $zone)::DATE <= clock)
+           FROM files WHERE status = 'accepted' GROUP BY source""",  # one row of 2062 is no sender's last report
+        {"zone": settings.time_zone},
     ).fetchall()
     sent = {name: (_format_moment(at), _format_moment(last)) for name, at, last in rows}
     rhythms = {source.name: source.rhythm for source in settings.sources}

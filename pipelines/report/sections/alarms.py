@@ -54,7 +54,9 @@ def alarm_section(tables: WeekTables, pack: Pack, calls: WeekCalls) -> Section:
     others = [curves[series] for series in ALWAYS_CURVED if series not in tables.days]
     charts = [_curve_chart(tables, curve, pack) for curve in others]
     if charts:
-        blocks.append(Gallery(charts, legend=CURVE_LEGEND, caption="Each curve has its own scale."))
+        blocks.append(
+            Gallery(charts, legend=CURVE_LEGEND, caption=f"Each curve has its own scale.{_say_whose(others)}")
+        )
     blocks.append(
         DataFiles(("alarms", "weekly_signals", "curves") if standing.alarms else ("weekly_signals", "curves"))
     )
@@ -106,7 +108,7 @@ def _alarm_group(tables: WeekTables, alarm: Alarm, curve: Curve, pack: Pack, cal
     regions = _spread(tables, f"{curve.name}-regions", "Region", days, lambda row: row.region)
     ages = _spread(tables, f"{curve.name}-ages", "Age", days, lambda row: row.age_band)
     spread = Beside(regions, ages, even=True) if len(regions.rows) > 1 else ages
-    blocks: list[Block] = [Gallery(charts, legend=CURVE_LEGEND), spread]
+    blocks: list[Block] = [Gallery(charts, legend=CURVE_LEGEND, caption=_say_whose([curve]).strip()), spread]
     if alarm.series in calls.alarms:
         page, number = calls.alarms[alarm.series]
         blocks.append(Note("", link=(f"Its records: {number:,}", f"explain/{page}")))
@@ -157,23 +159,31 @@ def _curve_chart(tables: WeekTables, curve: Curve, pack: Pack) -> Chart:
     return Chart(
         curve.name,
         f"{label}: reports a week and the expected range",
-        EpidemicCurve(tables.axis, Series("Reports", _paint(curve), curve.counts), expected),
+        EpidemicCurve(tables.axis, Series("Reports", _paint(curve), curve.observed), expected),
         label=label,
         numbers=numbers,
     )
+
+
+def _say_whose(curves: Sequence[Curve]) -> str:
+    """Say whose reports the columns are, where they are not everybody's."""
+    if all(curve.observed == curve.counts for curve in curves):
+        return ""
+    return " Columns are the reports of senders that can be compared with their past; the table has all reports too."
 
 
 def _curve_table(tables: WeekTables, curve: Curve) -> Table:
     columns = (
         Column("Week"),
         Column("Reports", Kind.COUNT),
+        Column("Of these compared", Kind.COUNT),
         Column("Expected", Kind.DECIMAL),
         Column("From", Kind.DECIMAL),
         Column("To", Kind.DECIMAL),
         Column("Alarm"),
     )
     alarms = [Text("alarm" if alarm else "") for alarm in curve.alarms]
-    rows = week_rows(tables, curve.counts, curve.expected, curve.lower, curve.upper, alarms)
+    rows = week_rows(tables, curve.counts, curve.observed, curve.expected, curve.lower, curve.upper, alarms)
     return Table(curve.name, columns, rows, layout=Layout.TIGHT)
 
 
