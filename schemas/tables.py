@@ -787,7 +787,7 @@ ALARM_EPISODES = Table(
         weeks INTEGER number of weeks with an alarm
         peak BIGINT the highest count of such a week
         latest BIGINT the count of the last week with an alarm
-        state VARCHAR new, continuing, over, or closed: looked into, and below twice the count that it then had
+        state VARCHAR new, continuing, over, or closed: looked into; at twice the count that it then had it is new again
         note VARCHAR the latest note on it
         noted_at TIMESTAMPTZ when it was written
         noted_by VARCHAR the user account that wrote it

@@ -22,6 +22,7 @@ from pipelines.text import many, sender_words
 from schemas.pack import Pack
 
 ALARMS_SAID = 2
+NO_MORE = "; no more are expected"
 EMERGENCY = "triage_level=emergency"
 AS_EXPECTED = {
     "within": "within the expected range",
@@ -154,7 +155,8 @@ def _say_alarms(tables: WeekTables, found: Standing, pack: Pack) -> str:
 
 def _say_alarm(alarm: Alarm, pack: Pack) -> str:
     row = alarm.found
-    return f"{series_label(row.series, pack)}, {row.observed:,} where {decimal(row.expected)} were expected"
+    again = " (closed before, now twice as many)" if alarm.has_risen else ""
+    return f"{series_label(row.series, pack)}{again}, {row.observed:,} where {decimal(row.expected)} were expected"
 
 
 def _say_emergencies(tables: WeekTables, pack: Pack) -> str:
@@ -199,7 +201,7 @@ def _say_still_to_come(tables: WeekTables) -> str:
     if row.expected_final is None or math.isnan(row.expected_final):
         return f"{told}; how many more will come cannot be told ({row.reason})."
     if row.upper is not None and round(row.upper) == row.reported_so_far:
-        told += "; no more are expected"
+        told += NO_MORE
     else:
         told += f"; about {row.expected_final:,.0f} are expected in the end{_format_interval(row)}"
     without = f" Without {row.left_out}." if row.left_out else ""
@@ -211,7 +213,8 @@ def _say_still_to_come(tables: WeekTables) -> str:
         "not clear": "which will have more in the end is not clear",
     }
     is_whole = not (name_lacking(tables, weeks_back=0) or name_lacking(tables, weeks_back=1))
-    end = f"; {ends[row.change]}" if row.change in ends and not row.reason and is_whole else ""
+    is_said = row.change in ("more", "fewer") or not told.endswith(NO_MORE)
+    end = f"; {ends[row.change]}" if row.change in ends and not row.reason and is_whole and is_said else ""
     return f"{told}. The week before stood at {row.previous_so_far:,} at the same age{end}.{without}"
 
 

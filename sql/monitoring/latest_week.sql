@@ -10,7 +10,9 @@ WITH latest AS (
   FROM weekly_signals JOIN latest USING (week_start)
   GROUP BY series
 ), episodes AS (
-  SELECT series, state, first_start = week_start AS begins, last_start >= week_start AS is_now
+  -- a closed alarm is new again in the week in which it has risen
+  SELECT series, state, first_start = week_start OR (state = 'new' AND last_start = week_start) AS begins,
+    last_start >= week_start AS is_now
   FROM alarm_episodes JOIN latest ON first_start <= week_start
 ), raised AS (
   SELECT series, rank, coalesce(begins, true) AS begins, coalesce(state, '') = 'closed' AS is_closed

@@ -108,6 +108,10 @@ def test_an_alarm_that_goes_on_says_since_when_and_what_was_found_out(changed: C
     assert "No alarm: " in closed.text
     assert "1 closed" in closed.text
     assert closed.tables["alarms"]["triage_level=emergency"][-2] == "2026-W45, 2 weeks, closed"
+    risen = changed(calm, alarm, episode.format("new"))
+    assert "1 new alarm: Emergency (closed before, now twice as many), " in risen.text
+    since = risen.tables["alarms"]["triage_level=emergency"][-2]
+    assert since == "2026-W45, 2 weeks; closed before, now twice as many"
     quiet = changed(calm, episode.format("continuing"))
     assert "1 going on: Emergency" in quiet.text, "an alarm without one this week goes on until it is over"
 

@@ -82,7 +82,9 @@ def _alarm_table(tables: WeekTables, standing: Standing, pack: Pack) -> Table:
 
 def _make_alarm_row(alarm: Alarm, pack: Pack) -> Row:
     found, episode = alarm.found, alarm.episode
-    since = "new" if alarm.is_new or episode is None else f"{episode.first_week}, {many(episode.weeks, 'week')}"
+    since = "new" if episode is None else f"{episode.first_week}, {many(episode.weeks, 'week')}"
+    if alarm.is_new:
+        since = f"{since}; closed before, now twice as many" if alarm.has_risen else "new"
     cells = (
         found.series,
         series_label(found.series, pack),
