@@ -28,6 +28,10 @@ SELECT
   (SELECT count(*) FROM signals WHERE is_judged)::BIGINT AS judged,
   coalesce((SELECT list(series ORDER BY rank, series) FROM raised WHERE begins AND NOT is_closed), []) AS new,
   coalesce((SELECT list(series ORDER BY series) FROM open_ones), []) AS going_on,
+  coalesce((
+    SELECT list(DISTINCT series ORDER BY series) FROM daily_signals
+    WHERE is_first AND daily_signals.week_start > latest.week_start
+  ), []) AS early,
   expected_final, lower, upper
 FROM latest LEFT JOIN (
   SELECT week, expected_final, lower, upper FROM weekly_nowcast WHERE series = 'all' AND is_latest

@@ -76,7 +76,11 @@ def _events_of_state(home: Path, hide_up_to: int) -> list[Event]:
     for alarm in facts.get("alarms", []):
         series.setdefault(alarm["week"], []).append(alarm["series"])
     events = [
-        Event(f"alarm:{week}", f"a new alarm in {week}; the report and `weekly_signals` say in what", _digest(names))
+        Event(
+            f"alarm:{week}",
+            f"a new alarm in {week}; `weekly_signals`, or `daily_signals` of a week that still runs, says in what",
+            _digest(names),
+        )
         for week, names in sorted(series.items())
     ]
     told = [text.split(";")[0] for text in facts.get("senders_missing", [])]

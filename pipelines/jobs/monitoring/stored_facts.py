@@ -173,12 +173,13 @@ def _has_table(connection: duckdb.DuckDBPyConnection, table: str, column: str) -
 
 
 def _list_alarms(published: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
-    """Return the alarms of the last complete week and the weeks after it."""
-    if not _has_table(published, "weekly_signals", "status"):
+    """Return the alarms of the last complete week, and those of the week that runs, which daily counts raise."""
+    if not _has_table(published, "daily_signals", "is_first"):
         return []
     rows = published.execute(
-        """SELECT DISTINCT week, series FROM weekly_signals, about
-           WHERE status = 'alarm' AND week >= about.latest_week ORDER BY ALL"""
+        """SELECT week, series FROM weekly_signals, about WHERE status = 'alarm' AND week >= about.latest_week
+           UNION SELECT week, series FROM daily_signals, about WHERE is_first AND week > about.latest_week
+           ORDER BY ALL"""
     ).fetchall()
     return [{"week": week, "series": series} for week, series in rows]
 
