@@ -597,7 +597,7 @@ WEEKLY_SIGNAL_TABLES = (
         change VARCHAR more or fewer than the week before in the end, or not clear: the interval holds both
         reason VARCHAR why there is no nowcast or no interval
         sources INTEGER number of senders that are counted
-        left_out VARCHAR names of the senders that have not got so far
+        left_out VARCHAR names of the senders that are not counted: their week is a part, or has not got so far
         """,
     ),
 )

@@ -81,8 +81,8 @@ def find_alarms(tables: WeekTables) -> list[Alarm]:
         (row for row in tables.signals_now if row.is_alarm),
         key=lambda row: (row.rank is None, row.rank or 0, row.series, not row.is_primary),
     )
-    first = {row.series: row for row in reversed(raised)}
-    alarms = [_make_alarm(tables, row) for row in dict.fromkeys(first[row.series] for row in raised)]
+    shown = {row.series: row for row in reversed(raised)} | {row.series: row for row in raised if row.is_primary}
+    alarms = [_make_alarm(tables, row) for row in dict.fromkeys(shown[row.series] for row in raised)]
     return sorted(alarms, key=lambda alarm: (alarm.is_closed, not alarm.is_new))
 
 

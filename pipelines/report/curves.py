@@ -10,6 +10,7 @@ from pipelines.pages.document import Row
 from pipelines.pages.values import Cell
 from pipelines.pages.words import in_words
 from pipelines.report.alarms import find_alarm_weeks
+from pipelines.report.rows import Signal
 from pipelines.report.week import ALWAYS_CURVED, WeekTables
 from pipelines.text import csv_text
 
@@ -19,7 +20,8 @@ EMERGENCY_IN = ",triage_level=emergency"
 
 @dataclass(frozen=True)
 class Curve:
-    """One series over the weeks shown, None if there is no value; the range is that of the row it is judged by.
+    """One series over the weeks shown, None if there is no value; the range is that of the row it is judged by, and in
+    a week of an alarm of the row that alarms.
 
     `observed` are the reports that the range is about: those of the senders that can be compared, where it was judged.
     """
@@ -41,7 +43,9 @@ def find_curves(tables: WeekTables) -> list[Curve]:
 
 
 def _make_curve(tables: WeekTables, series: str, name: str) -> Curve:
-    judged = {row.week_start: row for row in tables.signals if row.series == series and row.is_primary}
+    own = [row for row in tables.signals if row.series == series]
+    judged = {row.week_start: row for row in own if row.is_primary}
+    judged |= {row.week_start: row for row in own if row.is_alarm and not _alarms(judged.get(row.week_start))}
     rows = [judged.get(day) for day in tables.starts]
     counts = count_series(tables, series)
     judged_counts = [row.observed if row and row.upper is not None else None for row in rows]
@@ -57,6 +61,10 @@ def _make_curve(tables: WeekTables, series: str, name: str) -> Curve:
         upper=[row.upper if row else None for row in rows],
         alarms=find_alarm_weeks(tables, series),
     )
+
+
+def _alarms(row: Signal | None) -> bool:
+    return row is not None and row.is_alarm
 
 
 def count_series(tables: WeekTables, series: str, days: Sequence[date] | None = None) -> list[int | None]:

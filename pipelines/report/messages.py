@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from pipelines.pages.labels import LEVELS, series_label
 from pipelines.pages.words import decimal, share
 from pipelines.report.alarms import Alarm, Standing, find_standing
-from pipelines.report.comparisons import describe_level
+from pipelines.report.comparisons import describe_level, name_lacking
 from pipelines.report.quality import find_quality
 from pipelines.report.rows import Nowcast
 from pipelines.report.sections.causes import CauseTotals, add_up_causes, cause_label
@@ -18,7 +17,7 @@ from pipelines.report.sections.key_numbers import find_key_counts
 from pipelines.report.sections.revisions import find_revised_weeks
 from pipelines.report.sections.rules_and_questions import sort_rules
 from pipelines.report.week import WeekTables
-from pipelines.text import many, sender_words
+from pipelines.text import many
 from schemas.pack import Pack
 
 ALARMS_SAID = 2
@@ -58,15 +57,6 @@ def find_notices(tables: WeekTables, pack: Pack) -> list[str]:
             f"them with {pack.version}: rules and labels may differ."
         )
     return notices
-
-
-def name_lacking(tables: WeekTables, weeks_back: int) -> str:
-    """Name who sent nothing, or a part only, for a week, each with its usual number; empty if nobody is lacking."""
-    week_start = tables.start - timedelta(weeks=weeks_back)
-    rows = [row for row in tables.senders if row.week_start == week_start and row.state in ("missing", "partial")]
-    return "; ".join(
-        sender_words(row.source, row.week, None if row.state == "missing" else row.reports, row.usual) for row in rows
-    )
 
 
 def find_headline(tables: WeekTables, pack: Pack) -> str:
@@ -205,7 +195,7 @@ def _say_still_to_come(tables: WeekTables) -> str:
     else:
         told += f"; about {row.expected_final:,.0f} are expected in the end{_format_interval(row)}"
     without = f" Without {row.left_out}." if row.left_out else ""
-    if row.previous_so_far is None:
+    if row.previous_so_far is None or name_lacking(tables, weeks_back=1):  # then it is not like with like
         return f"{told}.{without}"
     ends = {
         "more": "in the end this week will have more",

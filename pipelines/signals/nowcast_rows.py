@@ -101,14 +101,17 @@ def rows_of(
     starts: Sequence[date],
     names: Sequence[str],
     senders: Sequence[str],
-    whole: NDArray[np.bool_],
+    sent: NDArray[np.bool_],
 ) -> pd.DataFrame:
-    """Return the rows of `weekly_nowcast`: every week, series and age that the week has reached."""
+    """Return the rows of `weekly_nowcast`: every week, series and age that the week has reached.
+
+    `sent` is weeks x senders: where there is something of the sender that could be counted.
+    """
     rows = []
     for place in np.flatnonzero(found.age >= 0).tolist():
         for age in range(int(found.age[place]) + 1):
             counted = found.counted[:, place, age]
-            lacking = whole[place] & ~counted
+            lacking = sent[place] & ~counted
             left_out = [name for name, is_lacking in zip(senders, lacking, strict=True) if is_lacking]
             common = {
                 "week": names[place],

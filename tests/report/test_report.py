@@ -117,6 +117,19 @@ def test_key_numbers_stand_beside_the_week_before_as_it_was_at_the_same_age(page
     assert "Week before" not in " ".join(page.numbers["severe_pain"])
 
 
+@pytest.mark.parametrize(
+    "unlike",
+    [
+        "UPDATE weekly_nowcast SET reported_so_far = reported_so_far - 1, left_out = 'clinic_b'",
+        """INSERT INTO weekly_sources BY NAME SELECT DISTINCT week, week_start, 'clinic_c' AS source,
+        'missing' AS state, 0 AS reports, 9.0 AS usual, false AS joined FROM weekly_triage WHERE week = '2026-W45'""",
+    ],
+)
+def test_counts_of_other_senders_do_not_stand_beside_each_other(changed: Callable[..., Page], unlike: str) -> None:
+    assert "Week before: " in changed().numbers["reports"][-2]
+    assert "Week before: " not in " ".join(changed(unlike).numbers["reports"])
+
+
 def test_level_trend_and_the_year_before_stand_beside_every_count(pack: Pack, tmp_path: Path) -> None:
     """55 weeks: the week that begins 52 weeks before is covered."""
     summaries = make_summaries(tmp_path / "s.duckdb", Made(weeks=55, per_week=300), pack)

@@ -235,6 +235,21 @@ def test_where_senders_are_left_out_the_curve_has_the_reports_that_its_range_is_
     assert WHOSE not in changed(left_out, not_judged).text, "without a range the column is of everybody"
 
 
+def test_table_and_curve_show_the_range_of_the_row_that_alarms(changed: Callable[..., Page], tmp_path: Path) -> None:
+    """The row by which the week is judged, if it alarms too; else the other one: an alarm never lies in its range."""
+    calm = "UPDATE weekly_signals SET status = 'none'"
+    both = f"""INSERT INTO weekly_signals BY NAME SELECT '{WEEK}' AS week, DATE '2026-11-09' AS week_start,
+        'region=harbour' AS series, 90 AS observed, 10 AS expected, {{}} AS upper, 0 AS lower, 'C{{}}' AS method,
+        {{}} AS is_primary, '{{}}' AS status, {{}} AS rank"""
+    for status, upper in (("alarm", "70.0"), ("none", "20.0")):
+        rows = both.format(70, 1, "true", status, 2), both.format(20, 2, "false", "alarm", 1)
+        page = changed(calm, "DELETE FROM weekly_signals WHERE series = 'region=harbour'", *rows)
+        assert f"0 to {float(upper):.0f}" in page.tables["alarms"]["region=harbour"]
+        curves = csv_rows(tmp_path / f"reports/{WEEK}/data/curves.csv")
+        (shown_upper,) = (r["upper"] for r in curves if (r["series"], r["week"]) == ("region=harbour", WEEK))
+        assert shown_upper == upper
+
+
 def alarm_of(series: str) -> str:
     """SQL for an alarm this week."""
     return f"""INSERT INTO weekly_signals BY NAME SELECT '{WEEK}' AS week, DATE '2026-11-09' AS week_start,

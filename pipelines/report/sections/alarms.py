@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from pipelines.pages.calls import WeekCalls
@@ -22,7 +23,7 @@ from pipelines.pages.document import (
     Section,
     Table,
 )
-from pipelines.pages.labels import series_label
+from pipelines.pages.labels import UNKNOWN, series_label
 from pipelines.pages.plots import DAYS, EpidemicCurve, WeeklyColumns
 from pipelines.pages.values import Column, Kind, Text
 from pipelines.pages.words import decimal, in_words
@@ -106,11 +107,14 @@ def _range_words(alarm: Alarm) -> str:
 
 def _alarm_group(tables: WeekTables, alarm: Alarm, curve: Curve, pack: Pack, calls: WeekCalls) -> Group:
     days = tables.days[alarm.series]
-    charts = [_curve_chart(tables, curve, pack), _daily_chart(tables, curve, days, pack)]
+    by_week = replace(_curve_chart(tables, curve, pack), label=f"By week, the last {WEEKS_SHOWN} weeks")
+    charts = [by_week, _daily_chart(tables, curve, days, pack)]
     regions = _spread(tables, f"{curve.name}-regions", "Region", days, lambda row: row.region)
     ages = _spread(tables, f"{curve.name}-ages", "Age", days, lambda row: row.age_band)
-    spread = Beside(regions, ages, even=True) if len(regions.rows) > 1 else ages
-    blocks: list[Block] = [Gallery(charts, legend=CURVE_LEGEND, caption=_say_whose([curve]).strip()), spread]
+    spread: list[Block] = [ages] if any(row.age_band != UNKNOWN for row in days) else []
+    if len(regions.rows) > 1:
+        spread = [Beside(regions, ages, even=True)] if spread else [regions]
+    blocks: list[Block] = [Gallery(charts, legend=CURVE_LEGEND, caption=_say_whose([curve]).strip()), *spread]
     if alarm.series in calls.alarms:
         page, number = calls.alarms[alarm.series]
         blocks.append(Note("", link=(f"Its records: {number:,}", f"explain/{page}")))
