@@ -41,8 +41,8 @@ from pipelines.errors import CalfwatchError, UsageError
 from pipelines.jobs.monitoring import notices, status
 from pipelines.jobs.monitoring.run_record import print_line
 from pipelines.jobs.scheduled_run import make_folder
-from pipelines.prefect_server import open_log
-from pipelines.processes import read_json, write_json
+from pipelines.prefect_server import open_log, recorded_url
+from pipelines.processes import write_json
 from pipelines.settings import Settings, load_settings
 from pipelines.store.database import Home
 from pipelines.tether import end_with_parent
@@ -116,7 +116,7 @@ async def run_schedules(home: Path, deployments: Mapping[str, RunnerDeployment])
     runner = HomeRunner(limit=1, pause_on_shutdown=False, query_seconds=POLL_SECONDS, prefetch_seconds=0)
     runner.ids = ids = {job: await runner.aadd_deployment(deployment) for job, deployment in deployments.items()}
     async with get_client() as client:
-        await _make_good(client, ids)
+        await _make_good(client, home, ids)
         if stop.is_set():
             return
         running = asyncio.create_task(runner.start())
@@ -139,18 +139,25 @@ async def _end_runner(runner: Runner, running: asyncio.Task[None]) -> None:
 def _runs_of(ids: Mapping[str, UUID], states: list[StateType], until: datetime | None = None) -> FlowRunFilter:
     return FlowRunFilter(
         deployment_id=FlowRunFilterDeploymentId(any_=list(ids.values())),
-        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states)),
+        state=_in_states(states),
         expected_start_time=FlowRunFilterExpectedStartTime(before_=until) if until else None,
     )
 
 
-async def _make_good(client: PrefectClient, ids: Mapping[str, UUID]) -> None:
-    """End the runs that a killed `serve` left in work, drop missed slots, and do both jobs once now.
+def _in_states(states: list[StateType]) -> FlowRunFilterState:
+    return FlowRunFilterState(type=FlowRunFilterStateType(any_=states))
 
-    One run does both: each is a process of its own, and on a busy machine the next slot would wait for two.
+
+async def _make_good(client: PrefectClient, home: Path, ids: Mapping[str, UUID]) -> None:
+    """End the runs that a kill left in work, drop missed slots, and do both jobs once now.
+
+    One run does both: each is a process of its own, and on a busy machine the next slot would wait for two. Nobody
+    can have a run in work on a server of the home's own that has only begun; one of others may be in use.
     """
-    for run in await client.read_flow_runs(flow_run_filter=_runs_of(ids, IN_WORK)):
-        state = Crashed(message="`calfwatch serve` ended while this run was in work; the next one goes on from there")
+    is_own = recorded_url(home) == os.environ["PREFECT_API_URL"]
+    left = FlowRunFilter(state=_in_states(IN_WORK)) if is_own else _runs_of(ids, IN_WORK)
+    for run in await client.read_flow_runs(flow_run_filter=left):
+        state = Crashed(message="its process ended while this run was in work; the next one goes on from there")
         await client.set_flow_run_state(run.id, state, force=True)
     for run in await _late_runs(client, ids):
         await _delete_run(client, run)
@@ -220,12 +227,7 @@ def print_start(home: Path, settings: Settings, crons: tuple[str, str]) -> None:
 
 def tell_missed_slots(home: Path, settings: Settings) -> None:
     """Send a notice of the slots that nobody served; they are made good now."""
-    told = read_json(home / status.NAME)
-    missed = status.find_overdue(
-        {"schedule": read_json(home / status.SCHEDULE), "runs": told.get("runs", {}), "in_work": None},
-        clock.now(),
-    )
-    notices.send_notices(home, settings, notices.overdue_events(missed))
+    notices.send_notices(home, settings, notices.overdue_events(status.find_missed_slots(home)))
 
 
 def main(arguments: list[str]) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import functools
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -19,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipelines.errors import UsageError
 from schemas.ordinary_file import read_text_file
-from schemas.toml_lines import Keys, line_of
+from schemas.toml_lines import Keys, line_of, load_toml
 
 TYPE_WORDS = {
     "string_type": "a text in quotes",
@@ -70,8 +69,8 @@ def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
     """Return the text of a TOML file, and what it says. Raises UsageError if it is no TOML."""
     try:
         text = read_text_file(path)
-        return text, tomllib.loads(text)
-    except (OSError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, no TOML, or a number of 5,000 digits
+        return text, load_toml(text)
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, no TOML, or a number of 5,000 digits
         raise UsageError(f"{path}: cannot be read as TOML: {error}") from error
 
 

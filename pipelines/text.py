@@ -19,6 +19,8 @@ def harmless(cell: object) -> object:
 
 def printable(text: str) -> str:
     """Return a text with escapes for every character that a terminal cannot show or would act on."""
+    if text.isprintable():
+        return text
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 

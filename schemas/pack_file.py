@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tomllib
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -20,7 +19,7 @@ from schemas import pack_checks
 from schemas.ordinary_file import read_text_file
 from schemas.pack import ACTIONS, Pack
 from schemas.pack_tables import FIELD_TYPES, LISTS, Actions, Head, YesNo, name_fault
-from schemas.toml_lines import line_of
+from schemas.toml_lines import line_of, load_toml
 
 Row = tuple[int, Any]  # place of a table in the file among those of its name, and its value
 
@@ -60,8 +59,8 @@ def load_pack(path: Path | None = None) -> Pack:
 def parse_pack(text: str, origin: str = "rule pack") -> Pack:
     """Read and check a pack from TOML text; `origin` names it in messages. Raises InvalidPack."""
     try:
-        raw = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: no TOML, or a number of 5,000 digits
+        raw = load_toml(text)
+    except ValueError as error:  # ValueError: no TOML, or a number of 5,000 digits
         raise InvalidPack(f"{origin}:{_error_line(text, str(error))}: is not TOML: {error}") from error
     problems = Problems(text)
     pack = _read(raw, text, problems)

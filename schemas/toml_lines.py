@@ -1,4 +1,4 @@
-"""Find the line of a key in a TOML text: the parser of the standard library reports none."""
+"""Read TOML texts, and find the line of a key in one: the parser of the standard library reports none."""
 
 from __future__ import annotations
 
@@ -8,6 +8,34 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 Keys = tuple[str | int, ...]
+MOST_LEVELS = 32  # of tables and lists in one another: ours have four, and what walks them is recursive
+TOO_DEEP = f"values lie deeper than {MOST_LEVELS} levels in one another"
+
+
+def load_toml(text: str) -> dict[str, Any]:
+    """Return what a TOML text says.
+
+    Raises ValueError for one that is none, whose values lie too deep, or that has a NUL, which no path can hold.
+    """
+    try:
+        content = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
+    level: list[Any] = [content]
+    for _ in range(MOST_LEVELS):
+        level = [inner for value in level for inner in _inner_values(value)]
+        if any(isinstance(value, str) and "\0" in value for value in level):
+            raise ValueError("a text has the character U+0000")
+    if level:
+        raise ValueError(TOO_DEEP)
+    return content
+
+
+def _inner_values(value: Any) -> list[Any]:
+    """Return the keys and values of a table, the values of a list, and nothing of anything else."""
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    return value if isinstance(value, list) else []
 
 
 def line_of(text: str, keys: Keys) -> int | None:

@@ -48,10 +48,22 @@ def test_a_header_of_too_many_columns_is_refused(columns: int, tmp_path: Path, i
     assert words in outcome.reason
 
 
+# values in one another: in brackets, by a header, by a dotted key, by tables in a line; what no path can hold
+DEEP = {
+    "deep": f"x = {'[' * 100_000}",
+    "deep list": f"x = {'[' * 40}{']' * 40}",
+    "deep header": f"[{'.'.join('a' * 50_000)}]",
+    "deep key": f"{'.'.join('a' * 50_000)} = 1",
+    "deep tables": f"x = {'{a = ' * 40}1{'}' * 40}",
+    "NUL": 'rule_pack = "\\u0000"',
+    "NUL in a key": '"\\u0000" = 1',
+}
+
+
 @pytest.mark.parametrize(
     "line",
-    ["threads = 100000000000000000000000", f"k_anonymity = {'9' * 5000}", f"x = {'[' * 100_000}", "threads = 257"],
-    ids=["threads", "digits", "deep", "many threads"],
+    ["threads = 100000000000000000000000", f"k_anonymity = {'9' * 5000}", "threads = 257", *DEEP.values()],
+    ids=["threads", "digits", "many threads", *DEEP],
 )
 def test_settings_beyond_bounds_end_in_one_message(
     line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -61,7 +73,18 @@ def test_settings_beyond_bounds_end_in_one_message(
     assert capsys.readouterr().err.startswith("calfwatch: ")
 
 
-@pytest.mark.parametrize("line", [f"x = {'9' * 5000}", f"x = {'[' * 100_000}"], ids=["digits", "deep"])
+def test_settings_of_four_megabytes_are_read_and_one_byte_more_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "calfwatch.toml"
+    path.write_bytes(b"#" * ((4 << 20) - 1) + b"\n")
+    assert main(["config", "--home", str(tmp_path)]) == 0
+    path.write_bytes(b"#" * (4 << 20) + b"\n")
+    assert main(["config", "--home", str(tmp_path)]) == 2
+    assert "is larger than 4 MB" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line", [f"x = {'9' * 5000}", *DEEP.values()], ids=["digits", *DEEP])
 def test_packs_beyond_bounds_are_invalid(line: str) -> None:
     with pytest.raises(InvalidPack, match="is not TOML"):
         parse_pack(line)

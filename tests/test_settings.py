@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from pipelines.cli.settings_text import describe_settings, write_first_settings
 from pipelines.errors import UsageError
-from pipelines.settings import FILE_NAME, Public, Settings, Source, load_settings
+from pipelines.settings import FILE_NAME, Allowed, Public, Settings, Source, load_settings
 from pipelines.settings_file import key_meanings
 
 DOCS = Path(__file__).parent.parent / "docs" / "commands.md"
@@ -50,6 +51,67 @@ SOURCE_FAULTS = {
     'patern = ["x"]': "'patern' is not a key of [[sources]]; did you mean patterns?",
     'ingest_cron = "1 * * * *"': "'ingest_cron' is not a key of [[sources]] but a setting: write it above the first",
 }
+
+
+# the last values that are allowed, and the first that are not, as TOML; of every key that has a rule
+BORDERS = {
+    Settings: {
+        "time_zone": ('"UTC" "Asia/Kathmandu"', '"" "localtime" "utc+1" "Europe"'),
+        "week_system": ('"iso" "mmwr"', '"" "ISO" "isommwr"'),
+        "max_quarantined_share": ("0.0 1.0", "-0.001 1.001 nan"),
+        "max_expansion": ("1", "0"),
+        "k_anonymity": ("1", "0"),
+        "min_alarm_count": ("0", "-1"),
+        "memory_limit": ('"1KB" "1.5GiB" "512MB" "1_MB" "50%"', '"1" "MB" "1XB" "1B" ".5GB" "1.GB" "-1MB" "1MBx"'),
+        "threads": ("0 256", "-1 257"),
+        "retries": ("0", "-1"),
+        "ingest_cron": ('"1_2_3_4_5"', '"1_2_3_4" "1_2_3_4_5_6"'),
+        "report_cron": ('"1_2_3_4_5"', '"1_2_3_4" "1_2_3_4_5_6"'),
+        "settle_seconds": ("0", "-1"),
+        "keep_days": ("0", "-1"),
+        "prefect_days": ("1", "0"),
+    },
+    Source: {
+        "name": ('"a"', '""'),
+        "time_zone": ('"" "UTC"', '"localtime" "Europe"'),
+        "delimiter": ("""';' "\\t" '|'""", """'' ';;' '"' "\\n" "\\r\""""),
+        "separator": ('"/" "12345678" "########"'.replace("12345678", "........"), '"" "#########" "a" "1" "_" "-"'),
+        "unlisted": ('"no" "unknown"', '"" "yes"'),
+        "missing_columns": ('"reject" "unknown"', '"" "no"'),
+        "report_ids": ('"for_ever" "per_file"', '"" "for ever"'.replace(" e", "_x")),
+        "rhythm": ('"daily" "weekdays" "weekly" "none"', '"" "monthly"'),
+        "until": ('"" "2026-02-28"', '"2026-02-29" "20260228" "2026-2-28" "28.02.2026"'),
+    },
+    Public: {"hide_up_to": ("7 12 17 102", "2 6 8 11 13 -3")},
+}
+
+
+def settings_of(table: type, key: str, value: str) -> str:
+    """A file with one key; an underscore within a text is a blank."""
+    value = value.replace("_", " ") if re.search("[0-9]_", value) else value
+    head = {Settings: "", Source: "[[sources]]\n", Public: "[public]\n"}[table]
+    name = 'name = "a"\n' if table is Source and key != "name" else ""
+    return f"{head}{name}{key} = {value}\n"
+
+
+@pytest.mark.parametrize("table", BORDERS)
+def test_the_last_value_is_allowed_and_the_first_beyond_it_is_a_fault(table: type, tmp_path: Path) -> None:
+    for key, (allowed, refused) in BORDERS[table].items():
+        for value in allowed.split():
+            (tmp_path / FILE_NAME).write_text(settings_of(table, key, value))
+            load_settings(tmp_path)
+        for value in refused.split():
+            (fault,) = faults_of(settings_of(table, key, value), tmp_path)
+            assert f"{key} must be " in fault[1], (key, value)
+
+
+@pytest.mark.parametrize("table", BORDERS)
+def test_every_key_with_a_rule_has_its_borders_tried(table: type) -> None:
+    hints = get_type_hints(table, include_extras=True)
+    ruled = {
+        field.name for field in fields(table) if any(isinstance(m, Allowed) for m in hints[field.name].__metadata__)
+    }
+    assert ruled == set(BORDERS[table])
 
 
 def faults_of(text: str, home: Path) -> list[tuple[int, str]]:

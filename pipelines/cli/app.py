@@ -27,7 +27,7 @@ from cyclopts import (
 )
 
 from pipelines.errors import DISK_FAILURES, CalfwatchError, DiskError, UsageError
-from pipelines.text import say
+from pipelines.text import printable, say
 
 if TYPE_CHECKING:
     from cyclopts.help import HelpPanel
@@ -125,9 +125,26 @@ def open_standard_streams() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (docs/commands.md lists them)."""
     os.umask(0o077)  # patient data: whatever is written is for its owner alone
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        return _run(words)
+    except Exception:  # paths may be any bytes; where a text is wanted, each library says so in its own way
+        if odd := [word for word in words if not _is_utf8(word)]:
+            return _print_error(UsageError(f"{printable(odd[0])} is no text in UTF-8; type it again"))
+        raise
+
+
+def _is_utf8(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _run(words: list[str]) -> int:
     try:
         app = build_app()
-        words = sys.argv[1:] if arguments is None else list(arguments)
         _require_command(app, words)
         return int(app(words) or 0)
     except CycloptsError as error:

@@ -19,7 +19,7 @@ from pipelines.explain.questions import emergency_questions, make_space
 from pipelines.pages.calls import DETAILED_ALARMS, Call, CallList, WeekCalls
 from pipelines.pages.labels import LEVELS, UNKNOWN, field_labels, series_label, series_parts
 from pipelines.pages.style import render
-from pipelines.rules.solver import Space
+from pipelines.rules.formulas import Space
 from pipelines.rules.terms import LevelTerms, TooManyTermsError, level_terms
 from pipelines.statements import Row, rows_by_name, statement
 from pipelines.store.database import get_state, stored_pack

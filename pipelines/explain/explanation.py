@@ -13,7 +13,7 @@ from pipelines.explain.causes import cause_words, certainty
 from pipelines.explain.guidance import shown_guidance, vars_of
 from pipelines.explain.questions import make_space, plan_questions
 from pipelines.rules.condition_sql import condition_sql
-from pipelines.rules.solver import Space
+from pipelines.rules.formulas import Space
 from pipelines.statements import Row, one_number, rows_by_name
 from pipelines.store import ledger
 from pipelines.store.database import check_version, stored_pack

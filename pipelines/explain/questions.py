@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from itertools import groupby
 from typing import Any
 
-from pipelines.rules.solver import (
+from pipelines.rules.formulas import (
     AtLeast,
     Effort,
     Formula,
@@ -17,8 +17,8 @@ from pipelines.rules.solver import (
     Value,
     every,
     holds,
-    model,
 )
+from pipelines.rules.solver import model
 from pipelines.rules.terms import LevelTerms, TooManyTermsError, asked_terms, level_terms
 from schemas.pack import LEVELS, RULE_LEVELS, Pack
 

@@ -27,6 +27,37 @@ if "jemalloc" in pa.supported_memory_backends():
     pa.set_memory_pool(pa.jemalloc_memory_pool())  # gives freed blocks back: at 5 million rows 755 MB for 812
 
 
+class Room:
+    """How many bytes of a file are held, and whether its rows are still wanted; many threads ask and tell."""
+
+    def __init__(self) -> None:
+        self.held = 0
+        self.is_closed = False
+        self._changed = threading.Condition()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether reading waits until rows are taken."""
+        return self.held >= AHEAD_BYTES and not self.is_closed
+
+    def hold(self, size: int) -> None:
+        """Count bytes that are held from now on, or fewer."""
+        with self._changed:
+            self.held += size
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Let nobody wait any more."""
+        with self._changed:
+            self.is_closed = True
+            self._changed.notify()
+
+    def wait(self) -> None:
+        """Wait while it is full."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self.is_full)
+
+
 class PrefetchingReader:
     """The content id and the rows of one file; reading starts at once. Close it after use.
 
@@ -42,9 +73,7 @@ class PrefetchingReader:
         self._file_id: Future[str] = Future()
         self._names: Future[list[str]] = Future()
         self._parsed: SimpleQueue[Future[RawRows] | None] = SimpleQueue()
-        self._held = 0
-        self._closed = False
-        self._room = threading.Condition()
+        self._room = Room()
         self._pool = ThreadPoolExecutor(max(1, (settings.threads or os.cpu_count() or 1) - 1))
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
@@ -58,18 +87,16 @@ class PrefetchingReader:
         return self._names.result()
 
     def __iter__(self) -> Iterator[RawRows]:
-        if self._closed:
+        if self._room.is_closed:
             raise ValueError("rows of a file are taken before they are closed")
         while (parsed := self._parsed.get()) is not None:
             raw = parsed.result()
-            self._hold(-_size(raw))
+            self._room.hold(-_size(raw))
             yield raw
 
     def close(self) -> None:
         """Stop reading and forget what was not taken."""
-        with self._room:
-            self._closed = True
-            self._room.notify()
+        self._room.close()
         self._thread.join()
         self._pool.shutdown(cancel_futures=True)
         self._parsed = SimpleQueue()
@@ -79,7 +106,7 @@ class PrefetchingReader:
             for block in self._row_blocks():
                 if not self._wait_for_room():
                     return
-                self._hold(2 * len(block.data))  # its text, and about as much for its rows
+                self._room.hold(2 * len(block.data))  # its text, and about as much for its rows
                 self._parsed.put(self._pool.submit(self._parse, block))
             if not self._file_id.done():  # all of it fitted into the room
                 self._file_id.set_result(self.meter.file_id)
@@ -125,7 +152,7 @@ class PrefetchingReader:
         raw = parse_block(block, names, self.delivery.source.delimiter, WHOLE_COLUMNS, answers)
         if not any(is_read_answer(raw.table.column(name)) for name in answers & set(names)):
             self._other_words += 1
-        self._hold(raw.table.nbytes - len(block.data))
+        self._room.hold(raw.table.nbytes - len(block.data))
         return raw
 
     def _wait_for_room(self) -> bool:
@@ -134,27 +161,18 @@ class PrefetchingReader:
         Nobody takes rows, and makes room, before the content is identified: so before the first wait the file is read
         a second time, for its hash alone.
         """
-        while not self._file_id.done():
-            with self._room:
-                if self._closed or self._held < AHEAD_BYTES:
-                    return not self._closed
+        while self._room.is_full and not self._file_id.done():
             self._identify()
-        with self._room:
-            self._room.wait_for(lambda: self._closed or self._held < AHEAD_BYTES)
-            return not self._closed
+        self._room.wait()
+        return not self._room.is_closed
 
     def _identify(self) -> None:
         meter = ContentMeter(self.delivery.period)
         for chunk in content_chunks(self.delivery.path, self.settings):
-            if self._closed:
+            if self._room.is_closed:
                 return
             meter.see(chunk)
         self._file_id.set_result(meter.file_id)
-
-    def _hold(self, size: int) -> None:
-        with self._room:
-            self._held += size
-            self._room.notify()
 
 
 def _size(raw: RawRows) -> int:

@@ -32,7 +32,7 @@ from pipelines.store.database import (
     stored_pack,
     view_sql,
 )
-from pipelines.store.packs import kept_versions
+from pipelines.store.packs import kept_packs
 from pipelines.text import many
 from schemas.pack import Pack
 from schemas.tables import (
@@ -173,13 +173,15 @@ def _check_views(look: Look) -> Iterator[str]:
 
 def _check_tags(look: Look) -> Iterator[str]:
     """Every record tagged again with the text kept of the pack that the state names; every text held to its version."""
-    for version in kept_versions(look.connection):
+    for version, number, article in kept_packs(look.connection):
         try:
-            stored_pack(look.connection, version)
+            kept = stored_pack(look.connection, version)
+            if (kept.number, kept.article) != (number, article):
+                yield f"rule_packs: number or article of {version} is not that of its text"
         except StateError as error:
             yield str(error).partition(". ")[0]
-    kept = ", ".join(f"{name} AS {name}_before" for name in TAG_COLUMNS)
-    relation = f"(SELECT * EXCLUDE ({', '.join(TAG_COLUMNS)}), {kept} FROM records)"
+    before = ", ".join(f"{name} AS {name}_before" for name in TAG_COLUMNS)
+    relation = f"(SELECT * EXCLUDE ({', '.join(TAG_COLUMNS)}), {before} FROM records)"
     differ = " OR ".join(f"{name} IS DISTINCT FROM {name}_before" for name in TAG_COLUMNS)
     wrong = one_number(look.connection, f"SELECT count(*) FROM ({tag_sql(look.pack, relation)}) WHERE {differ}")
     if wrong:

@@ -13,9 +13,9 @@ from typing import Any
 import duckdb
 
 from pipelines.errors import StateError
-from pipelines.release.audit import find_narrowest, is_safe
+from pipelines.release.audit import Narrowest, find_narrowest, is_safe
 from pipelines.release.public_database import PublicRows, Rows
-from pipelines.release.rounding import REGION, TOTAL, Cell, hidden_limit, total_of
+from pipelines.release.rounding import REGION, TOTAL, Cell, hidden_limit, method_of, total_of
 from pipelines.statements import rows_by_name
 from schemas.public_tables import PUBLIC_RELEASE_COLUMNS, WEEKLY_COUNTS
 
@@ -178,7 +178,7 @@ def public_rows(connection: duckdb.DuckDBPyConnection, about: tuple[str, ...] = 
 def audit_again(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Repeat the audit of every published week from its stored rows; return what is wrong, in sentences."""
     counts = read_counts(connection)
-    problems = []
+    problems = _weeks_at_other_moments(connection)
     for release in read_releases(connection):
         cells = [Cell(*row[2:]) for row in counts if row[0] == release.week]
         if release.status == HELD_BACK:
@@ -196,10 +196,30 @@ def _problems_of(release: Release, cells: list[Cell]) -> list[str]:
     narrowest = find_narrowest(cells, release.unlisted_regions, release.hide_up_to)
     if not is_safe(narrowest):
         return [f"a hidden count of {release.week} has fewer possible values than it must: {narrowest}"]
+    return _problems_of_record(release, cells, narrowest) if release.rule_pack else []
+
+
+def _problems_of_record(release: Release, cells: list[Cell], narrowest: Narrowest | None) -> list[str]:
+    """Compare what the record of a week says of its rows with them; one taken over from the public files says less."""
     stored = (release.possible_values, release.possible_values_of)
-    if release.rule_pack and stored != ((narrowest.values, narrowest.cell) if narrowest else (None, None)):
+    if stored != ((narrowest.values, narrowest.cell) if narrowest else (None, None)):
         return [f"the audit of {release.week} gives {narrowest}, the record says {stored}"]
+    hidden = sum(cell.is_hidden for cell in cells) + (release.unlisted_regions or 0)
+    told = (method_of(release.hide_up_to or 0), hidden)
+    if told != (release.method, release.hidden_cells):
+        said = (release.method, release.hidden_cells)
+        return [f"{release.week} has (method, hidden counts) {told}, the record says {said}"]
     return []
+
+
+def _weeks_at_other_moments(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Name the weeks whose moments, which keep a day from being published twice, are not those of their days."""
+    rows = connection.execute(
+        """SELECT week FROM releases WHERE rule_pack IS NOT NULL AND (first_moment, last_moment) IS DISTINCT FROM
+           (week_start::TIMESTAMP AT TIME ZONE time_zone, (week_start + 7)::TIMESTAMP AT TIME ZONE time_zone)
+           ORDER BY week"""
+    ).fetchall()
+    return [f"the moments of {week} on record are not those of its days" for (week,) in rows]
 
 
 def require_sound(connection: duckdb.DuckDBPyConnection) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.rules.condition_sql import bits_sql, condition_tests, joined_sql
+from pipelines.rules.condition_sql import condition_tests, joined_sql, true_bits_sql
 from pipelines.rules.urgency import evidence_urgencies
 from schemas.pack import CERTAINTIES, LEVELS, URGENCY, Cause, Pack
 from schemas.tables import quoted
@@ -18,8 +18,8 @@ LIKELY_CAUSE = f"(CASE WHEN best = 0 THEN 0 ELSE {LAST_PLACE + 1} - (best & {LAS
 
 def evidence_sql(pack: Pack) -> str:
     """Evidence counts only if it is TRUE."""
-    tests = ((condition_tests(pack, row.when).true, 1 << i) for i, row in enumerate(pack.evidence))
-    return bits_sql(tests, "UBIGINT")
+    conditions = [row.when for row in pack.evidence]
+    return true_bits_sql(pack, conditions, [condition_tests(pack, when).true for when in conditions])
 
 
 def _points_of(pack: Pack, cause: Cause) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from pipelines.rules.cause_sql import LIKELY_CAUSE, best_rank_sql, certainty_sql, evidence_sql, ranks_sql
-from pipelines.rules.condition_sql import bits_sql, condition_tests, joined_sql
+from pipelines.rules.condition_sql import bits_sql, condition_tests, joined_sql, true_bits_sql
 from pipelines.rules.missing_sql import missing_sql
 from schemas.pack import LEVELS, Pack
 from schemas.record_layout import TAG_COLUMNS as TAG_COLUMNS
@@ -47,17 +47,21 @@ SELECT * EXCLUDE ({", ".join(_scratch(pack) + ranks)}),
     CASE WHEN NOT emergency_false THEN {LEVELS.index("emergency")}
          WHEN NOT contact_doctor_false THEN {LEVELS.index("contact_doctor")}
          ELSE {LEVELS.index("self_care")} END::UTINYINT AS triage_ceiling,
-    {bits_sql((f"true_{i}", 1 << i) for i in range(len(pack.triage)))} AS rules_true,
+    {_rules_true(pack)} AS rules_true,
     {missing_sql(pack)} AS missing,
     {LIKELY_CAUSE} AS likely_cause,
     {certainty_sql(pack)} AS cause_certainty,
-    evidence_true{more}
+    evidence_true::UBIGINT AS evidence_true{more}
 FROM {ranked}"""
 
 
 def _states(pack: Pack) -> str:
     pairs = [condition_tests(pack, rule.when) for rule in pack.triage]
     return ",\n    ".join(f"{pair.true} AS true_{i}, {pair.false} AS false_{i}" for i, pair in enumerate(pairs))
+
+
+def _rules_true(pack: Pack) -> str:
+    return true_bits_sql(pack, [rule.when for rule in pack.triage], [f"true_{i}" for i in range(len(pack.triage))])
 
 
 def _scratch(pack: Pack) -> list[str]:

@@ -95,6 +95,26 @@ def bits_sql(tests: Iterable[tuple[str, int]], kind: str = "UINTEGER") -> str:
     )
 
 
+def true_bits_sql(pack: Pack, conditions: Sequence[str], tests: Sequence[str]) -> str:
+    """Return a mask in which bit i is set if condition i is TRUE; `tests` say when, in SQL that is never NULL.
+
+    Fields that move by the same number of places are moved together, and a bit is shifted out where its test does not
+    hold: a CASE takes three times as long, and a shift to the left ten times.
+    """
+    kind = "UINTEGER" if len(conditions) <= 32 else "UBIGINT"
+    moved: dict[int, int] = {}
+    parts = []
+    for i, (condition, test) in enumerate(zip(conditions, tests, strict=True)):
+        tree = parse_condition(condition)
+        places = pack.field_names.index(tree.name) - i if isinstance(tree, exp.Column) else -1
+        if places >= 0:
+            moved[places] = moved.get(places, 0) | 1 << (i + places)
+        else:
+            parts.append(f"(({1 << i}::{kind} >> (NOT ({test}))::{kind}) & {1 << i}::{kind})")
+    parts += [f"((yes & {bits}) >> {places})::{kind}" for places, bits in moved.items()]
+    return joined_sql(" | ", parts, f"0::{kind}")
+
+
 def joined_sql(operator: str, terms: Iterable[str], none: str = "0") -> str:
     """Return the terms in parentheses, or `none` if there are none."""
     return f"({operator.join(terms) or none})"

@@ -9,19 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from pipelines.errors import UsageError
-from pipelines.rules.solver import (
-    AtLeast,
-    Effort,
-    Formula,
-    Space,
-    TooMuchEffortError,
-    conditions,
-    counterexample,
-    every,
-    holds,
-    model,
-    some,
-)
+from pipelines.rules.formulas import AtLeast, Effort, Formula, Space, TooMuchEffortError, conditions, every, holds, some
+from pipelines.rules.solver import counterexample, model
 from pipelines.rules.terms import TooManyTermsError, level_terms, over_asked
 from pipelines.rules.urgency import evidence_urgencies
 from schemas.conditions import condition_fields

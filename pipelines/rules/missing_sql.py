@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipelines.rules.condition_sql import Truth, bits_sql, field_bit, joined_sql
-from pipelines.rules.solver import OneOf, Space
+from pipelines.rules.formulas import OneOf, Space
 from pipelines.rules.terms import LevelTerms, OpenTerm, Term, TooManyTermsError, level_terms
 from schemas.conditions import condition_fields
 from schemas.pack import Pack, TriageRule

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from pipelines.rules.condition_sql import condition_sql
-from pipelines.rules.solver import OneOf, Space
+from pipelines.rules.formulas import OneOf, Space
 from pipelines.rules.terms import OpenTerm, Term, TooManyTermsError, level_terms
 from pipelines.rules.urgency import evidence_urgencies
 from schemas.conditions import condition_fields

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import NamedTuple
 
-from pipelines.rules.solver import Formula, Masks, OneOf, Space, some
+from pipelines.rules.formulas import Formula, Masks, OneOf, Space, some
 from schemas.pack import Pack
 
 MOST_TERMS = 128  # of one level; the statement that tags grows with their square

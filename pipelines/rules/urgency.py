@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 from pipelines.errors import UsageError
-from pipelines.rules.solver import Effort, Formula, Space, TooMuchEffortError, alternatives, every, model
+from pipelines.rules.formulas import Effort, Formula, Space, TooMuchEffortError, alternatives, every
+from pipelines.rules.solver import model
 from schemas.pack import LEVELS, RULE_LEVELS, Pack
 
 MOST_STATEMENTS = 200_000  # that the searches for one pack may read together; the shipped pack needs a hundredth

@@ -8,9 +8,7 @@ which the tests compare it.
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from statistics import NormalDist
 from typing import Any, Literal
@@ -20,8 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipelines.signals.aberration import normal_quantile, weekly_grid
-
-Floats = NDArray[np.float64]
+from pipelines.signals.quasi_poisson import Floats, ReweightedFit, fit_reweighted
 
 CASES, CASES_WEEKS = 5, 4  # fewer cases than this in so many weeks, the current one included: not evaluable
 
@@ -92,26 +89,6 @@ class Judged:
 
 
 NOT_JUDGED = Judged(math.nan, math.nan, False, math.nan, False, math.nan)
-
-
-@dataclass(frozen=True)
-class _Fit:
-    """A reweighted quasi-Poisson fit.
-
-    `phi` is at least 1. `spread` is the dispersion behind the trend's test and the prediction's standard error; R
-    computes it from the reweighting weights in place of the working weights, and so is it here.
-    """
-
-    coefficients: Floats
-    covariance: Floats  # unscaled
-    phi: float
-    spread: float
-    degrees_of_freedom: int
-
-    def prediction(self, row: Floats) -> tuple[float, float]:
-        """Linear predictor and its standard error."""
-        variance = max(float(row @ self.covariance @ row), 0.0)
-        return float(self.coefficients @ row), math.sqrt(variance * self.spread)
 
 
 @dataclass(frozen=True)
@@ -205,15 +182,15 @@ def _design(periods: NDArray[np.int64], used: NDArray[np.int64], place: int, las
 
 def _choose_trend(
     counts: Floats, offset: Floats, baseline: Baseline, settings: FarringtonSettings
-) -> tuple[_Fit | None, bool]:
+) -> tuple[ReweightedFit | None, bool]:
     """Return the fit with a trend, or without where it is not to be trusted or does not converge."""
-    fit = _reweighted(counts, offset, baseline.design, settings.weights_threshold)
+    fit = fit_reweighted(counts, offset, baseline.design, settings.weights_threshold)
     if fit is not None and _keeps_trend(fit, counts, baseline.row, settings):
         return fit, True
-    return _reweighted(counts, offset, baseline.design[:, :-1], settings.weights_threshold), False
+    return fit_reweighted(counts, offset, baseline.design[:, :-1], settings.weights_threshold), False
 
 
-def _keeps_trend(fit: _Fit, counts: Floats, row: Floats, settings: FarringtonSettings) -> bool:
+def _keeps_trend(fit: ReweightedFit, counts: Floats, row: Floats, settings: FarringtonSettings) -> bool:
     """Always at threshold 1; otherwise: significant, three years, and no prediction above every count before."""
     if settings.p_threshold_trend >= 1:
         return True
@@ -225,67 +202,7 @@ def _keeps_trend(fit: _Fit, counts: Floats, row: Floats, settings: FarringtonSet
     return bool(p_value < settings.p_threshold_trend and settings.b >= 3 and predicted <= counts.max())
 
 
-def _reweighted(counts: Floats, offset: Floats, design: Floats, threshold: float) -> _Fit | None:
-    """Fits, weights past outbreaks down by their Anscombe residuals, and fits again; None without convergence."""
-    first = _iterate(counts, offset, design, np.ones(len(counts)))
-    if first is None:
-        return None
-    working, fitted, result = first
-    phi = max(_dispersion(counts, fitted, working, design), 1)
-    leverage = working * np.einsum("ij,jk,ik->i", design, result.normalized_cov_params, design)
-    raw = 1.5 * (counts ** (2 / 3) * fitted ** (-1 / 6) - np.sqrt(fitted))
-    residuals = raw / np.sqrt(phi * np.maximum(1 - leverage, 1e-12))
-    weights = np.where(residuals > threshold, np.maximum(residuals, threshold) ** -2.0, 1.0)
-    weights *= len(counts) / weights.sum()
-    # without an outbreak to weigh down the second fit would be the first
-    second = _iterate(counts, offset, design, weights) if (residuals > threshold).any() else first
-    if second is None:
-        return None
-    working, fitted, result = second
-    phi = max(_dispersion(counts, fitted, working, design), 1)
-    spread = _dispersion(counts, fitted, weights, design)
-    return _Fit(result.params, result.normalized_cov_params, phi, spread, len(counts) - design.shape[1])
-
-
-def _iterate(counts: Floats, offset: Floats, design: Floats, weights: Floats) -> tuple[Floats, Floats, Any] | None:
-    """Working weights, fitted means and the statsmodels result of one Poisson GLM; None without convergence.
-
-    Start and stopping rule are R's, and like R it takes the working weights of the last step, not of the result:
-    in the sixth digit of phi it shows.
-    """
-    model = _glm()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # constant and all-zero baselines fit perfectly; that is no fault
-        result = model(counts, offset, design, weights).fit(maxiter=25, tol_criterion="deviance", atol=1e-9, rtol=1e-8)
-    fitted = result.mu
-    if not result.converged or not np.isfinite(fitted).all():
-        return None
-    before = result.fit_history["params"][-2]
-    working = weights * (np.exp(design @ before + offset) if np.ndim(before) else counts + 0.1)
-    return working, fitted, result
-
-
-@cache
-def _glm() -> Any:
-    """statsmodels' Poisson GLM that starts where R starts; imported on first use, because it takes a second."""
-    from statsmodels.genmod.families import Poisson
-    from statsmodels.genmod.generalized_linear_model import GLM
-
-    class StartingAsR(Poisson):  # type: ignore[misc]
-        def starting_mu(self, y: Floats) -> Floats:
-            return y + 0.1
-
-    family = StartingAsR()
-    return lambda counts, offset, design, weights: GLM(
-        counts, design, family=family, var_weights=weights, offset=offset if offset.any() else None
-    )
-
-
-def _dispersion(counts: Floats, fitted: Floats, weights: Floats, design: Floats) -> float:
-    return float(np.sum(weights * ((counts - fitted) / fitted) ** 2) / (len(counts) - design.shape[1]))
-
-
-def _judged(observed: float, fit: _Fit, row: Floats, trend: bool, settings: FarringtonSettings) -> Judged:
+def _judged(observed: float, fit: ReweightedFit, row: Floats, trend: bool, settings: FarringtonSettings) -> Judged:
     """Return the upper bound and the p-value by the chosen method."""
     predictor, error = fit.prediction(row)
     expected, phi = math.exp(predictor), fit.phi

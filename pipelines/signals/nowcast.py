@@ -178,6 +178,9 @@ def _spread(errors: Floats) -> tuple[Floats, NDArray[np.int64]]:
 
 
 def _t_quantile(number: NDArray[np.int64]) -> Floats:
+    """Return the quantile by the number of errors; NaN, and nothing imported, if there are nowhere enough."""
+    if (number < LEAST_ERRORS).all():
+        return np.full(number.shape, np.nan)
     from scipy.special import stdtrit
 
     return np.asarray(stdtrit(np.maximum(number, 1), (1 + COVERAGE) / 2))

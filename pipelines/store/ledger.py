@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -163,7 +163,7 @@ def write(connection: duckdb.DuckDBPyConnection, entries: Sequence[NewEntry]) ->
 
 def _entry_row(entry: NewEntry) -> dict[str, object]:
     outcome, attempt = entry.outcome, entry.attempt
-    return asdict(outcome) | {
+    return vars(outcome) | {
         "columns": None if outcome.columns is None else list(outcome.columns),
         "delivery_no": entry.delivery_no,
         "period": entry.period,

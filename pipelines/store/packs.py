@@ -93,10 +93,11 @@ def stored_pack(connection: duckdb.DuckDBPyConnection, pack_version: str) -> Pac
     return _read_kept(text, pack_version, WHAT_TO_DO, is_older)
 
 
-def kept_versions(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Return the versions of every pack whose text is kept."""
-    rows = connection.execute("SELECT rule_pack FROM rule_packs WHERE content IS NOT NULL ORDER BY ALL").fetchall()
-    return [version for (version,) in rows]
+def kept_packs(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int, str]]:
+    """Return version, number and article of every pack whose text is kept, as the table says them."""
+    return connection.execute(
+        "SELECT rule_pack, number, article FROM rule_packs WHERE content IS NOT NULL ORDER BY ALL"
+    ).fetchall()
 
 
 def _read_kept_text(connection: duckdb.DuckDBPyConnection, pack_version: str) -> str | None:

@@ -16,7 +16,7 @@ from pipelines.store import daily_counts, migrations
 from pipelines.store.attachment import attach, detach
 from pipelines.store.home import Home
 from pipelines.store.integrity import check_counts
-from pipelines.store.packs import kept_versions, pack_in_use, stored_pack
+from pipelines.store.packs import kept_packs, pack_in_use, stored_pack
 from pipelines.store.schema import create_tables, declare, is_declared, use_pack
 from pipelines.store.state import check_version, get_state
 from schemas.pack import Pack
@@ -92,7 +92,8 @@ def _find_stated_dates(connection: duckdb.DuckDBPyConnection, settings: Settings
 def _pack_of_older_state(connection: duckdb.DuckDBPyConnection, home: Home, found: int, pack: Pack) -> Pack:
     """Return the pack that tagged an older state: its kept text, from version 2 on; before, it must be at hand."""
     stored = get_state(connection, "rule_pack")
-    if found > 1 and stored in kept_versions(connection):  # before the configured one: two packs may share 32 bits
+    kept = {version for version, *_ in kept_packs(connection)} if found > 1 else set()
+    if stored in kept:  # before the configured one: two packs may share 32 bits
         return stored_pack(connection, stored)
     if stored == pack.short_version:
         return pack

@@ -130,6 +130,21 @@ def test_no_command_ends_with_a_traceback(condition: Condition, shell: str, good
 
 
 @pytest.mark.slow
+def test_no_command_ends_with_a_traceback_for_a_word_that_is_no_text(good_home: Home, tmp_path: Path) -> None:
+    home = Home(Path(shutil.copytree(good_home.path, tmp_path / "home")))
+    csv = Path(shutil.copy(sorted((STATES / "v1").glob("*.csv"))[0], tmp_path / "in.csv"))
+    odd = os.fsdecode(b"\xff")
+    commands = [
+        [*command[:place], odd, *command[place + 1 :]]
+        for command in commands_of(home, default_pack_path(), csv, tmp_path)
+        for place, word in enumerate(command)
+        if place and not word.startswith("--") and word not in {part for name in COMMANDS for part in name.split()}
+    ]
+    assert len(commands) > len(COMMANDS)
+    assert walk(commands, tmp_path, {}) == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["only_choice", "c255"])
 def test_no_command_ends_with_a_traceback_in_a_home_of_an_odd_pack(case: str, home: Home, tmp_path: Path) -> None:
     pack = CASES / f"{case}.toml"

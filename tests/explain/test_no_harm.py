@@ -14,7 +14,7 @@ from pipelines.explain.explanation import explanation
 from pipelines.explain.guidance import shown_guidance
 from pipelines.explain.pages import explanation_page
 from pipelines.explain.text import explanation_text
-from pipelines.rules.solver import Space
+from pipelines.rules.formulas import Space
 from pipelines.statements import Row
 from schemas.pack import ANY_CAUSE, Pack
 from tests.rules.test_compiler import compiled, random_records

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 
 from pipelines.explain.questions import plan_questions, questions, shown
-from pipelines.rules.solver import Space, model
+from pipelines.rules.formulas import Space
+from pipelines.rules.solver import model
 from schemas.pack import Pack
 from schemas.pack_file import load_pack
 from tests.rules.test_compiler import SHIPPED, answers, packs, random_records, thoroughly

@@ -92,8 +92,8 @@ def test_no_more_is_read_ahead_than_there_is_room_for(tmp_path: Path, monkeypatc
     monkeypatch.setattr(reader, "AHEAD_BYTES", 8 << 10)
     path = numbered(tmp_path, 20_000)
     held: list[int] = []
-    hold = PrefetchingReader._hold
-    monkeypatch.setattr(PrefetchingReader, "_hold", lambda self, size: (hold(self, size), held.append(self._held)))
+    hold = reader.Room.hold
+    monkeypatch.setattr(reader.Room, "hold", lambda self, size: (hold(self, size), held.append(self.held)))
     with contextlib.closing(PrefetchingReader(Delivery(path, Source("canonical")), SETTINGS)) as stream:
         deadline = time.monotonic() + 10
         while len(held) < 8 and time.monotonic() < deadline:

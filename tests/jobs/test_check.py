@@ -131,6 +131,7 @@ def test_views_and_comments_of_another_calfwatch_are_no_damage_and_the_next_run_
         ("INSERT INTO daily_signals (series) VALUES ('all')", "daily_signals: 1 row differs"),
         ("INSERT INTO signal_fits VALUES (1, 2, 3)", "signal_fits: 1 row differs"),
         ("UPDATE files SET clock = clock + 1", "files: "),
+        ("UPDATE rule_packs SET number = 9", "rule_packs: number or article"),
         ("UPDATE rules SET triage_level = 'contact_doctor'", "rules: "),
         ("DELETE FROM causes WHERE likely_cause = 'undetermined'", "causes: 1 row differs"),
         ("UPDATE fields SET meaning = 'another'", "fields: "),

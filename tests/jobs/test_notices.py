@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import socketserver
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
+from pipelines import clock
 from pipelines.cli.app import main
 from pipelines.jobs.monitoring import notices
 from pipelines.jobs.monitoring.notice_targets import find_targets, mask_address
 from pipelines.jobs.monitoring.run import RunRecord
-from pipelines.processes import write_json
+from pipelines.jobs.monitoring.run_record import recorded_run
+from pipelines.processes import describe_process, write_json
 from pipelines.settings import load_settings
 
 pytestmark = pytest.mark.filterwarnings("default")  # Apprise's own
@@ -115,6 +119,30 @@ def test_what_happened_is_told_once_and_again_when_it_changes(place: Path, hook:
     (place / "incoming" / "bad.csv").write_text("report_id,reported_at,fever,hat\n")
     assert _run(place) == 3
     assert [text for text in _posted()[len(first) :] if "'hat'" in text]
+
+
+def test_a_missed_slot_is_told_once_by_the_next_run_unless_serve_is_there_to_make_it_good(
+    place: Path, hook: int, monkeypatch
+) -> None:
+    monkeypatch.setenv("CALFWATCH_NOTIFY", f"json://user:{SECRET}@127.0.0.1:{hook}/hook")
+    (place / "incoming" / "good.csv").write_text(GOOD)
+    assert _run(place) == 0
+    (place / "prefect").mkdir()
+    hour_ago = clock.now() - timedelta(hours=1)
+    ended = json.loads((place / "status.json").read_text())
+    ended["runs"]["run"]["started"] = (hour_ago - timedelta(hours=1)).isoformat()
+    write_json(place / "status.json", ended)
+    write_json(place / "prefect" / "schedule.json", {"next": {"ingest": hour_ago.isoformat()}})
+    write_json(place / "prefect" / "serve.json", {"runner": describe_process(os.getpid())})
+    command = ["ingest", "--home", str(place), str(place / "incoming")]
+    with recorded_run(place, "report"):
+        pass  # `serve` runs, and keeps its slots
+    assert [text for text in _posted() if "missed" in text] == []
+    (place / "prefect" / "serve.json").unlink()
+    for _ in range(2):
+        assert main(command) == 0
+        told = f"clinic: a schedule was missed: ingest was due at {hour_ago:%Y-%m-%d %H:%M} UTC and has not run"
+        assert [text for text in _posted() if "missed" in text] == [told]
 
 
 def test_no_notice_holds_a_record_s_data_a_region_or_a_secret(place: Path, hook: int, capsys, monkeypatch) -> None:

@@ -17,6 +17,7 @@ import duckdb
 import pytest
 
 from pipelines.cli.app import main
+from pipelines.jobs.monitoring.run_record import recorded_run
 from pipelines.jobs.monitoring.status import read_status
 from pipelines.jobs.monitoring.status_text import status_lines
 from pipelines.processes import write_json
@@ -268,6 +269,22 @@ def test_a_slot_that_passed_without_a_run_is_overdue_ten_minutes_later(fed: Home
     code, out, _ = looked()
     assert code == 7
     assert "ATTENTION     report was due at" in out
+
+
+def test_a_run_that_goes_on_is_told_with_its_start_and_keeps_slots_from_being_overdue_for_a_day(
+    fed: Home, looked: Looked, tmp_path: Path, capsys: pytest.CaptureFixture[str], set_clock: Callable[[datetime], None]
+) -> None:
+    began = datetime.now(UTC)
+    (fed.path / "prefect").mkdir()
+    next_slot = {"next": {"ingest": (began + timedelta(minutes=1)).isoformat()}}
+    (fed.path / "prefect" / "schedule.json").write_text(json.dumps(next_slot))
+    with recorded_run(fed.path, "ingest"):
+        for later, code in ((timedelta(minutes=40), 0), (timedelta(hours=23), 0), (timedelta(hours=25), 7)):
+            set_clock(began + later)
+            found, out, _ = looked()
+            assert found == code, later
+            assert f"in work       ingest since {began:%Y-%m-%d %H:%M} UTC" in out
+            assert main(["status", "--health", "--home", str(tmp_path / "home")]) == code
 
 
 def test_the_metrics_file_is_written_by_every_run(fed: Home, tmp_path: Path) -> None:

@@ -412,11 +412,23 @@ def test_staff_are_warned_of_two_senders(home: Home, tmp_path: Path, capsys: pyt
     assert None not in row
 
 
-def test_check_finds_a_record_that_was_changed(released: Home, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        "released_counts SET at_most = 3 WHERE reports IS NULL",
+        "releases SET last_moment = last_moment - INTERVAL 1 DAY",
+        "releases SET time_zone = 'Asia/Tokyo'",
+        "releases SET hidden_cells = hidden_cells + 1",
+        "releases SET unlisted_regions = unlisted_regions + 1",
+        "releases SET hide_up_to = 12",
+        "releases SET method = 'hide up to 12, round to 5'",
+    ],
+)
+def test_check_finds_a_record_that_was_changed(change: str, released: Home, capsys: pytest.CaptureFixture[str]) -> None:
     import duckdb
 
     with duckdb.connect(str(released.records)) as connection:
-        connection.execute("UPDATE released_counts SET at_most = 3 WHERE reports IS NULL")
+        connection.execute(f"UPDATE {change}")
     assert call(released, "check") == 5
     assert WEEK in capsys.readouterr().err
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.rules.compiler import TAG_COLUMNS, tag_sql
-from pipelines.rules.condition_sql import condition_sql, condition_tests
+from pipelines.rules.condition_sql import condition_sql, condition_tests, true_bits_sql
 from schemas.fields import NUMERIC_FIELDS
 from schemas.pack import (
     CATEGORY_POINTS,
@@ -357,6 +357,26 @@ def test_a_rule_that_contradicts_itself_keeps_a_ceiling_that_no_answer_reaches()
     records = [dict.fromkeys(NAMES, value) | BLANK_NUMBERS for value in (None, True, False)]
     ceilings = [tags.triage_ceiling for tags in compiled(absurd, records)]
     assert ceilings == ["emergency", "self_care", "self_care"]
+
+
+@pytest.mark.parametrize("number", [1, 31, 32, 33, 64])
+def test_bit_i_of_a_mask_says_whether_condition_i_is_true_whatever_moves_to_it(number: int) -> None:
+    draw = Random(number)
+    names = SHIPPED.field_names
+    forms = ("{a}", "{a}", "NOT {a}", "{a} AND {b}", "{a} OR pain_score >= 7")
+    whens = [draw.choice(forms).format(a=draw.choice(names), b=draw.choice(names)) for _ in range(number)]
+    records = [{name: draw.choice((True, False, None)) for name in names} for _ in range(200)]
+    for record in records:
+        record |= {"pain_score": draw.choice((None, 6, 7)), "duration_days": None}
+    mask = true_bits_sql(SHIPPED, whens, [condition_tests(SHIPPED, when).true for when in whens])
+    packed = pack_records(SHIPPED, records)
+    with duckdb.connect() as connection:
+        connection.register("packed", packed)
+        rows = connection.execute(
+            f"SELECT {mask} FROM (SELECT *, xor(answered, yes) AS no FROM packed) ORDER BY place"
+        ).fetchall()
+    slow = [sum((kleene.state(when, record) is True) << i for i, when in enumerate(whens)) for record in records]
+    assert [mask for (mask,) in rows] == slow
 
 
 def test_tagging_adds_its_columns_to_those_of_the_relation_in_the_types_that_are_stored(pack: Pack) -> None:

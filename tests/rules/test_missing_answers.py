@@ -12,8 +12,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from pipelines.rules.formulas import Space
 from pipelines.rules.missing_sql import missing_sql
-from pipelines.rules.solver import Space
 from pipelines.rules.terms import MOST_TERMS, TooManyTermsError, asked_terms, level_terms, over_asked
 from schemas.conditions import condition_fields
 from schemas.pack import LEVELS, Pack

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.cli.app import main
+from pipelines.rules.formulas import AtLeast, Effort, Masks, Space, TooMuchEffortError, holds
 from pipelines.rules.lint import MOST_STATEMENTS, list_findings
-from pipelines.rules.solver import AtLeast, Effort, Masks, Space, TooMuchEffortError, counterexample, holds, model
+from pipelines.rules.solver import counterexample, model
 from schemas.conditions import MAX_CONDITION_SIGNS
 from schemas.pack import LEVELS, Pack
 from schemas.pack_file import parse_pack

@@ -53,28 +53,30 @@ def screen_batch(files: Sequence[SmallFile], rules: Rules, folder: Path) -> list
         threads = rules.settings.threads or os.cpu_count() or 1
         found = list(map_in_order(check, _join(files, starts), threads))
         checker.decide()
-    return [_finish(each, files[place], names, rules) for place, each in enumerate(_make_part(checker, found, files))]
+    note = describe_allowed(rules, names)
+    return [
+        _finish(each, files[place], names, rules, note) for place, each in enumerate(_make_part(checker, found, files))
+    ]
 
 
 def _join(files: Sequence[SmallFile], starts: Places) -> Iterator[Joined]:
     """Join the lines of consecutive files to blocks; a file that fills a block is cut as if it were alone."""
     waiting: list[tuple[int, Block]] = []
+    lines = size = 0  # of what waits
     for place, file in enumerate(files):
         pieces = [(place, block) for block in cut_blocks(file.body.data, int(starts[place]))]
-        if waiting and (len(pieces) > 1 or not _can_join([*waiting, *pieces])):
+        more_lines, more_size = sum(block.lines for _, block in pieces), sum(len(block.data) for _, block in pieces)
+        is_full = lines + more_lines > MOST_LINES or size + more_size > BLOCK_BYTES
+        if waiting and (len(pieces) > 1 or is_full):
             yield _join_block(waiting)
-            waiting = []
+            waiting, lines, size = [], 0, 0
         if len(pieces) > 1:
             yield from (_join_block([piece]) for piece in pieces)
         else:
             waiting += pieces
+            lines, size = lines + more_lines, size + more_size
     if waiting:
         yield _join_block(waiting)
-
-
-def _can_join(pieces: Sequence[tuple[int, Block]]) -> bool:
-    lines, size = sum(block.lines for _, block in pieces), sum(len(block.data) for _, block in pieces)
-    return lines <= MOST_LINES and size <= BLOCK_BYTES
 
 
 def _join_block(pieces: list[tuple[int, Block]]) -> Joined:
@@ -133,12 +135,11 @@ def _shift_lines(table: pa.Table, shift: int) -> pa.Table:
 
 
 def _finish(
-    found: tuple[CheckedBlock, RowCounts] | Alone, file: SmallFile, names: Sequence[str], rules: Rules
+    found: tuple[CheckedBlock, RowCounts] | Alone, file: SmallFile, names: Sequence[str], rules: Rules, note: str | None
 ) -> CheckedFile | Alone:
     if isinstance(found, Alone):
         return found
     block, counts = found
-    note = describe_allowed(rules, names)
     nothing = ROWS_LEFT_OUT.empty_table()
     checked = CheckedFile(file.file_id, rules.source.name, counts, nothing, (block,), note=note)
     return describe_file(checked, file.delivery, names, file.is_whole, rules)

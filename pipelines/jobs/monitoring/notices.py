@@ -41,11 +41,11 @@ class Event:
 
 
 def events_of_run(home: Path, record: RunRecord, outcome: str, reason: str, hide_up_to: int) -> list[Event]:
-    """Return what a run gives cause to tell: a failure, rejected files, reports, alarms and missing senders.
+    """Return what a run gives cause to tell: a failure, rejected files, reports, alarms, missing senders, missed slots.
 
     Counts up to `hide_up_to` are hidden in all of them.
     """
-    events = []
+    events = overdue_events(record.missed)
     if outcome in ("failed", "crashed"):
         told = reason if record.is_ours else reason.split(":")[0]  # a library's words may quote a record
         text = f"the {record.job} {outcome}: {hide_counts(told, hide_up_to)}"

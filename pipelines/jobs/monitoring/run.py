@@ -15,13 +15,15 @@ from pipelines.store.ledger import Outcome
 class RunRecord:
     """A run as it goes: its files and the reports that it wrote.
 
-    `is_ours` is false if an error of a library ended it, whose words may quote a record.
+    `missed` are the slots of the schedule that nobody served before it. `is_ours` is false if an error of a library
+    ended it, whose words may quote a record.
     """
 
     job: str
     started: datetime = field(default_factory=lambda: clock.now())
     outcomes: list[Outcome] = field(default_factory=list)
     reports: list[Path] = field(default_factory=list)
+    missed: list[str] = field(default_factory=list)
     is_ours: bool = True
 
     @property

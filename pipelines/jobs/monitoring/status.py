@@ -24,7 +24,9 @@ from pipelines.store.home import Home, open_lock
 
 NAME = "status.json"
 SCHEDULE = Path("prefect") / "schedule.json"  # the next slots, written by the runner of `serve`
+SERVED = Path("prefect") / "serve.json"  # the processes of a `serve` that runs
 GRACE = timedelta(minutes=10)
+LONGEST_RUN = timedelta(days=1)
 WATCHED = ("records.duckdb", "records.duckdb.wal", "summaries.duckdb", "public.duckdb", "calfwatch.toml")
 
 
@@ -87,9 +89,8 @@ def read_status(home: Path) -> dict[str, Any]:
     """
     content = read_json(home / NAME)
     facts = content.get("facts")
-    in_work = content.get("in_work")
-    is_at_work = isinstance(in_work, dict) and is_running(in_work)
-    if not facts or (facts.get("files_seen") != _seen(home) and not is_at_work):
+    in_work = _run_in_work(content)
+    if not facts or (facts.get("files_seen") != _seen(home) and not in_work):
         try:
             facts = read_facts(home, load_settings(home))
         except LockedError:
@@ -100,7 +101,7 @@ def read_status(home: Path) -> dict[str, Any]:
         "home": str(home),
         "facts": facts,
         "runs": content.get("runs", {}),
-        "in_work": in_work if is_at_work else None,
+        "in_work": in_work,
         "schedule": read_json(home / SCHEDULE),
         "metrics": content.get("metrics", ""),
         "disk_free_bytes": shutil.disk_usage(home).free,
@@ -109,13 +110,39 @@ def read_status(home: Path) -> dict[str, Any]:
     return told | {"overdue": find_overdue(told, clock.now()), "attention": _attention(told)}
 
 
+def _run_in_work(content: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return job, start and process of the run that goes on, if one does."""
+    in_work = content.get("in_work")
+    if isinstance(in_work, dict) and is_running(in_work.get("process", {})):
+        return in_work
+    return None
+
+
+def is_being_served(home: Path) -> bool:
+    """Tell whether the schedules of a home are served now: what is late there is made good."""
+    runner = read_json(home / SERVED).get("runner")
+    return isinstance(runner, dict) and is_running(runner)
+
+
+def find_missed_slots(home: Path) -> list[str]:
+    """Return a line for each job whose slot is over and that has not run since; opens no database."""
+    content = read_json(home / NAME)
+    told = {"runs": content.get("runs", {}), "in_work": _run_in_work(content), "schedule": read_json(home / SCHEDULE)}
+    return find_overdue(told, clock.now())
+
+
 def find_overdue(told: Mapping[str, Any], now: datetime) -> list[str]:
-    """Return a line for each job whose slot is over and that has not run since."""
+    """Return those lines from what `status` knows.
+
+    A run that goes on keeps all others waiting, and the next one does the work of every slot that it covered: only
+    one that takes more than a day makes them overdue.
+    """
+    if told["in_work"] and now < datetime.fromisoformat(told["in_work"]["started"]) + LONGEST_RUN:
+        return []
     late = []
     for job, slot in (told["schedule"].get("next") or {}).items():
         due = datetime.fromisoformat(slot)
-        runs = [told["runs"].get(name) for name in (job, "run")]
-        starts = [run["started"] for run in [*runs, told["in_work"]] if run]
+        starts = [run["started"] for run in map(told["runs"].get, (job, "run")) if run]
         if now > due + GRACE and not any(datetime.fromisoformat(start) >= due for start in starts):
             late.append(f"{job} was due at {due:%Y-%m-%d %H:%M} UTC and has not run; is `calfwatch serve` running?")
     return late
@@ -146,12 +173,7 @@ def read_health(home: Path) -> list[str]:
 
     Opens no database, and a home in which nothing ran yet is healthy.
     """
-    content = read_json(home / NAME)
-    in_work = content.get("in_work")
-    is_at_work = isinstance(in_work, dict) and is_running(in_work)
-    runs = content.get("runs", {})
-    told = {"runs": runs, "in_work": in_work if is_at_work else None, "schedule": read_json(home / SCHEDULE)}
-    return _failed_runs(runs) + find_overdue(told, clock.now())
+    return _failed_runs(read_json(home / NAME).get("runs", {})) + find_missed_slots(home)
 
 
 def _has_later_success(runs: Mapping[str, Any], failed: Mapping[str, Any]) -> bool:
