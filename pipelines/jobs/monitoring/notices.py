@@ -83,8 +83,8 @@ def _events_of_state(home: Path, hide_up_to: int) -> list[Event]:
         )
         for week, names in sorted(series.items())
     ]
-    told = [text.split(";")[0] for text in facts.get("senders_missing", [])]
-    return events + [Event(f"sender:{text}", text) for text in (hide_counts(each, hide_up_to) for each in told)]
+    told = [hide_counts(text, hide_up_to) for text in facts.get("senders_missing", [])]
+    return events + [Event(f"sender:{text.split(';')[0]}", text) for text in told]
 
 
 def overdue_events(texts: Sequence[str]) -> list[Event]:

@@ -175,21 +175,20 @@ def _say_whose(curves: Sequence[Curve]) -> str:
     """Say whose reports the columns are, where they are not everybody's."""
     if all(curve.observed == curve.counts for curve in curves):
         return ""
-    return " Columns are the reports of senders that can be compared with their past; the table has all reports too."
+    return " Columns are the reports of senders that can be compared with their past; the CSV has all reports too."
 
 
 def _curve_table(tables: WeekTables, curve: Curve) -> Table:
     columns = (
         Column("Week"),
-        Column("Reports", Kind.COUNT),
-        Column("Of these compared", Kind.COUNT),
+        Column("Reports" if curve.observed == curve.counts else "Compared", Kind.COUNT),
         Column("Expected", Kind.DECIMAL),
         Column("From", Kind.DECIMAL),
         Column("To", Kind.DECIMAL),
         Column("Alarm"),
     )
     alarms = [Text("alarm" if alarm else "") for alarm in curve.alarms]
-    rows = week_rows(tables, curve.counts, curve.observed, curve.expected, curve.lower, curve.upper, alarms)
+    rows = week_rows(tables, curve.observed, curve.expected, curve.lower, curve.upper, alarms)
     return Table(curve.name, columns, rows, layout=Layout.TIGHT)
 
 
