@@ -12,6 +12,7 @@ from pipelines.text import sender_words
 
 ALARM = "above, alarm"
 NOT_JUDGED = "not judged"
+BELOW, BELOW_SO_FAR = "below", "below so far"  # a week of which reports are still to come is compared with whole ones
 TRENDS = {"rising": "▲ rising", "falling": "▼ falling", "steady": "steady"}
 
 
@@ -35,7 +36,14 @@ def describe_level(tables: WeekTables, series: str) -> str:
     found = _find_judged(tables, series)
     if any(row.is_alarm for row in tables.signals_now if row.series == series):
         return ALARM
-    return found.level if found and found.level else NOT_JUDGED
+    level = found.level if found and found.level else NOT_JUDGED
+    return BELOW_SO_FAR if level == BELOW and _may_grow(tables) else level
+
+
+def _may_grow(tables: WeekTables) -> bool:
+    """Return whether reports of the week are still to come, as far as that is known."""
+    row = tables.nowcasts.get("all")
+    return row is not None and row.upper is not None and row.upper >= row.reported_so_far + 1
 
 
 def _find_judged(tables: WeekTables, series: str) -> Signal | IndicatorCount | None:

@@ -26,6 +26,7 @@ EMERGENCY = "triage_level=emergency"
 AS_EXPECTED = {
     "within": "within the expected range",
     "below": "below the expected range",
+    "below so far": "below the expected range so far, and more reports are to come",
     "above": "above the expected range, but no alarm",
     "above, alarm": "more than expected",
 }

@@ -117,6 +117,18 @@ def test_key_numbers_stand_beside_the_week_before_as_it_was_at_the_same_age(page
     assert "Week before" not in " ".join(page.numbers["severe_pain"])
 
 
+@pytest.mark.parametrize(("upper", "said"), [(1.0, "below"), (1.1, "below so far")])
+def test_a_week_of_which_reports_are_still_to_come_is_below_so_far(
+    changed: Callable[..., Page], upper: float, said: str
+) -> None:
+    page = changed(
+        f"UPDATE weekly_signals SET level = 'below', status = 'none' WHERE week = '{WEEK}'",
+        f"UPDATE weekly_nowcast SET upper = reported_so_far * {upper}",
+    )
+    assert f"Expected: {said};" in " ".join(page.numbers["emergency"])
+    assert ("range so far, and more reports are to come" in page.text) == (said == "below so far")
+
+
 @pytest.mark.parametrize(
     "unlike",
     [
