@@ -31,7 +31,7 @@ from pipelines.jobs.monitoring.run import RunRecord
 from pipelines.jobs.monitoring.run_lines import RunLines, is_served
 from pipelines.jobs.monitoring.run_record import end_run, recorded_run
 from pipelines.jobs.outcome import describe_rejected, describe_totals, tell_other_files
-from pipelines.prefect_server import check_served
+from pipelines.prefect_server import check_served_home, check_served_paths
 from pipelines.settings import load_settings
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
@@ -152,9 +152,11 @@ def _recorded(home: str, job: str, paths: list[str]) -> Iterator[RunRecord]:
     place = Home(Path(home))
     if is_served():
         _end_with_parent()
-        check_served(place.path, paths, load_settings(place.path).incoming)
+        check_served_home(place.path)  # before anything is written there
     place.make()
     with recorded_run(place.path, job) as record:
+        if is_served():
+            check_served_paths(place.path, paths, load_settings(place.path).incoming)
         yield record
 
 

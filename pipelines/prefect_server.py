@@ -247,16 +247,20 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.stdin.close()
 
 
-def check_served(home: Path, paths: list[str], incoming: tuple[str, ...]) -> None:
-    """Raise UsageError where a served flow is started with another home, or with paths outside its incoming folders.
+def check_served_home(home: Path) -> None:
+    """Raise UsageError if a served flow is started with another home than CALFWATCH_SERVED_HOME, set by `serve`.
 
-    Whoever reaches the server can name both; CALFWATCH_SERVED_HOME, set by `serve`, says what is served.
+    Whoever reaches the server can name one.
     """
     served = os.environ.get("CALFWATCH_SERVED_HOME")
-    if not served:
-        return
-    if home.resolve() != Path(served).resolve():
+    if served and home.resolve() != Path(served).resolve():
         raise UsageError(f"this process serves {served}; home '{home}' is another one")
+
+
+def check_served_paths(home: Path, paths: list[str], incoming: tuple[str, ...]) -> None:
+    """Raise UsageError if a served flow is started with paths outside its incoming folders; others may name any."""
+    if not os.environ.get("CALFWATCH_SERVED_HOME"):
+        return
     folders = [_base_of(str(home / pattern)).resolve() for pattern in incoming if not is_address(pattern)]
     addresses = [f"{each.rstrip('/')}/" for each in incoming if is_address(each)]
     for path in paths:
@@ -264,7 +268,7 @@ def check_served(home: Path, paths: list[str], incoming: tuple[str, ...]) -> Non
             continue
         is_inside = any(_base_of(path).resolve().is_relative_to(folder) for folder in folders)
         if ".." in Path(path).parts or not is_inside:
-            raise UsageError(f"'{path}' lies outside the incoming folders of {served}")
+            raise UsageError(f"'{path}' lies outside the incoming folders of {home}")
 
 
 def _base_of(pattern: str) -> Path:

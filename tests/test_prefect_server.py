@@ -138,12 +138,18 @@ def test_a_served_flow_takes_paths_of_its_incoming_folders_alone(
     path: str, is_served: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = ([str(tmp_path / path)], ("incoming", "mail/*.csv"))
-    prefect_server.check_served(tmp_path, *given)  # where nothing is served, people's own deployments may
+    prefect_server.check_served_paths(tmp_path, *given)  # where nothing is served, people's own deployments may
     monkeypatch.setenv("CALFWATCH_SERVED_HOME", str(tmp_path))
     if is_served:
-        prefect_server.check_served(tmp_path, *given)
-        with pytest.raises(UsageError, match="is another one"):
-            prefect_server.check_served(tmp_path.parent, *given)
+        prefect_server.check_served_paths(tmp_path, *given)
     else:
         with pytest.raises(UsageError, match="lies outside the incoming folders"):
-            prefect_server.check_served(tmp_path, *given)
+            prefect_server.check_served_paths(tmp_path, *given)
+
+
+def test_a_served_flow_works_on_its_home_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prefect_server.check_served_home(tmp_path)
+    monkeypatch.setenv("CALFWATCH_SERVED_HOME", str(tmp_path))
+    prefect_server.check_served_home(tmp_path)
+    with pytest.raises(UsageError, match="is another one"):
+        prefect_server.check_served_home(tmp_path.parent)

@@ -36,7 +36,7 @@ def describe(outcome: Outcome) -> str:
         (outcome.rows_quarantined, "quarantined"),
         (outcome.rows_duplicate, "duplicate"),
         (outcome.rows_out_of_scope, "out of scope"),
-        (outcome.rows_superseded, "superseding"),
+        (_count_replaced(outcome), "superseding"),
     ):
         parts += [f"{count:,} {word}"] if count else []
     return f"accepted  {path}: {', '.join(parts)}" + (f"; {outcome.notes}" if outcome.notes else "")
@@ -59,13 +59,20 @@ def describe_totals(outcomes: Sequence[Outcome]) -> str:
     """Return one line about a batch."""
     accepted = [outcome for outcome in outcomes if outcome.status == "accepted"]
     known = sum(outcome.status == "known" for outcome in outcomes)
-    records = sum(outcome.rows_accepted for outcome in accepted)
+    replaced, removed = sum(map(_count_replaced, accepted)), sum(outcome.rows_removed or 0 for outcome in accepted)
+    records = sum(outcome.rows_accepted for outcome in accepted) - replaced
+    others = [f"{count:,} {word}" for count, word in ((replaced, "replaced"), (removed, "taken out")) if count]
     quarantined = sum(outcome.rows_quarantined for outcome in accepted)
     return (
         f"{many(len(outcomes), 'file')}: {len(accepted)} accepted, {known} known already, "
         f"{count_rejected(outcomes)} rejected; "
-        f"{many(records, 'new record')}, {many(quarantined, 'row')} quarantined"
+        f"{', '.join([many(records, 'new record'), *others])}, {many(quarantined, 'row')} quarantined"
     )
+
+
+def _count_replaced(outcome: Outcome) -> int:
+    """Count the rows that stand in the place of a stored record; the ledger counts what was taken out with them."""
+    return outcome.rows_superseded - (outcome.rows_removed or 0)
 
 
 def count_rejected(outcomes: Sequence[Outcome]) -> int:

@@ -25,7 +25,10 @@ def configured_pack(home: Home, settings: Settings) -> Pack:
 
     Raises UsageError that lists what is wrong with it.
     """
-    return load_pack(pack_path(home.path, settings))
+    try:
+        return load_pack(pack_path(home.path, settings))
+    except InvalidPack as error:
+        raise UsageError(*error.args) from error
 
 
 def history_pack(home: Path) -> Pack:

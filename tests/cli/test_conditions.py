@@ -135,7 +135,7 @@ def test_no_command_ends_with_a_traceback_for_a_word_that_is_no_text(good_home: 
     csv = Path(shutil.copy(sorted((STATES / "v1").glob("*.csv"))[0], tmp_path / "in.csv"))
     odd = os.fsdecode(b"\xff")
     commands = [
-        [*command[:place], odd, *command[place + 1 :]]
+        [*command[:place], str(Path(word).parent / odd) if "/" in word else odd, *command[place + 1 :]]
         for command in commands_of(home, default_pack_path(), csv, tmp_path)
         for place, word in enumerate(command)
         if place and not word.startswith("--") and word not in {part for name in COMMANDS for part in name.split()}

@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from pipelines.errors import UsageError
+from pipelines.processes import read_json
+
 pytestmark = pytest.mark.filterwarnings("default")  # Prefect's own; ours are checked everywhere else
 
 
@@ -39,6 +42,43 @@ def _runs() -> tuple[list[Any], list[Any], list[Any]]:
             return await client.read_flow_runs(), await client.read_task_runs(), await client.read_artifacts()
 
     return asyncio.run(read())
+
+
+@pytest.mark.parametrize(
+    ("settings", "paths", "told"),
+    [
+        ('settle_seconds = "x"', ["incoming"], "calfwatch.toml:1: settle_seconds must be a whole number"),
+        ('incoming = ["elsewhere"]', ["incoming"], "incoming' lies outside the incoming folders of"),
+    ],
+    ids=["wrong settings", "other folders"],
+)
+def test_a_served_run_that_cannot_begin_is_told_and_recorded(
+    settings: str,
+    paths: list[str],
+    told: str,
+    home,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The settings were changed while `serve` runs."""
+    from pipelines import flows
+
+    monkeypatch.setenv("CALFWATCH_SERVED_HOME", str(home.path))
+    monkeypatch.setattr(flows, "_end_with_parent", lambda: None)
+    (home.path / "calfwatch.toml").write_text(settings + "\n")
+    with (
+        pytest.raises(UsageError),
+        flows._recorded(str(home.path), "ingest", [str(home.path / path) for path in paths]),
+    ):
+        raise AssertionError("it does not come so far")
+    said = capsys.readouterr().out
+    assert "ingest    FAILED: " in said
+    assert told in said
+    run = read_json(home.path / "status.json")["runs"]["ingest"]
+    assert (run["outcome"], told in run["reason"]) == ("failed", True)
+    with pytest.raises(UsageError, match="is another one"), flows._recorded(str(home.path / "other"), "ingest", []):
+        raise AssertionError("it does not come so far")
+    assert not (home.path / "other").exists()
 
 
 def test_a_run_ingests_publishes_reports_and_keeps_a_summary(prefect_server, home, write_csv, ask) -> None:

@@ -19,7 +19,7 @@ from pipelines.intake.objects import bucket as bucket_module
 from pipelines.intake.objects.bucket import StoredObject, find_objects
 from pipelines.jobs.ingest import ingest_batch
 from pipelines.jobs.outcome import Lines, describe_other_files
-from pipelines.prefect_server import check_served
+from pipelines.prefect_server import check_served_paths
 from pipelines.settings import Settings
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
@@ -234,10 +234,10 @@ def test_a_run_over_a_bucket_leaves_no_credentials_anywhere(
 
 def test_a_served_flow_takes_addresses_below_its_own_alone(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CALFWATCH_SERVED_HOME", str(home.path))
-    check_served(home.path, ["s3://clinic/in", "s3://clinic/in/a.csv"], ("s3://clinic/in",))
+    check_served_paths(home.path, ["s3://clinic/in", "s3://clinic/in/a.csv"], ("s3://clinic/in",))
     for other in ("s3://clinic/inner", "s3://clinic", "s3://other/in/a.csv"):
         with pytest.raises(UsageError, match="outside the incoming folders"):
-            check_served(home.path, [other], ("s3://clinic/in", "incoming"))
+            check_served_paths(home.path, [other], ("s3://clinic/in", "incoming"))
 
 
 @pytest.mark.slow  # a process of its own

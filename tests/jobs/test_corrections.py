@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from pipelines.jobs.outcome import describe, describe_totals
 from pipelines.jobs.quarantine import reason_lines
 from pipelines.jobs.withdraw import withdraw_file
 from pipelines.settings import Settings, Source
 from pipelines.store.database import Home
+from pipelines.store.ledger import Outcome
 from tests.jobs.test_between_files import Ask, Ingest, Write, report
 
 BAD = {"pain_score": "eleven", "fever": "perhaps"}
@@ -110,3 +112,15 @@ def test_the_list_counts_open_cells_by_reason_over_all_files(
     (line, last) = reason_lines(home.records)
     assert line.endswith(str(tmp_path / "2.csv"))
     assert last == "1 open cell, 2 corrected by later files"
+
+
+def test_a_row_that_replaces_a_record_is_no_new_one_and_what_is_taken_out_replaces_nothing() -> None:
+    counts: dict[str, Any] = {"rows_read": 69, "rows_accepted": 11, "rows_duplicate": 58}
+    counts |= {"rows_superseded": 3, "rows_removed": 2}
+    list_again = Outcome("a.csv", "a", "accepted", **counts)
+    plain = Outcome("b.csv", "b", "accepted", rows_read=5, rows_accepted=5)
+    assert describe(list_again) == "accepted  a.csv (a): 69 rows, 11 accepted, 58 duplicate, 1 superseding"
+    assert describe(plain) == "accepted  b.csv (b): 5 rows, 5 accepted"
+    told = "; 15 new records, 1 replaced, 2 taken out, 0 rows quarantined"
+    assert describe_totals([list_again, plain]).endswith(told)
+    assert describe_totals([plain]).endswith("; 5 new records, 0 rows quarantined")

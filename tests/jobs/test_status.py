@@ -17,11 +17,14 @@ import duckdb
 import pytest
 
 from pipelines.cli.app import main
+from pipelines.errors import UsageError
 from pipelines.jobs.monitoring.run_record import recorded_run
 from pipelines.jobs.monitoring.status import read_status
 from pipelines.jobs.monitoring.status_text import status_lines
 from pipelines.processes import write_json
+from pipelines.settings import load_settings
 from pipelines.store.database import Home
+from pipelines.store.packs import configured_pack
 from tests.support.states import old_home
 
 Looked = Callable[[], tuple[int, str, str]]
@@ -285,6 +288,20 @@ def test_a_run_that_goes_on_is_told_with_its_start_and_keeps_slots_from_being_ov
             assert found == code, later
             assert f"in work       ingest since {began:%Y-%m-%d %H:%M} UTC" in out
             assert main(["status", "--health", "--home", str(tmp_path / "home")]) == code
+
+
+def test_a_scheduled_run_whose_pack_is_gone_is_told_and_recorded(
+    fed: Home, looked: Looked, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CALFWATCH_SERVED_HOME", str(fed.path))
+    (fed.path / "calfwatch.toml").write_text('rule_pack = "nowhere.toml"\n')
+    with pytest.raises(UsageError), recorded_run(fed.path, "ingest"):
+        configured_pack(fed, load_settings(fed.path))
+    assert "ingest    FAILED: rule pack " in capsys.readouterr().out
+    (fed.path / "calfwatch.toml").unlink()
+    code, out, _ = looked()
+    assert code == 7
+    assert "ATTENTION     the last ingest failed at " in out
 
 
 def test_the_metrics_file_is_written_by_every_run(fed: Home, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def explain_error(error: BaseException) -> str:
 def end_run(home: Path, record: RunRecord, outcome: str, reason: str) -> None:
     """Write down how a run ended, and tell whom it concerns. An error here is no error of the run."""
     settings = _settings_or_defaults(home)
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(Exception):  # whatever ails the state: that the run failed must be told below
         status.write_run(home, record.job, _entry(record, outcome, reason))
         status.refresh_facts(home, settings)
         status.write_metrics(home, settings)
