@@ -67,6 +67,8 @@ def find_headline(tables: WeekTables, pack: Pack) -> str:
     if found.new:
         return f"{many(len(found.new), 'new alarm')}: {_say_alarm(found.new[0], pack)}{_describe_rest(found.new)}."
     told = many(emergencies, "emergency", "emergencies")
+    if early := _name_early_alarms(tables, pack):
+        return f"{many(len(tables.daily_alarms), 'alarm')} before the week is over: {early[0]}."
     if not found.judged:
         return f"{told} this week; whether that is more than expected cannot be judged yet."
     go_on = len(found.going_on) + len(found.quiet)
@@ -88,7 +90,7 @@ def find_messages(tables: WeekTables, pack: Pack) -> list[Message]:
     found = find_standing(tables)
     candidates = [
         ("emergency" if name_lacking(tables, weeks_back=0) else "plain", _say_senders(tables)),
-        ("emergency" if found.new else "plain", _say_alarms(tables, found, pack)),
+        ("emergency" if found.new or _name_early_alarms(tables, pack) else "plain", _say_alarms(tables, found, pack)),
         ("emergency", _say_emergencies(tables, pack)),
         ("emergency" if find_key_counts(tables)["could_be_emergency"].now else "plain", _say_open_ended(tables)),
         ("plain", _say_still_to_come(tables)),
@@ -109,6 +111,10 @@ def _say_senders(tables: WeekTables) -> str:
     joined = [row.source for row in came if row.joined]
     lacking = name_lacking(tables, weeks_back=0)
     told = f"Senders: {lacking}." if lacking else f"Senders: every one that was expected has reported ({len(came)})."
+    if not tables.is_complete:
+        told = (
+            f"Senders: {many(len(came), 'sender')} sent something so far; what is due is known when the week is over."
+        )
     if joined and len(joined) < len(rows):  # in a home of the first weeks all of them would be
         told += f" New, in the first eight weeks: {', '.join(joined)}."
     if silent:
@@ -121,13 +127,20 @@ def _format_usual(usual: float | None) -> str:
     return "" if usual is None else f" (usual were {usual:,.0f} a week)"
 
 
-def _say_alarms(tables: WeekTables, found: Standing, pack: Pack) -> str:
-    daily = [
+def _name_early_alarms(tables: WeekTables, pack: Pack) -> list[str]:
+    """Name the first alarms of daily counts in a week that still runs."""
+    if tables.is_complete:
+        return []
+    return [
         f"{series_label(row.series, pack)}, {row.observed:,} in the seven days to {row.report_date} where "
         f"{decimal(row.expected)} were expected"
         for row in tables.daily_alarms[:ALARMS_SAID]
     ]
-    early = f" Before the week is over: {'; '.join(daily)}." if daily and not tables.is_complete else ""
+
+
+def _say_alarms(tables: WeekTables, found: Standing, pack: Pack) -> str:
+    daily = _name_early_alarms(tables, pack)
+    early = f" Before the week is over: {'; '.join(daily)}." if daily else ""
     if not found.judged:
         reason = found.reasons[0][0] if found.reasons else "no expected numbers are stored"
         return f"Alarms: whether this week is more than expected cannot be judged, {reason}.{early}"

@@ -121,8 +121,17 @@ def test_an_alarm_of_a_week_that_still_runs_is_told_before_it_is_over(changed: C
         DATE '2026-11-09' AS week_start, 'triage_level=emergency' AS series, 64 AS observed, 12.0 AS expected,
         'alarm' AS status, true AS is_first"""
     said = "Before the week is over: Emergency, 64 in the seven days to 2026-11-11 where 12 were expected."
-    assert said in changed(daily, "UPDATE about SET latest_week = '2026-W45'", week=WEEK).text
-    assert said not in changed(daily).text, "the week itself is judged"
+    headline = "1 alarm before the week is over: Emergency, 64 in the seven days to 2026-11-11 where 12 were expected."
+    running = "UPDATE about SET latest_week = '2026-W45'"
+    not_judged = f"UPDATE weekly_signals SET status = 'not_evaluable', reason = 'running week' WHERE week = '{WEEK}'"
+    text = changed(daily, running, not_judged, week=WEEK).text
+    assert said in text
+    assert headline in text
+    assert "2 senders sent something so far; what is due is known when the week is over" in text
+    assert "has reported (2)" not in text
+    for judged in (changed(daily).text, changed(running, not_judged, week=WEEK).text):
+        assert said not in judged, "the week itself is judged, or nothing was found in it"
+        assert headline not in judged
 
 
 def test_without_signals_the_page_is_complete_and_says_so(database: Path, tmp_path: Path, pack: Pack) -> None:
