@@ -46,7 +46,7 @@ FILES = Table(
     "files",
     "one delivered file",
     _columns("""
-        file_id VARCHAR sha256 of the file's content, after decompression
+        file_id VARCHAR sha256 of the file's content, after decompression; of a header alone, of its period too
         path VARCHAR where the file lay when it was read
         source VARCHAR the sender
         status VARCHAR accepted, rejected, or withdrawn: taken back later, with all its counts at 0
@@ -584,10 +584,10 @@ WEEKLY_SIGNAL_TABLES = (
     ),
     _weekly(
         "weekly_nowcast",
-        ", series and age; the age is counted in whole weeks since the week's end, by each sender's own clock",
+        ", series and age; the age is in whole weeks by each sender's clock: past weeks as they stood at that moment",
         """
         series VARCHAR all, triage_level=emergency or triage_level=contact_doctor
-        age_weeks INTEGER whole weeks from the week's last day to the sender's clock
+        age_weeks INTEGER whole weeks from the week's end to the sender's clock; 0 within 3 days of the end
         is_latest BOOLEAN whether this is the week's age now
         reported_so_far BIGINT records that had come by that age
         expected_final DOUBLE records to be expected in the end; NULL if there is no nowcast
@@ -597,7 +597,7 @@ WEEKLY_SIGNAL_TABLES = (
         change VARCHAR more or fewer than the week before in the end, or not clear: the interval holds both
         reason VARCHAR why there is no nowcast or no interval
         sources INTEGER number of senders that are counted
-        left_out VARCHAR names of the senders that have not got so far
+        left_out VARCHAR names of the senders that are not counted: their week is a part, or has not got so far
         """,
     ),
 )
@@ -787,7 +787,7 @@ ALARM_EPISODES = Table(
         weeks INTEGER number of weeks with an alarm
         peak BIGINT the highest count of such a week
         latest BIGINT the count of the last week with an alarm
-        state VARCHAR new, continuing, over, or closed: looked into, and below twice the count that it then had
+        state VARCHAR new, continuing, over, or closed: looked into; at twice the count that it then had it is new again
         note VARCHAR the latest note on it
         noted_at TIMESTAMPTZ when it was written
         noted_by VARCHAR the user account that wrote it

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from pipelines.errors import FileRejected
 from pipelines.intake.deliveries import CHANGED
+from pipelines.intake.file_names import Period
 from pipelines.settings import Settings
 from schemas.ordinary_file import open_ordinary
 
@@ -29,22 +30,35 @@ LINE_END = ord("\n")
 
 
 class ContentMeter:
-    """Take the sha256 and the number of physical lines of a content whose bytes pass by."""
+    """Take the id and the number of physical lines of a content whose bytes pass by.
 
-    def __init__(self) -> None:
+    The id is the sha256 of the content. A file of a header alone says nothing but that its `period` had no report: the
+    days are its content too, or the second empty day of a sender would be the first one again.
+    """
+
+    def __init__(self, period: Period | None = None) -> None:
+        self.period = period
         self.digest = hashlib.sha256()
         self.line_ends = 0
         self.last = b""
+        self.has_rows = False
 
     def see(self, chunk: bytes) -> None:
         """Take in the next bytes."""
         self.digest.update(chunk)
+        if not self.has_rows:
+            behind = chunk if self.line_ends else chunk.partition(b"\n")[2]
+            self.has_rows = bool(behind.strip())
         self.line_ends += count_line_ends(chunk)
         self.last = chunk[-1:]
 
     @property
     def file_id(self) -> str:
-        return self.digest.hexdigest()
+        if self.has_rows or not self.period:
+            return self.digest.hexdigest()
+        days = self.digest.copy()
+        days.update("/".join(map(str, self.period)).encode())
+        return days.hexdigest()
 
     @property
     def lines(self) -> int:
@@ -70,12 +84,12 @@ class Block:
             yield number, line.decode("utf-8", errors="backslashreplace")
 
 
-def content_id(path: Path, settings: Settings) -> str:
-    """Return the sha256 of the content, after decompression. Raises FileRejected if it cannot be read."""
-    digest = hashlib.sha256()
+def content_id(path: Path, settings: Settings, period: Period | None = None) -> str:
+    """Return the id of the content, after decompression. Raises FileRejected if it cannot be read."""
+    meter = ContentMeter(period)
     for chunk in content_chunks(path, settings):
-        digest.update(chunk)
-    return digest.hexdigest()
+        meter.see(chunk)
+    return meter.file_id
 
 
 def content_chunks(path: Path, settings: Settings) -> Iterator[bytes]:

@@ -6,7 +6,6 @@ module loads no pandas: reading begins while that still loads.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections.abc import Iterator
@@ -69,7 +68,7 @@ class PrefetchingReader:
     def __init__(self, delivery: Delivery, settings: Settings, answers: frozenset[str] = frozenset()) -> None:
         self.delivery, self.settings, self.answers = delivery, settings, answers
         self.identity = file_identity(delivery.path)
-        self.meter = ContentMeter()
+        self.meter = ContentMeter(delivery.period)
         self._other_words = 0
         self._file_id: Future[str] = Future()
         self._names: Future[list[str]] = Future()
@@ -80,7 +79,7 @@ class PrefetchingReader:
         self._thread.start()
 
     def file_id(self) -> str:
-        """Return the sha256 of the content, as soon as all of it was read once; a long file is then not yet parsed."""
+        """Return the id of the content, as soon as all of it was read once; a long file is then not yet parsed."""
         return self._file_id.result()
 
     def names(self) -> list[str]:
@@ -168,12 +167,12 @@ class PrefetchingReader:
         return not self._room.is_closed
 
     def _identify(self) -> None:
-        digest = hashlib.sha256()
+        meter = ContentMeter(self.delivery.period)
         for chunk in content_chunks(self.delivery.path, self.settings):
             if self._room.is_closed:
                 return
-            digest.update(chunk)
-        self._file_id.set_result(digest.hexdigest())
+            meter.see(chunk)
+        self._file_id.set_result(meter.file_id)
 
 
 def _size(raw: RawRows) -> int:

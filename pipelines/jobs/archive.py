@@ -24,6 +24,7 @@ from pipelines.intake.archive_list import HEADER, LIST
 from pipelines.intake.lines import content_id
 from pipelines.settings import Settings, is_address
 from pipelines.store import database, ledger
+from pipelines.store.clocks import period_days
 from pipelines.store.database import Home, transaction
 from pipelines.store.home import refuse_own_output
 from pipelines.store.packs import configured_pack
@@ -39,6 +40,7 @@ class Taken:
     source: str
     path: str
     ingested_at: datetime
+    period: str | None
 
 
 def archive_files(home: Home, settings: Settings, folder: Path, wait_seconds: float) -> list[str]:
@@ -67,7 +69,7 @@ def archive_files(home: Home, settings: Settings, folder: Path, wait_seconds: fl
 
 def _list_taken_in(connection: duckdb.DuckDBPyConnection) -> list[Taken]:
     rows = connection.execute(
-        """SELECT delivery_no, file_id, source, path, ingested_at FROM files WHERE status = 'accepted'
+        """SELECT delivery_no, file_id, source, path, ingested_at, period FROM files WHERE status = 'accepted'
            ORDER BY delivery_no"""
     ).fetchall()
     return [Taken(*row) for row in rows]
@@ -82,7 +84,7 @@ def _find_problem(path: Path, taken: Taken, settings: Settings) -> str:
     if path.is_symlink():
         return "it is a link"
     try:
-        found = content_id(path, settings)
+        found = content_id(path, settings, period_days(taken.period) if taken.period else None)
     except FileRejected as error:
         return error.reason
     return "" if found == taken.file_id else "it is not what was taken in any more"

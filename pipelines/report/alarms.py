@@ -10,16 +10,20 @@ from pipelines.report.rows import Episode, Signal
 from pipelines.report.week import WeekTables
 
 NO_REASON = "no reason given"
-CLOSED, OVER = "closed", "over"
+NEW, CLOSED, OVER = "new", "closed", "over"
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """A series that alarms this week: the row that shows it best, and its episode, if one is kept."""
+    """A series that alarms this week: the row that shows it best, and its episode, if one is kept.
+
+    `has_risen`: it was closed before, and has twice the count that it then had; that is new, too.
+    """
 
     found: Signal
     episode: Episode | None
     is_new: bool
+    has_risen: bool = False
 
     @property
     def series(self) -> str:
@@ -77,15 +81,17 @@ def find_alarms(tables: WeekTables) -> list[Alarm]:
         (row for row in tables.signals_now if row.is_alarm),
         key=lambda row: (row.rank is None, row.rank or 0, row.series, not row.is_primary),
     )
-    first = {row.series: row for row in reversed(raised)}
-    alarms = [_make_alarm(tables, row) for row in dict.fromkeys(first[row.series] for row in raised)]
+    shown = {row.series: row for row in reversed(raised)} | {row.series: row for row in raised if row.is_primary}
+    alarms = [_make_alarm(tables, row) for row in dict.fromkeys(shown[row.series] for row in raised)]
     return sorted(alarms, key=lambda alarm: (alarm.is_closed, not alarm.is_new))
 
 
 def _make_alarm(tables: WeekTables, found: Signal) -> Alarm:
     own = [row for row in tables.episodes if row.series == found.series and row.last_start >= tables.start]
     episode = max(own, key=lambda row: row.first_start, default=None)
-    return Alarm(found, episode, is_new=episode is None or episode.first_start == tables.start)
+    is_new = episode is None or episode.first_start == tables.start
+    has_risen = not is_new and episode is not None and (episode.state, episode.last_start) == (NEW, tables.start)
+    return Alarm(found, episode, is_new or has_risen, has_risen)
 
 
 def find_alarm_weeks(tables: WeekTables, series: str) -> list[bool]:

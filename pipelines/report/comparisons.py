@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from pipelines.pages.values import Cell, Column, Kind, Text
 from pipelines.report.curves import count_series
 from pipelines.report.rows import IndicatorCount, Signal
 from pipelines.report.week import YEAR_BEFORE, WeekTables
+from pipelines.text import sender_words
 
 ALARM = "above, alarm"
 NOT_JUDGED = "not judged"
+BELOW, BELOW_SO_FAR = "below", "below so far"  # a week of which reports are still to come is compared with whole ones
 TRENDS = {"rising": "▲ rising", "falling": "▼ falling", "steady": "steady"}
 
 
@@ -32,12 +36,35 @@ def describe_level(tables: WeekTables, series: str) -> str:
     found = _find_judged(tables, series)
     if any(row.is_alarm for row in tables.signals_now if row.series == series):
         return ALARM
-    return found.level if found and found.level else NOT_JUDGED
+    level = found.level if found and found.level else NOT_JUDGED
+    return BELOW_SO_FAR if level == BELOW and _may_grow(tables) else level
+
+
+def _may_grow(tables: WeekTables) -> bool:
+    """Return whether reports of the week are still to come, as far as that is known."""
+    row = tables.nowcasts.get("all")
+    return row is not None and row.upper is not None and row.upper >= row.reported_so_far + 1
 
 
 def _find_judged(tables: WeekTables, series: str) -> Signal | IndicatorCount | None:
     named = {row.indicator: row for row in tables.now(tables.indicators)}
     return tables.judged_now.get(series) or named.get(series)
+
+
+def name_lacking(tables: WeekTables, weeks_back: int) -> str:
+    """Name who sent nothing, or a part only, for a week, each with its usual number; empty if nobody is lacking."""
+    week_start = tables.start - timedelta(weeks=weeks_back)
+    rows = [row for row in tables.senders if row.week_start == week_start and row.state in ("missing", "partial")]
+    return "; ".join(
+        sender_words(row.source, row.week, None if row.state == "missing" else row.reports, row.usual) for row in rows
+    )
+
+
+def count_week_before(tables: WeekTables, series: str, now: int) -> int | None:
+    """Return the count of the week before as it stood at the same age; None if it is not of the senders of `now`."""
+    nowcast = tables.nowcasts.get(series)
+    is_like = nowcast is not None and nowcast.reported_so_far == now and not name_lacking(tables, weeks_back=1)
+    return nowcast.previous_so_far if nowcast and is_like else None
 
 
 def count_a_year_before(tables: WeekTables, series: str) -> int | None:

@@ -10,20 +10,26 @@ from pipelines.pages.document import Row
 from pipelines.pages.values import Cell
 from pipelines.pages.words import in_words
 from pipelines.report.alarms import find_alarm_weeks
+from pipelines.report.rows import Signal
 from pipelines.report.week import ALWAYS_CURVED, WeekTables
 from pipelines.text import csv_text
 
-CURVE_COLUMNS = ("series", "week", "week_start", "reports", "expected", "lower", "upper", "alarm")
+CURVE_COLUMNS = ("series", "week", "week_start", "reports", "observed", "expected", "lower", "upper", "alarm")
 EMERGENCY_IN = ",triage_level=emergency"
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One series over the weeks shown, None if there is no value; the range is that of the row it is judged by."""
+    """One series over the weeks shown, None if there is no value; the range is that of the row it is judged by, and in
+    a week of an alarm of the row that alarms.
+
+    `observed` are the reports that the range is about: those of the senders that can be compared, where it was judged.
+    """
 
     name: str
     series: str
     counts: Sequence[int | None]
+    observed: Sequence[int | None]
     expected: Sequence[float | None]
     lower: Sequence[float | None]
     upper: Sequence[float | None]
@@ -37,17 +43,28 @@ def find_curves(tables: WeekTables) -> list[Curve]:
 
 
 def _make_curve(tables: WeekTables, series: str, name: str) -> Curve:
-    judged = {row.week_start: row for row in tables.signals if row.series == series and row.is_primary}
+    own = [row for row in tables.signals if row.series == series]
+    judged = {row.week_start: row for row in own if row.is_primary}
+    judged |= {row.week_start: row for row in own if row.is_alarm and not _alarms(judged.get(row.week_start))}
     rows = [judged.get(day) for day in tables.starts]
+    counts = count_series(tables, series)
+    judged_counts = [row.observed if row and row.upper is not None else None for row in rows]
     return Curve(
         name=name,
         series=series,
-        counts=count_series(tables, series),
+        counts=counts,
+        observed=[
+            own if own is not None else all_of_them for own, all_of_them in zip(judged_counts, counts, strict=True)
+        ],
         expected=[row.expected if row else None for row in rows],
         lower=[row.lower if row else None for row in rows],
         upper=[row.upper if row else None for row in rows],
         alarms=find_alarm_weeks(tables, series),
     )
+
+
+def _alarms(row: Signal | None) -> bool:
+    return row is not None and row.is_alarm
 
 
 def count_series(tables: WeekTables, series: str, days: Sequence[date] | None = None) -> list[int | None]:
@@ -85,7 +102,14 @@ def curves_csv(tables: WeekTables, curves: Iterable[Curve]) -> str:
         (curve.series, week.label, week.start, *numbers)
         for curve in curves
         for week, *numbers in zip(
-            tables.axis, curve.counts, curve.expected, curve.lower, curve.upper, curve.alarms, strict=True
+            tables.axis,
+            curve.counts,
+            curve.observed,
+            curve.expected,
+            curve.lower,
+            curve.upper,
+            curve.alarms,
+            strict=True,
         )
     ]
     return csv_text(CURVE_COLUMNS, rows)

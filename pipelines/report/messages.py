@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from pipelines.pages.labels import LEVELS, series_label
 from pipelines.pages.words import decimal, share
 from pipelines.report.alarms import Alarm, Standing, find_standing
-from pipelines.report.comparisons import describe_level
+from pipelines.report.comparisons import describe_level, name_lacking
 from pipelines.report.quality import find_quality
 from pipelines.report.rows import Nowcast
 from pipelines.report.sections.causes import CauseTotals, add_up_causes, cause_label
@@ -18,14 +17,16 @@ from pipelines.report.sections.key_numbers import find_key_counts
 from pipelines.report.sections.revisions import find_revised_weeks
 from pipelines.report.sections.rules_and_questions import sort_rules
 from pipelines.report.week import WeekTables
-from pipelines.text import many, sender_words
+from pipelines.text import many
 from schemas.pack import Pack
 
 ALARMS_SAID = 2
+NO_MORE = "; no more are expected"
 EMERGENCY = "triage_level=emergency"
 AS_EXPECTED = {
     "within": "within the expected range",
     "below": "below the expected range",
+    "below so far": "below the expected range so far, and more reports are to come",
     "above": "above the expected range, but no alarm",
     "above, alarm": "more than expected",
 }
@@ -59,15 +60,6 @@ def find_notices(tables: WeekTables, pack: Pack) -> list[str]:
     return notices
 
 
-def name_lacking(tables: WeekTables, weeks_back: int) -> str:
-    """Name who sent nothing, or a part only, for a week, each with its usual number; empty if nobody is lacking."""
-    week_start = tables.start - timedelta(weeks=weeks_back)
-    rows = [row for row in tables.senders if row.week_start == week_start and row.state in ("missing", "partial")]
-    return "; ".join(
-        sender_words(row.source, row.week, None if row.state == "missing" else row.reports, row.usual) for row in rows
-    )
-
-
 def find_headline(tables: WeekTables, pack: Pack) -> str:
     """Return the week in one sentence: alarms before all, else how far there is nothing to say."""
     found = find_standing(tables)
@@ -75,6 +67,8 @@ def find_headline(tables: WeekTables, pack: Pack) -> str:
     if found.new:
         return f"{many(len(found.new), 'new alarm')}: {_say_alarm(found.new[0], pack)}{_describe_rest(found.new)}."
     told = many(emergencies, "emergency", "emergencies")
+    if early := _name_early_alarms(tables, pack):
+        return f"{many(len(tables.daily_alarms), 'alarm')} before the week is over: {early[0]}."
     if not found.judged:
         return f"{told} this week; whether that is more than expected cannot be judged yet."
     go_on = len(found.going_on) + len(found.quiet)
@@ -96,9 +90,9 @@ def find_messages(tables: WeekTables, pack: Pack) -> list[Message]:
     found = find_standing(tables)
     candidates = [
         ("emergency" if name_lacking(tables, weeks_back=0) else "plain", _say_senders(tables)),
-        ("emergency" if found.new else "plain", _say_alarms(tables, found, pack)),
+        ("emergency" if found.new or _name_early_alarms(tables, pack) else "plain", _say_alarms(tables, found, pack)),
         ("emergency", _say_emergencies(tables, pack)),
-        ("emergency", _say_open_ended(tables)),
+        ("emergency" if find_key_counts(tables)["could_be_emergency"].now else "plain", _say_open_ended(tables)),
         ("plain", _say_still_to_come(tables)),
         ("self_care", _say_serious(tables)),
         ("plain", _say_causes(tables, pack)),
@@ -112,11 +106,15 @@ def _say_senders(tables: WeekTables) -> str:
     rows = tables.now(tables.senders)
     if not rows:
         return ""
-    silent = [row.source for row in rows if row.state == "silent"]
+    silent = [row.source + _format_usual(row.usual) for row in rows if row.state == "silent"]
     came = [row for row in rows if row.state in ("reported", "zero", "partial")]
     joined = [row.source for row in came if row.joined]
     lacking = name_lacking(tables, weeks_back=0)
     told = f"Senders: {lacking}." if lacking else f"Senders: every one that was expected has reported ({len(came)})."
+    if not tables.is_complete:
+        told = (
+            f"Senders: {many(len(came), 'sender')} sent something so far; what is due is known when the week is over."
+        )
     if joined and len(joined) < len(rows):  # in a home of the first weeks all of them would be
         told += f" New, in the first eight weeks: {', '.join(joined)}."
     if silent:
@@ -125,13 +123,24 @@ def _say_senders(tables: WeekTables) -> str:
     return f"{told} The week before lacked some: {before}." if before else told
 
 
-def _say_alarms(tables: WeekTables, found: Standing, pack: Pack) -> str:
-    daily = [
+def _format_usual(usual: float | None) -> str:
+    return "" if usual is None else f" (usual were {usual:,.0f} a week)"
+
+
+def _name_early_alarms(tables: WeekTables, pack: Pack) -> list[str]:
+    """Name the first alarms of daily counts in a week that still runs."""
+    if tables.is_complete:
+        return []
+    return [
         f"{series_label(row.series, pack)}, {row.observed:,} in the seven days to {row.report_date} where "
         f"{decimal(row.expected)} were expected"
         for row in tables.daily_alarms[:ALARMS_SAID]
     ]
-    early = f" Before the week is over: {'; '.join(daily)}." if daily and not tables.is_complete else ""
+
+
+def _say_alarms(tables: WeekTables, found: Standing, pack: Pack) -> str:
+    daily = _name_early_alarms(tables, pack)
+    early = f" Before the week is over: {'; '.join(daily)}." if daily else ""
     if not found.judged:
         reason = found.reasons[0][0] if found.reasons else "no expected numbers are stored"
         return f"Alarms: whether this week is more than expected cannot be judged, {reason}.{early}"
@@ -150,7 +159,8 @@ def _say_alarms(tables: WeekTables, found: Standing, pack: Pack) -> str:
 
 def _say_alarm(alarm: Alarm, pack: Pack) -> str:
     row = alarm.found
-    return f"{series_label(row.series, pack)}, {row.observed:,} where {decimal(row.expected)} were expected"
+    again = " (closed before, now twice as many)" if alarm.has_risen else ""
+    return f"{series_label(row.series, pack)}{again}, {row.observed:,} where {decimal(row.expected)} were expected"
 
 
 def _say_emergencies(tables: WeekTables, pack: Pack) -> str:
@@ -194,9 +204,12 @@ def _say_still_to_come(tables: WeekTables) -> str:
     told = f"Still to come: {many(row.reported_so_far, 'report')} so far"
     if row.expected_final is None or math.isnan(row.expected_final):
         return f"{told}; how many more will come cannot be told ({row.reason})."
-    told += f"; about {row.expected_final:,.0f} are expected in the end{_format_interval(row)}"
+    if row.upper is not None and round(row.upper) == row.reported_so_far:
+        told += NO_MORE
+    else:
+        told += f"; about {row.expected_final:,.0f} are expected in the end{_format_interval(row)}"
     without = f" Without {row.left_out}." if row.left_out else ""
-    if row.previous_so_far is None:
+    if row.previous_so_far is None or name_lacking(tables, weeks_back=1):  # then it is not like with like
         return f"{told}.{without}"
     ends = {
         "more": "in the end this week will have more",
@@ -204,7 +217,8 @@ def _say_still_to_come(tables: WeekTables) -> str:
         "not clear": "which will have more in the end is not clear",
     }
     is_whole = not (name_lacking(tables, weeks_back=0) or name_lacking(tables, weeks_back=1))
-    end = f"; {ends[row.change]}" if row.change in ends and not row.reason and is_whole else ""
+    is_said = row.change in ("more", "fewer") or not told.endswith(NO_MORE)
+    end = f"; {ends[row.change]}" if row.change in ends and not row.reason and is_whole and is_said else ""
     return f"{told}. The week before stood at {row.previous_so_far:,} at the same age{end}.{without}"
 
 
@@ -233,10 +247,9 @@ def _say_causes(tables: WeekTables, pack: Pack) -> str:
     named = {name: row.leading for name, row in totals.items() if row.leading}
     most = max(named, key=lambda name: named[name], default=None)
     often = f", most often {cause_label(most, pack).lower()} ({named[most]:,})" if most else ""
-    return (
-        f"Causes: one leads in {many(everything.leading, 'report')}{often}; in {everything.close:,} it cannot be told "
-        f"apart from another; {everything.undetermined:,} are undetermined."
-    )
+    close = f"; in {everything.close:,} it cannot be told apart from another" if everything.close else ""
+    leads = f"Causes: one leads in {many(everything.leading, 'report')}{often}"
+    return f"{leads}{close}; {everything.undetermined:,} are undetermined."
 
 
 def _say_rejected(tables: WeekTables, pack: Pack) -> str:

@@ -41,7 +41,10 @@ class Note:
 
 @dataclass(frozen=True)
 class Episode:
-    """One alarm that goes on: `counts` are its weeks with an alarm; `is_open` until it is over."""
+    """One alarm that goes on: `counts` are its weeks with an alarm; `is_open` until it is over.
+
+    `is_now` says that the series alarms in its latest judged week.
+    """
 
     series: str
     first_start: date
@@ -51,6 +54,7 @@ class Episode:
     latest: int
     counts: tuple[tuple[date, int], ...]
     is_open: bool = True
+    is_now: bool = False
     state: str = NEW
     note: Note | None = None
 
@@ -69,7 +73,7 @@ def find_episodes(series: str, weeks: Iterable[JudgedWeek]) -> list[Episode]:
         elif found and quiet >= QUIET_WEEKS:
             found[-1] = replace(found[-1], is_open=False)
     latest = judged[-1].start if judged else None
-    return [replace(episode, state=_state(episode, latest)) for episode in found]
+    return [replace(episode, state=_state(episode, latest), is_now=episode.last_start == latest) for episode in found]
 
 
 def _begun(series: str, week: JudgedWeek) -> Episode:
@@ -113,14 +117,19 @@ def _with_own(episode: Episode, notes: Sequence[Note]) -> Episode:
     if not notes:
         return episode
     deeds = [note for note in notes if note.action in (CLOSE, REOPEN)]
-    is_closed = bool(deeds) and deeds[-1].action == CLOSE and not _has_risen(episode, deeds[-1])
-    state = CLOSED if is_closed and episode.is_open else episode.state
+    is_closed = bool(deeds) and deeds[-1].action == CLOSE and episode.is_open
     with_text = [note for note in notes if note.text]  # reopening needs none
+    state = _state_of_closed(episode, deeds[-1]) if is_closed else episode.state
     return replace(episode, state=state, note=(with_text or notes)[-1])
 
 
-def _has_risen(episode: Episode, closed: Note) -> bool:
-    """Return whether a week since the episode was closed has twice the count that it then had."""
-    return any(
-        reports >= RISES_AGAIN * closed.reports for start, reports in episode.counts if start >= closed.last_start
-    )
+def _state_of_closed(episode: Episode, closed: Note) -> str:
+    """Return closed until a week has twice the count that the episode was closed with; in that week it is new again."""
+    risen = [
+        start
+        for start, reports in episode.counts
+        if start >= closed.last_start and reports >= RISES_AGAIN * closed.reports
+    ]
+    if not risen:
+        return CLOSED
+    return NEW if episode.is_now and risen[0] == episode.last_start else episode.state

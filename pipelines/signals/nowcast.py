@@ -1,8 +1,9 @@
 """What is still to come of the latest weeks: a chain ladder for each sender by its own clock, summed over senders.
 
-A week's age is the number of whole weeks from its last day to the sender's clock. The factor from one age to the next
-is taken from the latest eight weeks of which both are known, so a change of the sender's delays is followed in two
-months. How far off the method was at that age before is its interval.
+A week's age is counted in whole weeks, from the weekday on which the sender's clock stands now: a past week is taken as
+it stood at the same moment. The factor from one age to the next is taken from the latest eight weeks of which both are
+known, so a change of the sender's delays is followed in two months. How far off the method was at that age before is
+its interval.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ Flags = NDArray[np.bool_]
 SERIES = ("all", "triage_level=emergency", "triage_level=contact_doctor")
 LAST_AGE = 8  # weeks: what comes later counts with what had come by then
 FACTOR_WEEKS = 8
+BATCH = 6  # reports: so many that came later, after nothing at an age, are a batch and no chance
 ERRORS, LEAST_ERRORS = 26, 8
 SETTLED_AFTER = 2  # weeks older: then what became of a week is known well enough to see how far off its nowcast was
 COVERAGE = 0.9
@@ -63,7 +65,7 @@ def nowcast_sender(arrivals: SenderArrivals) -> SenderNowcast:
         for step in range(age, LAST_AGE):
             ratio, used = _factors(counts, entering, step, places + age)
             factor, known = factor * ratio, used if known is None else known
-        batches[:, age] = _has_empty_weeks(counts[0, :, age], entering)
+        batches[:, age] = _has_batches(counts[0, :, age], counts[0, :, -1], entering)
         reached = (arrivals.age >= age) & arrivals.whole & ~batches[:, age]
         if known is not None:
             reached &= known >= FACTOR_WEEKS
@@ -86,11 +88,13 @@ def _factors(
     return np.where(before > 0, after / np.maximum(before, 1), 1.0), last - first
 
 
-def _has_empty_weeks(counts: Floats, entering: NDArray[np.int64]) -> Flags:
-    """Return for each week whether one of the eight weeks before had nothing at that age: reports come in batches."""
-    empty = np.concatenate([[0], np.cumsum(counts[entering] == 0)])
+def _has_batches(counts: Floats, later: Floats, entering: NDArray[np.int64]) -> Flags:
+    """Return for each week whether reports come in batches: one of the eight weeks before had nothing at that age, and
+    more than a few `later`. A week that stays without a report, or a few late ones of a small sender, say nothing."""
+    is_batch = (counts[entering] == 0) & (later[entering] >= BATCH)
+    batches = np.concatenate([[0], np.cumsum(is_batch)])
     last = np.searchsorted(entering, np.arange(len(counts)), side="left")
-    return np.asarray(empty[last] - empty[np.maximum(last - FACTOR_WEEKS, 0)] > 0)
+    return np.asarray(batches[last] - batches[np.maximum(last - FACTOR_WEEKS, 0)] > 0)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from itertools import pairwise
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 
 from pipelines.signals.nowcast import (
     BATCHES,
+    FACTOR_WEEKS,
     FEWER,
     LAST_AGE,
     MORE,
@@ -23,6 +26,7 @@ from pipelines.signals.nowcast import (
 )
 from pipelines.signals.senders import Sender
 
+NEAR = 3  # days: a clock so near to a week's end, on either side, stands at that end
 CHANGES = {1: MORE, -1: FEWER, 0: NOT_CLEAR}
 
 
@@ -35,39 +39,61 @@ def sender_arrivals(
 ) -> list[SenderArrivals]:
     """Return when each sender's reports came; `rows` are those of arrivals.sql, `delivered` its deliveries' clocks."""
     ends = [start + timedelta(days=6) for start in starts]
+    ages = {sender.name: _Ages(ends, sender.clock, delivered[sender.name]) for sender in senders if sender.clock}
     counts = {sender.name: np.zeros((len(SERIES), len(starts), LAST_AGE + 1)) for sender in senders}
     for row in rows:
         place = (row["week_start"] - starts[0]).days // 7
-        if row["source"] not in counts or place >= len(starts):
+        if row["source"] not in ages or place >= len(starts):
             continue
-        age = min(max((row["clock"] - ends[place]).days // 7, 0), LAST_AGE)
+        age = min(max(ages[row["source"]].count_weeks(row["clock"], ends[place]), 0), LAST_AGE)
         counts[row["source"]][0, place, age] += row["reports"]
         if (name := f"triage_level={row['triage_level']}") in SERIES:
             counts[row["source"]][SERIES.index(name), place, age] += row["reports"]
     return [
         SenderArrivals(
             np.cumsum(counts[sender.name], axis=2),
-            _ages(ends, sender.clock),
-            _entering(starts, delivered[sender.name]),
+            ages[sender.name].now(ends),
+            ages[sender.name].entering(ends),
             whole[:, column],
         )
         for column, sender in enumerate(senders)
     ]
 
 
-def _ages(ends: Sequence[date], clock: date | None) -> NDArray[np.int64]:
-    """Return the age of each week by a clock; negative before its end."""
-    return np.array([-1 if clock is None else (clock - end).days // 7 for end in ends], dtype=np.int64)
+class _Ages:
+    """The ages of one sender's weeks, counted from the weekday on which its clock stands now.
+
+    So a past week at an age is what it was when the clock stood where it stands now, to the day: of a sender that
+    delivers daily, what comes on the days after a week's end is still to come on the Monday. Deliveries that are
+    further apart do not come on the same weekday each time: half of their usual distance is the same delivery.
+    """
+
+    def __init__(self, ends: Sequence[date], clock: date, delivered: Sequence[date]) -> None:
+        self.clock, self.delivered = clock, delivered
+        self.days = ((clock - ends[0]).days + NEAR) % 7 - NEAR  # from the nearest week's end
+        self.slack = _half_distance([each for each in delivered if clock - each < timedelta(weeks=FACTOR_WEEKS)])
+
+    def count_weeks(self, clock: date, end: date) -> int:
+        """Return the age of the week with this end when the clock stood there; negative before it had age 0."""
+        return -((self.days + self.slack - (clock - end).days) // 7)
+
+    def now(self, ends: Sequence[date]) -> NDArray[np.int64]:
+        return np.array([self.count_weeks(self.clock, end) for end in ends], dtype=np.int64)
+
+    def entering(self, ends: Sequence[date]) -> NDArray[np.bool_]:
+        """Return which weeks the sender delivered when they had age 0."""
+        places = {self.count_weeks(clock, ends[0]) for clock in self.delivered}
+        return np.array([place in places for place in range(len(ends))], dtype=bool)
 
 
-def _entering(starts: Sequence[date], clocks: Sequence[date]) -> NDArray[np.bool_]:
-    """Return which weeks the sender delivered within 7 days of their end."""
-    found = np.zeros(len(starts), dtype=bool)
-    for clock in clocks:
-        place = (clock - starts[0] - timedelta(days=6)).days // 7
-        if 0 <= place < len(found):
-            found[place] = True
-    return found
+def _half_distance(clocks: Sequence[date]) -> int:
+    """Return the days that are nearer to a usual delivery than to the next one, on one side; those of a weekly sender
+    if there is nothing to know it by."""
+    days = sorted(set(clocks))
+    if len(days) < 2:
+        return NEAR
+    distance = median((later - day).days for day, later in pairwise(days))
+    return min(int(distance - 1) // 2, NEAR)
 
 
 def rows_of(
@@ -75,15 +101,17 @@ def rows_of(
     starts: Sequence[date],
     names: Sequence[str],
     senders: Sequence[str],
-    whole: NDArray[np.bool_],
+    sent: NDArray[np.bool_],
 ) -> pd.DataFrame:
-    """Return the rows of `weekly_nowcast`: every week, series and age that the week has reached."""
+    """Return the rows of `weekly_nowcast`: every week, series and age that the week has reached.
+
+    `sent` is weeks x senders: where there is something of the sender that could be counted.
+    """
     rows = []
     for place in np.flatnonzero(found.age >= 0).tolist():
         for age in range(int(found.age[place]) + 1):
             counted = found.counted[:, place, age]
-            lacking = whole[place] & ~counted
-            lacking = whole[place] & ~counted
+            lacking = sent[place] & ~counted
             left_out = [name for name, is_lacking in zip(senders, lacking, strict=True) if is_lacking]
             common = {
                 "week": names[place],

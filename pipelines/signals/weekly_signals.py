@@ -219,6 +219,8 @@ def _nowcast(
     span: Span,
     known: tuple[list[Sender], NDArray[np.bool_]],
 ) -> None:
+    import numpy as np
+
     from pipelines.signals import nowcast, nowcast_rows
 
     senders, whole = known
@@ -230,7 +232,8 @@ def _nowcast(
     columns = [senders.index(sender) for sender in heard]
     arrivals = nowcast_rows.sender_arrivals(span.starts, heard, whole[:, columns], rows, delivered)
     found = nowcast.nowcast(arrivals)
-    frame = nowcast_rows.rows_of(found, span.starts, span.names(), [sender.name for sender in heard], whole[:, columns])
+    sent = whole[:, columns] | np.stack([sender.counts > 0 for sender in heard], axis=1)
+    frame = nowcast_rows.rows_of(found, span.starts, span.names(), [sender.name for sender in heard], sent)
     _write(connection, "weekly_nowcast", frame)
 
 

@@ -10,7 +10,9 @@ WITH latest AS (
   FROM weekly_signals JOIN latest USING (week_start)
   GROUP BY series
 ), episodes AS (
-  SELECT series, state, first_start = week_start AS begins, last_start >= week_start AS is_now
+  -- a closed alarm is new again in the week in which it has risen
+  SELECT series, state, first_start = week_start OR (state = 'new' AND last_start = week_start) AS begins,
+    last_start >= week_start AS is_now
   FROM alarm_episodes JOIN latest ON first_start <= week_start
 ), raised AS (
   SELECT series, rank, coalesce(begins, true) AS begins, coalesce(state, '') = 'closed' AS is_closed
@@ -26,6 +28,10 @@ SELECT
   (SELECT count(*) FROM signals WHERE is_judged)::BIGINT AS judged,
   coalesce((SELECT list(series ORDER BY rank, series) FROM raised WHERE begins AND NOT is_closed), []) AS new,
   coalesce((SELECT list(series ORDER BY series) FROM open_ones), []) AS going_on,
+  coalesce((
+    SELECT list(DISTINCT series ORDER BY series) FROM daily_signals
+    WHERE is_first AND daily_signals.week_start > latest.week_start
+  ), []) AS early,
   expected_final, lower, upper
 FROM latest LEFT JOIN (
   SELECT week, expected_final, lower, upper FROM weekly_nowcast WHERE series = 'all' AND is_latest

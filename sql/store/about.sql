@@ -6,7 +6,15 @@ WITH facts AS (
     max(value) FILTER (key = 'week_system') AS week_system
   FROM state
 ), span AS (
-  SELECT min(reported_at) AS first_report, max(reported_at) AS last_report FROM records
+  -- a row of another century is in no calendar, and in no span
+  SELECT min(reported_at) AS first_report, max(reported_at) AS last_report
+  FROM records, (
+    SELECT
+      min(report_date)::TIMESTAMP AT TIME ZONE '${time_zone}' AS first_day,
+      (max(report_date) + 1)::TIMESTAMP AT TIME ZONE '${time_zone}' AS last_day
+    FROM calendar
+  )
+  WHERE reported_at >= first_day AND reported_at < last_day
 )
 SELECT
   facts.rule_pack,

@@ -7,8 +7,9 @@ reports a week, doubled for four weeks.
   week 1, 4       share of doubled series found in the first week, within four weeks
   delay           weeks to the first alarm, of those found
 The second line is the same with the mean of the seven weeks alone, as it was before lines were followed.
-Raw EARS is C1 or C2 above its published bound; t is C1 or C2 by Student's t, p <= 0.001; Farrington is left out of the
-short histories, and stands in the table of outbreaks.
+Raw EARS is C1 or C2 above its published bound; t is C1 or C2 by Student's t, p <= 0.001. The last two lines are of
+other histories, of 230 weeks and a third as many: `weekly_signals` by Farrington flexible with four years, and
+Farrington flexible by itself at its 0.05.
 
 usage: alarm_figures.py [--histories 40] [--seed 1]
 """
@@ -16,7 +17,7 @@ usage: alarm_figures.py [--histories 40] [--seed 1]
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from unittest.mock import patch
 
@@ -29,23 +30,25 @@ from pipelines.signals.comparable import History
 from pipelines.signals.judging import SeriesWeeks, judge_weeks
 
 Floats = NDArray[np.float64]
+Drawn = tuple[list[str], Floats]
+Alarms = Sequence[NDArray[np.bool_]]
 
-WEEKS, JUDGED = 60, 26
+WEEKS, LONG, JUDGED = 60, 230, 26
 REGIONS, LEVELS, CAUSES = 10, (0.10, 0.25, 0.25, 0.40), 14
 EMERGENCY = "triage_level=emergency"
 
 
-def home(rng: np.random.Generator, total: float, phi: float, doubled: int | None) -> tuple[list[str], Floats]:
-    """Return the names of 46 series and their counts, weeks x series."""
-    weeks = np.arange(WEEKS)
+def home(rng: np.random.Generator, total: float, phi: float, doubled: bool, long: bool = False) -> Drawn:
+    """Return the names of 46 series and their counts, weeks x series; one may be doubled in the last four weeks."""
+    weeks = np.arange(LONG if long else WEEKS)
     season = np.exp(0.2 * np.sin(2 * np.pi * (weeks + rng.integers(52)) / 52))
     weights = (
         np.r_[20 / 580, np.full(REGIONS - 1, (1 - 20 / 580) / (REGIONS - 1))] if total < 1000 else np.full(10, 0.1)
     )
     mean = total * season[:, None, None] * weights[None, :, None] * np.array(LEVELS)[None, None, :]
-    if doubled is not None:
-        mean[doubled : doubled + 4, 0] *= 2
-    scatter = rng.gamma(1 / (phi - 1), phi - 1, size=(WEEKS, REGIONS, 1)) if phi > 1 else 1.0
+    if doubled:
+        mean[-4:, 0] *= 2
+    scatter = rng.gamma(1 / (phi - 1), phi - 1, size=(len(weeks), REGIONS, 1)) if phi > 1 else 1.0
     # a shared factor a region and week whose variance gives a region's weekly count about the variance phi x mean
     spread = 1 + (scatter - 1) / np.sqrt(np.maximum(mean.sum(axis=2, keepdims=True), 1))
     counts = rng.poisson(mean * np.maximum(spread, 0))
@@ -62,18 +65,24 @@ def home(rng: np.random.Generator, total: float, phi: float, doubled: int | None
 
 def ours(names: list[str], counts: Floats) -> NDArray[np.bool_]:
     """Return the alarms of `weekly_signals`, weeks x series."""
-    starts = [date(2025, 1, 6) + timedelta(weeks=week) for week in range(len(counts))]
+    return judged(names, counts)[0]
+
+
+def judged(names: list[str], counts: Floats, last: int = JUDGED) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return the alarms of `weekly_signals` in the last weeks, and where a p-value alone is at most 0.05."""
+    starts = [date(2022, 1, 3) + timedelta(weeks=week) for week in range(len(counts))]
     whole = np.ones((len(counts), 1), dtype=bool)
     history = History(counts[:, None, :], whole, names.index("all"))
-    places = list(range(len(counts)))
+    places = list(range(len(counts)))[-last:]
     labels = [str(start) for start in starts]
     weeks = SeriesWeeks(starts, labels, names, history, places, frozenset(), [["a"]] * len(counts), ["a"])
     rows, _ = judge_weeks(weeks, {}, 5)
-    raised = rows[rows["status"] == "alarm"]
-    found = np.zeros(counts.shape, dtype=bool)
-    for label, series in zip(raised["week"], raised["series"], strict=True):
-        found[labels.index(label), names.index(series)] = True
-    return found
+    alarms, alone = np.zeros((2, *counts.shape), dtype=bool)
+    is_low = (rows["p_value"] <= 0.05) & (rows["observed"] >= 5)
+    for found, chosen in ((alarms, rows[rows["status"] == "alarm"]), (alone, rows[is_low])):
+        for label, series in zip(chosen["week"], chosen["series"], strict=True):
+            found[labels.index(label), names.index(series)] = True
+    return alarms, alone
 
 
 def by_mean_alone(names: list[str], counts: Floats) -> NDArray[np.bool_]:
@@ -116,15 +125,27 @@ def main() -> None:
     for total in (580, 3900):
         for phi in (1.0, 1.5):
             rng = np.random.default_rng(options.seed)
-            calm = [home(rng, total, phi, None) for _ in range(options.histories)]
-            doubled = [home(rng, total, phi, WEEKS - 4) for _ in range(options.histories)]
+            calm = [home(rng, total, phi, False) for _ in range(options.histories)]
+            doubled = [home(rng, total, phi, True) for _ in range(options.histories)]
             for method, judge in METHODS.items():
-                rate = np.mean([judge(*drawn)[-JUDGED:].sum(axis=1).mean() for drawn in calm])
-                figures = found_figures([judge(names, counts) for names, counts in doubled], doubled[0][0], total)
-                print(f"| {total:,} | {phi:g} | {method} | {rate:.2f} | {figures} |", flush=True)
+                found = [judge(*drawn) for drawn in calm], [judge(*drawn) for drawn in doubled]
+                print_line(total, phi, method, *found, doubled[0][0])
+            number = max(options.histories // 3, 1)
+            calm = [home(rng, total, phi, False, long=True) for _ in range(number)]
+            doubled = [home(rng, total, phi, True, long=True) for _ in range(number)]
+            judged_calm = [judged(*drawn) for drawn in calm]
+            judged_doubled = [judged(*drawn, last=4) for drawn in doubled]
+            for place, method in enumerate(("weekly_signals, four years", "Farrington alone, 0.05")):
+                found = [both[place] for both in judged_calm], [both[place] for both in judged_doubled]
+                print_line(total, phi, method, *found, doubled[0][0])
 
 
-def found_figures(alarms: list[NDArray[np.bool_]], names: list[str], total: float) -> str:
+def print_line(total: float, phi: float, method: str, calm: Alarms, doubled: Alarms, names: list[str]) -> None:
+    rate = np.mean([found[-JUDGED:].sum(axis=1).mean() for found in calm])
+    print(f"| {total:,} | {phi:g} | {method} | {rate:.2f} | {found_figures(doubled, names, total)} |", flush=True)
+
+
+def found_figures(alarms: Alarms, names: list[str], total: float) -> str:
     """Return shares found in week 1 and within four, and the delay; of the series of 20 reports a week."""
     if total > 1000:
         return "- | - | -"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,27 @@ def test_an_alarm_is_listed_noted_on_closed_and_reopened(
     capsys.readouterr()
     assert alarm(alarmed, "list") == 0
     assert "looked into" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("many", [3, 30])
+def test_status_and_notices_tell_an_alarm_of_daily_counts_before_the_week_is_over(
+    many: int, home: Home, tmp_path: Path, set_clock: Callable[[datetime], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a Wednesday, after 26 weeks of three emergencies a day; the Tuesday had as many, or ten times so many."""
+    set_clock(datetime(2026, 11, 25, 12, tzinfo=UTC))
+    tuesday = date(2026, 11, 24)
+    days = [tuesday - timedelta(days=back) for back in range(7 * 26) for _ in range(3 if back else many)]
+    rows = [f"r{number},{day.isoformat()},yes" for number, day in enumerate(days)]
+    (tmp_path / "d.csv").write_text("\n".join(("report_id,reported_at,cannot_bear_weight", *rows, "")))
+    (home.path / "calfwatch.toml").write_text('[[sources]]\nname = "d"\npatterns = ["d*.csv"]\nrhythm = "daily"\n')
+    assert main(["ingest", "--home", str(home.path), str(tmp_path / "d.csv")]) == 0
+    capsys.readouterr()
+    main(["status", "--home", str(home.path)])
+    line = "alarms        before this week is over: 1 new: triage_level=emergency\n"
+    assert (line in capsys.readouterr().out) == (many == 30)
+    main(["status", "--home", str(home.path), "--json"])
+    told = [{"week": "2026-W48", "series": "triage_level=emergency"}]
+    assert json.loads(capsys.readouterr().out)["facts"]["alarms"] == (told if many == 30 else []), "what notices tell"
 
 
 def test_a_home_without_an_alarm_says_whether_there_ever_was_one(

@@ -110,3 +110,24 @@ def test_onto_another_file_system_a_file_is_copied_and_then_removed(
 def test_an_archive_within_the_incoming_folder_is_refused(incoming: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(["archive", str(incoming / "archive")]) == 2
     assert "would be taken in again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("second", "known"), [("b_2026-11-17.csv", 0), ("again/b_2026-11-16.csv", 1)])
+def test_a_header_alone_speaks_of_the_days_in_its_name_and_of_no_others(
+    second: str, known: int, home: Home, ask: Ask, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CALFWATCH_HOME", str(home.path))
+    sources = '[[sources]]\nname = "b"\npatterns = ["b_{date}.csv"]\nrhythm = "daily"\n'
+    (home.path / "calfwatch.toml").write_text(sources)
+    places = [home.path / "incoming" / name for name in ("b_2026-11-16.csv", second)]
+    for place in places:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("report_id,reported_at,fever\n\n")
+        assert command(["ingest", str(place)]) == 0
+    assert f"{known} known already" in capsys.readouterr().out
+    ids = dict(ask("SELECT period, file_id FROM files"))
+    assert len(set(ids.values())) == len(ids) == 2 - known
+    assert command(["archive", str(home.path.parent / "archive")]) == 0
+    assert capsys.readouterr().out.startswith("2 files" if not known else "1 file")
+    assert command(["withdraw", ids["2026-11-16"]]) == 0
+    assert ask("SELECT count(*) FROM files WHERE status = 'accepted'") == [(1 - known,)]

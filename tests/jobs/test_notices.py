@@ -165,14 +165,17 @@ def test_no_notice_holds_a_record_s_data_a_region_or_a_secret(place: Path, hook:
 
 def test_a_partial_sender_s_count_is_hidden_up_to_the_limit_of_the_settings(tmp_path: Path) -> None:
     missing = [
-        "one sent 3 reports for 2026-W05, a part; usual are 40 a week",
+        "one sent 3 reports for 2026-W05, a part; usual are 9 a week",
         "two sent 12 reports for 2026-W05, a part",
     ]
     write_json(tmp_path / "status.json", {"facts": {"senders_missing": missing}})
-    for limit, counts in ((7, "# 12"), (12, "# #"), (2, "3 12")):
+    for limit, counts in ((7, "# 9 12"), (12, "# # #"), (2, "3 9 12")):
         texts = [event.text for event in notices.events_of_run(tmp_path, RunRecord("run"), "done", "", limit)]
-        one, two = counts.split()
-        assert texts == [f"one sent {one} reports for 2026-W05, a part", f"two sent {two} reports for 2026-W05, a part"]
+        one, usual, two = counts.split()
+        assert texts == [
+            f"one sent {one} reports for 2026-W05, a part; usual are {usual} a week",
+            f"two sent {two} reports for 2026-W05, a part",
+        ]
 
 
 @pytest.mark.parametrize(

@@ -204,6 +204,11 @@ def test_records_that_no_weekly_table_counts_are_told(fed: Home, looked: Looked,
     with duckdb.connect(str(fed.summaries), read_only=True) as connection:
         row = connection.execute("SELECT (SELECT sum(reports) FROM daily_summary) - sum(reports) FROM weekly_triage")
         assert row.fetchone() == (2,), "what the line tells is what the weekly tables lack"
+        span = connection.execute("SELECT year(first_report), year(last_report) FROM about")
+        assert span.fetchone() == (2026, 2026), "nor do they belong to the span of the reports"
+    assert main(["status", "--home", str(fed.path), "--json"]) in (0, 7)
+    senders = json.loads(capsys.readouterr().out)["facts"]["senders"]
+    assert [sender["last_report"][:4] for sender in senders if sender["last_report"]] == ["2026"]
 
 
 def test_a_missing_snapshot_wants_attention(fed: Home, looked: Looked) -> None:

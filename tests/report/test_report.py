@@ -117,6 +117,31 @@ def test_key_numbers_stand_beside_the_week_before_as_it_was_at_the_same_age(page
     assert "Week before" not in " ".join(page.numbers["severe_pain"])
 
 
+@pytest.mark.parametrize(("upper", "said"), [(1.0, "below"), (1.1, "below so far")])
+def test_a_week_of_which_reports_are_still_to_come_is_below_so_far(
+    changed: Callable[..., Page], upper: float, said: str
+) -> None:
+    page = changed(
+        f"UPDATE weekly_signals SET level = 'below', status = 'none' WHERE week = '{WEEK}'",
+        f"UPDATE weekly_nowcast SET upper = reported_so_far * {upper}",
+    )
+    assert f"Expected: {said};" in " ".join(page.numbers["emergency"])
+    assert ("range so far, and more reports are to come" in page.text) == (said == "below so far")
+
+
+@pytest.mark.parametrize(
+    "unlike",
+    [
+        "UPDATE weekly_nowcast SET reported_so_far = reported_so_far - 1, left_out = 'clinic_b'",
+        """INSERT INTO weekly_sources BY NAME SELECT DISTINCT week, week_start, 'clinic_c' AS source,
+        'missing' AS state, 0 AS reports, 9.0 AS usual, false AS joined FROM weekly_triage WHERE week = '2026-W45'""",
+    ],
+)
+def test_counts_of_other_senders_do_not_stand_beside_each_other(changed: Callable[..., Page], unlike: str) -> None:
+    assert "Week before: " in changed().numbers["reports"][-2]
+    assert "Week before: " not in " ".join(changed(unlike).numbers["reports"])
+
+
 def test_level_trend_and_the_year_before_stand_beside_every_count(pack: Pack, tmp_path: Path) -> None:
     """55 weeks: the week that begins 52 weeks before is covered."""
     summaries = make_summaries(tmp_path / "s.duckdb", Made(weeks=55, per_week=300), pack)
@@ -247,6 +272,22 @@ def test_age_and_sex_equal_weekly_demographics(page: Page, database: Path) -> No
     table = [row for row in page.tables["people"].values() if row[0] in BANDS]
     assert [row[0] for row in table] == [*reversed(AGE_BANDS), "unknown"]
     assert [row[1:] for row in table] == [[counts[row[0], sex] for sex in SEXES] for row in table]
+
+
+def test_ages_and_sexes_that_nobody_told_are_one_sentence_and_no_empty_drawing(
+    changed: Callable[..., Page], page: Page
+) -> None:
+    said = "No report of this week tells age or sex."
+    assert said not in page.text
+    unknown = changed("UPDATE weekly_demographics SET age_band = 'unknown', sex = 'unknown'")
+    assert said in unknown.text
+    assert "people" not in unknown.tables
+
+
+def test_a_cause_without_a_report_in_all_weeks_is_named_and_not_drawn(changed: Callable[..., Page], page: Page) -> None:
+    assert "No report in these 26 weeks" not in page.text
+    never = changed("UPDATE weekly_causes SET reports = 0 WHERE likely_cause = 'varicose_veins'")
+    assert "No report in these 26 weeks: Varicose veins." in never.text
 
 
 def test_rules_equal_weekly_rules_and_say_why(page: Page, database: Path, pack: Pack) -> None:

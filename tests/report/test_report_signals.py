@@ -108,6 +108,10 @@ def test_an_alarm_that_goes_on_says_since_when_and_what_was_found_out(changed: C
     assert "No alarm: " in closed.text
     assert "1 closed" in closed.text
     assert closed.tables["alarms"]["triage_level=emergency"][-2] == "2026-W45, 2 weeks, closed"
+    risen = changed(calm, alarm, episode.format("new"))
+    assert "1 new alarm: Emergency (closed before, now twice as many), " in risen.text
+    since = risen.tables["alarms"]["triage_level=emergency"][-2]
+    assert since == "2026-W45, 2 weeks; closed before, now twice as many"
     quiet = changed(calm, episode.format("continuing"))
     assert "1 going on: Emergency" in quiet.text, "an alarm without one this week goes on until it is over"
 
@@ -117,8 +121,17 @@ def test_an_alarm_of_a_week_that_still_runs_is_told_before_it_is_over(changed: C
         DATE '2026-11-09' AS week_start, 'triage_level=emergency' AS series, 64 AS observed, 12.0 AS expected,
         'alarm' AS status, true AS is_first"""
     said = "Before the week is over: Emergency, 64 in the seven days to 2026-11-11 where 12 were expected."
-    assert said in changed(daily, "UPDATE about SET latest_week = '2026-W45'", week=WEEK).text
-    assert said not in changed(daily).text, "the week itself is judged"
+    headline = "1 alarm before the week is over: Emergency, 64 in the seven days to 2026-11-11 where 12 were expected."
+    running = "UPDATE about SET latest_week = '2026-W45'"
+    not_judged = f"UPDATE weekly_signals SET status = 'not_evaluable', reason = 'running week' WHERE week = '{WEEK}'"
+    text = changed(daily, running, not_judged, week=WEEK).text
+    assert said in text
+    assert headline in text
+    assert "2 senders sent something so far; what is due is known when the week is over" in text
+    assert "has reported (2)" not in text
+    for judged in (changed(daily).text, changed(running, not_judged, week=WEEK).text):
+        assert said not in judged, "the week itself is judged, or nothing was found in it"
+        assert headline not in judged
 
 
 def test_without_signals_the_page_is_complete_and_says_so(database: Path, tmp_path: Path, pack: Pack) -> None:
@@ -210,6 +223,40 @@ def test_curves_show_the_counts_of_the_tables_and_one_methods_range(folder: Path
     )
     assert [(w, r["expected"], r["upper"]) for w, r in sorted(found.items()) if r["upper"]] == signals
     assert len(rows) == 26 * len({row["series"] for row in rows})
+
+
+WHOSE = "Columns are the reports of senders that can be compared with their past"
+
+
+def test_where_senders_are_left_out_the_curve_has_the_reports_that_its_range_is_about(
+    changed: Callable[..., Page], page: Page, tmp_path: Path
+) -> None:
+    assert WHOSE not in page.text
+    left_out = f"UPDATE weekly_signals SET observed = observed - 7 WHERE week = '{WEEK}' AND series = 'all'"
+    assert WHOSE in changed(left_out).text
+    (row,) = (
+        row
+        for row in csv_rows(tmp_path / f"reports/{WEEK}/data/curves.csv")
+        if (row["series"], row["week"]) == ("all", WEEK)
+    )
+    assert int(row["reports"]) - int(row["observed"]) == 7
+    not_judged = f"UPDATE weekly_signals SET upper = NULL WHERE week = '{WEEK}'"
+    assert WHOSE not in changed(left_out, not_judged).text, "without a range the column is of everybody"
+
+
+def test_table_and_curve_show_the_range_of_the_row_that_alarms(changed: Callable[..., Page], tmp_path: Path) -> None:
+    """The row by which the week is judged, if it alarms too; else the other one: an alarm never lies in its range."""
+    calm = "UPDATE weekly_signals SET status = 'none'"
+    both = f"""INSERT INTO weekly_signals BY NAME SELECT '{WEEK}' AS week, DATE '2026-11-09' AS week_start,
+        'region=harbour' AS series, 90 AS observed, 10 AS expected, {{}} AS upper, 0 AS lower, 'C{{}}' AS method,
+        {{}} AS is_primary, '{{}}' AS status, {{}} AS rank"""
+    for status, upper in (("alarm", "70.0"), ("none", "20.0")):
+        rows = both.format(70, 1, "true", status, 2), both.format(20, 2, "false", "alarm", 1)
+        page = changed(calm, "DELETE FROM weekly_signals WHERE series = 'region=harbour'", *rows)
+        assert f"0 to {float(upper):.0f}" in page.tables["alarms"]["region=harbour"]
+        curves = csv_rows(tmp_path / f"reports/{WEEK}/data/curves.csv")
+        (shown_upper,) = (r["upper"] for r in curves if (r["series"], r["week"]) == ("region=harbour", WEEK))
+        assert shown_upper == upper
 
 
 def alarm_of(series: str) -> str:

@@ -263,8 +263,12 @@ def noted(alarms: list[bool | None], counts: list[int], *notes: Note) -> list[tu
 def test_a_closed_alarm_stays_closed_until_it_has_twice_its_count_or_is_over() -> None:
     close = note("close", 0, 30)
     assert noted([True, True], [30, 59], close) == [("closed", "close 0")]
-    assert noted([True, True], [30, 60], close) == [("continuing", "close 0")]
-    assert noted([True, True, True], [30, 60, 40], close) == [("continuing", "close 0")], "it has risen"
+    assert noted([True, True], [30, 60], close) == [("new", "close 0")], "it has risen"
+    assert noted([True, True, False], [30, 60, 9], close) == [("continuing", "close 0")], "it rose a week ago"
+    assert noted([True, True, True], [30, 60, 70], close) == [("continuing", "close 0")], "so it did here"
+    again = note("close", 1, 60)
+    assert noted([True, True, True], [30, 60, 119], close, again) == [("closed", "close 1")]
+    assert noted([True, True, True], [30, 60, 120], close, again) == [("new", "close 1")]
     assert noted([True, True], [30, 40], close, note("reopen", 1, 40)) == [("continuing", "reopen 1")]
     assert noted([True, False, False], [30, 9, 9], close) == [("over", "close 0")]
 

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import poisson, t
@@ -55,7 +56,7 @@ class SlowSender:
 
     def is_batch(self, week: int, age: int) -> bool:
         before = [entering for entering in self.entering if entering < week][-8:]
-        return any(self.count(0, entering, age) == 0 for entering in before)
+        return any(self.count(0, each, age) == 0 and self.count(0, each, LAST) >= 6 for each in before)
 
     def known_weeks(self, week: int, age: int, step: int) -> list[int]:
         """The eight latest weeks of which the ages `step` and `step` + 1 were known when `week` was `age` old."""
@@ -235,3 +236,55 @@ def test_arrivals_are_counted_by_week_age_and_level_and_what_has_no_place_hides_
     assert [list(found.counts[1, 0, :2]), found.counts[1, 1, LAST], found.counts[2, 1, LAST]] == [[5, 5], 0, 2]
     assert list(found.age) == [3, 2, 1]
     assert list(found.enters) == [True, False, False]
+
+
+END = date(2026, 8, 2)  # a Sunday, of the first week
+WEEKS = 50
+
+
+def nowcast_of(days: Sequence[int], later: Sequence[tuple[int, int, int]], now: int) -> Any:
+    """Return the nowcast of a sender that delivers on these days after END, `now` being the last of them; `later` are
+    week, day of its delivery after END, and reports."""
+    starts = [END - timedelta(days=6) + timedelta(weeks=week) for week in range(WEEKS)]
+    at = {"source": "a", "triage_level": "self_care"}
+    rows = [
+        at | {"week_start": starts[week], "clock": END + timedelta(days=day), "reports": reports}
+        for week, day, reports in later
+        if day <= now
+    ]
+    sender = Sender("a", "weekly", np.zeros((WEEKS, 7), dtype=np.int64), END + timedelta(days=now))
+    delivered = [END + timedelta(days=day) for day in days if day <= now]
+    whole = (np.arange(WEEKS) * 7 <= now + 3)[:, None]
+    return nowcast(sender_arrivals(starts, [sender], whole, rows, {"a": delivered}))
+
+
+@pytest.mark.parametrize(("now", "so_far"), [(0, 80), (1, 90), (2, 95), (3, 100), (-2, 60)])
+def test_a_past_week_is_taken_as_it_stood_on_the_same_weekday(now: int, so_far: int) -> None:
+    """Of a daily sender, what comes on the Monday to Wednesday after a week is still to come on the Sunday."""
+    parts = ((-2, 60), (0, 20), (1, 10), (2, 5), (3, 5))
+    later = [(week, 7 * week + day, reports) for week in range(WEEKS) for day, reports in parts]
+    week = 40
+    found = nowcast_of(range(-6, 7 * WEEKS), later, 7 * week + now)
+    assert (found.age[week], found.reported[0, week, 0], found.previous[0, week, 0]) == (0, so_far, so_far)
+    assert math.isclose(found.expected[0, week, 0], 100)
+    assert found.upper[0, week, 0] >= 100
+    assert found.change[0, week, 0] == 0
+
+
+@pytest.mark.parametrize("now", [-3, -1, 0, 2, 3])
+def test_a_weekly_delivery_is_the_same_one_on_whatever_weekday_its_last_report_lies(now: int) -> None:
+    side = 1 if now < 0 else -1  # the other deliveries are up to three days later than this one, or earlier
+    days = [7 * week + now + side * (week * 5 % 4) for week in range(WEEKS)]
+    later = [(week, day, 80) for week, day in enumerate(days)]
+    later += [(week, day, 20) for week, day in enumerate(days[1:])]
+    found = nowcast_of([*days[:40], 280 + now], [*later[:40], (40, 280 + now, 80), *later[WEEKS:]], 280 + now)
+    assert (found.age[40], found.reported[0, 40, 0]) == (0, 80)
+    assert math.isclose(found.expected[0, 40, 0], 100)
+
+
+@pytest.mark.parametrize(("late", "is_batch"), [(0, False), (5, False), (6, True)])
+def test_a_week_without_a_report_is_no_batch_but_one_of_which_all_comes_later_is(late: int, is_batch: bool) -> None:
+    later = [(week, 7 * week, 8) for week in range(WEEKS) if week != 36]
+    later += [(36, 7 * 37, late)] if late else []
+    found = nowcast_of(range(0, 7 * WEEKS, 7), later, 280)
+    assert math.isnan(found.expected[0, 40, 0]) == bool(found.batches[40, 0]) == is_batch

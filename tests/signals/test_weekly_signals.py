@@ -267,6 +267,16 @@ def test_the_nowcast_adds_what_usually_still_comes(store: Store) -> None:
     assert bounds == (80 + 13, 80 + 28), "the Poisson range of the twenty that are missing"
 
 
+def test_whoever_is_not_counted_in_a_nowcast_is_named(store: Store) -> None:
+    late_history(store, 30, 20)
+    store.weekly("b", {back: 300 if back else 9 for back in range(30)})
+    store.judge(TWO)
+    row = "SELECT left_out, sources FROM weekly_nowcast WHERE series = 'all' AND is_latest AND week_start = ?"
+    assert store.states("b")[-1] == "partial"
+    assert store.ask(row, monday(0)) == [("b", 1)]
+    assert store.ask(row, monday(1)) == [("", 2)]
+
+
 def test_there_is_no_nowcast_of_batches_nor_of_a_short_history(store: Store) -> None:
     late_history(store, 8, 20)
     store.judge(TWO)

@@ -6,7 +6,6 @@ This module loads no pandas.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ from pathlib import Path
 from pipelines.errors import FileRejected
 from pipelines.intake.csv_rows import split_header
 from pipelines.intake.deliveries import Delivery, FileIdentity, file_identity
-from pipelines.intake.lines import Block, content_chunks, count_line_ends, refuse_long_lines
+from pipelines.intake.lines import Block, ContentMeter, content_chunks, count_line_ends, refuse_long_lines
 from pipelines.settings import Settings
 
 LARGE_BYTES = 48 << 20  # a larger file is streamed, and stored alone
@@ -105,7 +104,9 @@ def read_small_file(delivery: Delivery, settings: Settings, refuse: Callable[[Pa
         header, body = split_header(Block(1, data, count_line_ends(data)))
     except (FileRejected, MemoryError):
         return None
-    return SmallFile(delivery, identity, hashlib.sha256(content).hexdigest(), header, body, is_whole)
+    meter = ContentMeter(delivery.period)
+    meter.see(content)
+    return SmallFile(delivery, identity, meter.file_id, header, body, is_whole)
 
 
 def _read_content(path: Path, settings: Settings) -> bytes:

@@ -76,11 +76,15 @@ def _events_of_state(home: Path, hide_up_to: int) -> list[Event]:
     for alarm in facts.get("alarms", []):
         series.setdefault(alarm["week"], []).append(alarm["series"])
     events = [
-        Event(f"alarm:{week}", f"a new alarm in {week}; the report and `weekly_signals` say in what", _digest(names))
+        Event(
+            f"alarm:{week}",
+            f"a new alarm in {week}; `weekly_signals`, or `daily_signals` of a week that still runs, says in what",
+            _digest(names),
+        )
         for week, names in sorted(series.items())
     ]
-    told = [text.split(";")[0] for text in facts.get("senders_missing", [])]
-    return events + [Event(f"sender:{text}", text) for text in (hide_counts(each, hide_up_to) for each in told)]
+    told = [hide_counts(text, hide_up_to) for text in facts.get("senders_missing", [])]
+    return events + [Event(f"sender:{text.split(';')[0]}", text) for text in told]
 
 
 def overdue_events(texts: Sequence[str]) -> list[Event]:

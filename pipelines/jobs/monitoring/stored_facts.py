@@ -136,7 +136,9 @@ def _name_other_files(home: Home, incoming: Sequence[str]) -> str:
 def _list_senders(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:
     """Return each sender's last delivery beside its rhythm; also of those that are declared and sent nothing yet."""
     rows = connection.execute(
-        """SELECT source, max(ingested_at), max(last_report) FROM files WHERE status = 'accepted' GROUP BY source"""
+        """SELECT source, max(ingested_at), max(last_report) FILTER ((last_report AT TIME ZONE $zone)::DATE <= clock)
+           FROM files WHERE status = 'accepted' GROUP BY source""",  # one row of 2062 is no sender's last report
+        {"zone": settings.time_zone},
     ).fetchall()
     sent = {name: (_format_moment(at), _format_moment(last)) for name, at, last in rows}
     rhythms = {source.name: source.rhythm for source in settings.sources}
@@ -178,12 +180,13 @@ def _has_table(connection: duckdb.DuckDBPyConnection, table: str, column: str) -
 
 
 def _list_alarms(published: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
-    """Return the alarms of the last complete week and the weeks after it."""
-    if not _has_table(published, "weekly_signals", "status"):
+    """Return the alarms of the last complete week, and those of the week that runs, which daily counts raise."""
+    if not _has_table(published, "daily_signals", "is_first"):
         return []
     rows = published.execute(
-        """SELECT DISTINCT week, series FROM weekly_signals, about
-           WHERE status = 'alarm' AND week >= about.latest_week ORDER BY ALL"""
+        """SELECT week, series FROM weekly_signals, about WHERE status = 'alarm' AND week >= about.latest_week
+           UNION SELECT week, series FROM daily_signals, about WHERE is_first AND week > about.latest_week
+           ORDER BY ALL"""
     ).fetchall()
     return [{"week": week, "series": series} for week, series in rows]
 

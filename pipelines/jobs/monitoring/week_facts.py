@@ -27,7 +27,10 @@ def week_lines(facts: Mapping[str, Any] | None) -> list[str]:
     told = f"{facts['week']}: {emergencies} of {many(facts['reports'], 'report')}{_still_to_come(facts)}"
     alarms = [_named(facts[name], words) for name, words in (("new", "new"), ("going_on", "going on")) if facts[name]]
     nothing = "none" if facts["judged"] else "cannot be judged yet"
-    return [f"week          {told}", f"alarms        {facts['week']}: {'; '.join(alarms) or nothing}"]
+    lines = [f"week          {told}", f"alarms        {facts['week']}: {'; '.join(alarms) or nothing}"]
+    return lines + (
+        [f"alarms        before this week is over: {_named(facts['early'], 'new')}"] if facts["early"] else []
+    )
 
 
 def _still_to_come(facts: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from pipelines.pages.calls import WeekCalls
@@ -22,7 +23,7 @@ from pipelines.pages.document import (
     Section,
     Table,
 )
-from pipelines.pages.labels import series_label
+from pipelines.pages.labels import UNKNOWN, series_label
 from pipelines.pages.plots import DAYS, EpidemicCurve, WeeklyColumns
 from pipelines.pages.values import Column, Kind, Text
 from pipelines.pages.words import decimal, in_words
@@ -54,7 +55,9 @@ def alarm_section(tables: WeekTables, pack: Pack, calls: WeekCalls) -> Section:
     others = [curves[series] for series in ALWAYS_CURVED if series not in tables.days]
     charts = [_curve_chart(tables, curve, pack) for curve in others]
     if charts:
-        blocks.append(Gallery(charts, legend=CURVE_LEGEND, caption="Each curve has its own scale."))
+        blocks.append(
+            Gallery(charts, legend=CURVE_LEGEND, caption=f"Each curve has its own scale.{_say_whose(others)}")
+        )
     blocks.append(
         DataFiles(("alarms", "weekly_signals", "curves") if standing.alarms else ("weekly_signals", "curves"))
     )
@@ -80,7 +83,9 @@ def _alarm_table(tables: WeekTables, standing: Standing, pack: Pack) -> Table:
 
 def _make_alarm_row(alarm: Alarm, pack: Pack) -> Row:
     found, episode = alarm.found, alarm.episode
-    since = "new" if alarm.is_new or episode is None else f"{episode.first_week}, {many(episode.weeks, 'week')}"
+    since = "new" if episode is None else f"{episode.first_week}, {many(episode.weeks, 'week')}"
+    if alarm.is_new:
+        since = f"{since}; closed before, now twice as many" if alarm.has_risen else "new"
     cells = (
         found.series,
         series_label(found.series, pack),
@@ -102,11 +107,14 @@ def _range_words(alarm: Alarm) -> str:
 
 def _alarm_group(tables: WeekTables, alarm: Alarm, curve: Curve, pack: Pack, calls: WeekCalls) -> Group:
     days = tables.days[alarm.series]
-    charts = [_curve_chart(tables, curve, pack), _daily_chart(tables, curve, days, pack)]
+    by_week = replace(_curve_chart(tables, curve, pack), label=f"By week, the last {WEEKS_SHOWN} weeks")
+    charts = [by_week, _daily_chart(tables, curve, days, pack)]
     regions = _spread(tables, f"{curve.name}-regions", "Region", days, lambda row: row.region)
     ages = _spread(tables, f"{curve.name}-ages", "Age", days, lambda row: row.age_band)
-    spread = Beside(regions, ages, even=True) if len(regions.rows) > 1 else ages
-    blocks: list[Block] = [Gallery(charts, legend=CURVE_LEGEND), spread]
+    spread: list[Block] = [ages] if any(row.age_band != UNKNOWN for row in days) else []
+    if len(regions.rows) > 1:
+        spread = [Beside(regions, ages, even=True)] if spread else [regions]
+    blocks: list[Block] = [Gallery(charts, legend=CURVE_LEGEND, caption=_say_whose([curve]).strip()), *spread]
     if alarm.series in calls.alarms:
         page, number = calls.alarms[alarm.series]
         blocks.append(Note("", link=(f"Its records: {number:,}", f"explain/{page}")))
@@ -157,23 +165,30 @@ def _curve_chart(tables: WeekTables, curve: Curve, pack: Pack) -> Chart:
     return Chart(
         curve.name,
         f"{label}: reports a week and the expected range",
-        EpidemicCurve(tables.axis, Series("Reports", _paint(curve), curve.counts), expected),
+        EpidemicCurve(tables.axis, Series("Reports", _paint(curve), curve.observed), expected),
         label=label,
         numbers=numbers,
     )
 
 
+def _say_whose(curves: Sequence[Curve]) -> str:
+    """Say whose reports the columns are, where they are not everybody's."""
+    if all(curve.observed == curve.counts for curve in curves):
+        return ""
+    return " Columns are the reports of senders that can be compared with their past; the CSV has all reports too."
+
+
 def _curve_table(tables: WeekTables, curve: Curve) -> Table:
     columns = (
         Column("Week"),
-        Column("Reports", Kind.COUNT),
+        Column("Reports" if curve.observed == curve.counts else "Compared", Kind.COUNT),
         Column("Expected", Kind.DECIMAL),
         Column("From", Kind.DECIMAL),
         Column("To", Kind.DECIMAL),
         Column("Alarm"),
     )
     alarms = [Text("alarm" if alarm else "") for alarm in curve.alarms]
-    rows = week_rows(tables, curve.counts, curve.expected, curve.lower, curve.upper, alarms)
+    rows = week_rows(tables, curve.observed, curve.expected, curve.lower, curve.upper, alarms)
     return Table(curve.name, columns, rows, layout=Layout.TIGHT)
 
 

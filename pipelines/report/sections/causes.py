@@ -83,8 +83,12 @@ def cause_section(tables: WeekTables, pack: Pack) -> Section:
     causes, totals = sort_causes(tables, pack), add_up_causes(tables)
     rows = [_cause_row(tables, row, totals.get(row.likely_cause, CauseTotals()), pack) for row in causes]
     table = Table("causes", columns, rows, _total_row(columns, totals), empty="No causes are recorded for this week.")
-    charts = Gallery([_cause_chart(tables, row, pack) for row in causes], across=5, name="cause-curves")
-    blocks: list[Block] = [table, *([charts] if causes else []), DataFiles(("weekly_causes", "cause_levels"))]
+    seen = [row for row in causes if any(count_series(tables, f"likely_cause={row.likely_cause}"))]
+    never = ", ".join(cause_label(row.likely_cause, pack) for row in causes if row not in seen)
+    caption = f"No report in these {WEEKS_SHOWN} weeks: {never}." if never else ""
+    charts = [_cause_chart(tables, row, pack) for row in seen]
+    gallery = Gallery(charts, caption=caption, across=5, name="cause-curves")
+    blocks: list[Block] = [table, *([gallery] if charts else []), DataFiles(("weekly_causes", "cause_levels"))]
     return Section("causes", "Likely causes", blocks, CAUSES_LEAD)
 
 

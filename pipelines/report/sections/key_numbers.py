@@ -11,7 +11,7 @@ from pipelines.pages.document import Block, Chart, DataFiles, Folded, Layout, Le
 from pipelines.pages.labels import LEVELS
 from pipelines.pages.plots import Sparkline, WeeklyColumns
 from pipelines.pages.values import Cell, Column, Kind, Share, Text
-from pipelines.report.comparisons import comparison_cells, comparison_columns
+from pipelines.report.comparisons import comparison_cells, comparison_columns, count_week_before
 from pipelines.report.curves import count_series, week_rows
 from pipelines.report.week import WEEKS_SHOWN, WeekTables
 from pipelines.report.wording import KEY_LEAD, LEVELS_LEAD
@@ -92,14 +92,13 @@ def key_number_section(tables: WeekTables, pack: Pack) -> Section:
 
 
 def _make_row(tables: WeekTables, number: KeyCount, pack: Pack) -> Row:
-    nowcast = tables.nowcasts.get(number.series)
     cells: tuple[Cell, ...] = (
         number.name,
         Text(number.label, _find_action(number, pack)),
         number.now,
         Share(number.now, number.base),
         *comparison_cells(tables, number.series),
-        nowcast.previous_so_far if nowcast else None,
+        count_week_before(tables, number.series, number.now),
     )
     return Row(cells, key=number.name)
 

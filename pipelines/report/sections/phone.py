@@ -17,7 +17,9 @@ def phone_section(calls: WeekCalls) -> Section:
     title, reasons, questions = "Whom to phone", "Why it is one", "Ask, to decide whether it is one"
     emergencies = _table("phone_emergencies", "Emergencies, the latest first", calls.emergencies, reasons)
     possible = _table("phone_possible", "Could still be one, fewest questions first", calls.possible, questions)
-    blocks: list[Block] = [Beside(emergencies, possible, even=True)]
+    blocks: list[Block] = [emergencies, possible]
+    if emergencies.rows and possible.rows:  # else the only one has the whole width
+        blocks = [Beside(emergencies, possible, even=True)]
     if calls.pages:
         words = f"{many(len(calls.emergencies.calls) + len(calls.possible.calls), 'record')} with the reasons of each"
         blocks.append(Note("; it says how many were left out, and how to get them.", link=(words, LIST_PAGE)))

@@ -135,8 +135,10 @@ def people_section(tables: WeekTables) -> Section:
         caption="Reports of this week; both sides on one scale. Other and unknown sex are in the table alone.",
         legend=PYRAMID_LEGEND,
     )
-    blocks: list[Block] = [Beside(pyramid, _people_table(tables)), DataFiles(("weekly_demographics",))]
-    return Section("people", "Age and sex", blocks)
+    known = [row for row in tables.groups if row.reports and (row.age_band, row.sex) != (UNKNOWN, UNKNOWN)]
+    is_told = known or not any(row.reports for row in tables.groups)
+    shown = Beside(pyramid, _people_table(tables)) if is_told else Note("No report of this week tells age or sex.")
+    return Section("people", "Age and sex", [shown, DataFiles(("weekly_demographics",))])
 
 
 def _age_bands(tables: WeekTables) -> list[str]:
