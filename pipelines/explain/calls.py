@@ -23,6 +23,7 @@ from pipelines.rules.formulas import Space
 from pipelines.rules.terms import LevelTerms, TooManyTermsError, level_terms
 from pipelines.statements import Row, rows_by_name, statement
 from pipelines.store.database import get_state, stored_pack
+from schemas.pack import LEVELS as LOWEST_FIRST
 from schemas.pack import Pack
 
 MOST_PAGES = 200
@@ -145,6 +146,13 @@ def _alarm_pages(connection: duckdb.DuckDBPyConnection, week: str) -> tuple[dict
             records=found,
             total=total,
             moment=moment_words,
+            actions=_actions_of(found, pack),
             causes={cause.name: cause.label for cause in pack.causes},
         )
     return alarms, pages
+
+
+def _actions_of(records: Sequence[Row], pack: Pack) -> dict[str, str]:
+    """Return what each level among the records asks of a patient, the highest first."""
+    met = {row["triage_level"] for row in records}
+    return {level: pack.actions[level] for level in reversed(LOWEST_FIRST) if level in met}

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
@@ -159,6 +160,17 @@ def test_both_kinds_share_the_places_and_each_says_how_many_it_leaves_out(write_
     assert "calfwatch query --db records" in index
     assert len(calls_of(home, most=6).emergencies.calls) == 3
     assert len(calls_of(home, most=7).emergencies.calls) == 4, "what the others do not need"
+
+
+def test_the_records_behind_an_alarm_stand_below_what_their_levels_ask(week_home: Home) -> None:
+    with contextlib.closing(duckdb.connect(str(week_home.records))) as connection:
+        connection.execute(
+            "UPDATE weekly_signals SET status = 'alarm', upper = 1 WHERE series = 'all' AND week = '2026-W47'"
+        )
+    page = pages_of(week_home)["alarm-1.html"]
+    told = re.findall(r"<p><strong>([\w -]+): ", page.split("<table")[0])
+    assert told == ["Emergency", "Contact a doctor", "Unresolved"], "the highest first, and none that no record has"
+    assert "<strong>Emergency: Call the emergency number" in page
 
 
 def test_a_week_that_no_file_covers_is_refused(week_home: Home) -> None:
