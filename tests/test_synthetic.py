@@ -374,7 +374,7 @@ def test_a_broken_run_leaves_nothing(
 
 def test_an_output_that_is_no_folder_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="file: Not a directory"):
+    with pytest.raises(UsageError, match="file: cannot be written: Not a directory"):
         make(tmp_path / "file")
 
 
