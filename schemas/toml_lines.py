@@ -9,6 +9,7 @@ from typing import Any
 
 Keys = tuple[str | int, ...]
 MOST_LEVELS = 32  # of tables and lists in one another: ours have four, and what walks them is recursive
+MOST_DOTS = 500  # of a line: a key of 50,000 parts takes the parser half a minute
 TOO_DEEP = f"values lie deeper than {MOST_LEVELS} levels in one another"
 
 
@@ -17,6 +18,8 @@ def load_toml(text: str) -> dict[str, Any]:
 
     Raises ValueError for one that is none, whose values lie too deep, or that has a NUL, which no path can hold.
     """
+    if any(line.count(".") > MOST_DOTS for line in text.split("\n")):
+        raise ValueError(f"a line has more than {MOST_DOTS} full stops")
     try:
         content = tomllib.loads(text)
     except RecursionError:

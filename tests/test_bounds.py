@@ -73,6 +73,15 @@ def test_settings_beyond_bounds_end_in_one_message(
     assert capsys.readouterr().err.startswith("calfwatch: ")
 
 
+def test_a_line_of_500_full_stops_is_read_and_one_more_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for stops, code in ((500, 0), (501, 2)):
+        (tmp_path / "calfwatch.toml").write_text(f"# {'.' * stops}\n")
+        assert main(["config", "--home", str(tmp_path)]) == code
+    assert "a line has more than 500 full stops" in capsys.readouterr().err
+
+
 def test_settings_of_four_megabytes_are_read_and_one_byte_more_is_not(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
