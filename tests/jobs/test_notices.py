@@ -145,6 +145,14 @@ def test_a_missed_slot_is_told_once_by_the_next_run_unless_serve_is_there_to_mak
         assert [text for text in _posted() if "missed" in text] == [told]
 
 
+@pytest.mark.parametrize("schedule", [{"next": {"ingest": "soon"}}, {"next": ["ingest"]}, {"next": {"ingest": 3}}])
+def test_a_damaged_schedule_stops_no_run(place: Path, schedule: dict[str, object]) -> None:
+    (place / "incoming" / "good.csv").write_text(GOOD)
+    (place / "prefect").mkdir()
+    write_json(place / "prefect" / "schedule.json", schedule)
+    assert main(["ingest", "--home", str(place), str(place / "incoming")]) == 0
+
+
 def test_no_notice_holds_a_record_s_data_a_region_or_a_secret(place: Path, hook: int, capsys, monkeypatch) -> None:
     monkeypatch.setenv("CALFWATCH_NOTIFY", f"json://user:{SECRET}@127.0.0.1:{hook}/hook")
     rows = "".join(f"patient-{i},2026-11-12,northvale,x,no\n" for i in range(3))

@@ -63,7 +63,8 @@ def end_run(home: Path, record: RunRecord, outcome: str, reason: str) -> None:
 
 def _begin(home: Path, record: RunRecord) -> None:
     status.refuse_own_metrics(home, _settings_or_defaults(home))
-    record.missed = [] if status.is_being_served(home) else status.find_missed_slots(home)
+    with contextlib.suppress(ValueError, TypeError, AttributeError):  # a schedule that is damaged stops no run
+        record.missed = [] if status.is_being_served(home) else status.find_missed_slots(home)
     with contextlib.suppress(OSError):
         status.write_run(
             home,
