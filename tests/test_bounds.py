@@ -30,6 +30,7 @@ from pipelines.processes import read_json
 from pipelines.rules.lint import list_findings, require_sound
 from pipelines.settings import Settings, Source, load_settings
 from pipelines.store.database import Home
+from schemas.ordinary_file import read_text_file
 from schemas.pack import Pack
 from schemas.pack_file import InvalidPack, default_pack_path, load_pack, parse_pack
 
@@ -87,6 +88,7 @@ def test_settings_of_four_megabytes_are_read_and_one_byte_more_is_not(
 ) -> None:
     path = tmp_path / "calfwatch.toml"
     path.write_bytes(b"#" * ((4 << 20) - 1) + b"\n")
+    assert len(read_text_file(path)) == 4 << 20
     assert main(["config", "--home", str(tmp_path)]) == 0
     path.write_bytes(b"#" * (4 << 20) + b"\n")
     assert main(["config", "--home", str(tmp_path)]) == 2
