@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ from schemas.pack import Pack
 from schemas.pack_file import load_pack
 from tests.support.drawing import ALL, EVERYDAY
 
+MEMORY, LEAST_ROOM = Path("/dev/shm"), 4 * 2**30  # pytest makes a folder of the user alone in it
+
 # no deadline: a shared machine is slow now and then
 hypothesis.settings.register_profile("all examples", deadline=None, max_examples=ALL)
 hypothesis.settings.register_profile("everyday", deadline=None, max_examples=EVERYDAY)
@@ -31,9 +35,27 @@ hypothesis.settings.load_profile("all examples")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Draw fewer examples where the slow tests are left out; whoever names a profile gets that one."""
-    if config.getoption("markexpr") == "not slow" and not config.getoption("--hypothesis-profile", None):
+    """Where the slow tests are left out, draw fewer examples, and lay temporary folders into memory.
+
+    Whoever names a profile or a place gets that one.
+    """
+    if config.getoption("markexpr") != "not slow":
+        return
+    if not config.getoption("--hypothesis-profile", None):
         hypothesis.settings.load_profile("everyday")
+    if _has_room(MEMORY):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def _has_room(folder: Path) -> bool:
+    """Return whether homes may lie there, and commands that tests write: containers often have a small one.
+
+    The product waits for the disk at every step of a run, ten times and more for a small file; that shows only when
+    the power fails, and whole runs still do it.
+    """
+    if not os.access(folder, os.W_OK) or os.statvfs(folder).f_flag & os.ST_NOEXEC:
+        return False
+    return shutil.disk_usage(folder).free > LEAST_ROOM
 
 
 @pytest.fixture
@@ -77,14 +99,17 @@ def write_csv(tmp_path: Path, columns: tuple[str, ...]) -> Callable[..., Path]:
     """Writes rows (dicts of cells; what is not given is no, or blank for context) as a canonical CSV."""
 
     def write(rows: Sequence[Mapping[str, str]], name: str = "reports.csv", header: Sequence[str] = ()) -> Path:
-        names = tuple(header) or columns
-        lines = [",".join(names), *(",".join(_cells(row, names)) for row in rows)]
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return path
+        return write_rows(tmp_path / name, rows, tuple(header) or columns)
 
     return write
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, str]], names: Sequence[str]) -> Path:
+    """Write rows as a CSV; what is not given is no, or blank for context."""
+    lines = [",".join(names), *(",".join(_cells(row, names)) for row in rows)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
 
 
 def _cells(row: Mapping[str, str], names: Sequence[str]) -> list[str]:
@@ -104,20 +129,31 @@ def empty_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def ingest(home: Home, pack: Pack, empty_records: Path) -> Callable[..., list[Outcome]]:
-    """Ingests paths in one batch and publishes; returns one outcome a file. Keyword arguments are settings."""
+def take_in(home: Home, pack: Pack, empty_records: Path) -> Callable[..., list[Outcome]]:
+    """Ingests paths in one batch; returns one outcome a file. Keyword arguments are settings. Nothing is published:
+    that takes as long as a small file, and a test that asks the records alone sees nothing of it.
+    """
 
-    def call(*paths: Path | str, source: str | None = None, settings: Settings | None = None) -> list[Outcome]:
+    def call(
+        *paths: Path | str, source: str | None = None, settings: Settings | None = None, publish: bool = False
+    ) -> list[Outcome]:
         used = settings or load_settings(home.path)
         if not home.records.exists() and not home.summaries.exists() and pack.version == load_pack().version:
             shutil.copy(empty_records, home.records)
         with home.lock(5), database.open_records(home, used, pack) as connection:
             deliveries = find_deliveries([str(path) for path in paths], used, source)
             done = [ingest_file(connection, delivery, Run(home, used, pack)) for delivery in deliveries]
-            publish_job.publish(connection, home, used)
+            if publish:
+                publish_job.publish(connection, home, used)
         return done
 
     return call
+
+
+@pytest.fixture
+def ingest(take_in: Callable[..., list[Outcome]]) -> Callable[..., list[Outcome]]:
+    """Ingests paths as `take_in` does, and publishes."""
+    return partial(take_in, publish=True)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,24 +17,40 @@ from pipelines.store.database import Home
 from tests.support.states import content, opened
 
 SETTINGS = '[[sources]]\nname = "a"\npatterns = ["a*.csv"]\n[[sources]]\nname = "b"\npatterns = ["b*.csv", "z*.csv"]\n'
-Write = Callable[..., Path]
 Ask = Callable[..., list[tuple[Any, ...]]]
 
 
-@pytest.fixture
-def incoming(home: Home, write_csv: Write, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Four files, taken in in an order that their names do not tell; one is rejected."""
-    monkeypatch.setenv("CALFWATCH_HOME", str(home.path))
-    folder = home.path / "incoming"
+@pytest.fixture(scope="module")
+def taken_in(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Four files, taken in in an order that their names do not tell; one is rejected. Made once, with a copy beside:
+    the home itself is changed, because the ledger knows where its files lay.
+    """
+    home = Home(tmp_path_factory.mktemp("taken") / "home")
+    home.make()
     (home.path / "calfwatch.toml").write_text(SETTINGS)
+    folder = home.path / "incoming"
+    folder.mkdir()
     for name, score in (("z-first.csv", "1"), ("a-then.csv", "2"), ("b-last.csv", "3")):
-        place = write_csv([{"report_id": f"r{row}", "pain_score": score} for row in range(3)], f"../in/{name}")
-        folder.mkdir(exist_ok=True)
-        place.rename(folder / name)
-        assert command(["ingest", str(folder / name)]) == 0
+        rows = "".join(f"r{row},2026-11-16T10:00:00Z,{score},no\n" for row in range(3))
+        (folder / name).write_text("report_id,reported_at,pain_score,fever\n" + rows)
+        assert command(["ingest", str(folder / name), "--home", str(home.path)]) == 0
     (folder / "b-bad.csv").write_text("report_id,reported_at,shoe_size\n")
-    assert command(["ingest", str(folder)]) == 3
-    return folder
+    assert command(["ingest", str(folder), "--home", str(home.path)]) == 3
+    shutil.copytree(home.path, home.path.with_name("kept"))
+    return home
+
+
+@pytest.fixture
+def home(taken_in: Home) -> Home:
+    shutil.rmtree(taken_in.path)
+    shutil.copytree(taken_in.path.with_name("kept"), taken_in.path)
+    return taken_in
+
+
+@pytest.fixture
+def incoming(home: Home, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CALFWATCH_HOME", str(home.path))
+    return home.path / "incoming"
 
 
 def _list(archive: Path) -> list[dict[str, str]]:
@@ -114,8 +131,15 @@ def test_an_archive_within_the_incoming_folder_is_refused(incoming: Path, capsys
 
 @pytest.mark.parametrize(("second", "known"), [("b_2026-11-17.csv", 0), ("again/b_2026-11-16.csv", 1)])
 def test_a_header_alone_speaks_of_the_days_in_its_name_and_of_no_others(
-    second: str, known: int, home: Home, ask: Ask, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    second: str,
+    known: int,
+    tmp_path: Path,
+    ask: Ask,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    home = Home(tmp_path / "home")
+    home.make()
     monkeypatch.setenv("CALFWATCH_HOME", str(home.path))
     sources = '[[sources]]\nname = "b"\npatterns = ["b_{date}.csv"]\nrhythm = "daily"\n'
     (home.path / "calfwatch.toml").write_text(sources)
@@ -125,9 +149,9 @@ def test_a_header_alone_speaks_of_the_days_in_its_name_and_of_no_others(
         place.write_text("report_id,reported_at,fever\n\n")
         assert command(["ingest", str(place)]) == 0
     assert f"{known} known already" in capsys.readouterr().out
-    ids = dict(ask("SELECT period, file_id FROM files"))
+    ids = dict(ask("SELECT period, file_id FROM files", path=home.records))
     assert len(set(ids.values())) == len(ids) == 2 - known
     assert command(["archive", str(home.path.parent / "archive")]) == 0
     assert capsys.readouterr().out.startswith("2 files" if not known else "1 file")
     assert command(["withdraw", ids["2026-11-16"]]) == 0
-    assert ask("SELECT count(*) FROM files WHERE status = 'accepted'") == [(1 - known,)]
+    assert ask("SELECT count(*) FROM files WHERE status = 'accepted'", path=home.records) == [(1 - known,)]

@@ -167,7 +167,7 @@ def archive(folder: Path, seed: int) -> list[Path]:
     return paths
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_archived_files_alone_give_the_whole_state_back(
     seed: int, tmp_path: Path, pack: Pack, ask: Callable[..., Any]
 ) -> None:

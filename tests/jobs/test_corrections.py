@@ -23,6 +23,12 @@ def as_sources(**values: Any) -> Settings:
 
 
 @pytest.fixture
+def ingest(take_in: Ingest) -> Ingest:
+    """No test here looks at what is published."""
+    return take_in
+
+
+@pytest.fixture
 def settings() -> Settings:
     return as_sources()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -18,6 +19,8 @@ from pipelines.jobs import weekly_report
 from pipelines.store.database import Home
 from pipelines.store.erasing.erasure import KEY
 from schemas.checked_file import per_file_id
+from schemas.pack import Pack
+from tests.conftest import CONTEXT, write_rows
 
 ERASED = "person-4711"
 REGION = "hidden-hamlet"
@@ -85,15 +88,23 @@ def _instants(ask: Ask, home: Home) -> set[str]:
     return found
 
 
-@pytest.fixture
-def person_home(home: Home, write_csv: Write, ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> Home:
-    """A home with a report that was corrected once, stands in the quarantine, on an explained page and in a log."""
-    monkeypatch.setenv("CALFWATCH_HOME", str(home.path))
+@pytest.fixture(scope="module")
+def person_once(tmp_path_factory: pytest.TempPathFactory, pack: Pack) -> Home:
+    """A home with a report that was corrected once, stands in the quarantine, on an explained page and in a log; never
+    to be changed."""
+    home = Home(tmp_path_factory.mktemp("person") / "home")
+    home.make()
     (home.path / "calfwatch.toml").write_text(SETTINGS)
-    ingest(write_csv([*_rows(), _person()], "incoming/list-1.csv"))
-    ingest(write_csv([*_rows(41), _person(pain_score="9")], "incoming/list-2.csv"))
-    bad = _person(report_id=ERASED, pain_score="sore throat of the miller")
-    ingest(write_csv([*_rows(42), _person(pain_score="9"), bad | {"report_id": f"x {ERASED}"}], "incoming/list-3.csv"))
+    bad = _person(report_id=ERASED, pain_score="sore throat of the miller") | {"report_id": f"x {ERASED}"}
+    lists = (
+        [*_rows(), _person()],
+        [*_rows(41), _person(pain_score="9")],
+        [*_rows(42), _person(pain_score="9"), bad],
+    )
+    for number, rows in enumerate(lists, 1):
+        path = home.path.parent / "incoming" / f"list-{number}.csv"
+        write_rows(path, rows, (*CONTEXT, *pack.field_names))
+        assert command(["ingest", str(path), "--home", str(home.path)]) == 0
     with contextlib.closing(duckdb.connect(str(home.records))) as connection:
         note = f"the miller's report, {ERASED}."
         connection.execute("INSERT INTO alarm_notes BY NAME SELECT ? AS text, ? AS series", [note, f"region={REGION}"])
@@ -105,6 +116,14 @@ def person_home(home: Home, write_csv: Write, ingest: Ingest, monkeypatch: pytes
     weekly_report.write_week(home, "2026-W47", None, False)
     (home.path / "prefect").mkdir()
     (home.path / "prefect" / "server.log").write_text(f"a library quoted '{ERASED}' here\n")
+    return home
+
+
+@pytest.fixture
+def person_home(person_once: Home, home: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A copy of it, in the place of the home."""
+    monkeypatch.setenv("CALFWATCH_HOME", str(home.path))
+    shutil.copytree(person_once.path, home.path, dirs_exist_ok=True)
     return home
 
 
@@ -154,7 +173,7 @@ def test_the_next_whole_list_brings_nothing_back(person_home: Home, write_csv: W
 
 
 def test_what_is_told_first_names_who_still_holds_it(
-    person_home: Home, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    person_home: Home, person_once: Home, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert command(["backup", str(tmp_path / "copy.duckdb")]) == 0
     kept = person_home.records.read_bytes()
@@ -165,7 +184,7 @@ def test_what_is_told_first_names_who_still_holds_it(
     assert "this one person" in told
     assert set(re.findall(r"still held by (\S+)", told)) == {
         str(tmp_path / "copy.duckdb"),
-        *(str(tmp_path / "incoming" / f"list-{number}.csv") for number in (1, 2, 3)),
+        *(str(person_once.path.parent / "incoming" / f"list-{number}.csv") for number in (1, 2, 3)),
     }
     assert told.endswith("nothing was changed\n")
     assert person_home.records.read_bytes() == kept

@@ -26,6 +26,12 @@ BAD = [
 ]
 
 
+@pytest.fixture
+def ingest(take_in: Callable[..., list[Outcome]]) -> Callable[..., list[Outcome]]:
+    """No test here looks at what is published."""
+    return take_in
+
+
 def inspect(path: Path, home: Home, *more: str) -> int:
     return main(["inspect", str(path), "--home", str(home.path), *more])
 

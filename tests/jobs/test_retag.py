@@ -6,7 +6,10 @@ import contextlib
 import hashlib
 import json
 import re
+import shutil
 from collections import Counter
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from schemas.pack_file import default_pack_path, load_pack, parse_pack
 from tests.rules.test_own_fields import CELLS, REPORTS, WRIST, as_csv, typed
 from tests.support import kleene
 
+Made = Callable[[Path, str], Home]
 OLD = WRIST.read_text()
 NEW_FIELD = """[[fields]]
 name = "night_pain"
@@ -80,16 +84,28 @@ def changed(name: str) -> str:
     return text
 
 
-def made(folder: Path, pack: str) -> Home:
-    """A home under a pack with every combination of answers, some of them replaced by a later file."""
-    home = Home(folder)
-    home.make()
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Gives a home under a pack with every combination of answers, some of them replaced by a later file: of each pack
+    one is made, and copied."""
+    kept: dict[str, Path] = {}
+
+    def copy(folder: Path, pack: str) -> Home:
+        if pack not in kept:
+            kept[pack] = _made(tmp_path_factory.mktemp("made") / "home", pack)
+        return Home(Path(shutil.copytree(kept[pack], folder)))
+
+    return copy
+
+
+def _made(folder: Path, pack: str) -> Path:
+    Home(folder).make()
     (folder / "pack.toml").write_text(pack)
     (folder / "calfwatch.toml").write_text('rule_pack = "pack.toml"\n')
     (folder / "1.csv").write_text(as_csv(REPORTS))
     (folder / "2.csv").write_text(as_csv(list(reversed(REPORTS[:200]))))
     assert command(["ingest", "--home", str(folder), str(folder / "1.csv"), str(folder / "2.csv")]) == 0
-    return home
+    return folder
 
 
 def said(place: int) -> dict[str, Any]:
@@ -116,7 +132,7 @@ def content(home: Home) -> dict[str, list[Any]]:
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("few", [0, 1_000_000])
 def test_a_retagged_home_is_that_of_a_fresh_one_and_diff_said_so_before(
-    tmp_path: Path, change: str, few: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, made: Made, change: str, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether the records that change are few, and updated where they are, or many, and all are written anew."""
     monkeypatch.setattr(retag, "FEW_RECORDS", few)
@@ -135,10 +151,16 @@ def test_a_retagged_home_is_that_of_a_fresh_one_and_diff_said_so_before(
     assert not again.cause_moves
 
 
+@cache
+def slow_tags(pack: str) -> list[kleene.Tags]:
+    """The tags of every record under the pack of a text."""
+    parsed = parse_pack(pack)
+    return [kleene.tags(parsed, said(place)) for place in range(len(REPORTS))]
+
+
 def check_comparison(found: Any, before: Pack, after: Pack) -> None:
     """Every number of a comparison, worked out slowly."""
-    was = [kleene.tags(before, said(place)) for place in range(len(REPORTS))]
-    now = [kleene.tags(after, said(place)) for place in range(len(REPORTS))]
+    was, now = slow_tags(before.text), slow_tags(after.text)
     pairs = list(zip(was, now, strict=True))
     assert found.records == len(REPORTS)
     for level in kleene.LEVELS:
@@ -194,7 +216,7 @@ def given(pack: Pack, answers: dict[str, Any]) -> dict[str, int]:
 
 
 def test_diff_names_the_evidence_that_moves_a_likely_cause_with_examples(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, made: Made, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home = made(tmp_path / "home", OLD)
     before, after = parse_pack(OLD), parse_pack(changed("other points"))
@@ -217,7 +239,7 @@ def test_diff_names_the_evidence_that_moves_a_likely_cause_with_examples(
 
 
 def test_diff_tells_of_a_record_whose_ceiling_alone_moves_and_of_changed_questions(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, made: Made, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home = made(tmp_path / "home", OLD)
     (tmp_path / "new.toml").write_text(changed("a rule of a higher level"))
@@ -240,7 +262,7 @@ def test_diff_tells_of_a_record_whose_ceiling_alone_moves_and_of_changed_questio
     assert "answers that are still asked for\n  the same of every record" in text
 
 
-def test_diff_says_that_the_order_decides_a_tie(tmp_path: Path) -> None:
+def test_diff_says_that_the_order_decides_a_tie(tmp_path: Path, made: Made) -> None:
     home = made(tmp_path / "home", OLD)
     tie = OLD.replace("points = 2", "points = 3")
     bone, nerve = (
@@ -280,7 +302,7 @@ def summaries(home: Home) -> list[Any]:
 
 
 def test_the_ledger_the_records_and_the_audit_trail_know_the_pack(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, made: Made, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home = made(tmp_path / "home", OLD)
     old, new = parse_pack(OLD), parse_pack(changed("a wider condition"))
@@ -300,7 +322,7 @@ def test_the_ledger_the_records_and_the_audit_trail_know_the_pack(
     assert kept == [(old.version, old.text), (new.version, new.text)]
 
 
-def test_an_ingest_after_it_uses_the_new_pack_whatever_the_settings_say(tmp_path: Path) -> None:
+def test_an_ingest_after_it_uses_the_new_pack_whatever_the_settings_say(tmp_path: Path, made: Made) -> None:
     home = made(tmp_path / "home", OLD)
     (tmp_path / "new.toml").write_text(changed("a wider condition"))
     assert command(["retag", "--home", str(home.path), "--pack", str(tmp_path / "new.toml")]) == 0
@@ -322,7 +344,9 @@ def test_an_ingest_after_it_uses_the_new_pack_whatever_the_settings_say(tmp_path
         ("smallest = 0", "smallest = 1", "grip_kg"),
     ],
 )
-def test_a_pack_that_cannot_read_the_stored_answers_is_refused(tmp_path: Path, old: str, new: str, field: str) -> None:
+def test_a_pack_that_cannot_read_the_stored_answers_is_refused(
+    tmp_path: Path, made: Made, old: str, new: str, field: str
+) -> None:
     home = made(tmp_path / "home", OLD)
     before = content(home)
     text = OLD.replace(old, new, 1).replace(
@@ -337,6 +361,7 @@ def test_a_pack_that_cannot_read_the_stored_answers_is_refused(tmp_path: Path, o
 
 def test_superseded_records_keep_the_points_of_their_time_whatever_the_new_pack_calls_its_categories(
     tmp_path: Path,
+    made: Made,
 ) -> None:
     home = made(tmp_path / "home", OLD)
 
@@ -355,7 +380,7 @@ def test_superseded_records_keep_the_points_of_their_time_whatever_the_new_pack_
 
 
 def test_diff_by_the_command_lists_every_fall_from_emergency(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, made: Made, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home = made(tmp_path / "home", OLD)
     (tmp_path / "new.toml").write_text(changed("a stricter condition"))
@@ -371,14 +396,14 @@ def test_diff_by_the_command_lists_every_fall_from_emergency(
     assert "Nothing was written." in text
 
 
-def test_diff_wants_two_packs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_diff_wants_two_packs(tmp_path: Path, made: Made, capsys: pytest.CaptureFixture[str]) -> None:
     home = made(tmp_path / "home", OLD)
     assert command(["rules", "diff", str(WRIST), "--home", str(home.path)]) == 2
     assert "B is missing" in capsys.readouterr().err
     assert command(["rules", "diff", "--home", str(home.path), "--json", "stored", str(WRIST)]) == 0
 
 
-def test_the_pack_in_place_is_no_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_pack_in_place_is_no_work(tmp_path: Path, made: Made, capsys: pytest.CaptureFixture[str]) -> None:
     home = made(tmp_path / "home", OLD)
     capsys.readouterr()
     assert command(["retag", "--home", str(home.path)]) == 0
@@ -386,7 +411,7 @@ def test_the_pack_in_place_is_no_work(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_the_shipped_pack_cannot_take_over_another_complaint(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, made: Made, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home = made(tmp_path / "home", OLD)
     assert command(["retag", "--home", str(home.path), "--pack", str(default_pack_path())]) == 2
@@ -394,7 +419,7 @@ def test_the_shipped_pack_cannot_take_over_another_complaint(
 
 
 @pytest.mark.parametrize("new_home", [True, False])
-def test_a_pack_with_a_rule_that_can_never_be_true_tags_nothing(tmp_path: Path, new_home: bool) -> None:
+def test_a_pack_with_a_rule_that_can_never_be_true_tags_nothing(tmp_path: Path, made: Made, new_home: bool) -> None:
     text = OLD.replace("grip_kg < 5", "grip_kg < 5 AND grip_kg > 5")
     if not new_home:
         home = made(tmp_path / "home", OLD)
@@ -408,7 +433,7 @@ def test_a_pack_with_a_rule_that_can_never_be_true_tags_nothing(tmp_path: Path, 
     assert command(["ingest", "--home", str(tmp_path), str(tmp_path / "1.csv")]) == 2
 
 
-def test_a_new_field_that_nobody_has_answered_can_be_taken_back(tmp_path: Path) -> None:
+def test_a_new_field_that_nobody_has_answered_can_be_taken_back(tmp_path: Path, made: Made) -> None:
     home = made(tmp_path / "home", OLD)
     before = content(home)
     for name, text in (("new", changed("a rule that reads a new field")), ("old", OLD)):
@@ -419,7 +444,7 @@ def test_a_new_field_that_nobody_has_answered_can_be_taken_back(tmp_path: Path) 
 
 
 def test_sql_and_status_speak_of_the_pack_that_tagged_the_home(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, made: Made, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home = made(tmp_path / "home", OLD)
     new = parse_pack(changed("a wider condition"))

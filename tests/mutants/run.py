@@ -18,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 import traceback
 from collections import Counter, defaultdict
@@ -31,6 +32,7 @@ import pytest
 from hypothesis import Phase, is_hypothesis_test
 
 from tests.mutants.sample import ROOT, SHARES, Fault, draw_sample, package_of
+from tests.mutants.standstill import Watch
 
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 KEPT = ROOT / "build" / "mutants.jsonl"
@@ -166,7 +168,7 @@ def outcome_of(status: int, tree: Path, seconds: int) -> dict[str, Any]:
     if stopped_by == signal.SIGALRM or (stopped_by == signal.SIGPROF and seconds < MOST_SECONDS):
         return {"outcome": "not tried", "by": "its tests were stopped too early"}
     if stopped_by:
-        return {"outcome": "killed", "by": "it ran for too long, or broke down"}
+        return {"outcome": "killed", "by": "it waited for ever, ran for too long, or broke down"}
     if os.WEXITSTATUS(status) == 0:
         return {"outcome": "survived", "by": ""}
     failed = re.search(r"^(?:FAILED|ERROR) (\S+)", (tree / "told.txt").read_text(errors="replace"), re.MULTILINE)
@@ -188,11 +190,18 @@ def try_all(faults: Sequence[Fault], workers: int, seconds: int) -> Iterator[dic
         importlib.import_module(library)
     trees = [copy_repository(KEPT.parent / f"mutants-{worker}") for worker in range(workers)]
     waiting, running = list(reversed(faults)), dict[int, tuple[Fault, Path]]()
+    watch = Watch()
     while waiting or running:
         while waiting and trees:
             fault, tree = waiting.pop(), trees.pop()
             running[start_fault(fault, tree, seconds)] = fault, tree
-        child, status = os.wait()
+        child, status = os.waitpid(-1, os.WNOHANG)
+        if not child:
+            time.sleep(1)
+            for each in running:
+                watch.look_at(each)
+            continue
+        watch.seen.pop(child, None)
         fault, tree = running.pop(child)
         told = {key: value for key, value in asdict(fault).items() if key != "occurrence"}
         yield told | outcome_of(status, tree, seconds)

@@ -50,9 +50,18 @@ def home(ingested: Home, tmp_path: Path) -> Home:
     return Home(Path(shutil.copytree(ingested.path, tmp_path / "home")))
 
 
-@pytest.fixture
-def released(home: Home) -> Home:
+@pytest.fixture(scope="module")
+def released_once(ingested: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The same after the release of a week; never to be changed."""
+    home = Home(Path(shutil.copytree(ingested.path, tmp_path_factory.mktemp("released") / "home")))
     assert call(home, "release", WEEK) == 0
+    return home
+
+
+@pytest.fixture
+def released(released_once: Home, home: Home) -> Home:
+    shutil.rmtree(home.path)
+    shutil.copytree(released_once.path, home.path)
     return home
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipelines.cli.app import main
 from pipelines.settings import Settings, Source
 from pipelines.signals import farrington_flexible
-from pipelines.store.ledger import Outcome
 from tests.support.histories import MONDAY, TODAY, Rows, Store, empty_store, monday
 
 TWO = Settings(sources=(Source("a"), Source("b")))
@@ -285,7 +285,7 @@ def test_there_is_no_nowcast_of_batches_nor_of_a_short_history(store: Store) -> 
 
 
 def test_a_run_fills_the_published_tables_and_a_rebuild_gives_the_same(
-    write_csv: Callable[..., Path], ingest: Callable[..., list[Outcome]], ask: Callable[..., Rows], home: Any
+    write_csv: Callable[..., Path], ask: Callable[..., Rows], home: Any
 ) -> None:
     days = [datetime(2026, 7, 27, 10, tzinfo=UTC) + timedelta(days=day) for day in range(84)]
     files = [
@@ -293,8 +293,9 @@ def test_a_run_fills_the_published_tables_and_a_rebuild_gives_the_same(
         for n, week in enumerate(days[at : at + 7] for at in range(0, 84, 7))
     ]
     burst = [{"report_id": f"x{number}", "reported_at": days[-1].isoformat()} for number in range(60)]
-    ingest(*files)
-    ingest(write_csv(burst, "burst.csv"))
+    run = ["ingest", "--quiet", "--home", str(home.path), *map(str, files)]
+    assert main(run) == 0
+    assert main([*run, str(write_csv(burst, "burst.csv"))]) == 0
     published = ask(
         "SELECT method, observed, status FROM weekly_signals WHERE series = 'all' AND week = '2026-W42' ORDER BY 1",
         path=home.summaries,
@@ -312,5 +313,5 @@ def test_a_run_fills_the_published_tables_and_a_rebuild_gives_the_same(
     assert all(once[table] for table in ("weekly_sources", "weekly_signals", "alarm_episodes"))
     for path in home.path.glob("*.duckdb*"):
         path.unlink()
-    ingest(*files, home.path.parent / "burst.csv")
+    assert main([*run, str(home.path.parent / "burst.csv")]) == 0
     assert {table: ask(f"SELECT * FROM {table} ORDER BY ALL", path=home.summaries) for table in tables} == once

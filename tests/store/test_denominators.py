@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,17 +13,28 @@ from pipelines.jobs import publish
 from pipelines.settings import Settings
 from pipelines.store.database import Home
 from schemas.fields import AGE_BANDS
+from schemas.pack import Pack
+from tests.conftest import CONTEXT, write_rows
+from tests.support import states
 
 SETTINGS = Settings(denominators="people.csv")
 
 
-@pytest.fixture
-def fed(write_csv, ingest, home: Home) -> Home:
+@pytest.fixture(scope="module")
+def fed_once(tmp_path_factory: pytest.TempPathFactory, pack: Pack) -> Home:
+    """A home with six reports; never to be changed."""
     rows = [{"report_id": f"n{i}", "region": "North", "age_band": "18-29"} for i in range(4)]
     rows += [{"report_id": "n9", "region": "north", "age_band": "75+", "cannot_bear_weight": "yes"}]
     rows += [{"report_id": "s1", "region": "south"}]
-    ingest(write_csv(rows))
-    return home
+    made = Home(tmp_path_factory.mktemp("fed") / "home")
+    made.make()
+    states.fed(made, pack, [write_rows(made.path.parent / "reports.csv", rows, (*CONTEXT, *pack.field_names))])
+    return made
+
+
+@pytest.fixture
+def fed(fed_once: Home, tmp_path: Path) -> Home:
+    return Home(Path(shutil.copytree(fed_once.path, tmp_path / "home")))
 
 
 def rates(home: Home, text: str) -> dict[tuple[str, str | None], tuple[float, float]]:

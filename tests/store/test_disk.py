@@ -10,7 +10,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,25 +52,31 @@ def undisturbed(files: Path, tmp_path_factory: pytest.TempPathFactory, pack: Pac
     return home
 
 
-def heals(home: Home, files: Path, undisturbed: Home, pack: Pack) -> None:
+@pytest.fixture(scope="module")
+def whole(undisturbed: Home) -> dict[str, list[tuple[Any, ...]]]:
+    """What an undisturbed run leaves."""
+    return content(undisturbed.records)
+
+
+def heals(home: Home, files: Path, whole: dict[str, list[tuple[Any, ...]]], pack: Pack) -> None:
     """The same again, on a disk with room."""
     again = ran("ingest", "--home", str(home.path), str(files))
     assert again.returncode == 0, again.stderr
-    assert content(home.records) == content(undisturbed.records)
+    assert content(home.records) == whole
     assert check(home, Settings(), pack, deep=True)
     assert list(home.path.glob("*.new*")) == []
 
 
 @pytest.mark.parametrize("most_kb", [100, 1000, 2500])
 def test_a_file_that_may_not_grow_ends_the_run_and_the_next_one_goes_on(
-    most_kb: int, files: Path, undisturbed: Home, tmp_path: Path, pack: Pack
+    most_kb: int, files: Path, whole: dict[str, list[tuple[Any, ...]]], tmp_path: Path, pack: Pack
 ) -> None:
     home = Home(tmp_path / "home")
     done = ran("ingest", "--home", str(home.path), str(files), largest_file=most_kb * 1000)
     assert done.returncode == 1, done.stderr
     assert "File too large; whatever was committed is kept. Make room" in done.stderr
     assert "Traceback" not in done.stderr
-    heals(home, files, undisturbed, pack)
+    heals(home, files, whole, pack)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +102,7 @@ def test_every_command_that_writes_says_a_full_disk_is_one(
 
 @pytest.mark.parametrize("size", ["1m", "4m"])
 def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(
-    size: str, files: Path, undisturbed: Home, tmp_path: Path, pack: Pack
+    size: str, files: Path, whole: dict[str, list[tuple[Any, ...]]], tmp_path: Path, pack: Pack
 ) -> None:
     """On a small file system of its own, which lives as long as the shell that mounts it."""
     disk, kept = tmp_path / "disk", tmp_path / "kept"
@@ -108,7 +116,7 @@ def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(
     assert done.returncode == 1, done.stderr
     assert "No space left on device; whatever was committed is kept" in done.stderr
     assert "Traceback" not in done.stderr
-    heals(Home(kept), files, undisturbed, pack)
+    heals(Home(kept), files, whole, pack)
 
 
 def test_a_run_without_room_for_its_server_says_so_at_once(files: Path, tmp_path: Path) -> None:
@@ -182,18 +190,19 @@ def test_a_file_that_grows_while_it_is_read_ends_up_stored_once_and_whole(
 
 
 def test_two_runs_over_one_folder_count_every_file_once(
-    files: Path, undisturbed: Home, tmp_path: Path, pack: Pack
+    files: Path, whole: dict[str, list[tuple[Any, ...]]], tmp_path: Path
 ) -> None:
     home = Home(tmp_path / "home")
-    words = [*COMMAND, "ingest", "--home", str(home.path), str(files)]
-    both = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    told = [process.communicate(timeout=200)[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0], told
-    assert sorted(text.split("; ")[0] for text in told) == [
+    words = ["ingest", "--home", str(home.path), str(files)]
+    with ThreadPoolExecutor(2) as threads:
+        both = [threads.submit(ran, *words) for _ in range(2)]
+    done = [each.result() for each in both]
+    assert [each.returncode for each in done] == [0, 0], done
+    assert sorted(each.stdout.split("; ")[0] for each in done) == [
         "4 files: 0 accepted, 4 known already, 0 rejected",
         "4 files: 4 accepted, 0 known already, 0 rejected",
     ]
-    assert content(home.records) == content(undisturbed.records)
+    assert content(home.records) == whole
 
 
 READER = """

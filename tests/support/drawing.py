@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hypothesis
 
-ALL, EVERYDAY = 100, 40  # Hypothesis tries 100 if nothing is said
+ALL, EVERYDAY = 100, 25  # Hypothesis tries 100 if nothing is said
 
 
 def examples(number: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -21,6 +21,7 @@ TODAY = date(2026, 11, 25)  # a Wednesday; `update_signals` is told it
 MONDAY = TODAY - timedelta(days=TODAY.weekday())  # of the running week
 
 Rows = list[tuple[Any, ...]]
+Kind = tuple[str, str, str]  # of a delivery: its source, the region and the level of its reports
 
 
 def monday(back: int) -> date:
@@ -43,30 +44,55 @@ class Store:
         period: str | None = None,
     ) -> int:
         """Store a delivery of reports, so many a day; the clock is found as for a file. Return its number."""
-        (number,) = self.connection.execute("SELECT coalesce(max(delivery_no), 0) + 1 FROM files").fetchall()[0]
-        self.connection.execute(
-            """INSERT INTO files (delivery_no, file_id, source, status, rows_read, period, ingested_at)
-               VALUES (?, ?, ?, 'accepted', ?, ?, now())""",
-            [number, f"f{number}", source, sum(counts.values()), period],
-        )
-        for day, reports in counts.items():
-            self.add(number, source, day, reports, region, level)
-        return int(number)
+        return self._deliver_all([counts], (source, region, level), period)
 
     def add(self, number: int, source: str, day: date, reports: int, region: str, level: str) -> None:
         """Count more reports of a delivery."""
-        self.connection.execute("INSERT INTO delivery_days VALUES (?, ?, ?)", [number, day, reports])
-        self.connection.execute(
-            "INSERT INTO daily_arrivals VALUES (?, ?, ?, ?, ?)", [day, source, level, number, reports]
-        )
-        row = [day, source, region, "18-29", "female", level, level, "undetermined", "undetermined", reports, 0, 0, 0]
-        self.connection.execute(f"INSERT INTO daily_summary VALUES ({', '.join('?' * len(row))})", row)
+        self._count([(number, day, reports)], (source, region, level))
 
-    def weekly(self, source: str, counts: Mapping[int, int], **kwargs: str) -> None:
+    def weekly(self, source: str, counts: Mapping[int, int], region: str = "north", level: str = "unresolved") -> None:
         """Store a delivery a week, of a report count by weeks back; the reports are spread over Monday to Sunday."""
+        deliveries = []
         for back in sorted(counts, reverse=True):
             days = {monday(back) + timedelta(days=day): (counts[back] + 6 - day) // 7 for day in range(7)}
-            self.deliver(source, {day: reports for day, reports in days.items() if reports}, **kwargs)
+            deliveries.append({day: reports for day, reports in days.items() if reports})
+        self._deliver_all(deliveries, (source, region, level))
+
+    def _deliver_all(self, deliveries: Sequence[Mapping[date, int]], kind: Kind, period: str | None = None) -> int:
+        """Store deliveries of one kind, a few statements for all of them; return the number of the last."""
+        (last,) = self.connection.execute("SELECT coalesce(max(delivery_no), 0) FROM files").fetchall()[0]
+        numbered = list(enumerate(deliveries, int(last) + 1))
+        self.connection.execute(
+            """INSERT INTO files (delivery_no, file_id, source, status, rows_read, period, ingested_at)
+               SELECT number, 'f' || number, $source, 'accepted', rows_read, $period, now()
+               FROM (SELECT unnest($numbers) AS number, unnest($sizes) AS rows_read)""",
+            {
+                "source": kind[0],
+                "period": period,
+                "numbers": [number for number, _ in numbered],
+                "sizes": [sum(counts.values()) for _, counts in numbered],
+            },
+        )
+        self._count([(number, *counted) for number, counts in numbered for counted in counts.items()], kind)
+        return numbered[-1][0]
+
+    def _count(self, rows: Sequence[tuple[int, date, int]], kind: Kind) -> None:
+        if not rows:
+            return
+        numbers, days, reports = map(list, zip(*rows, strict=True))
+        given = "(SELECT unnest($numbers) AS number, unnest($days) AS day, unnest($reports) AS reports)"
+        values = {"numbers": numbers, "days": days, "reports": reports}
+        source, region, level = kind
+        self.connection.execute(f"INSERT INTO delivery_days SELECT number, day, reports FROM {given}", values)
+        self.connection.execute(
+            f"INSERT INTO daily_arrivals SELECT day, $source, $level, number, reports FROM {given}",
+            values | {"source": source, "level": level},
+        )
+        self.connection.execute(
+            f"""INSERT INTO daily_summary SELECT day, $source, $region, '18-29', 'female', $level, $level,
+                  'undetermined', 'undetermined', reports, 0, 0, 0 FROM {given}""",
+            values | {"source": source, "region": region, "level": level},
+        )
 
     def judge(self, settings: Settings | None = None) -> None:
         self.connection.execute("BEGIN")
