@@ -83,6 +83,10 @@ def is_damage(error: BaseException) -> bool:
     return "orrupt" in str(error) or "enough bytes" in str(error)
 
 
+class ClusterError(CalfwatchError):
+    """A cluster, or what it shares, failed while it worked for a run; what was committed is kept."""
+
+
 class FileRejected(Exception):  # noqa: N818 - a verdict on one file, not a failure of the program
     """One delivered file cannot be used; the reason goes to the ledger and never quotes the file's values."""
 

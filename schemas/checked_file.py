@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -58,12 +58,26 @@ _PACKED = pa.schema(
         ("stated_date", pa.date32()),  # of a report without a time
     ]
 )
+_TAGS = pa.schema(
+    [
+        ("triage_level", pa.uint8()),
+        ("triage_ceiling", pa.uint8()),
+        ("rules_true", pa.uint32()),
+        ("missing", pa.uint32()),
+        ("likely_cause", pa.uint8()),
+        ("cause_certainty", pa.uint8()),
+        ("evidence_true", pa.uint64()),
+    ]
+)
 
 
-def accepted_schema(pack: Pack) -> pa.Schema:
-    """Return the columns of accepted rows as they are packed; the pack's numbers and choices have one each."""
+def accepted_schema(pack: Pack, is_tagged: bool = False) -> pa.Schema:
+    """Return the columns of accepted rows as they are packed; the pack's numbers and choices have one each.
+
+    Rows that were tagged before they are stored have their tags, too.
+    """
     own = [(name, pa.uint16()) for name in pack.own_numbers] + [(name, pa.uint8()) for name in pack.choices]
-    return pa.schema([*_PACKED, *(pa.field(name, kind) for name, kind in own)])
+    return pa.schema([*_PACKED, *(pa.field(name, kind) for name, kind in own), *(_TAGS if is_tagged else ())])
 
 
 def per_file_id(name: str, report_id: str) -> str:
@@ -122,6 +136,18 @@ class RowCounts:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class DayCounts:
+    """Daily counts of the tagged rows of some files, counted before these are stored, as if every row were new.
+
+    `tables`: by the name of each daily table, what the rows add to it; in place of the number of a delivery stands a
+    key of `files`, which are the contents.
+    """
+
+    files: Mapping[int, str]
+    tables: Mapping[str, pa.Table]
+
+
 @dataclass(frozen=True)
 class CheckedFile:
     """A file that may be stored.
@@ -130,7 +156,8 @@ class CheckedFile:
     conflicts. `columns` are those of its header that the adapter reads, `absent` the canonical ones that it therefore
     says nothing of, `columns_gone` those that the sender's last file had. `is_whole`: the last line has a line end.
     `period` are the days that its name says it is about. `ids_of` is the file's name if ids hold for one file alone.
-    `note` is what the ledger should tell of a file that is taken.
+    `note` is what the ledger should tell of a file that is taken. `is_tagged`: the accepted rows have their tags, and
+    `counted` are the daily counts of the files that were tagged together.
     """
 
     file_id: str
@@ -145,6 +172,8 @@ class CheckedFile:
     period: tuple[date, date] | None = None
     ids_of: str = ""
     note: str | None = None
+    is_tagged: bool = False
+    counted: DayCounts | None = field(default=None, compare=False)
 
     def stored_id(self, report_id: str) -> str:
         """Return the id under which a report is stored: of ids that count from 1 in each file, a hash with its name."""

@@ -15,11 +15,13 @@ from cyclopts import Parameter
 from pipelines import clock
 from pipelines.cli.options import (
     DEFAULT_WAIT,
+    ClusterOption,
     FileOption,
     HomeOption,
     InOrderOption,
     Lines,
     QuietOption,
+    SharedOption,
     SourceOption,
     VerboseOption,
     WaitOption,
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from pipelines.intake.deliveries import Delivery
     from pipelines.intake.reader import PrefetchingReader
     from pipelines.intake.together.small_files import FilesAhead
+    from pipelines.jobs.cluster.address import Workers
     from pipelines.jobs.outcome import Lines as Progress
     from pipelines.settings import Settings
     from pipelines.store.database import Home
@@ -52,6 +55,8 @@ def run(
     source: SourceOption = None,
     wait: WaitOption = DEFAULT_WAIT,
     no_server: Annotated[bool, Parameter(help="without Prefect, as from cron or a systemd timer")] = False,
+    cluster: ClusterOption = None,
+    shared: SharedOption = None,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> int:
@@ -59,19 +64,31 @@ def run(
     from pipelines.prefect_server import prepare_prefect, running_server
 
     refuse_odd_paths(paths)
+    workers = choose_workers(cluster, shared)
     place, settings = make_home(home)
     os.environ["CALFWATCH_LINES"] = choose_lines(quiet, verbose)  # the flow's tasks read it
     if no_server:
         from pipelines.jobs.scheduled_run import run_without_server
 
-        return run_without_server(place, settings, paths, source, wait)
+        return run_without_server(place, settings, paths, source, wait, workers)
     given = list(paths) or incoming_paths(place.path, settings)
     prepare_prefect(place.path, settings.prefect_days)
     with running_server(place.path):
         from pipelines import flows  # Prefect reads its environment when it is imported
 
-        flows.run_once(place.path, given, source, wait)
+        flows.run_once(place.path, given, source, wait, workers)
     return 0
+
+
+def choose_workers(cluster: str | None, shared: str | None) -> Workers | None:
+    """Return where the workers of a cluster are, if one is named. Raises UsageError for an address that is refused."""
+    if cluster is None:
+        if shared is not None:
+            raise UsageError("--shared is the folder of a cluster's workers: name the cluster by --cluster")
+        return None
+    from pipelines.jobs.cluster.address import Workers
+
+    return Workers(cluster, shared or "")
 
 
 def refuse_odd_paths(paths: Sequence[str], hint: str = "") -> None:

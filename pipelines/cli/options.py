@@ -43,6 +43,16 @@ InOrderOption = Annotated[
 WholeOption = Annotated[
     bool, Parameter(negative="", help="take a file whose last line has no line end: it is no unfinished upload")
 ]
+ClusterOption = Annotated[
+    str | None,
+    Parameter(metavar="ADDRESS", help="have a Dask cluster read, check and tag: tls://HOST:PORT, or local:N"),
+]
+SharedOption = Annotated[
+    str | None,
+    Parameter(
+        metavar="ADDRESS", help="with --cluster: a folder its workers see, or s3://BUCKET (else HOME/tmp)"
+    ),
+]
 FileOption = Annotated[
     str | None, Parameter(metavar="FILE_ID", help="only this file (the first characters are enough)")
 ]

@@ -8,6 +8,7 @@ import json
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -138,7 +139,8 @@ def _candidate(member: Member, attempt: Attempt, known: Outcome | None) -> Candi
     assert member.small
     looked_at = member.small.identity
     verdict = known or member.verdict
-    return Candidate(member.delivery, attempt, verdict, lambda: has_changed(member.delivery.path, looked_at))  # type: ignore[arg-type]
+    is_changed = partial(has_changed, member.delivery.path, looked_at) if looked_at else lambda: False
+    return Candidate(member.delivery, attempt, verdict, is_changed)  # type: ignore[arg-type]
 
 
 def compare_forms(connection: duckdb.DuckDBPyConnection, candidates: Sequence[Candidate], run: Run) -> list[Candidate]:

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import uuid
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -13,16 +14,19 @@ from pipelines.intake.deliveries import Delivery, has_changed
 from pipelines.intake.reader import PrefetchingReader
 from pipelines.intake.together.small_files import FilesAhead, SmallFile, read_small_file
 from pipelines.jobs import publish as publish_job
-from pipelines.jobs.candidates import Member, Run
+from pipelines.jobs.candidates import Member, Run, make_rules
 from pipelines.jobs.fetching.objects import Objects
 from pipelines.jobs.group import ingest_members, screen_members
 from pipelines.jobs.outcome import Lines
-from pipelines.jobs.prefetch import plan_groups
+from pipelines.jobs.prefetch import GROUP_BYTES, UNIT_BYTES, plan_groups
 from pipelines.settings import Settings
 from pipelines.store import database, ledger
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
 from pipelines.store.packs import configured_pack
+
+if TYPE_CHECKING:
+    from pipelines.jobs.cluster.handover import Preparer
 
 __all__ = ["Run", "ingest_batch", "ingest_file", "ingest_group"]
 
@@ -37,10 +41,12 @@ def ingest_batch(
     run_id: str = "",
     prefetched: PrefetchingReader | FilesAhead | None = None,
     whole: bool = False,
+    preparer: Preparer | None = None,
 ) -> list[Outcome]:
     """Ingest files in delivery order behind the home's lock, and publish a snapshot; return an outcome a file.
 
-    `prefetched` reads the first file or group; `whole` as in Run. Raises LockedError, StateError or UsageError.
+    `prefetched` reads the first file or group; `whole` as in Run; a `preparer` has other machines read and check.
+    Raises LockedError, StateError, UsageError or ClusterError.
     """
     configured = configured_pack(home, settings)
     progress.start(deliveries)
@@ -48,9 +54,13 @@ def ingest_batch(
         run = Run(home, settings, database.pack_in_use(connection, configured), run_id or uuid.uuid4().hex, whole)
         known = (objects := Objects(home)).find_known(connection, deliveries, run)
         outcomes = dict(_tell(list(known), iter([list(known.values())]), progress))
-        groups = plan_groups(deliveries, known)
+        groups = plan_groups(deliveries, known, UNIT_BYTES if preparer else GROUP_BYTES)
         parts = [[deliveries[place] for place in group] for group in groups]
-        ingested = _ingest_groups(connection, parts, run, prefetched, objects)
+        ingested = (
+            preparer.ingest(connection, parts, run, objects)
+            if preparer
+            else _ingest_groups(connection, parts, run, prefetched, objects)
+        )
         for group, (files, stored) in zip(groups, ingested, strict=True):
             outcomes.update(_tell(group, stored, progress))
             objects.note(files, [outcomes[place] for place in group])
@@ -126,8 +136,9 @@ def _ingest_files(
 ) -> Iterator[list[Outcome]]:
     if len(files) == 1:
         return ingest_members(connection, [Member(files[0][0])], run, reader)
-    known = ledger.known_ids(connection, files[0][0].source.name, [small.file_id for _, small in files if small])
-    return ingest_members(connection, screen_members(files, run, known), run)
+    source = files[0][0].source
+    known = ledger.known_ids(connection, source.name, [small.file_id for _, small in files if small])
+    return ingest_members(connection, screen_members(files, make_rules(source, run), run.home.scratch, known), run)
 
 
 def _as_it_is_now(delivery: Delivery, small: SmallFile | None, run: Run) -> SmallFile | None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 
 from pipelines.errors import FilesRejectedError
+from pipelines.jobs.cluster.address import Workers, prepared_by
 from pipelines.jobs.incoming import settled_deliveries
 from pipelines.jobs.ingest import ingest_batch
 from pipelines.jobs.monitoring.run_lines import RunLines
@@ -18,7 +19,12 @@ from pipelines.text import say
 
 
 def run_without_server(
-    home: Home, settings: Settings, paths: Sequence[str], source: str | None, wait_seconds: float
+    home: Home,
+    settings: Settings,
+    paths: Sequence[str],
+    source: str | None,
+    wait_seconds: float,
+    workers: Workers | None = None,
 ) -> int:
     """Ingest what is new, publish, and write every due report; a rejected file does not stop the report.
 
@@ -32,7 +38,8 @@ def run_without_server(
         record.passed_over += tell_other_files(given, home.owns)
         deliveries = settled_deliveries(home, given, settings, source, settle_seconds)
         lines = RunLines(settings.time_zone)
-        record.outcomes += ingest_batch(home, settings, deliveries, wait_seconds, lines)
+        with prepared_by(workers, home) as preparer:
+            record.outcomes += ingest_batch(home, settings, deliveries, wait_seconds, lines, preparer=preparer)
         record.reports += write_due_reports(home, wait_seconds)
     say(record.summary(), *(f"report  {folder}/internal.html" for folder in record.reports))
     if record.rejected:

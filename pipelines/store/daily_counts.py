@@ -6,13 +6,17 @@ all records must give the same; a test holds the two against each other.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import duckdb
+import pyarrow as pa
 
 from pipelines.settings import Settings
 from pipelines.statements import first_row, one_number, sql_list, statement
 from pipelines.store import clocks
 from pipelines.store.erasing import erasure
 from pipelines.store.ledger import Group
+from schemas.checked_file import DayCounts
 from schemas.fields import AGE_BANDS, SEVERE_PAIN, SEXES
 from schemas.pack import CERTAINTIES, LEVELS, UNDETERMINED, Pack
 from schemas.record_layout import bit_sums_sql, report_day_sql, timed_day_sql
@@ -23,8 +27,11 @@ from schemas.tables import (
     DAILY_RULE_SETS,
     DAILY_RULES,
     DAILY_SUMMARY,
+    DELIVERY_DAYS,
     Table,
 )
+
+DAILY_TABLES = (DAILY_SUMMARY, DAILY_RULES, DAILY_FIELDS, DAILY_ARRIVALS, DAILY_NUMBERS, DAILY_RULE_SETS)
 
 
 def week_words(settings: Settings) -> dict[str, str]:
@@ -46,6 +53,86 @@ def view_words(settings: Settings) -> dict[str, str]:
 
 def add_changes(connection: duckdb.DuckDBPyConnection, settings: Settings, group: Group) -> None:
     """Bring the daily tables and the calendar up to date with the deliveries of a group, inside its transaction."""
+    if counted := _find_counted(connection, group):
+        _add_counted(connection, counted)
+    else:
+        _count_changes(connection, settings, group)
+    clocks.update_clocks(connection)
+    update_calendar(connection, settings)
+
+
+def _find_counted(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[str, pa.Table] | None:
+    """Return the counts that came with the group, if they are those of what was stored of it; else it is counted here.
+
+    They are if all files that were counted together are in it, and every counted row became a record that replaces
+    none and that no earlier delivery had brought.
+    """
+    files = list(group.files.items())
+    counted = files[0][1].counted
+    if counted is None or sorted(each.file_id for _, each in files) != sorted(counted.files.values()):
+        return None
+    numbers = {each.file_id: number for number, each in files}
+    tables = {name: _number_deliveries(table, counted, numbers) for name, table in counted.tables.items()}
+    days = tables[DELIVERY_DAYS.name]
+    added = days.group_by("delivery_no").aggregate([("reports", "sum")]).to_pydict()
+    stored = dict(
+        connection.execute(
+            """SELECT delivery_no, count(*) FROM records
+               WHERE delivery_no BETWEEN $first AND $last AND first_delivery_no = delivery_no GROUP BY ALL""",
+            group.numbers,
+        ).fetchall()
+    )
+    is_all_new = first_row(connection, "SELECT 1 FROM replaced LIMIT 1") is None
+    is_equal = dict(zip(added["delivery_no"], added["reports_sum"], strict=True)) == stored
+    return tables if is_all_new and is_equal else None
+
+
+def _number_deliveries(table: pa.Table, counted: DayCounts, numbers: Mapping[str, int]) -> pa.Table:
+    """Return counts with the numbers of deliveries in place of the keys of files."""
+    for name in {"delivery_no", "first_delivery_no"} & set(table.column_names):
+        given = [numbers[counted.files[key]] for key in table.column(name).to_pylist()]
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, name, pa.array(given, table.schema.field(name).type))
+    return table
+
+
+def _add_counted(connection: duckdb.DuckDBPyConnection, counted: Mapping[str, pa.Table]) -> None:
+    """Add counts that came with the files, as `_count_changes` adds its own."""
+    for table in (*DAILY_TABLES, DELIVERY_DAYS):
+        connection.register("counted", counted[table.name])
+        if table is DELIVERY_DAYS:
+            connection.execute(f"INSERT INTO {table.name} BY NAME FROM counted")
+        else:
+            _merge(connection, table, "FROM counted")
+        connection.unregister("counted")
+
+
+def count_days(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack, source: str
+) -> dict[str, pa.Table]:
+    """Return what new records add to each daily table, and the days of each delivery. `source` selects them, signed."""
+    found = {}
+    for table, delta in deltas_sql(connection, settings, pack, source):
+        numbers = ", ".join(f"{name}::BIGINT AS {name}" for name in erasure.COUNTS[table.name])
+        found[table.name] = connection.sql(f"SELECT * REPLACE ({numbers}) FROM ({delta})").to_arrow_table()
+    days = "SELECT delivery_no, report_date, reports FROM day_sums WHERE sign = 1"
+    return found | {DELIVERY_DAYS.name: connection.sql(days).to_arrow_table()}
+
+
+def sum_counts(connection: duckdb.DuckDBPyConnection, name: str, tables: Sequence[pa.Table]) -> pa.Table:
+    """Return counts of several parts as one table, a row for each of its keys."""
+    if len(tables) == 1:
+        return tables[0]
+    counts = erasure.COUNTS[name]
+    keys = [column for column in tables[0].column_names if column not in counts]
+    connection.register("parts", pa.concat_tables(tables, promote_options="permissive"))
+    sums = ", ".join(f"sum({column})::BIGINT AS {column}" for column in counts)
+    summed = connection.sql(f"SELECT {', '.join(keys)}, {sums} FROM parts GROUP BY ALL").to_arrow_table()
+    connection.unregister("parts")
+    return summed
+
+
+def _count_changes(connection: duckdb.DuckDBPyConnection, settings: Settings, group: Group) -> None:
     of_group = "WHERE delivery_no BETWEEN {first} AND {last}".format(**group.numbers)
     source = f"SELECT *, 1 AS sign FROM records {of_group}"
     if first_row(connection, "SELECT 1 FROM replaced LIMIT 1"):
@@ -54,8 +141,6 @@ def add_changes(connection: duckdb.DuckDBPyConnection, settings: Settings, group
             UNION ALL BY NAME SELECT * EXCLUDE (replaced_by), 1 AS sign FROM replaced {of_group}"""
     merge_changes(connection, settings, group.pack, source)
     clocks.add_delivery_days(connection)
-    clocks.update_clocks(connection)
-    update_calendar(connection, settings)
 
 
 def merge_changes(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack, source: str) -> None:

@@ -132,6 +132,11 @@ class Group:
     files: Mapping[int, CheckedFile]
 
     @property
+    def is_tagged(self) -> bool:
+        """Whether the accepted rows have their tags: all files' or none's."""
+        return all(each.is_tagged for each in self.files.values())
+
+    @property
     def numbers(self) -> dict[str, object]:
         """Return the first and the last delivery number, as parameters of statements."""
         return {"first": min(self.files), "last": max(self.files)}
@@ -224,11 +229,12 @@ def find_earlier_ids(connection: duckdb.DuckDBPyConnection, source: str) -> tupl
     return tuple(str(row[0]) for row in rows)
 
 
-def known_ids(connection: duckdb.DuckDBPyConnection, source: str, file_ids: Sequence[str]) -> set[str]:
-    """Return which of these contents a source has delivered before, and had accepted or taken back."""
+def known_ids(connection: duckdb.DuckDBPyConnection, source: str, ids: Sequence[str] | None = None) -> set[str]:
+    """Return which contents, of these or of all, a source has delivered before, and had accepted or taken back."""
     rows = connection.execute(
-        "SELECT file_id FROM files WHERE source = ? AND status <> 'rejected' AND file_id IN (SELECT unnest(?))",
-        [source, list(file_ids)],
+        """SELECT file_id FROM files WHERE source = $source AND status <> 'rejected'
+           AND ($ids::VARCHAR[] IS NULL OR file_id IN (SELECT unnest($ids::VARCHAR[])))""",
+        {"source": source, "ids": None if ids is None else list(ids)},
     ).fetchall()
     return {file_id for (file_id,) in rows}
 

@@ -122,8 +122,9 @@ def _content(pack: Pack) -> list[str]:
 
 
 def _insert_records(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
-    """Tag and store the accepted rows that are new or differ."""
-    tagged = tag_sql(group.pack, f"({_step_sql('new_rows', group.pack)})")
+    """Store the accepted rows that are new or differ, tagged here if they are not."""
+    new = _step_sql("new_rows", group.pack)
+    tagged = new if group.is_tagged else tag_sql(group.pack, f"({new})")
     first_delivery = _first_delivery_sql(connection, group)
     sql = _step_sql("insert_records", group.pack, tagged=tagged, first_delivery=first_delivery)
     with in_any_order(connection), _incoming(connection, group):  # rows know their line
@@ -168,7 +169,7 @@ def _incoming(connection: duckdb.DuckDBPyConnection, group: Group) -> Iterator[N
             ended.append(error)
             raise
 
-    schema = accepted_schema(group.pack).append(NUMBER)
+    schema = accepted_schema(group.pack, group.is_tagged).append(NUMBER)
     connection.register("incoming", pa.RecordBatchReader.from_batches(schema, stream()))
     try:
         yield
@@ -183,7 +184,7 @@ def _together(group: Group) -> Iterator[pa.Table]:
     """Yield the accepted rows with the numbers of their deliveries, those of small files as one table."""
     waiting: list[tuple[int, pa.Table]] = []
     rows = 0
-    schema = accepted_schema(group.pack)
+    schema = accepted_schema(group.pack, group.is_tagged)
     for number, checked in group.files.items():
         for block in checked.blocks:
             waiting.append((number, block.accepted))

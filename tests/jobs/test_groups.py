@@ -38,7 +38,7 @@ SOURCES = (
 SETTINGS = Settings(sources=SOURCES, threads=2)
 TABLES = (
     "files", "records", "superseded", "quarantine", "daily_summary", "daily_rules", "daily_fields", "daily_arrivals",
-    "delivery_days", "calendar",
+    "daily_numbers", "daily_rule_sets", "delivery_days", "calendar",
 )  # fmt: skip
 NUMBERS = ("delivery_no", "first_delivery_no")
 OF_THE_RUN = ("ingested_at", "superseded_at", "run_id")

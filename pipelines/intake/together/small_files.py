@@ -24,10 +24,13 @@ AHEAD_BYTES = 96 << 20
 
 @dataclass(frozen=True)
 class SmallFile:
-    """A file that was read whole: its header line, and the rest of it with a line end at its end."""
+    """A file that was read whole: its header line, and the rest of it with a line end at its end.
+
+    Of one that another machine read there is neither, and no identity if it lies in a bucket.
+    """
 
     delivery: Delivery
-    identity: FileIdentity
+    identity: FileIdentity | None
     file_id: str
     header: bytes
     body: Block
