@@ -49,9 +49,7 @@ ClusterOption = Annotated[
 ]
 SharedOption = Annotated[
     str | None,
-    Parameter(
-        metavar="ADDRESS", help="with --cluster: a folder its workers see, or s3://BUCKET (else HOME/tmp)"
-    ),
+    Parameter(metavar="ADDRESS", help="with --cluster: a folder its workers see, or s3://BUCKET (else HOME/tmp)"),
 ]
 FileOption = Annotated[
     str | None, Parameter(metavar="FILE_ID", help="only this file (the first characters are enough)")

@@ -122,10 +122,7 @@ def next_delivery_no(connection: duckdb.DuckDBPyConnection, attempts: Sequence[A
 
 @dataclass(frozen=True)
 class Group:
-    """Files of one source that are stored in one transaction, by the number of their delivery, ascending.
-
-    A single file is a group of one.
-    """
+    """Files of one source, or one, that are stored in one transaction, by the number of their delivery, ascending."""
 
     source: Source
     pack: Pack

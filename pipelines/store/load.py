@@ -125,8 +125,7 @@ def _insert_records(connection: duckdb.DuckDBPyConnection, group: Group) -> None
     """Store the accepted rows that are new or differ, tagged here if they are not."""
     new = _step_sql("new_rows", group.pack)
     tagged = new if group.is_tagged else tag_sql(group.pack, f"({new})")
-    first_delivery = _first_delivery_sql(connection, group)
-    sql = _step_sql("insert_records", group.pack, tagged=tagged, first_delivery=first_delivery)
+    sql = _step_sql("insert_records", group.pack, tagged=tagged, first_delivery=_first_delivery_sql(connection, group))
     with in_any_order(connection), _incoming(connection, group):  # rows know their line
         connection.execute(sql, {"source": group.source.name})
 

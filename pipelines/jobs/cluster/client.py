@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import logging
 import os
 import pickle
 import secrets
@@ -23,7 +24,7 @@ import pyarrow as pa
 from pipelines.errors import DISK_FAILURES, CalfwatchError, ClusterError, DiskError, UsageError
 from pipelines.jobs.cluster.address import LOCAL, Workers
 from pipelines.jobs.cluster.handover import Preparer
-from pipelines.jobs.cluster.parcels import ParcelError, Parcels, make_key
+from pipelines.jobs.cluster.parcels import AGAIN, ParcelError, Parcels, make_key
 from pipelines.jobs.cluster.unit import Prepared, Unit, make_stamp
 from pipelines.jobs.cluster.worker import look, prepare
 from pipelines.store.database import Home
@@ -31,7 +32,6 @@ from pipelines.text import shown_path
 
 CONNECT_SECONDS, LOOK_SECONDS = 30, 2
 IDLE_SECONDS = 60  # without any worker, and the run gives up
-AGAIN = "what was committed is kept; run the same again, with or without --cluster"
 
 
 @contextlib.contextmanager
@@ -64,40 +64,41 @@ def _connected(place: Workers) -> Iterator[Any]:
     import dask
 
     local = LOCAL.fullmatch(place.cluster)
-    # no record leaves by a dashboard, and no line of the library's own gets between ours
-    quiet = {"logging.distributed": "error", "distributed.comm.timeouts.connect": f"{CONNECT_SECONDS}s"}
-    with dask.config.set(quiet), contextlib.ExitStack() as held:
+    timeout = f"{CONNECT_SECONDS}s"
+    with dask.config.set({"distributed.comm.timeouts.connect": timeout}), contextlib.ExitStack() as held:
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its lines would stand between ours
         try:
-            if local:
-                security = distributed.Security.temporary()
-                cluster = held.enter_context(
-                    distributed.LocalCluster(
-                        n_workers=int(local[1]), threads_per_worker=1, security=security, protocol="tls://",
-                        dashboard_address=None, silence_logs=50,
-                    )
-                )  # fmt: skip
-                client = distributed.Client(cluster, security=security, set_as_default=False)
-            else:
-                encrypted = place.cluster.startswith("tls://")
-                security = distributed.Security(require_encryption=True) if encrypted else None
-                client = distributed.Client(
-                    place.cluster, security=security, set_as_default=False, timeout=CONNECT_SECONDS
-                )
-        except (OSError, TimeoutError, ValueError, TypeError) as error:
-            raise ClusterError(f"--cluster {place.cluster}: {_explain(error)}") from error
+            where = held.enter_context(_start_here(distributed, int(local[1]))) if local else place.cluster
+            client = distributed.Client(where, security=_security(distributed, where), set_as_default=False)
+        except (OSError, TimeoutError) as error:
+            kind = type(error).__name__
+            words = f"cannot be reached ({kind}); does its scheduler run, with certificates of the same authority?"
+            raise ClusterError(f"--cluster {place.cluster} {words}") from error
         held.callback(_close, client)
         yield client
 
 
-def _explain(error: Exception) -> str:
-    if isinstance(error, TypeError):  # how the library says that there is no certificate
-        return (
-            "Dask has no certificates for TLS; name them by DASK_DISTRIBUTED__COMM__TLS__CA_FILE, "
-            "..._TLS__CLIENT__CERT and ..._TLS__CLIENT__KEY"
+def _start_here(distributed: Any, workers: int) -> Any:
+    """Start workers on this machine, which others on it cannot reach: without a dashboard, with keys of their own."""
+    return distributed.LocalCluster(
+        n_workers=workers, threads_per_worker=1, security=distributed.Security.temporary(), protocol="tls://",
+        dashboard_address=None, silence_logs=logging.CRITICAL,
+    )  # fmt: skip
+
+
+def _security(distributed: Any, where: Any) -> Any:
+    """Return what a client proves itself with. Raises UsageError if it has no certificates where it needs them."""
+    if not isinstance(where, str):
+        return where.security
+    if not where.startswith("tls://"):
+        return None
+    security = distributed.Security(require_encryption=True)
+    if not security.get_connection_args("client").get("ssl_context"):
+        raise UsageError(
+            f"--cluster {where}: Dask has no certificates for TLS; name their files by the environment: "
+            "DASK_DISTRIBUTED__COMM__TLS__CA_FILE, ..._TLS__CLIENT__CERT and ..._TLS__CLIENT__KEY"
         )
-    return (
-        f"cannot be reached ({type(error).__name__}); does its scheduler run, with certificates of the same authority?"
-    )
+    return security
 
 
 def _close(client: Any) -> None:
@@ -126,7 +127,7 @@ class Cluster(Preparer):
             raise _shared_error(self.place, error) from error
         finally:
             with contextlib.suppress(OSError):
-                self.parcels.remove()
+                Parcels(self.own, b"").remove()
 
     def _prepare(self, units: Iterator[Unit]) -> Iterator[Prepared]:
         waiting: deque[tuple[Unit, Any]] = deque()

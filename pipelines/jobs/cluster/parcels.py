@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from pipelines.errors import ClusterError
 
+AGAIN = "what was committed is kept; run the same again, with or without --cluster"
 KEY_BYTES, NONCE_BYTES = 32, 12
 
 
@@ -68,17 +69,18 @@ class Parcels:
         return name
 
     def read(self, name: str) -> pa.Table:
-        """Read a table. Raises ParcelError if it cannot be read, ClusterError if it is not what was written."""
+        """Read a table. Raises ClusterError if it cannot be read, or is not what was written."""
         import pyarrow.parquet
         from cryptography.exceptions import InvalidTag
 
-        with self._told():
-            files, folder = self._place
-            found = files.cat_file(f"{folder}/{name}")
         try:
+            with self._told():
+                files, folder = self._place
+                found = files.cat_file(f"{folder}/{name}")
             opened = self._cipher.decrypt(found[:NONCE_BYTES], found[NONCE_BYTES:], name.encode())
-        except InvalidTag as error:
-            raise ClusterError(f"{folder}/{name} is not as a worker had written it") from error
+        except (ParcelError, InvalidTag) as error:
+            words = f"cannot be read: {error.strerror}" if isinstance(error, ParcelError) else "is not what was written"
+            raise ClusterError(f"{self.address}: what a worker put there {words}; see --shared", AGAIN) from error
         return pyarrow.parquet.read_table(pa.BufferReader(opened))
 
     def remove(self) -> None:
