@@ -179,6 +179,8 @@ LONG_FUNCTIONS = {
     "pipelines/rules/plain_sql.py:plain_sql": "one SQL text",
     "pipelines/signals/farrington.py:farrington_flexible": "public: a signature of one line a parameter",
     "pipelines/cli/clinical.py:explain": "a signature of one line an option",
+    "pipelines/cli/engineer.py:run": "a signature of one line an option",
+    "pipelines/jobs/ingest.py:ingest_batch": "a signature of one line an option",
 }
 MANY_PARAMETERS = {
     "pipelines/synthetic/writing.py:generate": "the options of the command",

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import uuid
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -56,11 +57,8 @@ def ingest_batch(
         outcomes = dict(_tell(list(known), iter([list(known.values())]), progress))
         groups = plan_groups(deliveries, known, UNIT_BYTES if preparer else GROUP_BYTES)
         parts = [[deliveries[place] for place in group] for group in groups]
-        ingested = (
-            preparer.ingest(connection, parts, run, objects)
-            if preparer
-            else _ingest_groups(connection, parts, run, prefetched, objects)
-        )
+        ingest = preparer.ingest if preparer else partial(_ingest_groups, prefetched=prefetched)
+        ingested = ingest(connection, parts, run, objects)
         for group, (files, stored) in zip(groups, ingested, strict=True):
             outcomes.update(_tell(group, stored, progress))
             objects.note(files, [outcomes[place] for place in group])
@@ -80,8 +78,8 @@ def _ingest_groups(
     connection: duckdb.DuckDBPyConnection,
     groups: Sequence[Sequence[Delivery]],
     run: Run,
-    prefetched: PrefetchingReader | FilesAhead | None,
     objects: Objects,
+    prefetched: PrefetchingReader | FilesAhead | None,
 ) -> Iterator[tuple[list[Delivery], Iterator[list[Outcome]]]]:
     """Yield each group, with copies of objects, and what becomes of it; the next one is read while one is stored."""
     reading = prefetched

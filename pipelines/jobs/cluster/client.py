@@ -21,6 +21,7 @@ from typing import Any, cast
 
 import pyarrow as pa
 
+from pipelines import files
 from pipelines.errors import DISK_FAILURES, CalfwatchError, ClusterError, DiskError, UsageError
 from pipelines.jobs.cluster.address import LOCAL, Workers
 from pipelines.jobs.cluster.handover import Preparer
@@ -30,6 +31,10 @@ from pipelines.jobs.cluster.worker import look, prepare
 from pipelines.store.database import Home
 from pipelines.text import shown_path
 
+NAME_FILES = (
+    "name the files of certificates by the environment: "
+    "DASK_DISTRIBUTED__COMM__TLS__CA_FILE, ..._TLS__CLIENT__CERT and ..._TLS__CLIENT__KEY"
+)
 CONNECT_SECONDS, LOOK_SECONDS = 30, 2
 IDLE_SECONDS = 60  # without any worker, and the run gives up
 
@@ -41,11 +46,16 @@ def open_cluster(place: Workers, home: Home) -> Iterator[Cluster]:
     Raises UsageError if the extra is missing, ClusterError if no scheduler can be reached.
     """
     _import_distributed()
+    with contextlib.ExitStack() as held:
+        top = place.shared.rstrip("/") or str(held.enter_context(files.work_folder(home.scratch, "cluster")))
+        client = held.enter_context(_connected(place))
+        yield Cluster(client, f"{top}/{_name_folder(home)}", place)
+
+
+def _name_folder(home: Home) -> str:
+    """Return the name of a home's own folder in a shared one: there may be others' homes at the same path."""
     name = f"{socket.gethostname()}:{home.path.resolve()}"
-    top = place.shared or str(home.scratch / "cluster")
-    own = f"{top.rstrip('/')}/calfwatch-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
-    with _connected(place) as client:
-        yield Cluster(client, own, place)
+    return f"calfwatch-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
 
 
 def _import_distributed() -> Any:
@@ -93,11 +103,12 @@ def _security(distributed: Any, where: Any) -> Any:
     if not where.startswith("tls://"):
         return None
     security = distributed.Security(require_encryption=True)
-    if not security.get_connection_args("client").get("ssl_context"):
-        raise UsageError(
-            f"--cluster {where}: Dask has no certificates for TLS; name their files by the environment: "
-            "DASK_DISTRIBUTED__COMM__TLS__CA_FILE, ..._TLS__CLIENT__CERT and ..._TLS__CLIENT__KEY"
-        )
+    try:
+        has_certificates = security.get_connection_args("client").get("ssl_context") is not None
+    except OSError as error:  # of the files that are named
+        raise UsageError(f"--cluster {where}: {NAME_FILES}; they cannot be read ({type(error).__name__})") from error
+    if not has_certificates:
+        raise UsageError(f"--cluster {where}: Dask has no certificates for TLS; {NAME_FILES}")
     return security
 
 
