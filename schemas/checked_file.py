@@ -141,11 +141,12 @@ class DayCounts:
     """Daily counts of the tagged rows of some files, counted before these are stored, as if every row were new.
 
     `tables`: by the name of each daily table, what the rows add to it; in place of the number of a delivery stands a
-    key of `files`, which are the contents.
+    key of `files`, which are the contents. `is_distinct`: no report stands in two of the files.
     """
 
     files: Mapping[int, str]
     tables: Mapping[str, pa.Table]
+    is_distinct: bool
 
 
 @dataclass(frozen=True)

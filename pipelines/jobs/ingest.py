@@ -19,7 +19,7 @@ from pipelines.jobs.candidates import Member, Run, make_rules
 from pipelines.jobs.fetching.objects import Objects
 from pipelines.jobs.group import ingest_members, screen_members
 from pipelines.jobs.outcome import Lines
-from pipelines.jobs.prefetch import GROUP_BYTES, UNIT_BYTES, plan_groups
+from pipelines.jobs.prefetch import plan_groups
 from pipelines.settings import Settings
 from pipelines.store import database, ledger
 from pipelines.store.database import Home
@@ -55,7 +55,7 @@ def ingest_batch(
         run = Run(home, settings, database.pack_in_use(connection, configured), run_id or uuid.uuid4().hex, whole)
         known = (objects := Objects(home)).find_known(connection, deliveries, run)
         outcomes = dict(_tell(list(known), iter([list(known.values())]), progress))
-        groups = plan_groups(deliveries, known, UNIT_BYTES if preparer else GROUP_BYTES)
+        groups = plan_groups(deliveries, known)
         parts = [[deliveries[place] for place in group] for group in groups]
         ingest = preparer.ingest if preparer else partial(_ingest_groups, prefetched=prefetched)
         ingested = ingest(connection, parts, run, objects)

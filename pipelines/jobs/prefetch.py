@@ -16,7 +16,6 @@ from pipelines.store.packs import configured_pack
 
 GROUP_FILES = 1000
 GROUP_BYTES = 192 << 20  # some 1.5 million rows
-UNIT_BYTES = 48 << 20  # of a group that another machine prepares: so that there is work for several
 UNPACKED = 8  # a compressed file is taken to be so many times larger
 
 
@@ -47,9 +46,7 @@ def prefetch_first(
             reader.close()
 
 
-def plan_groups(
-    deliveries: Sequence[Delivery], done: Container[int] = (), most_bytes: int = GROUP_BYTES
-) -> list[list[int]]:
+def plan_groups(deliveries: Sequence[Delivery], done: Container[int] = ()) -> list[list[int]]:
     """Part deliveries, by their places, into groups of one source; the order is kept within each source.
 
     A large file is a group of its own. The places that are `done` are in none.
@@ -61,11 +58,11 @@ def plan_groups(
             continue
         size = _size(delivery)
         group, held = open_groups.get(delivery.source.name, ([], 0))
-        if not group or size > LARGE_BYTES or len(group) == GROUP_FILES or held + size > most_bytes:
+        if not group or size > LARGE_BYTES or len(group) == GROUP_FILES or held + size > GROUP_BYTES:
             group, held = [], 0
             groups.append(group)
         group.append(place)
-        open_groups[delivery.source.name] = (group, held + size if size <= LARGE_BYTES else most_bytes)
+        open_groups[delivery.source.name] = (group, held + size if size <= LARGE_BYTES else GROUP_BYTES)
     return groups
 
 

@@ -211,12 +211,22 @@ def _merge(connection: duckdb.DuckDBPyConnection, table: Table, delta: str) -> N
     if first_row(connection, f"SELECT 1 FROM {table.name} LIMIT 1") is None:
         connection.execute(f"INSERT INTO {table.name} BY NAME FROM ({delta}) WHERE reports <> 0")
         return
-    counts = erasure.COUNTS[table.name]
-    keys = ", ".join(name for name in table.column_names if name not in counts)
-    sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in counts)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE delta AS {delta}")
     connection.execute(f"""CREATE OR REPLACE TEMP TABLE touched AS
         SELECT DISTINCT report_date FROM {table.name} WHERE report_date IN (SELECT report_date FROM delta)""")
+    if first_row(connection, "SELECT 1 FROM touched LIMIT 1"):
+        _merge_days(connection, table)
+    else:
+        connection.execute(f"INSERT INTO {table.name} BY NAME FROM delta WHERE reports <> 0")
+    for name in ("delta", "touched"):
+        connection.execute(f"DROP TABLE {name}")
+
+
+def _merge_days(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Add the table `delta` to a daily table that has some of its days, those of the table `touched`."""
+    counts = erasure.COUNTS[table.name]
+    keys = ", ".join(name for name in table.column_names if name not in counts)
+    sums = ", ".join(f"sum({name})::BIGINT AS {name}" for name in counts)
     connection.execute(f"""CREATE OR REPLACE TEMP TABLE merged AS
         SELECT {keys}, {sums}
         FROM (SELECT * FROM {table.name} UNION ALL BY NAME FROM delta) SEMI JOIN touched USING (report_date)
@@ -226,8 +236,7 @@ def _merge(connection: duckdb.DuckDBPyConnection, table: Table, delta: str) -> N
     connection.execute(
         f"INSERT INTO {table.name} BY NAME FROM delta ANTI JOIN touched USING (report_date) WHERE reports <> 0"
     )
-    for name in ("delta", "touched", "merged"):
-        connection.execute(f"DROP TABLE {name}")
+    connection.execute("DROP TABLE merged")
 
 
 def _name_columns(pack: Pack) -> dict[str, str]:

@@ -134,6 +134,11 @@ class Group:
         return all(each.is_tagged for each in self.files.values())
 
     @property
+    def is_distinct(self) -> bool:
+        """Whether it is known that no report stands in two of the files."""
+        return len(self.files) == 1 or all(each.counted and each.counted.is_distinct for each in self.files.values())
+
+    @property
     def numbers(self) -> dict[str, object]:
         """Return the first and the last delivery number, as parameters of statements."""
         return {"first": min(self.files), "last": max(self.files)}
@@ -228,12 +233,10 @@ def find_earlier_ids(connection: duckdb.DuckDBPyConnection, source: str) -> tupl
 
 def known_ids(connection: duckdb.DuckDBPyConnection, source: str, ids: Sequence[str] | None = None) -> set[str]:
     """Return which contents, of these or of all, a source has delivered before, and had accepted or taken back."""
-    rows = connection.execute(
-        """SELECT file_id FROM files WHERE source = $source AND status <> 'rejected'
-           AND ($ids::VARCHAR[] IS NULL OR file_id IN (SELECT unnest($ids::VARCHAR[])))""",
-        {"source": source, "ids": None if ids is None else list(ids)},
-    ).fetchall()
-    return {file_id for (file_id,) in rows}
+    sql = """SELECT file_id FROM files WHERE source = $source AND status <> 'rejected'
+        AND ($ids::VARCHAR[] IS NULL OR file_id IN (SELECT unnest($ids::VARCHAR[])))"""
+    values = {"source": source, "ids": None if ids is None else list(ids)}
+    return {file_id for (file_id,) in connection.execute(sql, values).fetchall()}
 
 
 def describe_ids_of_files(connection: duckdb.DuckDBPyConnection, report_id: str, source: str | None) -> str:
@@ -290,9 +293,8 @@ def find_entries(connection: duckdb.DuckDBPyConnection, condition: str, values: 
 def mark_withdrawn(connection: duckdb.DuckDBPyConnection, entry: Entry) -> None:
     """Keep the file in the ledger as withdrawn, with all its counts at zero."""
     connection.execute(
-        """UPDATE files SET status = 'withdrawn', reason = ?, rows_read = 0, rows_accepted = 0,
-             rows_quarantined = 0, rows_duplicate = 0, rows_out_of_scope = 0, rows_superseded = 0,
-             first_report = NULL, last_report = NULL, rows_moved = NULL, rows_removed = NULL
-           WHERE delivery_no = ?""",
+        """UPDATE files SET status = 'withdrawn', reason = ?, rows_read = 0, rows_accepted = 0, rows_quarantined = 0,
+             rows_duplicate = 0, rows_out_of_scope = 0, rows_superseded = 0, first_report = NULL,
+             last_report = NULL, rows_moved = NULL, rows_removed = NULL WHERE delivery_no = ?""",
         [WITHDRAWN, entry.delivery_no],
     )

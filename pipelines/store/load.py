@@ -103,7 +103,7 @@ def _find_contested(connection: duckdb.DuckDBPyConnection, group: Group) -> dict
     """Count per delivery the rows of reports in several files that say the same as the version before."""
     connection.execute("CREATE OR REPLACE TEMP TABLE crossing (id UBIGINT)")
     connection.execute(CONTESTED)
-    if len(group.files) > 1:
+    if not group.is_distinct:
         with _incoming(connection, group):
             connection.execute(statement("store", "crossing_ids"))
     if not first_row(connection, "SELECT 1 FROM crossing LIMIT 1"):

@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.errors import ClusterError, DiskError
 from pipelines.intake.deliveries import Delivery, find_deliveries
-from pipelines.jobs import ingest as ingest_module
+from pipelines.jobs import prefetch
 from pipelines.jobs.cluster import client
 from pipelines.jobs.cluster.address import Workers, prepared_by
 from pipelines.jobs.ingest import ingest_batch
@@ -39,7 +39,7 @@ def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskHere]:
 @pytest.fixture
 def cluster(dask: DaskHere, monkeypatch: pytest.MonkeyPatch) -> Iterator[DaskHere]:
     """The scheduler of the module with two workers of this test, and units of a few files."""
-    monkeypatch.setattr(ingest_module, "UNIT_BYTES", 12_000)
+    monkeypatch.setattr(prefetch, "GROUP_BYTES", 12_000)
     for _ in range(2):
         dask.start_worker()
     with dask.certificates():
@@ -123,7 +123,7 @@ def test_a_lost_cluster_is_told_and_the_next_run_goes_on(
         own = DaskHere(tmp_path / "own")
         held.callback(own.stop)
         held.enter_context(own.certificates())
-        monkeypatch.setattr(ingest_module, "UNIT_BYTES", 12_000)
+        monkeypatch.setattr(prefetch, "GROUP_BYTES", 12_000)
         own.start_worker()
         home, told = Home(tmp_path / "home"), Told(lambda: own.kill(own.scheduler))
         with pytest.raises(ClusterError, match=r"was lost .*\n.*run the same again, with or without"):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pipelines.errors import UsageError
 
 if TYPE_CHECKING:
-    from pipelines.jobs.cluster.handover import Preparer
+    from pipelines.jobs.cluster.client import Cluster
     from pipelines.store.database import Home
 
 LOCAL = re.compile(r"local:([1-9][0-9]{0,2})")
@@ -49,7 +49,7 @@ def _is_loopback(host: str) -> bool:
 
 
 @contextlib.contextmanager
-def prepared_by(workers: Workers | None, home: Home) -> Iterator[Preparer | None]:
+def prepared_by(workers: Workers | None, home: Home) -> Iterator[Cluster | None]:
     """The cluster's workers as a preparer; None without a cluster, and then nothing of it is imported."""
     if workers is None:
         yield None

@@ -142,7 +142,7 @@ class Cluster(Preparer):
 
     def _prepare(self, units: Iterator[Unit]) -> Iterator[Prepared]:
         waiting: deque[tuple[Unit, Any]] = deque()
-        ahead = 1 + 2 * self._count_threads()
+        ahead = 1 + 2 * self.count_threads()
         for unit in units:
             future = self.client.submit(prepare, make_stamp(), pickle.dumps(unit), pure=False)
             waiting.append((unit, future))
@@ -154,7 +154,7 @@ class Cluster(Preparer):
     def _check_workers(self) -> None:
         """Raise ClusterError if there is no worker, or one that has another version or does not see the folder."""
         until = time.monotonic() + CONNECT_SECONDS
-        while not self._count_threads():
+        while not self.count_threads():
             if time.monotonic() > until:
                 raise self._error("has no worker; start `dask worker` there")
             time.sleep(0.2)
@@ -182,7 +182,7 @@ class Cluster(Preparer):
             try:
                 return self._open(future.result(timeout=LOOK_SECONDS))
             except TimeoutError:
-                idle_since = None if self._count_threads() else idle_since or time.monotonic()
+                idle_since = None if self.count_threads() else idle_since or time.monotonic()
                 if idle_since and time.monotonic() - idle_since > IDLE_SECONDS:
                     raise self._error(f"has had no worker for {IDLE_SECONDS} s") from None
             except CalfwatchError:
@@ -213,7 +213,8 @@ class Cluster(Preparer):
     def _error(self, words: str) -> ClusterError:
         return ClusterError(f"--cluster {self.place.cluster} {words}", AGAIN)
 
-    def _count_threads(self) -> int:
+    def count_threads(self) -> int:
+        """Return how many units the workers can prepare at once; 0 if they cannot be asked."""
         with contextlib.suppress(OSError, TimeoutError):
             return sum(self.client.nthreads().values())
         return 0

@@ -29,7 +29,7 @@ from pipelines.store.ledger import Outcome
 from schemas.checked_file import CELLS, ROWS_LEFT_OUT, CheckedBlock, CheckedFile, DayCounts, accepted_schema
 from schemas.pack import Pack
 
-KEPT_BYTES = 128 << 20  # of the tables of a unit; what is more is read again whenever it is needed
+KEPT_BYTES = 256 << 20  # of the tables of a unit; what is more is read again whenever it is needed
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,8 @@ class Parts:
     def counted(self) -> DayCounts:
         """The daily counts of all files of the unit that are checked."""
         files = {place: each.file_id for place, each in self.prepared.files.items() if each.checked}
-        return DayCounts(files, {name: self.parcels.read(parcel) for name, parcel in self.prepared.counts.items()})
+        tables = {name: self.parcels.read(parcel) for name, parcel in self.prepared.counts.items()}
+        return DayCounts(files, tables, self.prepared.is_distinct)
 
     def give_rows(self, checked: CheckedFile, place: int) -> CheckedFile:
         """Return a checked file with its rows, and the counts of its unit."""

@@ -28,6 +28,7 @@ class Packer:
         self.unit, self.connection = unit, connection
         self.parts: list[dict[str, str]] = []
         self.counted: dict[str, list[pa.Table]] = defaultdict(list)
+        connection.execute("CREATE OR REPLACE TEMP TABLE ids (id UBIGINT)")
 
     def pack(self, files: Mapping[int, CheckedFile]) -> Prepared:
         """Write the rows of files, given by their places. Raises OSError if a parcel cannot be written."""
@@ -43,7 +44,13 @@ class Packer:
             for name, tables in self.counted.items()
         }
         places = {place: tuple(found) for place, found in slices.items()}
-        return Prepared({}, tuple(self.parts), counts, parcels.write(left_out) if left_out.num_rows else "", places)
+        named = parcels.write(left_out) if left_out.num_rows else ""
+        return Prepared({}, tuple(self.parts), counts, named, places, self._is_distinct())
+
+    def _is_distinct(self) -> bool:
+        """Return whether no report stands in two files; within one file nothing is left of the second."""
+        twice = "SELECT 1 FROM ids GROUP BY id HAVING count(*) > 1 LIMIT 1"
+        return self.connection.execute(twice).fetchone() is None
 
     def _write_part(self, part: Part) -> list[Slice]:
         tables = {
@@ -83,6 +90,7 @@ class Packer:
             FROM placed WHERE {LINE} NOT IN (SELECT {LINE} FROM rows_left_out)"""
         )
         self.connection.unregister("placed")
+        self.connection.execute("INSERT INTO ids SELECT hash(report_id) FROM new_rows")
         counted = daily_counts.count_days(
             self.connection, self.unit.rules.settings, self.unit.rules.pack, "FROM new_rows"
         )

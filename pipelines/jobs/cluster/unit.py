@@ -63,7 +63,7 @@ class Prepared:
     """What became of a unit: `files` by their places in it, those that a worker could read; and the names of parcels.
 
     `parts` has those of each part by table, `counts` those of the daily tables, `left_out` that of the rows left out.
-    `slices` say where the blocks of a file lie. `seconds` are those of the processor.
+    `slices` say where the blocks of a file lie. `is_distinct`: no report stands in two files. `seconds` of a processor.
     """
 
     files: Mapping[int, ReadFile]
@@ -71,6 +71,7 @@ class Prepared:
     counts: Mapping[str, str] = field(default_factory=dict)
     left_out: str = ""
     slices: Mapping[int, tuple[Slice, ...]] = field(default_factory=dict)
+    is_distinct: bool = False
     seconds: float = 0.0
 
 
