@@ -6,10 +6,12 @@ import contextlib
 import resource
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from pipelines.connections import connect
 from pipelines.errors import ClusterError, DiskError
 from pipelines.intake.deliveries import Delivery, find_deliveries
 from pipelines.jobs import prefetch
@@ -20,6 +22,7 @@ from pipelines.jobs.outcome import Lines
 from pipelines.settings import Settings, Source
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
+from pipelines.synthetic import generate
 from tests.jobs.test_groups import tables
 from tests.support.cluster import ROOT, START_SECONDS, DaskHere
 from tests.support.serving import wait_until
@@ -27,6 +30,7 @@ from tests.support.serving import wait_until
 SOURCES = (Source("north", patterns=("north*.csv",)), Source("south", patterns=("south*.csv",), report_ids="per_file"))
 SETTINGS = Settings(sources=SOURCES)
 FILES = 12
+OF_THE_RUN = ("ingested_at", "superseded_at", "run_id", "published_at", "activated_at", "since", "moment")
 
 
 @pytest.fixture(scope="module")
@@ -177,3 +181,47 @@ def test_a_worker_that_cannot_write_for_want_of_room_is_told(
         dask.kill(worker)
     ingest(home, deliveries, None)
     assert tables(home) == tables(alone)
+
+
+# --- twenty million rows ---------------------------------------------------------------------------------------------
+
+SENDERS = 10
+
+
+def sum_up(home: Home) -> dict[str, tuple[object, ...]]:
+    """Of every table the number of its rows and a sum over all of their cells, but for moments of the run."""
+    with contextlib.closing(connect(home.records, writing=False)) as connection:
+        found = {}
+        for (table,) in connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall():
+            names = [name for name, *_ in connection.execute(f"DESCRIBE {table}").fetchall() if name not in OF_THE_RUN]
+            cells = ", ".join(f"{name}: {name}" for name in names)
+            sql = f"SELECT count(*), sum(hash({{{cells}}})::HUGEINT) FROM {table}"
+            found[table] = tuple(connection.execute(sql).fetchall()[0])
+        return found
+
+
+@pytest.mark.slow
+def test_twenty_million_rows_by_two_workers_of_which_one_is_killed(
+    dask: DaskHere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten senders deliver the same two million reports, each as its own; a cluster leaves what one machine leaves."""
+    made = generate(tmp_path / "made", reports=2_000_000, weeks=104, seed=11, end=date(2026, 11, 22))
+    settings = Settings(sources=tuple(Source(f"s{number}", patterns=(f"s{number}-*",)) for number in range(SENDERS)))
+    (tmp_path / "in").mkdir()
+    for number in range(SENDERS):
+        for path in made:
+            (tmp_path / "in" / f"s{number}-{path.name}").symlink_to(path)
+    homes = [Home(tmp_path / name) for name in ("alone", "cluster")]
+    for home in homes:
+        home.make()
+    deliveries = find_deliveries([str(tmp_path / "in")], settings, None)
+    ingest_batch(homes[0], settings, deliveries, 5, Told(lambda: None))
+    workers = [dask.start_worker() for _ in range(2)]
+    with dask.certificates(), prepared_by(Workers(dask.address, str(tmp_path / "shared")), homes[1]) as preparer:
+        told = Told(lambda: dask.kill(workers[0]))
+        ingest_batch(homes[1], settings, deliveries, 5, told, preparer=preparer)
+    dask.kill(workers[1])
+    assert told.then == []
+    alone, cluster = map(sum_up, homes)
+    assert alone["records"][0] == SENDERS * 2_000_000
+    assert cluster == alone
