@@ -30,7 +30,7 @@ from tests.support.serving import wait_until
 SOURCES = (Source("north", patterns=("north*.csv",)), Source("south", patterns=("south*.csv",), report_ids="per_file"))
 SETTINGS = Settings(sources=SOURCES)
 FILES = 12
-OF_THE_RUN = ("ingested_at", "superseded_at", "run_id", "published_at", "activated_at", "since", "moment")
+OF_THE_RUN = ("ingested_at", "superseded_at", "run_id", "first_used", "recorded_at", "written_at")
 
 
 @pytest.fixture(scope="module")
