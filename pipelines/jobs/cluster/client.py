@@ -35,6 +35,7 @@ NAME_FILES = (
     "name the files of certificates by the environment: "
     "DASK_DISTRIBUTED__COMM__TLS__CA_FILE, ..._TLS__CLIENT__CERT and ..._TLS__CLIENT__KEY"
 )
+NO_PAGES = "127.0.0.1:0"
 CONNECT_SECONDS, LOOK_SECONDS = 30, 2
 IDLE_SECONDS = 60  # without any worker, and the run gives up
 
@@ -74,25 +75,30 @@ def _connected(place: Workers) -> Iterator[Any]:
     import dask
 
     local = LOCAL.fullmatch(place.cluster)
-    timeout = f"{CONNECT_SECONDS}s"
-    with dask.config.set({"distributed.comm.timeouts.connect": timeout}), contextlib.ExitStack() as held:
+    own: dict[str, Any] = {"distributed.comm.timeouts.connect": f"{CONNECT_SECONDS}s"}
+    own |= {f"distributed.{each}.http.routes": [] for each in ("scheduler", "worker", "nanny")}
+    with dask.config.set(own), contextlib.ExitStack() as held:
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its lines would stand between ours
         try:
             where = held.enter_context(_start_here(distributed, int(local[1]))) if local else place.cluster
             client = distributed.Client(where, security=_security(distributed, where), set_as_default=False)
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, RuntimeError) as error:
             kind = type(error).__name__
             words = f"cannot be reached ({kind}); does its scheduler run, with certificates of the same authority?"
+            words = f"cannot be started ({kind})" if local else words
             raise ClusterError(f"--cluster {place.cluster} {words}") from error
         held.callback(_close, client)
         yield client
 
 
 def _start_here(distributed: Any, workers: int) -> Any:
-    """Start workers on this machine, which others on it cannot reach: without a dashboard, with keys of their own."""
+    """Start workers on this machine, which nobody else reaches: with keys of their own, and without a page to look at.
+
+    Asked for no dashboard, the library serves one to everybody, so it is given a port of this machine and no pages.
+    """
     return distributed.LocalCluster(
         n_workers=workers, threads_per_worker=1, security=distributed.Security.temporary(), protocol="tls://",
-        dashboard_address=None, silence_logs=logging.CRITICAL,
+        dashboard_address=NO_PAGES, worker_dashboard_address=NO_PAGES, silence_logs=logging.CRITICAL,
     )  # fmt: skip
 
 
