@@ -26,7 +26,7 @@ from pipelines.errors import ClusterError, DiskError, FilesRejectedError, Locked
 from pipelines.intake.deliveries import assign_sources
 from pipelines.jobs import publish, weekly_report
 from pipelines.jobs.cluster.address import Workers, prepared_by
-from pipelines.jobs.incoming import settled_deliveries
+from pipelines.jobs.incoming import find_settled_deliveries
 from pipelines.jobs.ingest import ingest_batch
 from pipelines.jobs.monitoring.run import RunRecord
 from pipelines.jobs.monitoring.run_lines import RunLines, is_served
@@ -36,7 +36,7 @@ from pipelines.prefect_server import check_served_home, check_served_paths
 from pipelines.settings import load_settings
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
-from pipelines.text import printable, say, shown_path
+from pipelines.text import escape_unprintable, format_path, say
 
 CHUNKS = 16  # with publishing and reporting at most 18 task runs a flow run; the summary is an artifact, no task
 RETRY_SECONDS = 10
@@ -206,41 +206,41 @@ def _ingest_in_chunks(
     """
     settings = load_settings(place.path)
     settle_seconds = settings.settle_seconds if is_served() else 0
-    found = settled_deliveries(place, paths, settings, source, settle_seconds)
+    found = find_settled_deliveries(place, paths, settings, source, settle_seconds)
     names = [each.address or str(each.path) for each in found]
     ingest_chunk = ingest_files.with_options(retries=settings.retries)
     outcomes: list[Outcome] = []
-    for chunk in chunked(names, 1 if workers else CHUNKS):
-        given = (str(place.path), chunk, source, wait_seconds, str(flow_run.id), _label(chunk))
+    for chunk in split_evenly(names, 1 if workers else CHUNKS):
+        given = (str(place.path), chunk, source, wait_seconds, str(flow_run.id), _name_task_run(chunk))
         where = (workers.cluster, workers.shared) if workers else ()
         state = ingest_chunk(*given, *where, return_state=True)
         outcomes += [Outcome(**row) for row in state.result()]
     return outcomes
 
 
-def _label(chunk: Sequence[str]) -> str:
+def _name_task_run(chunk: Sequence[str]) -> str:
     """Name a task run by its first file and how many follow."""
-    first, more = shown_path(Path(chunk[0]).name), len(chunk) - 1
+    first, more = format_path(Path(chunk[0]).name), len(chunk) - 1
     return f"{first} and {more} more" if more else first
 
 
-def chunked(names: Sequence[str], most: int) -> list[list[str]]:
+def split_evenly(names: Sequence[str], most: int) -> list[list[str]]:
     """Return at most `most` chunks of nearly equal length, in order."""
     size = max(1, -(-len(names) // most))
     return [list(names[place : place + size]) for place in range(0, len(names), size)]
 
 
-def literal(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Return Markdown that shows a text as it is: a file's name must become no link, image or table cell."""
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", shown_path(text))
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", format_path(text))
 
 
 def _conclude(record: RunRecord) -> State:
     """Return the state of a flow that went to its end; a rejected file is a verdict on the data, and no traceback."""
-    text = artifact_text(record)
+    text = render_artifact(record)
     create_markdown_artifact(text, key="calfwatch-run", description=f"what the {record.job} did")
     if not record.rejected:
-        return Completed(message=record.summary())
+        return Completed(message=record.summarise())
     return Failed(message=_tell_rejected(record.outcomes))
 
 
@@ -249,20 +249,20 @@ def _tell_rejected(outcomes: Sequence[Outcome]) -> str:
     rejected = [outcome for outcome in outcomes if outcome.status == "rejected"]
     if not rejected:
         return ""
-    reasons = [f"{shown_path(each.path)}: {printable(each.reason or '')}" for each in rejected[:MOST_TOLD]]
+    reasons = [f"{format_path(each.path)}: {escape_unprintable(each.reason or '')}" for each in rejected[:MOST_TOLD]]
     return "\n".join([describe_rejected(len(rejected), len(outcomes)), *reasons])
 
 
-def artifact_text(record: RunRecord) -> str:
+def render_artifact(record: RunRecord) -> str:
     """Return what a run did as Markdown: counts, verdicts and reasons, no cell of any file. Known files are counted."""
     lines = ["| file | status | rows | accepted | quarantined | duplicate | reason |", "|---|---|---|---|---|---|---|"]
     for outcome in record.outcomes:
         if outcome.status == "known":
             continue
         counts = (outcome.rows_read, outcome.rows_accepted, outcome.rows_quarantined, outcome.rows_duplicate)
-        cells = [literal(Path(outcome.path).name), outcome.status, *(f"{count:,}" for count in counts)]
-        lines.append(f"| {' | '.join(cells)} | {literal(outcome.reason or '')} |")
-    return "\n".join([literal(record.summary()), "", *(lines if len(lines) > 2 else [])])
+        cells = [escape_markdown(Path(outcome.path).name), outcome.status, *(f"{count:,}" for count in counts)]
+        lines.append(f"| {' | '.join(cells)} | {escape_markdown(outcome.reason or '')} |")
+    return "\n".join([escape_markdown(record.summarise()), "", *(lines if len(lines) > 2 else [])])
 
 
 def run_once(

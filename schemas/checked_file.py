@@ -71,7 +71,7 @@ _TAGS = pa.schema(
 )
 
 
-def accepted_schema(pack: Pack, is_tagged: bool = False) -> pa.Schema:
+def make_accepted_schema(pack: Pack, is_tagged: bool = False) -> pa.Schema:
     """Return the columns of accepted rows as they are packed; the pack's numbers and choices have one each.
 
     Rows that were tagged before they are stored have their tags, too.
@@ -80,7 +80,7 @@ def accepted_schema(pack: Pack, is_tagged: bool = False) -> pa.Schema:
     return pa.schema([*_PACKED, *(pa.field(name, kind) for name, kind in own), *(_TAGS if is_tagged else ())])
 
 
-def per_file_id(name: str, report_id: str) -> str:
+def make_per_file_id(name: str, report_id: str) -> str:
     """Return the id of a report among all files, of an id that holds for the file of this name alone."""
     return hashlib.blake2b(f"{name}\0{report_id}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
@@ -97,7 +97,7 @@ class Rejection:
 class CheckedBlock:
     """Some rows of a file: the accepted ones, every bad cell of the others, and their lines as delivered.
 
-    `warned` are what was not understood of the accepted ones. The tables are as `accepted_schema`, BAD_CELLS,
+    `warned` are what was not understood of the accepted ones. The tables are as `make_accepted_schema`, BAD_CELLS,
     RAW_LINES and WARNED_CELLS.
     """
 
@@ -176,9 +176,9 @@ class CheckedFile:
     is_tagged: bool = False
     counted: DayCounts | None = field(default=None, compare=False)
 
-    def stored_id(self, report_id: str) -> str:
+    def make_stored_id(self, report_id: str) -> str:
         """Return the id under which a report is stored: of ids that count from 1 in each file, a hash with its name."""
-        return per_file_id(self.ids_of, report_id) if self.ids_of else report_id
+        return make_per_file_id(self.ids_of, report_id) if self.ids_of else report_id
 
     def count_left_out(self, kind: str) -> int:
         """Count the rows left out for one reason."""

@@ -58,7 +58,7 @@ def ingest_members(
     """
     waiting, limit, then = list(members), len(members), len(members)
     while waiting:
-        part = _cut(waiting, limit)
+        part = _cut_transaction(waiting, limit)
         try:
             outcomes = _ingest_part(connection, part, run, prefetched)
         except StruckError as struck:
@@ -81,7 +81,7 @@ def _take_out(waiting: list[Member], struck: StruckError) -> int:
     return struck.place + 1
 
 
-def _cut(waiting: Sequence[Member], limit: int) -> list[Member]:
+def _cut_transaction(waiting: Sequence[Member], limit: int) -> list[Member]:
     """Return the files of the next transaction: not two of the same content, alone what needs it, all tagged or none.
 
     A whole list of its days takes out what it lacks: what earlier files of the group brought must be stored by then.
@@ -132,7 +132,7 @@ def _store(connection: duckdb.DuckDBPyConnection, candidates: Sequence[Candidate
     entries: list[NewEntry] = []
     if attempts:
         with transaction(connection):
-            first = ledger.next_delivery_no(connection, attempts)
+            first = ledger.find_next_delivery_no(connection, attempts)
             entries = _load(connection, candidates, first, run)
     written = iter(entries)
     return [each.verdict if isinstance(each.verdict, Outcome) else next(written).outcome for each in candidates]
@@ -169,15 +169,15 @@ def _make_entry(candidate: Candidate, place: int, number: int, loaded: dict[int,
         is_sure = len(group.files) == 1 or guards.is_counted_exactly(loaded[number].counts, verdict, group.source)
         raise StruckError(place, rejection if is_sure else None)
     try:
-        outcome = _account(verdict, attempt, loaded[number])
+        outcome = _account_for_rows(verdict, attempt, loaded[number])
     except FileRejected as error:
         raise StruckError(place, Rejection(error.reason, error.passing)) from error
     period = candidate.delivery.period
-    text = clocks.period_text(*period) if period else None
+    text = clocks.format_period(*period) if period else None
     return NewEntry(attempt, outcome, number, (verdict.counts.first, verdict.counts.last), text)
 
 
-def _account(checked: CheckedFile, attempt: Attempt, loaded: LoadedRows) -> Outcome:
+def _account_for_rows(checked: CheckedFile, attempt: Attempt, loaded: LoadedRows) -> Outcome:
     """Return what became of every row. Raises FileRejected if the accounts do not add up."""
     outcome = Outcome(
         attempt.path,
@@ -194,7 +194,7 @@ def _account(checked: CheckedFile, attempt: Attempt, loaded: LoadedRows) -> Outc
         rows_removed=loaded.counts.removed,
         columns=checked.columns,
         is_whole=checked.is_whole,
-        notes=guards.note(loaded.counts, checked),
+        notes=guards.describe_file(loaded.counts, checked),
     )
     if not outcome.adds_up():
         raise FileRejected(f"the accounts do not add up: {outcome}")

@@ -24,7 +24,7 @@ from pipelines.settings import Settings
 from pipelines.store import database, ledger
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
-from pipelines.store.packs import configured_pack
+from pipelines.store.packs import load_configured_pack
 
 if TYPE_CHECKING:
     from pipelines.jobs.cluster.handover import Preparer
@@ -49,10 +49,10 @@ def ingest_batch(
     `prefetched` reads the first file or group; `whole` as in Run; a `preparer` has other machines read and check.
     Raises LockedError, StateError, UsageError or ClusterError.
     """
-    configured = configured_pack(home, settings)
+    configured = load_configured_pack(home, settings)
     progress.start(deliveries)
     with database.writing(home, settings, configured, wait_seconds) as connection:
-        run = Run(home, settings, database.pack_in_use(connection, configured), run_id or uuid.uuid4().hex, whole)
+        run = Run(home, settings, database.find_pack_in_use(connection, configured), run_id or uuid.uuid4().hex, whole)
         known = (objects := Objects(home)).find_known(connection, deliveries, run)
         outcomes = dict(_tell(list(known), iter([list(known.values())]), progress))
         groups = plan_groups(deliveries, known)
@@ -123,7 +123,7 @@ def _read_group(
         return [(deliveries[0], None)], reading if isinstance(reading, PrefetchingReader) else None
     ahead = reading if isinstance(reading, FilesAhead) and reading.deliveries == deliveries else None
     with contextlib.closing(ahead or FilesAhead(deliveries, run.settings, run.home.refuse_as_delivery)) as files:
-        return [(delivery, _as_it_is_now(delivery, files.take(), run)) for delivery in deliveries], None
+        return [(delivery, _read_again_if_changed(delivery, files.take(), run)) for delivery in deliveries], None
 
 
 def _ingest_files(
@@ -135,11 +135,11 @@ def _ingest_files(
     if len(files) == 1:
         return ingest_members(connection, [Member(files[0][0])], run, reader)
     source = files[0][0].source
-    known = ledger.known_ids(connection, source.name, [small.file_id for _, small in files if small])
+    known = ledger.find_known_ids(connection, source.name, [small.file_id for _, small in files if small])
     return ingest_members(connection, screen_members(files, make_rules(source, run), run.home.scratch, known), run)
 
 
-def _as_it_is_now(delivery: Delivery, small: SmallFile | None, run: Run) -> SmallFile | None:
+def _read_again_if_changed(delivery: Delivery, small: SmallFile | None, run: Run) -> SmallFile | None:
     """Return a file that was read ahead, or read it again: it may have changed while the run waited for its lock."""
     if small and has_changed(delivery.path, small.identity):
         return read_small_file(delivery, run.settings, run.home.refuse_as_delivery)

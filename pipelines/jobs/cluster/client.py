@@ -29,7 +29,7 @@ from pipelines.jobs.cluster.parcels import AGAIN, ParcelError, Parcels, make_key
 from pipelines.jobs.cluster.unit import Prepared, Unit, make_stamp
 from pipelines.jobs.cluster.worker import look, prepare
 from pipelines.store.database import Home
-from pipelines.text import shown_path
+from pipelines.text import format_path
 
 NAME_FILES = (
     "name the files of certificates by the environment: "
@@ -206,7 +206,7 @@ class Cluster(Preparer):
     def _lost(self, unit: Unit, error: BaseException) -> ClusterError:
         kind = type(error).__name__
         if kind == "KilledWorker":
-            name = shown_path(unit.deliveries[0].path.name)
+            name = format_path(unit.deliveries[0].path.name)
             return self._error(
                 f"lost one worker after the other over {name} (and {len(unit.deliveries) - 1} more); "
                 "give them more memory, or take these files in without --cluster"

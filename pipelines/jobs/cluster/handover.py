@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from pipelines.errors import FileRejected
-from pipelines.intake.deliveries import Delivery, FileIdentity, file_identity
+from pipelines.intake.deliveries import Delivery, FileIdentity, read_file_identity
 from pipelines.intake.lines import Block
 from pipelines.intake.together.screening import Alone
 from pipelines.intake.together.small_files import SmallFile
@@ -26,7 +26,7 @@ from pipelines.jobs.group import ingest_members
 from pipelines.store import ledger
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
-from schemas.checked_file import CELLS, ROWS_LEFT_OUT, CheckedBlock, CheckedFile, DayCounts, accepted_schema
+from schemas.checked_file import CELLS, ROWS_LEFT_OUT, CheckedBlock, CheckedFile, DayCounts, make_accepted_schema
 from schemas.pack import Pack
 
 KEPT_BYTES = 256 << 20  # of the tables of a unit; what is more is read again whenever it is needed
@@ -93,7 +93,7 @@ def send(connection: duckdb.DuckDBPyConnection, group: Sequence[Delivery], run: 
     source = group[0].source
     identities = [_look_at(each, run.home) for each in group]
     rules = make_rules(source, replace(run, settings=replace(run.settings, threads=1)))
-    known = frozenset(ledger.known_ids(connection, source.name))
+    known = frozenset(ledger.find_known_ids(connection, source.name))
     chosen = tuple(each for each, seen in zip(group, identities, strict=True) if each.stored or seen)
     return Sent(group, identities, Unit(chosen, rules, known, parcels))
 
@@ -104,7 +104,7 @@ def _look_at(delivery: Delivery, home: Home) -> FileIdentity | None:
         return None
     try:
         home.refuse_as_delivery(delivery.path)
-        return file_identity(delivery.path)
+        return read_file_identity(delivery.path)
     except FileRejected:
         return None
 
@@ -141,7 +141,7 @@ class Parts:
         """Return a table of a part."""
         if (part, name) in self.kept:
             return self.kept[part, name]
-        schema = accepted_schema(self.pack, is_tagged=True) if name == "accepted" else CELLS[name]
+        schema = make_accepted_schema(self.pack, is_tagged=True) if name == "accepted" else CELLS[name]
         parcel = self.prepared.parts[part].get(name)
         table = self.parcels.read(parcel).cast(schema) if parcel else schema.empty_table()
         if table.nbytes + sum(each.nbytes for each in self.kept.values()) <= KEPT_BYTES:

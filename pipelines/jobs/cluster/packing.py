@@ -11,8 +11,8 @@ import pyarrow as pa
 from pipelines.jobs.cluster.unit import Prepared, Slice, Unit
 from pipelines.rules.compiler import tag_sql
 from pipelines.store import daily_counts
-from schemas.checked_file import CELLS, ROWS_LEFT_OUT, CheckedBlock, CheckedFile, accepted_schema
-from schemas.tables import quoted
+from schemas.checked_file import CELLS, ROWS_LEFT_OUT, CheckedBlock, CheckedFile, make_accepted_schema
+from schemas.tables import quoted_sql
 
 PART_ROWS = 500_000
 TABLES = ("accepted", *CELLS)  # of a block
@@ -69,7 +69,7 @@ class Packer:
 
     def _tag(self, accepted: pa.Table) -> pa.Table:
         """Return the rows with their tags, in the same order."""
-        schema = accepted_schema(self.unit.rules.pack, is_tagged=True)
+        schema = make_accepted_schema(self.unit.rules.pack, is_tagged=True)
         self.connection.register("accepted", accepted)
         tagged = self.connection.sql(tag_sql(self.unit.rules.pack, "accepted")).to_arrow_table()
         self.connection.unregister("accepted")
@@ -83,7 +83,7 @@ class Packer:
         rows = [pa.repeat(pa.scalar(place, PLACE.type), block.accepted.num_rows) for place, block in part]
         placed = tagged.append_column(PLACE, pa.chunked_array(rows, PLACE.type))
         self.connection.register("placed", placed)
-        name = quoted(self.unit.rules.source.name)
+        name = quoted_sql(self.unit.rules.source.name)
         self.connection.execute(
             f"""CREATE OR REPLACE TEMP TABLE new_rows AS
             SELECT *, {name} AS source, delivery_no AS first_delivery_no, 1 AS sign

@@ -19,8 +19,8 @@ import duckdb
 from pipelines import files
 from pipelines.errors import ClusterError, FileRejected
 from pipelines.intake.buffer import BufferedBlocks
-from pipelines.intake.deliveries import Delivery, file_identity
-from pipelines.intake.layouts.adapters import answer_columns
+from pipelines.intake.deliveries import Delivery, read_file_identity
+from pipelines.intake.layouts.adapters import find_answer_columns
 from pipelines.intake.opening import open_delivery
 from pipelines.intake.screening import screen_file
 from pipelines.intake.together.screening import Alone
@@ -103,9 +103,9 @@ def _read_large(delivery: Delivery, unit: Unit, scratch: Path, held: contextlib.
     """Check a large file; None for what is none, or cannot be read."""
     rules = unit.rules
     with contextlib.suppress(FileRejected):
-        if delivery.unread or delivery.fault or file_identity(delivery.path)[1] <= LARGE_BYTES:
+        if delivery.unread or delivery.fault or read_file_identity(delivery.path)[1] <= LARGE_BYTES:
             return None
-        with open_delivery(delivery, rules.settings, answer_columns(rules.adapter, rules.pack)) as opened:
+        with open_delivery(delivery, rules.settings, find_answer_columns(rules.adapter, rules.pack)) as opened:
             if opened.reader is None or opened.file_id is None or opened.identity is None:
                 return None
             read = ReadFile(opened.file_id, opened.identity, True, delivery.stored)
