@@ -15,7 +15,7 @@ import duckdb
 
 from pipelines.errors import WHAT_TO_DO, CalfwatchError, DiskError, LockedError, StateError, UsageError, disk_failure
 from pipelines.files import refuse_odd_path
-from schemas.tables import quoted
+from schemas.tables import quoted_sql
 
 PUBLISH_ANEW = "`calfwatch run` publishes it anew from the records."
 MEMORY_LIMIT = "1GB"
@@ -38,7 +38,7 @@ def connect(
 def path_sql(path: Path) -> str:
     """Return a database's path as a SQL literal. Raises UsageError for one that DuckDB would not take as it is."""
     refuse_odd_path(path)
-    return quoted(str(path))
+    return quoted_sql(str(path))
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipelines.errors import UsageError
 from schemas.ordinary_file import read_text_file
-from schemas.toml_lines import Keys, line_of, load_toml
+from schemas.toml_lines import Keys, find_line, load_toml
 
 TYPE_WORDS = {
     "string_type": "a text in quotes",
@@ -53,7 +53,7 @@ def read_settings(path: Path, model: type[Model], tables: Mapping[str, type]) ->
     except ValidationError as error:
         faults += [_explain_fault(detail, {"": model, **tables}) for detail in error.errors()]
     if faults or settings is None:
-        numbered = sorted((line_of(text, fault.keys) or 1, fault.text) for fault in faults)
+        numbered = sorted((find_line(text, fault.keys) or 1, fault.text) for fault in faults)
         raise UsageError(*(f"{path}:{number}: {text}" for number, text in numbered))
     return settings
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from schemas.tables import Column, Table, quoted
+from schemas.tables import Column, Table, quoted_sql
 
 Row = dict[str, Any]
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
@@ -31,7 +31,7 @@ def _text(folder: str, name: str) -> str:
 
 def sql_list(values: tuple[str, ...]) -> str:
     """Return a SQL list of strings."""
-    return f"[{', '.join(quoted(value) for value in values)}]"
+    return f"[{', '.join(quoted_sql(value) for value in values)}]"
 
 
 def first_row(
@@ -72,7 +72,7 @@ def _storage_sql(table: Table, column: Column) -> str:
 
 def comment_sql(table: Table, kind: str = "TABLE") -> list[str]:
     """COMMENT statements for a table (or kind VIEW) and each of its columns."""
-    whole = f'COMMENT ON {kind} "{table.name}" IS {quoted("One row: " + table.grain + ".")}'
+    whole = f'COMMENT ON {kind} "{table.name}" IS {quoted_sql("One row: " + table.grain + ".")}'
     return [whole] + [
-        f'COMMENT ON COLUMN "{table.name}"."{column.name}" IS {quoted(column.meaning)}' for column in table.columns
+        f'COMMENT ON COLUMN "{table.name}"."{column.name}" IS {quoted_sql(column.meaning)}' for column in table.columns
     ]

@@ -60,13 +60,13 @@ _PACKED = pa.schema(
 )
 
 
-def accepted_schema(pack: Pack) -> pa.Schema:
+def make_accepted_schema(pack: Pack) -> pa.Schema:
     """Return the columns of accepted rows as they are packed; the pack's numbers and choices have one each."""
     own = [(name, pa.uint16()) for name in pack.own_numbers] + [(name, pa.uint8()) for name in pack.choices]
     return pa.schema([*_PACKED, *(pa.field(name, kind) for name, kind in own)])
 
 
-def per_file_id(name: str, report_id: str) -> str:
+def make_per_file_id(name: str, report_id: str) -> str:
     """Return the id of a report among all files, of an id that holds for the file of this name alone."""
     return hashlib.blake2b(f"{name}\0{report_id}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
@@ -146,9 +146,9 @@ class CheckedFile:
     ids_of: str = ""
     note: str | None = None
 
-    def stored_id(self, report_id: str) -> str:
+    def make_stored_id(self, report_id: str) -> str:
         """Return the id under which a report is stored: of ids that count from 1 in each file, a hash with its name."""
-        return per_file_id(self.ids_of, report_id) if self.ids_of else report_id
+        return make_per_file_id(self.ids_of, report_id) if self.ids_of else report_id
 
     def count_left_out(self, kind: str) -> int:
         """Count the rows left out for one reason."""

@@ -31,7 +31,7 @@ from pipelines.rules.lint import list_findings, require_sound
 from pipelines.settings import Settings, Source, load_settings
 from pipelines.store.database import Home
 from schemas.pack import Pack
-from schemas.pack_file import InvalidPack, default_pack_path, load_pack, parse_pack
+from schemas.pack_file import InvalidPack, find_default_pack_path, load_pack, parse_pack
 
 ROOT = Path(__file__).parent
 
@@ -259,7 +259,7 @@ def test_a_file_with_an_invented_header_is_read_or_refused(
 @settings(max_examples=100)
 @given(data=st.data())
 def test_damaged_packs_are_read_or_refused(data: st.DataObject) -> None:
-    lines = default_pack_path().read_text(encoding="utf-8").splitlines()
+    lines = find_default_pack_path().read_text(encoding="utf-8").splitlines()
     for _ in range(data.draw(st.integers(1, 3))):
         place = data.draw(st.integers(0, len(lines) - 1))
         key = lines[place].partition("=")[0]

@@ -17,9 +17,9 @@ from pipelines.rules.condition_sql import condition_tests
 from pipelines.rules.translation import answers_sql, stored_sql, tagged_sql
 from pipelines.statements import Row, rows_by_name, sql_list, statement
 from pipelines.store.packs import check_fits
-from schemas.conditions import condition_fields
+from schemas.conditions import list_condition_fields
 from schemas.pack import LEVELS, UNDETERMINED, Pack, TriageRule
-from schemas.record_layout import answer_columns, answer_in_words, rules_of
+from schemas.record_layout import describe_answer, find_rules, list_answer_columns
 
 EXAMPLES = 20
 EMERGENCY = LEVELS.index("emergency")
@@ -88,10 +88,10 @@ def compare(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, a
 def _compared_sql(stored: Pack, before: Pack, after: Pack) -> str:
     tags = (*TAG_COLUMNS, "rules_open")
     renamed = ", ".join(f"{name} AS {name}_before" for name in tags)
-    answers = answer_columns(before)
+    answers = list_answer_columns(before)
     first = tagged_sql(stored, before, stored_sql(stored), open_rules=True)
     between = f"(SELECT * EXCLUDE ({', '.join((*tags, *answers))}), {renamed} FROM ({first}))"
-    shown = ("pain_score", "duration_days", *(f"{name}_stored" for name in answer_columns(stored)))
+    shown = ("pain_score", "duration_days", *(f"{name}_stored" for name in list_answer_columns(stored)))
     return statement(
         "explain",
         "compared_tags",
@@ -239,7 +239,7 @@ def _find_cause_examples(connection: duckdb.DuckDBPyConnection, stored: Pack, be
 
 
 def _read_answers(stored: Pack, answers: Row, when: str) -> Row:
-    return {field: answer_in_words(stored, answers, field) for field in condition_fields(when)}
+    return {field: describe_answer(stored, answers, field) for field in list_condition_fields(when)}
 
 
 def _find_differing_rules(row: Row, stored: Pack, before: Pack, after: Pack) -> list[Row]:
@@ -261,5 +261,5 @@ def _find_differing_rules(row: Row, stored: Pack, before: Pack, after: Pack) -> 
 
 
 def _find_states(pack: Pack, true: int, unknown: int) -> dict[str, str]:
-    are_true, are_open = rules_of(pack, true), rules_of(pack, unknown)
+    are_true, are_open = find_rules(pack, true), find_rules(pack, unknown)
     return {rule.id: STATES[2 * (rule in are_true) + (rule in are_open)] for rule in pack.triage}

@@ -18,7 +18,7 @@ from pipelines.statements import Row, one_number, rows_by_name
 from pipelines.store import ledger
 from pipelines.store.database import check_version, stored_pack
 from pipelines.text import many
-from schemas.conditions import condition_fields
+from schemas.conditions import list_condition_fields
 from schemas.pack import Evidence, Pack, TriageRule
 
 STATES = {True: "TRUE", False: "FALSE", None: "UNKNOWN"}
@@ -121,7 +121,7 @@ def explanation(connection: duckdb.DuckDBPyConnection, pack: Pack, space: Space,
         "place": "stored",
         "replaced": {},
         "reported_at": str(record["reported_at"]),
-        "action": pack.action(record["triage_level"], record["triage_ceiling"]),
+        "action": pack.choose_action(record["triage_level"], record["triage_ceiling"]),
         "open_note": _open_note(record),
         "serious_note": _serious_note(pack, record, serious),
         "triage_level": record["triage_level"],
@@ -180,7 +180,7 @@ def _rules(
 def _rule(pack: Pack, record: Row, rule: TriageRule | Evidence, state: bool | None) -> Row:
     answers = {
         name: ANSWERS[record[name]] if name in pack.field_names else record[name]
-        for name in condition_fields(rule.when)
+        for name in list_condition_fields(rule.when)
     }
     return {
         "id": rule.id,

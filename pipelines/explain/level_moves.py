@@ -9,7 +9,7 @@ import duckdb
 
 from pipelines.statements import Row, rows_by_name
 from schemas.pack import LEVELS, Pack
-from schemas.record_layout import rules_of
+from schemas.record_layout import find_rules
 
 # which of the compared records move by their level, and which by the highest level still possible alone
 BY_LEVEL = "triage_level_before AS was, triage_level AS now FROM compared WHERE triage_level_before <> triage_level"
@@ -47,10 +47,10 @@ def _movers(row: Row, before: Pack, after: Pack, holding: Callable[[Pack, int, i
 def _holding(pack: Pack, level: int, true: int, unknown: int) -> list[str]:
     """The rules to which a record owes its level: the TRUE ones of that level; for `unresolved` the UNKNOWN ones."""
     if LEVELS[level] == "unresolved":
-        return [rule.id for rule in rules_of(pack, unknown)]
-    return [rule.id for rule in rules_of(pack, true) if rule.level == LEVELS[level]]
+        return [rule.id for rule in find_rules(pack, unknown)]
+    return [rule.id for rule in find_rules(pack, true) if rule.level == LEVELS[level]]
 
 
 def _possible(pack: Pack, ceiling: int, true: int, unknown: int) -> list[str]:
     """Return the rules by which a ceiling is still possible: those of its level that are not FALSE."""
-    return [rule.id for rule in rules_of(pack, true | unknown) if rule.level == LEVELS[ceiling]]
+    return [rule.id for rule in find_rules(pack, true | unknown) if rule.level == LEVELS[ceiling]]

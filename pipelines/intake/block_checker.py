@@ -22,7 +22,7 @@ from pipelines.intake.line_keeper import KeptLine, LineKeeper
 from pipelines.intake.reader import WHOLE_COLUMNS, is_read_answer
 from pipelines.intake.validator import Validator
 from pipelines.settings import Settings, Source
-from schemas.checked_file import BAD_CELLS, LINES_SHOWN, RAW_LINES, CheckedBlock, RowCounts, accepted_schema
+from schemas.checked_file import BAD_CELLS, LINES_SHOWN, RAW_LINES, CheckedBlock, RowCounts, make_accepted_schema
 from schemas.pack import Pack
 
 SAMPLE_PER_BLOCK = 256  # report ids that are looked at in each block
@@ -55,7 +55,7 @@ class BlockChecker:
         self.gate_lock = threading.Lock()
         self.validator = Validator(rules.pack, rules.source.regions)
         self.instant_sql = instant_sql(rules.source)
-        self.instant_field = accepted_schema(rules.pack).field("reported_at")
+        self.instant_field = make_accepted_schema(rules.pack).field("reported_at")
 
     def check(self, raw: RawRows) -> tuple[CheckedBlock, RowCounts]:
         """Check a block. Raises FileRejected for a direct identifier, or if the source's adapter fails."""

@@ -17,7 +17,7 @@ import pyarrow.csv
 
 from pipelines.errors import FileRejected, OtherDelimiter
 from pipelines.intake.lines import Block
-from schemas.fields import NO_WORDS, YES_WORDS, plain_words
+from schemas.fields import NO_WORDS, YES_WORDS, list_spellings
 
 QUOTING = "RFC 4180 quotes that open and close on one line: export without line breaks inside cells"
 ENCODING = "UTF-8 text: export the file as UTF-8 (spreadsheets call it CSV UTF-8)"
@@ -206,8 +206,8 @@ def _read_csv(data: bytes, names: Sequence[str], delimiter: str, types: dict[str
                 null_values=[""],
                 strings_can_be_null=True,
                 check_utf8=not data.isascii(),
-                true_values=plain_words(YES_WORDS),
-                false_values=plain_words(NO_WORDS),
+                true_values=list_spellings(YES_WORDS),
+                false_values=list_spellings(NO_WORDS),
             ),
         )
     except pa.ArrowInvalid:

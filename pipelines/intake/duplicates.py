@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.statements import one_number, statement
-from schemas.checked_file import ROWS_LEFT_OUT, CheckedBlock, accepted_schema
+from schemas.checked_file import ROWS_LEFT_OUT, CheckedBlock, make_accepted_schema
 from schemas.pack import Pack
 
 ROWS_AT_A_TIME = 4_000_000  # whose hashes are compared at a time
@@ -23,7 +23,7 @@ class RepeatedIds:
 
     def __init__(self, scratch: duckdb.DuckDBPyConnection, pack: Pack) -> None:
         self.scratch = scratch
-        self.content = [name for name in accepted_schema(pack).names if name not in ("line_number", "report_id")]
+        self.content = [name for name in make_accepted_schema(pack).names if name not in ("line_number", "report_id")]
         scratch.execute("CREATE TABLE seen_ids (id UBIGINT)")
 
     def add(self, cursor: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:

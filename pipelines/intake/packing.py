@@ -1,4 +1,4 @@
-"""Pack accepted rows: codes, numbers, and two masks of answers, as `schemas.checked_file.accepted_schema` says."""
+"""Pack accepted rows: codes, numbers, and two masks of answers, as `schemas.checked_file.make_accepted_schema` says."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipelines.intake.coded_columns import CodedColumn, text_column
-from schemas.checked_file import accepted_schema
+from schemas.checked_file import make_accepted_schema
 from schemas.pack import Pack
-from schemas.record_layout import ANSWER_MASKS, CODED_CONTEXT, UNKNOWN_CODE, code_of
+from schemas.record_layout import ANSWER_MASKS, CODED_CONTEXT, UNKNOWN_CODE, find_code
 from schemas.report_schema import ANSWERS, is_answer
 
 Mask = npt.NDArray[np.bool_]
@@ -37,7 +37,7 @@ def pack_rows(rows: pa.Table, coded: Mapping[str, CodedColumn], keep: Mask, pack
 
 def untyped_schema(pack: Pack) -> pa.Schema:
     """Return the schema of accepted rows before `reported_at` becomes an instant."""
-    schema = accepted_schema(pack)
+    schema = make_accepted_schema(pack)
     return schema.set(schema.get_field_index("reported_at"), pa.field("reported_at", pa.string()))
 
 
@@ -50,7 +50,7 @@ def _decode(column: CodedColumn | None, rows: int) -> pa.Array:
 
 
 def _pack_integers(rows: pa.Table, coded: Mapping[str, CodedColumn], pack: Pack) -> dict[str, pa.Array]:
-    schema = accepted_schema(pack)
+    schema = make_accepted_schema(pack)
     return {
         name: _pack_integer(coded.get(name), limits, schema.field(name).type, rows.num_rows)
         for name, limits in pack.numbers.items()
@@ -100,7 +100,7 @@ def _pack_ordinal(column: CodedColumn | None, values: Sequence[str], rows: int) 
     """Return 1 + the value's place in its list; 0 if blank (or bad, and then not kept)."""
     if column is None:
         return pa.array(np.zeros(rows, dtype=np.uint8))
-    codes = [code_of(values, value) for value in column.values]
+    codes = [find_code(values, value) for value in column.values]
     return pa.array(column.take(np.array([*codes, UNKNOWN_CODE], dtype=np.uint8)))
 
 

@@ -41,7 +41,7 @@ from schemas.checked_file import (
     CheckedFile,
     Rejection,
     RowCounts,
-    accepted_schema,
+    make_accepted_schema,
 )
 from schemas.fields import CONTEXT_NAMES, NUMERIC_FIELDS
 
@@ -203,7 +203,7 @@ def _with_conflicts(
     keeper = LineKeeper(_make_gate(rules, ()), reader.names(), rules.source.delimiter)
     for ids in _in_chunks(conflicts["report_id"].to_pylist(), CONFLICTS_AT_A_TIME):
         raw_lines = raw_lines_table(keeper.keep(*line) for line in islice(lines, len(ids)))
-        empty = accepted_schema(rules.pack).empty_table()
+        empty = make_accepted_schema(rules.pack).empty_table()
         blocks.add(CheckedBlock(empty, _conflict_cells(raw_lines["line_number"], ids), raw_lines))
     return replace(checked, counts=replace(checked.counts, first=first, last=last))
 

@@ -23,7 +23,7 @@ from pipelines.intake.packing import pack_rows
 from pipelines.intake.reader import WHOLE_COLUMNS, is_read_answer
 from schemas.checked_file import BAD_CELLS
 from schemas.pack import Pack
-from schemas.report_schema import allowed_text, check_name, report_schema
+from schemas.report_schema import check_name, describe_allowed, make_report_schema
 
 VALUE_CUT = 80
 REMEMBERED_VALUES = 100_000  # distinct values of a column that are remembered as validated
@@ -45,7 +45,7 @@ class Validator:
 
     def __init__(self, pack: Pack, regions: Sequence[str] = ()) -> None:
         self.pack = pack
-        self.schema = report_schema(pack, regions)
+        self.schema = make_report_schema(pack, regions)
         self.verdicts: dict[str, dict[str, bool]] = {name: {} for name in self.schema.columns}
         self.lock = threading.Lock()
 
@@ -131,7 +131,7 @@ class Validator:
             checks, allowed = ["adapter"] * len(values), "what the source's adapter can translate"
         else:
             checks = ["required" if value is None else check_name(self.schema, name) for value in values]
-            allowed = allowed_text(self.schema, name)
+            allowed = describe_allowed(self.schema, name)
         ids = [_cut(value) for value in text_column(chosen, "report_id").to_pylist()]
         columns = [
             chosen.column("line_number"),

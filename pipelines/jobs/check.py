@@ -41,9 +41,9 @@ from schemas.tables import (
     DELIVERY_DAYS,
     PUBLISHED_CALENDAR,
     Table,
-    published_tables,
-    stored_tables,
-    stored_views,
+    list_published_tables,
+    list_stored_tables,
+    list_stored_views,
 )
 
 # in the published calendar alone: they go by when that was made
@@ -120,7 +120,7 @@ def _check_schema(look: Look) -> Iterator[str]:
     found: dict[str, list[tuple[str, str, str]]] = {}
     for name, *column in rows:
         found.setdefault(name, []).append((column[0], _strip_quotes(column[1]), column[2]))
-    wanted = {table.name: table for table in (*stored_tables(look.pack), *stored_views(look.pack))}
+    wanted = {table.name: table for table in (*list_stored_tables(look.pack), *list_stored_views(look.pack))}
     for name in sorted(found.keys() ^ wanted.keys()):
         yield f"table or view {name} is {'missing' if name in wanted else 'none of ours'}"
     yield from check_derived.find_foreign(look.connection)
@@ -165,7 +165,7 @@ def _check_views(look: Look) -> Iterator[str]:
     """Compare every view with its SELECT of this version; the next run replaces those of another version."""
     if not is_declared(look.connection, look.settings, look.pack):
         return
-    for view in stored_views(look.pack):
+    for view in list_stored_views(look.pack):
         sql = view_sql(view, look.settings, look.pack)
         if _sum_rows(look.connection, f"FROM {view.name}") != _sum_rows(look.connection, sql):
             yield f"view {view.name} is not that of this version of calfwatch"
@@ -204,7 +204,7 @@ def _check_snapshot(look: Look) -> Iterator[str]:
         _check_blocks(replace(look, connection=published))
         if not is_current(published, look.connection):
             return
-        for table in published_tables():
+        for table in list_published_tables():
             sql = (
                 f"SELECT {', '.join(name for name in table.column_names if name not in IS_COMPLETE)} FROM {table.name}"
             )

@@ -14,7 +14,7 @@ import pyarrow as pa
 from pipelines.bounds import bounded_memory, bounded_time
 from pipelines.connections import MEMORY_LIMIT, interruptible, open_error, read_only
 from pipelines.errors import UsageError, is_damage
-from schemas.tables import SMALL_TABLES, published_tables
+from schemas.tables import SMALL_TABLES, list_published_tables
 
 STDIN = "-"
 NOTHING_TYPED = "there is no SQL statement in it; try `SELECT * FROM weekly_triage`"
@@ -93,7 +93,7 @@ def _other_database(path: Path, error: str) -> list[str]:
     """Return a line about where a table is that the queried database has not; none if it is nowhere."""
     found = re.search(r"Table with name (\w+) does not exist", error)
     name = found[1].lower() if found else ""
-    published = {table.name for table in published_tables()}
+    published = {table.name for table in list_published_tables()}
     private = {*(table.name for table in SMALL_TABLES), "reports", "records", "superseded"}
     if path.name != "records.duckdb" and name in private - published:
         return [f"{name} is in records.duckdb: add --db records"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipelines.rules.condition_sql import condition_tests, joined_sql, true_bits_sql
 from pipelines.rules.urgency import evidence_urgencies
 from schemas.pack import CERTAINTIES, LEVELS, URGENCY, Cause, Pack
-from schemas.tables import quoted
+from schemas.tables import quoted_sql
 
 # A rank is a number, 0 without points: what decides first is its highest bits, then its points, and its place in
 # the pack the lowest six. Each row of evidence adds a constant, so that a rank costs a few sums.
@@ -82,7 +82,7 @@ def _urgency_rank(pack: Pack, rows: int) -> list[tuple[int, int]]:
 def _category_rank(pack: Pack, place: int, own: list[str]) -> str:
     """The points of the cause's category, a tie for the category that the pack names first: packs before number 2."""
     category = pack.causes[place].category
-    points = joined_sql(" + ", (_points_of(pack, cause) for cause in pack.causes_of(category)))
+    points = joined_sql(" + ", (_points_of(pack, cause) for cause in pack.list_causes(category)))
     names = [each.name for each in pack.categories]
     shift, order = PLACE_BITS + POINT_BITS, len(names) - 1 - names.index(category)
     return joined_sql(" | ", [f"({points} << {shift + CATEGORY_BITS})", f"{order << shift}::UINTEGER", *own])
@@ -103,5 +103,5 @@ def certainty_sql(pack: Pack) -> str:
 
 def cause_scores_sql(pack: Pack) -> str:
     """Return the points of every cause that has some, as a MAP in the order of the pack."""
-    points = ", ".join(f"{{k: {quoted(c.name)}, v: {_points_of(pack, c)}::UTINYINT}}" for c in pack.causes)
+    points = ", ".join(f"{{k: {quoted_sql(c.name)}, v: {_points_of(pack, c)}::UTINYINT}}" for c in pack.causes)
     return f"map_from_entries(list_filter([{points}], lambda entry: entry.v > 0))"

@@ -13,9 +13,9 @@ from pipelines.rules.formulas import AtLeast, Effort, Formula, Space, TooMuchEff
 from pipelines.rules.solver import counterexample, model
 from pipelines.rules.terms import TooManyTermsError, level_terms, over_asked
 from pipelines.rules.urgency import evidence_urgencies
-from schemas.conditions import condition_fields
+from schemas.conditions import list_condition_fields
 from schemas.pack import LEVELS, URGENCY, Cause, Evidence, Pack, TriageRule
-from schemas.toml_lines import line_of
+from schemas.toml_lines import find_line
 
 # Causes are weighed against each other, over every condition of the pack at once: here alone a search can grow beyond
 # a few seconds, and is then given up and told. The shipped pack needs a hundredth of this.
@@ -86,7 +86,7 @@ Found = tuple[str, Place, str]  # severity, place, what
 
 def _find_line(pack: Pack, table: str, row: object, key: str) -> int:
     number = getattr(pack, table).index(row) if row else 0
-    return line_of(pack.text, (table, number, key) if key else (table, number)) or 1
+    return find_line(pack.text, (table, number, key) if key else (table, number)) or 1
 
 
 def _report_never_true(pack: Pack, never: set[str]) -> Iterator[Found]:
@@ -132,8 +132,8 @@ def _report_implied(pack: Pack, covered: dict[str, TriageRule]) -> Iterator[Foun
 
 
 def _report_unread(pack: Pack) -> Iterator[Found]:
-    triage = {name for rule in pack.triage for name in condition_fields(rule.when)}
-    evidence = {name for row in pack.evidence for name in condition_fields(row.when)}
+    triage = {name for rule in pack.triage for name in list_condition_fields(rule.when)}
+    evidence = {name for row in pack.evidence for name in list_condition_fields(row.when)}
     for field in pack.fields:
         place = ("fields", field, "name")
         if field.name not in triage | evidence:
@@ -153,7 +153,7 @@ def _report_over_asked(pack: Pack, space: Space) -> Iterator[Found]:
         return
     for name in names:
         what = "rules ask for opposite answers, so that `missing_answers` may name a field that changes nothing"
-        rule = next(rule for rule in pack.triage if name in condition_fields(rule.when))
+        rule = next(rule for rule in pack.triage if name in list_condition_fields(rule.when))
         yield NOTE, ("triage", rule, "when"), f"[[triage]] {rule.id}: {name}: {what}"
 
 
@@ -233,7 +233,7 @@ def _decides(pack: Pack, space: Space, row: Evidence, effort: Effort) -> bool:
 def _find_raised_causes(pack: Pack, row: Evidence) -> tuple[Cause, ...]:
     """Return the causes that a row can make likely: its own or, if points count by category, those of its category."""
     (cause,) = (cause for cause in pack.causes if cause.name == row.cause)
-    return (cause,) if pack.leading_cause == URGENCY else pack.causes_of(cause.category)
+    return (cause,) if pack.leading_cause == URGENCY else pack.list_causes(cause.category)
 
 
 def _make_likely(pack: Pack, space: Space, cause: Cause, evidence: tuple[Evidence, ...]) -> Formula:
@@ -264,8 +264,8 @@ def _make_urgency_lead(pack: Pack, space: Space, cause: Cause, evidence: tuple[E
 def _make_category_lead(pack: Pack, space: Space, cause: Cause, evidence: tuple[Evidence, ...]) -> Formula:
     """State that the cause's category leads, and that the cause leads in its category."""
     names = [category.name for category in pack.categories]
-    members = {name: {other.name for other in pack.causes_of(name)} for name in names}
-    own, siblings = members[cause.category], [other.name for other in pack.causes_of(cause.category)]
+    members = {name: {other.name for other in pack.list_causes(name)} for name in names}
+    own, siblings = members[cause.category], [other.name for other in pack.list_causes(cause.category)]
     leads = [_make_ahead(space, evidence, own, set(), 1)]
     for name in names:
         if name != cause.category:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pipelines.rules.condition_sql import Truth, bits_sql, field_bit, joined_sql
 from pipelines.rules.formulas import OneOf, Space
 from pipelines.rules.terms import LevelTerms, OpenTerm, Term, TooManyTermsError, level_terms
-from schemas.conditions import condition_fields
+from schemas.conditions import list_condition_fields
 from schemas.pack import Pack, TriageRule
 
 
@@ -33,7 +33,7 @@ def _asked_by_rules(pack: Pack) -> str:
 
 
 def _field_bits(pack: Pack, rule: TriageRule) -> int:
-    return sum(1 << pack.askable.index(name) for name in condition_fields(rule.when))
+    return sum(1 << pack.askable.index(name) for name in list_condition_fields(rule.when))
 
 
 def _asked_by_terms(pack: Pack, space: Space, terms: LevelTerms) -> str:

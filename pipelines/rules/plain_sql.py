@@ -13,9 +13,9 @@ from pipelines.rules.condition_sql import condition_sql
 from pipelines.rules.formulas import OneOf, Space
 from pipelines.rules.terms import OpenTerm, Term, TooManyTermsError, level_terms
 from pipelines.rules.urgency import evidence_urgencies
-from schemas.conditions import condition_fields
+from schemas.conditions import list_condition_fields
 from schemas.pack import LEVELS, UNDETERMINED, URGENCY, Cause, Pack
-from schemas.tables import quoted
+from schemas.tables import quoted_sql
 
 # the levels that rules call for, each with its column: whether a rule of that level or a higher one is TRUE
 LEVEL_COLUMNS = {"emergency": '"emergency level"', "contact_doctor": '"contact_doctor or higher"'}
@@ -83,7 +83,7 @@ SELECT
        WHEN "points behind" + 1 >= "points that lead" THEN 'close'
        ELSE 'leading' END AS cause_certainty,
   map_from_entries(list_filter([
-{_columns(f"{{k: {quoted(c.name)}, v: {_name('points', c.name)}::UTINYINT}}" for c in pack.causes)}
+{_columns(f"{{k: {quoted_sql(c.name)}, v: {_name('points', c.name)}::UTINYINT}}" for c in pack.causes)}
   ], lambda entry: entry.v > 0)) AS cause_scores
 FROM led"""
 
@@ -129,7 +129,7 @@ def _open_columns(pack: Pack) -> Iterator[tuple[str, tuple[tuple[str, ...], str]
 def _open_rules(pack: Pack) -> Iterator[tuple[str, tuple[tuple[str, ...], str]]]:
     for rule in pack.triage:
         test = f"({LEVEL_COLUMNS[rule.level]} IS NOT TRUE AND {_name('rule', rule.id)} IS NULL)"
-        yield _name("open", rule.id), (condition_fields(rule.when), test)
+        yield _name("open", rule.id), (list_condition_fields(rule.when), test)
 
 
 def _decides_sql(space: Space, each: OpenTerm) -> str:
@@ -155,7 +155,7 @@ def _statement_sql(space: Space, each: OneOf) -> str:
     tests = [
         f"{name} BETWEEN {value.start} AND {value.stop - 1}"
         if isinstance(value, range)
-        else f"{name} = {quoted(value)}"
+        else f"{name} = {quoted_sql(value)}"
         if isinstance(value, str)
         else (name if value else f"NOT {name}")
         for value in chosen
@@ -192,11 +192,11 @@ def _ranking_words(pack: Pack) -> str:
 def _ranked(pack: Pack, cause: Cause) -> str:
     """Return one cause of the ranking: what decides first stands first."""
     danger = len(pack.causes) - pack.causes.index(cause)
-    last = f"points: {_name('points', cause.name)}, danger: {danger}, cause: {quoted(cause.name)}"
-    last += f", category: {quoted(cause.category)}"
+    last = f"points: {_name('points', cause.name)}, danger: {danger}, cause: {quoted_sql(cause.name)}"
+    last += f", category: {quoted_sql(cause.category)}"
     if pack.leading_cause == URGENCY:
         return f"{{urgency: {_urgency(pack, cause)}, {last}}}"
-    members = " + ".join(_name("points", each.name) for each in pack.causes_of(cause.category))
+    members = " + ".join(_name("points", each.name) for each in pack.list_causes(cause.category))
     names = [category.name for category in pack.categories]
     return f"{{category_points: {members}, category_danger: {len(names) - names.index(cause.category)}, {last}}}"
 
@@ -213,5 +213,5 @@ def _urgency(pack: Pack, cause: Cause) -> str:
 
 def _names(tests: Iterable[tuple[str, str]]) -> str:
     """Return a list of the names whose test is TRUE."""
-    parts = [f"CASE WHEN {test} THEN [{quoted(name)}] ELSE [] END" for test, name in tests]
+    parts = [f"CASE WHEN {test} THEN [{quoted_sql(name)}] ELSE [] END" for test, name in tests]
     return "\n    || ".join(["[]::VARCHAR[]", *parts])

@@ -23,9 +23,9 @@ from schemas.pack import LEVELS, Pack
 from schemas.record_layout import (
     CODED_CONTEXT,
     UNKNOWN_CODE,
-    answer_columns,
-    code_of,
-    field_bit,
+    find_code,
+    find_field_bit,
+    list_answer_columns,
     report_day_sql,
 )
 
@@ -140,7 +140,7 @@ def _is_many(rows: int, of: int) -> bool:
 
 
 def _content_columns(pack: Pack) -> tuple[str, ...]:
-    return ("region", *CODED_CONTEXT, "pain_score", "duration_days", *answer_columns(pack))
+    return ("region", *CODED_CONTEXT, "pain_score", "duration_days", *list_answer_columns(pack))
 
 
 def _count_before(
@@ -180,11 +180,11 @@ def _lost_sql(pack: Pack, absent: Iterable[str]) -> str:
     for name in absent:
         column = f"replaced.{name}"
         if name == "sex":
-            tests.append(f"{column} NOT IN ({UNKNOWN_CODE}, {code_of(SEXES, 'unknown')})")
+            tests.append(f"{column} NOT IN ({UNKNOWN_CODE}, {find_code(SEXES, 'unknown')})")
         elif name in CODED_CONTEXT or name in pack.choices:
             tests.append(f"{column} <> {UNKNOWN_CODE}")
         elif name in pack.field_names:
-            tests.append(f"(replaced.answered & {field_bit(pack, name)}) <> 0")
+            tests.append(f"(replaced.answered & {find_field_bit(pack, name)}) <> 0")
         else:
             tests.append(f"{column} IS NOT NULL")
     return f"({' OR '.join(tests)})"

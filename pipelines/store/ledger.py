@@ -16,7 +16,7 @@ from pipelines import clock
 from pipelines.errors import UsageError
 from pipelines.settings import Source
 from pipelines.statements import first_row, one_number
-from schemas.checked_file import CheckedFile, Rejection, per_file_id
+from schemas.checked_file import CheckedFile, Rejection, make_per_file_id
 from schemas.pack import Pack
 
 WITHDRAWN = "it was withdrawn, and stays out; `calfwatch withdraw --undo` lets it in again"
@@ -238,7 +238,7 @@ def describe_ids_of_files(connection: duckdb.DuckDBPyConnection, report_id: str,
     rows = connection.execute(
         "SELECT DISTINCT source, path FROM files WHERE status = 'accepted' AND source = coalesce(?, source)", [source]
     ).fetchall()
-    ids = {per_file_id(Path(path).name, report_id): f"{Path(path).name} of {sender}" for sender, path in rows}
+    ids = {make_per_file_id(Path(path).name, report_id): f"{Path(path).name} of {sender}" for sender, path in rows}
     known = connection.execute(
         """SELECT DISTINCT report_id FROM (SELECT report_id FROM records UNION ALL SELECT report_id FROM superseded)
            WHERE report_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY ALL""",

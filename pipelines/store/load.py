@@ -23,7 +23,7 @@ from pipelines.store.erasing import erasure
 from pipelines.store.guards import GuardCounts
 from pipelines.store.ledger import Group
 from pipelines.store.state import get_state
-from schemas.checked_file import CELLS, DUPLICATE, ROWS_LEFT_OUT, CheckedBlock, accepted_schema
+from schemas.checked_file import CELLS, DUPLICATE, ROWS_LEFT_OUT, CheckedBlock, make_accepted_schema
 from schemas.pack import Pack
 
 NUMBER = pa.field("delivery_no", pa.int32())
@@ -118,7 +118,7 @@ def _find_contested(connection: duckdb.DuckDBPyConnection, group: Group) -> dict
 
 def _content(pack: Pack) -> list[str]:
     """Return the columns of what a report says."""
-    return [name for name in accepted_schema(pack).names if name not in ("line_number", "report_id")]
+    return [name for name in make_accepted_schema(pack).names if name not in ("line_number", "report_id")]
 
 
 def _insert_records(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
@@ -168,7 +168,7 @@ def _incoming(connection: duckdb.DuckDBPyConnection, group: Group) -> Iterator[N
             ended.append(error)
             raise
 
-    schema = accepted_schema(group.pack).append(NUMBER)
+    schema = make_accepted_schema(group.pack).append(NUMBER)
     connection.register("incoming", pa.RecordBatchReader.from_batches(schema, stream()))
     try:
         yield
@@ -183,7 +183,7 @@ def _together(group: Group) -> Iterator[pa.Table]:
     """Yield the accepted rows with the numbers of their deliveries, those of small files as one table."""
     waiting: list[tuple[int, pa.Table]] = []
     rows = 0
-    schema = accepted_schema(group.pack)
+    schema = make_accepted_schema(group.pack)
     for number, checked in group.files.items():
         for block in checked.blocks:
             waiting.append((number, block.accepted))
@@ -263,7 +263,7 @@ def _mark_corrected(connection: duckdb.DuckDBPyConnection, group: Group) -> None
 def _stored_ids(group: Group, sent: str, path: str) -> set[str]:
     """Return the ids under which the group stores a report of a file: one, or none if ids hold for another name."""
     own = (checked for checked in group.files.values() if checked.ids_of in ("", Path(path).name))
-    return {checked.stored_id(sent) for checked in own}
+    return {checked.make_stored_id(sent) for checked in own}
 
 
 def _store_cells(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[int, int]:

@@ -16,7 +16,7 @@ from pipelines.store import audit
 from pipelines.store.clocks import add_clocks_and_signals
 from schemas.pack import Pack
 from schemas.pack_file import parse_pack
-from schemas.tables import ASSESSMENTS, DENOMINATORS, WARNED_CELLS, WEEKLY_INDICATORS, records_table
+from schemas.tables import ASSESSMENTS, DENOMINATORS, WARNED_CELLS, WEEKLY_INDICATORS, make_records_table
 
 Step = Callable[[duckdb.DuckDBPyConnection, Pack], None]
 
@@ -96,7 +96,7 @@ def _tag_causes(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
     connection.execute("ALTER TABLE daily_summary ADD COLUMN serious_signs BIGINT")
     connection.execute("DROP VIEW IF EXISTS reports")
     tags = "triage_level, triage_ceiling, rules_true, missing, likely_cause, scores"
-    columns = ", ".join(column.name for column in records_table(pack).columns)
+    columns = ", ".join(column.name for column in make_records_table(pack).columns)
     tagged = tag_sql(pack, f"(SELECT * EXCLUDE ({tags}) FROM records)")
     connection.execute(f"CREATE TABLE tagged AS SELECT {columns} FROM ({tagged})")
     connection.execute("DROP TABLE records")

@@ -15,7 +15,7 @@ from pipelines.store.home import Home
 from pipelines.store.signatures import signatures_of
 from pipelines.store.state import get_state
 from schemas.pack import Field, Pack
-from schemas.pack_file import InvalidPack, default_pack_path, load_pack, parse_pack
+from schemas.pack_file import InvalidPack, find_default_pack_path, load_pack, parse_pack
 
 LONG_VERSIONS_SINCE = 4  # the schema version whose pack versions carry 128 bits of the digest
 
@@ -48,7 +48,7 @@ def recorded_signatures(home: Path, pack_version: str) -> list[Row]:
 
 def pack_path(home: Path, settings: Settings) -> Path:
     """Return the file of the configured pack."""
-    return home / settings.rule_pack if settings.rule_pack else default_pack_path()
+    return home / settings.rule_pack if settings.rule_pack else find_default_pack_path()
 
 
 def published_pack(home: Home) -> Pack:

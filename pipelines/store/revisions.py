@@ -23,7 +23,7 @@ from pipelines.files import move_folder, private
 from pipelines.settings import Settings
 from pipelines.statements import first_row, statement
 from pipelines.store.daily_counts import week_words
-from schemas.tables import REPORTED_COUNTS, REPORTED_WEEKS, Table, quoted
+from schemas.tables import REPORTED_COUNTS, REPORTED_WEEKS, Table, quoted_sql
 
 COUNTS_OF = {table.name: Path("data") / f"{table.name}.csv" for table in (REPORTED_WEEKS, REPORTED_COUNTS)}
 
@@ -35,7 +35,7 @@ def freeze(snapshot: duckdb.DuckDBPyConnection, folder: Path, week: str, publish
     """
     for name, place in COUNTS_OF.items():
         values = {"now": moment} if name == REPORTED_WEEKS.name else None
-        rows = snapshot.execute(statement("store", name, week=quoted(week)), values)
+        rows = snapshot.execute(statement("store", name, week=quoted_sql(week)), values)
         _write(folder / place, [[column[0] for column in rows.description], *rows.fetchall()])
     move_folder(folder, published)
 

@@ -17,12 +17,12 @@ from pipelines.store import daily_counts
 from pipelines.store.state import set_state
 from schemas.pack import UNDETERMINED, Pack
 from schemas.record_layout import report_day_sql, unpacked_sql
-from schemas.tables import SCHEMA_VERSION, Table, stored_tables, stored_views
+from schemas.tables import SCHEMA_VERSION, Table, list_stored_tables, list_stored_views
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
     with transaction(connection):
-        for table in stored_tables(pack):
+        for table in list_stored_tables(pack):
             connection.execute(create_sql(table))
         set_state(connection, "schema_version", str(SCHEMA_VERSION))
         set_state(connection, "calfwatch_version", version("calfwatch"))
@@ -74,9 +74,9 @@ def fill_dimensions(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
 
 def declare(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
     """The views, and the COMMENTs of tables and views."""
-    for table in stored_tables(pack):
+    for table in list_stored_tables(pack):
         comment(connection, table)
-    for view in stored_views(pack):
+    for view in list_stored_views(pack):
         connection.execute(f"CREATE OR REPLACE VIEW {view.name} AS {view_sql(view, settings, pack)}")
         comment(connection, view, "VIEW")
     set_state(connection, "time_zone", settings.time_zone)
@@ -86,9 +86,9 @@ def declare(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pac
 
 def declaration(settings: Settings, pack: Pack) -> str:
     """A digest of the views and COMMENTs: another calfwatch may define or word them otherwise, with no other schema."""
-    views = stored_views(pack)
+    views = list_stored_views(pack)
     texts = [view_sql(view, settings, pack) for view in views]
-    for table in (*stored_tables(pack), *views):
+    for table in (*list_stored_tables(pack), *views):
         texts += comment_sql(table)
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
 

@@ -21,7 +21,7 @@ from pipelines.store import daily_counts
 from pipelines.store.attachment import STORAGE_VERSION
 from pipelines.store.home import Home, find_group, give_to_group
 from pipelines.store.schema import comment
-from schemas.tables import DAILY_SUMMARY, PUBLISHED_CALENDAR, Table, published_tables
+from schemas.tables import DAILY_SUMMARY, PUBLISHED_CALENDAR, Table, list_published_tables
 
 
 def is_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings, moment: datetime) -> bool:
@@ -56,14 +56,14 @@ def write_snapshot(connection: duckdb.DuckDBPyConnection, home: Home, settings: 
 
 
 def _copy_published(connection: duckdb.DuckDBPyConnection) -> None:
-    for table in published_tables():
+    for table in list_published_tables():
         many = table is DAILY_SUMMARY  # which lie by day already, block by block
         with in_any_order(connection) if many else contextlib.nullcontext():
             order = "" if many else "ORDER BY ALL"
             connection.execute(f"CREATE TABLE snapshot.{table.name} AS {_published_sql(table)} {order}")
     connection.execute("DROP TABLE temp.about")  # or the comments would go to it
     connection.execute("USE snapshot")
-    for table in published_tables():
+    for table in list_published_tables():
         comment(connection, table)
 
 

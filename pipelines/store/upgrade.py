@@ -20,8 +20,8 @@ from pipelines.store.packs import kept_packs, pack_in_use, stored_pack
 from pipelines.store.schema import create_tables, declare, is_declared, use_pack
 from pipelines.store.state import check_version, get_state
 from schemas.pack import Pack
-from schemas.pack_file import earlier_pack
-from schemas.tables import SCHEMA_VERSION, records_table, superseded_table
+from schemas.pack_file import find_earlier_pack
+from schemas.tables import SCHEMA_VERSION, make_records_table, make_superseded_table
 
 DATES_SINCE = 4  # the schema version that tells a date alone from an instant
 
@@ -97,7 +97,7 @@ def _pack_of_older_state(connection: duckdb.DuckDBPyConnection, home: Home, foun
         return stored_pack(connection, stored)
     if stored == pack.short_version:
         return pack
-    if earlier := earlier_pack(stored):
+    if earlier := find_earlier_pack(stored):
         return earlier
     raise UsageError(
         f"{home.records} is of schema version {found} and tagged with rule pack {stored}; "
@@ -157,7 +157,7 @@ def _has_history(connection: duckdb.DuckDBPyConnection) -> bool:
 def _start_over(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
     """Empty tables in the form of another pack."""
     connection.execute("DROP VIEW reports")
-    for table in (records_table(pack), superseded_table(pack)):
+    for table in (make_records_table(pack), make_superseded_table(pack)):
         connection.execute(f"DROP TABLE {table.name}")
         connection.execute(create_sql(table))
     use_pack(connection, settings, pack)

@@ -11,10 +11,10 @@ from pipelines.rules.compiler import tag_sql
 from pipelines.statements import first_row, one_number, statement
 from pipelines.store.database import get_state, reports_sql
 from pipelines.store.ledger import Entry, find_entries
-from schemas.checked_file import CheckedFile, accepted_schema
+from schemas.checked_file import CheckedFile, make_accepted_schema
 from schemas.pack import Pack
 from schemas.record_layout import packed_sql
-from schemas.tables import records_table
+from schemas.tables import make_records_table
 
 IDS = ("line_number", "report_id")
 
@@ -45,12 +45,12 @@ def start_repeated(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
 
 def _version_columns(pack: Pack) -> str:
     """Return what makes a version of a report: where it came from, its id, and what it says."""
-    return ", ".join(("delivery_no", *accepted_schema(pack).names))
+    return ", ".join(("delivery_no", *make_accepted_schema(pack).names))
 
 
 def keep_repeated(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entry, checked: CheckedFile) -> None:
     """Add the rows of a later file about the named reports to the table `repeated`."""
-    columns = ", ".join(accepted_schema(pack).names)
+    columns = ", ".join(make_accepted_schema(pack).names)
     connection.register("rows_left_out", checked.rows_left_out)
     for batch in checked.blocks:
         connection.register("batch", pa.table(batch.accepted))
@@ -68,7 +68,7 @@ def put_back(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entry) ->
     """Store the named reports without the file; return how many other records are now in use. In a transaction."""
     ids = {"source": entry.source, "withdrawn": entry.delivery_no}
     connection.execute(_stored_versions_sql(pack), ids)
-    content = ", ".join(f"'{n}': {n}" for n in accepted_schema(pack).names if n not in IDS)
+    content = ", ".join(f"'{n}': {n}" for n in make_accepted_schema(pack).names if n not in IDS)
     connection.execute(statement("store", "report_versions", content=content))
     back = one_number(
         connection,
@@ -126,9 +126,8 @@ def _put_versions(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entr
             SELECT ? AS source, tagged.* FROM ({tag_sql(pack, "(SELECT * FROM versions WHERE kept)")}) AS tagged""",
         [entry.source],
     )
-    connection.execute(
-        f"INSERT INTO records SELECT {', '.join(records_table(pack).column_names)} FROM kept WHERE replaced_by IS NULL"
-    )
+    columns = ", ".join(make_records_table(pack).column_names)
+    connection.execute(f"INSERT INTO records SELECT {columns} FROM kept WHERE replaced_by IS NULL")
     # what was superseded keeps the tags of its time; only what replaced it may be another file now
     was = "SELECT * EXCLUDE (superseded_by, superseded_at) FROM was"
     repeated = reports_sql(pack, "(SELECT * FROM kept WHERE place = 'repeated')", get_state(connection, "time_zone"))

@@ -37,7 +37,7 @@ def add_lacking(
         return 0, 0
     for block in checked.blocks:  # rows that are quarantined are present
         ids = block.bad_cells.column("report_id").unique().drop_null().to_pylist()
-        connection.execute("INSERT INTO present_ids SELECT unnest(?)", [[checked.stored_id(each) for each in ids]])
+        connection.execute("INSERT INTO present_ids SELECT unnest(?)", [[checked.make_stored_id(each) for each in ids]])
     values = {"source": checked.source, "delivery_no": delivery_no, "first_day": covered[0], "last_day": covered[1]}
     day = report_day_sql(time_zone)
     total = one_number(

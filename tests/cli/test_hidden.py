@@ -17,7 +17,7 @@ from pipelines.pages.markdown import escaped
 from pipelines.pages.svg import node, text_of
 from pipelines.store.database import Home
 from pipelines.text import is_hidden, say, visible
-from schemas.pack_file import default_pack_path
+from schemas.pack_file import find_default_pack_path
 from tests.cli.test_conditions import ROOT, commands_of
 
 # a title, a color, a direction, no width, C1, a step back; then what looks like a line of ours
@@ -49,7 +49,7 @@ def odd_pack(folder: Path) -> Path:
     text, found = re.subn(
         rf'^((?:{keys})\s*=\s*")([^"\\]*)"$',
         lambda line: f"{line[1]}{line[2]}{json.dumps(ODD)[1:]}",
-        default_pack_path().read_text(encoding="utf-8"),
+        find_default_pack_path().read_text(encoding="utf-8"),
         flags=re.M,
     )
     assert found > 100

@@ -328,9 +328,9 @@ def test_config_says_where_each_setting_came_from(calfwatch: Run, tmp_path: Path
 
 
 def test_rules_check_lists_every_problem_with_its_line(calfwatch: Run, tmp_path: Path) -> None:
-    from schemas.pack_file import default_pack_path
+    from schemas.pack_file import find_default_pack_path
 
-    text = default_pack_path().read_text()
+    text = find_default_pack_path().read_text()
     assert calfwatch("rules", "check").returncode == 0
     (tmp_path / "mine.toml").write_text(text.replace('when = "sensation_loss"', 'when = "sensation_lost OR 1 = 1"', 1))
     done = calfwatch("rules", "check", "mine.toml")

@@ -18,7 +18,7 @@ from pipelines.explain.explanation import IS_MET, explain_report
 from pipelines.explain.text import explanation_text
 from pipelines.settings import Settings, Source
 from pipelines.store.database import Home
-from schemas.conditions import condition_fields
+from schemas.conditions import list_condition_fields
 from schemas.pack import Pack
 from tests.rules.test_cases import CASES, Case, as_row
 from tests.rules.test_compiler import SHIPPED
@@ -131,7 +131,9 @@ def test_each_rule_has_its_level_sentence_reference_and_basis_from_the_pack(
         (rule["id"], rule["for"], rule["sentence"], rule["reference"], rule["basis"], tuple(rule["answers"]))
         for rule in red_leg["rules"]
     ]
-    assert found == [(r.id, r.level, r.sentence, r.reference, r.basis, condition_fields(r.when)) for r in pack.triage]
+    assert found == [
+        (r.id, r.level, r.sentence, r.reference, r.basis, list_condition_fields(r.when)) for r in pack.triage
+    ]
 
 
 def test_the_evidence_adds_up_to_the_scores(red_leg: dict[str, Any]) -> None:

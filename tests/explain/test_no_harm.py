@@ -17,7 +17,7 @@ from pipelines.explain.text import explanation_text
 from pipelines.rules.formulas import Space
 from pipelines.statements import Row
 from schemas.pack import ANY_CAUSE, Pack
-from schemas.pack_file import earlier_pack
+from schemas.pack_file import find_earlier_pack
 from tests.rules.test_compiler import compiled, random_records
 from tests.support.kleene import Answers, Tags
 
@@ -32,7 +32,7 @@ def texts_of(pack: Pack, tags: Tags) -> Iterator[str]:
     serious = [name for name in tags.cause_scores if name in pack.serious_causes]
     leader = tags.likely_cause or None
     home_care = tags.triage_level == "self_care" and not serious
-    yield pack.action(tags.triage_level, tags.triage_ceiling)
+    yield pack.choose_action(tags.triage_level, tags.triage_ceiling)
     yield cause_words(pack, leader, tags.cause_scores)
     near = find_near_causes(pack, leader, tags.cause_scores)
     yield from (entry.text for entry in shown_guidance(pack, near, home_care))
@@ -40,7 +40,7 @@ def texts_of(pack: Pack, tags: Tags) -> Iterator[str]:
 
 def test_no_guidance_of_any_level_and_cause_harms_beside_a_criterion(pack: Pack) -> None:
     """Every cause, its category and every entry for any, with home care ruled out: of this pack and the one before."""
-    first = earlier_pack("calf_pain-1-a52e69c2")
+    first = find_earlier_pack("calf_pain-1-a52e69c2")
     assert first is not None
     for each in (pack, first):
         shown = " ".join(e.text for e in shown_guidance(each, [cause.name for cause in each.causes], home_care=False))

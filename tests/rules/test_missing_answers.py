@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pipelines.rules.formulas import Space
 from pipelines.rules.missing_sql import missing_sql
 from pipelines.rules.terms import MOST_TERMS, TooManyTermsError, asked_terms, level_terms, over_asked
-from schemas.conditions import condition_fields
+from schemas.conditions import list_condition_fields
 from schemas.pack import LEVELS, Pack
 from tests.rules.test_compiler import (
     NAMES,
@@ -47,7 +47,7 @@ class Levels:
     """The level of every complete record of a pack, as far as its rules tell answers apart."""
 
     def __init__(self, pack: Pack) -> None:
-        read = {name for rule in pack.triage for name in condition_fields(rule.when)}
+        read = {name for rule in pack.triage for name in list_condition_fields(rule.when)}
         self.values = {name: kleene.tried_values(pack, name) for name in pack.askable if name in read}
         self.of = {
             values: level(pack, dict(zip(self.values, values, strict=True)))

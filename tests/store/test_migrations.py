@@ -19,7 +19,7 @@ from pipelines.settings import Settings
 from pipelines.store import database, migrations
 from pipelines.store.database import Home
 from schemas.pack import Pack
-from schemas.pack_file import earlier_pack, load_pack
+from schemas.pack_file import find_earlier_pack, load_pack
 from schemas.tables import FILES, SCHEMA_VERSION
 from tests.conftest import opened
 from tests.support.states import STATES, content, old_home
@@ -30,7 +30,7 @@ NOTED_SINCE = ("rows_moved", "rows_removed", "columns", "is_whole", "notes")
 @pytest.fixture
 def pack() -> Pack:
     """The pack that was shipped then."""
-    found = earlier_pack("calf_pain-1-69328ac2")
+    found = find_earlier_pack("calf_pain-1-69328ac2")
     assert found is not None
     return found
 
@@ -98,7 +98,7 @@ def test_every_earlier_pack_is_what_its_name_says() -> None:
     for place in files("data.rules.earlier").iterdir():
         if place.name.endswith(".toml"):
             version = place.name.removesuffix(".toml")
-            found = earlier_pack(version)
+            found = find_earlier_pack(version)
             assert found is not None
             assert found.short_version == version
 

@@ -28,13 +28,21 @@ from pipelines.store.daily_counts import calendar_sql, view_words
 from pipelines.store.database import Home
 from pipelines.synthetic import generate
 from schemas.pack_file import load_pack
-from schemas.tables import CALENDAR, STORED_WEEKLY, WEEKLY_VIEWS, Table, quoted, stored_tables, stored_views
+from schemas.tables import (
+    CALENDAR,
+    STORED_WEEKLY,
+    WEEKLY_VIEWS,
+    Table,
+    list_stored_tables,
+    list_stored_views,
+    quoted_sql,
+)
 
 CASES = Path(__file__).parents[1] / "sql"
 STEPS = ("calendar",)  # steps that are one SELECT and deserve cases as the views do
 PACK = load_pack()
-TABLES = {table.name: table for table in stored_tables(PACK)}
-RESULTS = {table.name: table for table in (*stored_views(PACK), CALENDAR)}
+TABLES = {table.name: table for table in list_stored_tables(PACK)}
+RESULTS = {table.name: table for table in (*list_stored_views(PACK), CALENDAR)}
 
 
 @pytest.mark.parametrize(
@@ -62,7 +70,7 @@ def _load(connection: duckdb.DuckDBPyConnection, table: Table, path: Path, name:
     made = Table(name or table.name, table.grain, table.columns)
     connection.execute(create_sql(made))
     connection.execute(
-        f"INSERT INTO {made.name} BY NAME FROM read_csv({quoted(str(path))}, header = true, all_varchar = true)"
+        f"INSERT INTO {made.name} BY NAME FROM read_csv({quoted_sql(str(path))}, header = true, all_varchar = true)"
     )
     if name:
         header = tuple(path.read_text().splitlines()[0].split(","))
@@ -87,7 +95,7 @@ def test_every_view_has_a_folder_of_cases() -> None:
 
 def test_every_view_of_the_store_is_a_file_of_its_own() -> None:
     views = {entry.name for entry in (files("sql") / "views").iterdir() if entry.name.endswith(".sql")}
-    assert views == {f"{view.name}.sql" for view in stored_views(PACK) if view.name != "reports"}
+    assert views == {f"{view.name}.sql" for view in list_stored_views(PACK) if view.name != "reports"}
 
 
 # ------------------------------------------------- questions over half a year of reports, answered by pandas as well

@@ -26,7 +26,7 @@ from pipelines.settings import SHIPPED_ADAPTERS, Source
 from schemas.fields import CONTEXT_NAMES, REQUIRED_NAMES
 from schemas.ordinary_file import read_text_file
 from schemas.pack import Pack
-from schemas.pack_checks import sender_words
+from schemas.pack_checks import map_sender_words
 
 IDENTITY = "select * exclude (file_id, unlisted) from raw"  # what canonical.sql says: nothing to run
 ADAPTER_ERROR = "adapter_error"
@@ -212,7 +212,7 @@ def canonical_rows(
 
 def _tabulate_words(pack: Pack) -> pa.Table:
     """Return what senders may write for a yes/no field: a word, in lower case, and the field."""
-    words = sender_words(pack)
+    words = map_sender_words(pack)
     return pa.table({"word": pa.array(words.keys(), pa.string()), "field": pa.array(words.values(), pa.string())})
 
 

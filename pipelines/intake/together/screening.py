@@ -28,7 +28,7 @@ from pipelines.intake.screening import (
 from pipelines.intake.together.checker import BatchChecker, BatchIds, Joined, MarkingGate
 from pipelines.intake.together.counts import OWN_FIRST, BatchRows, Places, count_files
 from pipelines.intake.together.small_files import SmallFile
-from schemas.checked_file import CELLS, ROWS_LEFT_OUT, CheckedBlock, CheckedFile, RowCounts, accepted_schema
+from schemas.checked_file import CELLS, ROWS_LEFT_OUT, CheckedBlock, CheckedFile, RowCounts, make_accepted_schema
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _is_plain(counts: RowCounts, file: SmallFile, limit: float) -> bool:
 
 def _join_tables(checker: BatchChecker, found: Sequence[BatchRows]) -> dict[str, pa.Table]:
     blocks = [each.checked.block for each in found if each.checked]
-    schemas = {"accepted": accepted_schema(checker.rules.pack), **CELLS}
+    schemas = {"accepted": make_accepted_schema(checker.rules.pack), **CELLS}
     return {
         name: pa.concat_tables([schema.empty_table(), *(getattr(block, name) for block in blocks)]).combine_chunks()
         for name, schema in schemas.items()

@@ -26,7 +26,7 @@ from pipelines.store.database import Home, pack_in_use, transaction
 from pipelines.store.erasing import erasure, rewrite
 from pipelines.store.packs import configured_pack
 from pipelines.text import many, printable
-from schemas.checked_file import per_file_id
+from schemas.checked_file import make_per_file_id
 
 LONG_ENOUGH = 6  # signs of an id that is looked for in lines of other reports, too
 STAY = (
@@ -125,7 +125,7 @@ def _add_lines_of_files(connection: duckdb.DuckDBPyConnection, wish: Wish) -> No
            WHERE report_id IS NOT NULL AND files.source = coalesce(?, files.source)""",
         [wish.source],
     ).fetchall()
-    of_reports = [row[:4] for row in rows if per_file_id(Path(row[5]).name, row[4]) in wish.report_ids]
+    of_reports = [row[:4] for row in rows if make_per_file_id(Path(row[5]).name, row[4]) in wish.report_ids]
     for row in of_reports:
         connection.execute("INSERT INTO going_lines VALUES (?, ?, ?, ?)", row)
 

@@ -22,7 +22,7 @@ from pipelines.text import many
 from schemas.pack import LEVELS, Pack
 from schemas.pack_file import load_pack
 from schemas.record_layout import TAG_COLUMNS
-from schemas.tables import records_table, superseded_table
+from schemas.tables import make_records_table, make_superseded_table
 
 FEW_RECORDS = 1_000_000  # are updated where they are; DuckDB holds updates in memory until they are committed
 
@@ -156,7 +156,7 @@ def _tag_all(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) ->
 
 def _write(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> None:
     """Fill the table `retagged`, row for row in the order of `records`."""
-    table = records_table(pack, "retagged")
+    table = make_records_table(pack, "retagged")
     connection.execute(create_sql(table))
     columns = ", ".join(table.column_names)
     rows = one_number(
@@ -175,10 +175,10 @@ def _put_in_place(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _widen_superseded(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> None:
     """Give the superseded records the columns of the new pack: a question that was not asked has no answer."""
-    if superseded_table(pack) == superseded_table(stored):
+    if make_superseded_table(pack) == make_superseded_table(stored):
         return
-    old = set(superseded_table(stored).column_names)
-    new = superseded_table(pack)
+    old = set(make_superseded_table(stored).column_names)
+    new = make_superseded_table(pack)
     values = {name: name if name in old else "NULL" for name in new.column_names}
     connection.execute("ALTER TABLE superseded RENAME TO superseded_before")
     connection.execute(create_sql(new))

@@ -17,7 +17,7 @@ from pipelines.files import write_private
 from pipelines.statements import first_row, statement
 from pipelines.store.home import Home
 from schemas.checked_file import DUPLICATE, ROWS_LEFT_OUT, CheckedFile
-from schemas.tables import ERASED_COUNTS, Table, quoted
+from schemas.tables import ERASED_COUNTS, Table, quoted_sql
 
 COUNTS = {
     "daily_summary": ("reports", "severe_pain", "close_causes", "serious_signs"),
@@ -49,10 +49,10 @@ def define_mark(connection: duckdb.DuckDBPyConnection, home: Home, source: str) 
     Raises UsageError if something is erased and the key is gone: it could not be kept out.
     """
     key = _read_key(home, is_new=first_row(connection, "SELECT 1 FROM erased LIMIT 1") is None)
-    begin = f"{quoted(key)} || {quoted(source)} || '|' || kind || '|'"
+    begin = f"{quoted_sql(key)} || {quoted_sql(source)} || '|' || kind || '|'"
     connection.execute(
         "CREATE OR REPLACE TEMP MACRO erased_mark(kind, text) AS "
-        f"left(sha256({quoted(key)} || sha256({begin} || text)), 32)::UUID"
+        f"left(sha256({quoted_sql(key)} || sha256({begin} || text)), 32)::UUID"
     )
 
 

@@ -24,7 +24,7 @@ from pipelines.store.integrity import check_counts
 from pipelines.store.schema import declare
 from schemas.pack import Pack
 from schemas.record_layout import report_day_sql
-from schemas.tables import DAILY_SUMMARY, DELIVERY_DAYS, ERASED_COUNTS, stored_tables
+from schemas.tables import DAILY_SUMMARY, DELIVERY_DAYS, ERASED_COUNTS, list_stored_tables
 
 KNOWN = "calfwatch"  # the name under which the records are attached
 REGION_TABLES = ("weekly_signals", "weekly_revisions", "daily_signals")  # worked out anew by the next publication
@@ -58,7 +58,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, new: Path, settings: Settings, 
     connection.execute(f"ATTACH {path_sql(new)} AS fresh (STORAGE_VERSION '{STORAGE_VERSION}')")
     try:
         selects = _kept_rows_sql()
-        for table in stored_tables(pack):
+        for table in list_stored_tables(pack):
             sql = selects.get(table.name, f"FROM {KNOWN}.{table.name}")
             with transaction(connection):
                 connection.execute(create_sql(table).replace("TABLE ", "TABLE fresh.", 1))
