@@ -68,7 +68,7 @@ def write_error(where: object, error: OSError, advice: str = "") -> CalfwatchErr
     return UsageError(f"{where}: cannot be written: {error.strerror or error}{advice}")
 
 
-def disk_failure(text: str) -> str | None:
+def find_disk_failure(text: str) -> str | None:
     """Return the system's words for a full or failing disk where a library's message repeats them."""
     return next((words for words in map(os.strerror, DISK_FAILURES) if words in text), None)
 

@@ -35,7 +35,7 @@ from pipelines.prefect_server import check_served_home, check_served_paths
 from pipelines.settings import load_settings
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
-from pipelines.text import printable, say, shown_path
+from pipelines.text import escape_unprintable, format_path, say
 
 CHUNKS = 16  # with publishing and reporting at most 18 task runs a flow run; the summary is an artifact, no task
 RETRY_SECONDS = 10
@@ -194,7 +194,7 @@ def _ingest_in_chunks(place: Home, paths: list[str], source: str | None, wait_se
 
 def _label(chunk: Sequence[str]) -> str:
     """Name a task run by its first file and how many follow."""
-    first, more = shown_path(Path(chunk[0]).name), len(chunk) - 1
+    first, more = format_path(Path(chunk[0]).name), len(chunk) - 1
     return f"{first} and {more} more" if more else first
 
 
@@ -206,7 +206,7 @@ def chunked(names: Sequence[str], most: int) -> list[list[str]]:
 
 def literal(text: str) -> str:
     """Return Markdown that shows a text as it is: a file's name must become no link, image or table cell."""
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", shown_path(text))
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", format_path(text))
 
 
 def _conclude(record: RunRecord) -> State:
@@ -223,7 +223,7 @@ def _tell_rejected(outcomes: Sequence[Outcome]) -> str:
     rejected = [outcome for outcome in outcomes if outcome.status == "rejected"]
     if not rejected:
         return ""
-    reasons = [f"{shown_path(each.path)}: {printable(each.reason or '')}" for each in rejected[:MOST_TOLD]]
+    reasons = [f"{format_path(each.path)}: {escape_unprintable(each.reason or '')}" for each in rejected[:MOST_TOLD]]
     return "\n".join([describe_rejected(len(rejected), len(outcomes)), *reasons])
 
 

@@ -89,7 +89,7 @@ def make_schedule(cron: str, time_zone: str) -> CronSchedule:
 def make_deployments(home: Path, settings: Settings, crons: tuple[str, str]) -> dict[str, RunnerDeployment]:
     """Return the deployments of a home by job."""
     schedules = [make_schedule(cron, settings.time_zone) for cron in crons]
-    incoming = settings.incoming_of(home)
+    incoming = settings.find_incoming(home)
     common: dict[str, Any] = {"entrypoint_type": EntrypointType.MODULE_PATH, "tags": ["calfwatch", home.name]}
     return {
         "ingest": flows.ingest_flow.to_deployment(
@@ -237,7 +237,7 @@ def main(arguments: list[str]) -> int:
         settings = load_settings(home)
         deployments = make_deployments(home, settings, crons)
         Home(home).make()
-        for folder in settings.incoming_of(home):
+        for folder in settings.find_incoming(home):
             make_folder(folder)
     except CalfwatchError as error:
         first, *more = map(str, error.args)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.errors import CalfwatchError, DiskError, UsageError
-from pipelines.files import private
+from pipelines.files import open_private
 from pipelines.processes import has_socket, is_running, read_json
 from pipelines.settings import is_address
 
@@ -151,7 +151,7 @@ def password(home: Path) -> str:
         raise UsageError(f"{path} was not written by calfwatch, and is left as it is; move it away")
     if not found:
         found = f"{USER}:{secrets.token_urlsafe(24)}"
-        with open(path, "w", encoding="ascii", opener=private) as handle:
+        with open(path, "w", encoding="ascii", opener=open_private) as handle:
             handle.write(found + "\n")
     return found
 
@@ -206,7 +206,7 @@ def open_log(home: Path) -> Iterator[int]:
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_size > LOG_BYTES:
             path.replace(path.with_name(f"{LOG}.1"))
-    descriptor = private(str(path), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
+    descriptor = open_private(str(path), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
     try:
         yield descriptor
     finally:

@@ -27,7 +27,7 @@ from cyclopts import (
 )
 
 from pipelines.errors import DISK_FAILURES, CalfwatchError, DiskError, UsageError
-from pipelines.text import printable, say
+from pipelines.text import escape_unprintable, say
 
 if TYPE_CHECKING:
     from cyclopts.help import HelpPanel
@@ -130,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(words)
     except Exception:  # paths may be any bytes; where a text is wanted, each library says so in its own way
         if odd := [word for word in words if not _is_utf8(word)]:
-            return _print_error(UsageError(f"{printable(odd[0])} is no text in UTF-8; type it again"))
+            return _print_error(UsageError(f"{escape_unprintable(odd[0])} is no text in UTF-8; type it again"))
         raise
 
 

@@ -32,7 +32,7 @@ from pipelines.cli.options import (
     refresh_status,
 )
 from pipelines.errors import FilesRejectedError, UsageError
-from pipelines.text import many, say, shown_path
+from pipelines.text import format_path, pluralise, say
 
 if TYPE_CHECKING:
     from pipelines.intake.deliveries import Delivery
@@ -87,7 +87,7 @@ def refuse_odd_paths(paths: Sequence[str], hint: str = "") -> None:
 
 def incoming_paths(home: Path, settings: Settings) -> list[str]:
     """Return what `run` ingests if nothing is named. Raises UsageError if a folder of it is not there."""
-    paths = settings.incoming_of(home)
+    paths = settings.find_incoming(home)
     hint = (
         "; it is what the setting `incoming` names. Make the folder and put files into it, "
         "name files (`calfwatch run PATH`), or set `incoming`"
@@ -190,7 +190,7 @@ def inspect(
     lines, is_taken = inspect_file(place, settings, file, source)
     say(*lines)
     if not is_taken:
-        raise FilesRejectedError(f"{shown_path(file)}: would be rejected, for the reasons above")
+        raise FilesRejectedError(f"{format_path(file)}: would be rejected, for the reasons above")
 
 
 def quarantine(
@@ -263,4 +263,4 @@ def generate(
         outbreak=Outbreak.parse(outbreak) if outbreak else None,
         files=files,
     )
-    say(f"{many(len(paths), 'file')} in {paths[0].parent}")
+    say(f"{pluralise(len(paths), 'file')} in {paths[0].parent}")

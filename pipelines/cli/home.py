@@ -25,7 +25,7 @@ from pipelines.cli.options import (
     make_home,
     refresh_status,
 )
-from pipelines.text import many, say
+from pipelines.text import pluralise, say
 
 if TYPE_CHECKING:
     from pipelines.store.database import Home
@@ -175,7 +175,7 @@ def backup(
     from pipelines.store.database import Home
 
     records = copy_records(Home(existing_home(home)), Path(file).absolute(), wait)
-    say(f"{file}: {many(records, 'record')}, opened and checked")
+    say(f"{file}: {pluralise(records, 'record')}, opened and checked")
 
 
 def restore(
@@ -193,7 +193,7 @@ def restore(
     pack = configured_pack(place, settings)
     records, kept = replace_records(place, settings, pack, Path(file).absolute(), wait)
     refresh_status(place.path)
-    say(f"{many(records, 'record')} restored" + (f"; the state before is kept as {kept}" if kept else ""))
+    say(f"{pluralise(records, 'record')} restored" + (f"; the state before is kept as {kept}" if kept else ""))
 
 
 def install_completion(

@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from pipelines.cli.options import DEFAULT_WAIT, HomeOption, WaitOption, existing_home, refresh_status
-from pipelines.text import many, say
+from pipelines.text import pluralise, say
 
 
 def archive(
@@ -44,7 +44,7 @@ def export(
 
     path = existing_home(home)
     records = export_records(Home(path), load_settings(path), Path(folder).absolute(), wait)
-    say(f"{folder}: {many(records, 'record')}; single reports of people: keep them as the home is kept")
+    say(f"{folder}: {pluralise(records, 'record')}; single reports of people: keep them as the home is kept")
 
 
 def forget(

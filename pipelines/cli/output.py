@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from pipelines.errors import UsageError, write_error
 from pipelines.files import open_output
-from pipelines.text import harmless, many, printable, shown_in
+from pipelines.text import escape_for_stream, escape_formula, escape_unprintable, pluralise
 
 CELL_WIDTH = 60
 TABLE_ROWS = 10_000  # of a table in a pipe; the other formats have no limit
@@ -86,13 +86,13 @@ def _write_csv(table: pa.Table, stream: TextIO) -> None:
     """NULL is an empty cell; lists and structs are JSON within their cell; no text becomes a spreadsheet's formula."""
     writer = csv.writer(stream, lineterminator="\n")
     for row in itertools.chain([table.column_names], _rows(table)):  # a PIVOT makes names of cells
-        writer.writerow([shown_in(stream, _csv_cell(cell)) for cell in row])
+        writer.writerow([escape_for_stream(stream, _csv_cell(cell)) for cell in row])
 
 
 def _csv_cell(cell: Any) -> Any:
     if isinstance(cell, list | dict):
         return json.dumps(_json_value(cell), ensure_ascii=False)
-    return cell.isoformat() if isinstance(cell, date | time) else harmless(cell)
+    return cell.isoformat() if isinstance(cell, date | time) else escape_formula(cell)
 
 
 def _write_json(table: pa.Table, stream: TextIO) -> None:
@@ -139,7 +139,7 @@ def _write_table(table: pa.Table, stream: TextIO, whole: bool = False) -> None:
             stream.write("long texts are cut; --whole or --format csv writes them whole\n")
     stream.write(f"({len(rows)} {'row' if len(rows) == 1 else 'rows'})\n")
     if some.num_rows < table.num_rows:
-        stream.write(f"and {many(table.num_rows - some.num_rows, 'row')} more; --format csv writes them all\n")
+        stream.write(f"and {pluralise(table.num_rows - some.num_rows, 'row')} more; --format csv writes them all\n")
 
 
 def _print_on_terminal(names: Sequence[str], rows: Sequence[Sequence[Any]], stream: TextIO) -> None:
@@ -152,7 +152,7 @@ def _print_on_terminal(names: Sequence[str], rows: Sequence[Sequence[Any]], stre
 
     console = Console(file=stream, highlight=False)
     screen = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    cells, least = [[printable(name) for name in names], *_cell_texts(rows)], 0
+    cells, least = [[escape_unprintable(name) for name in names], *_cell_texts(rows)], 0
     for column, is_number in zip(zip(*cells, strict=True), _number_columns(names, rows), strict=True):
         longest = max(map(cell_len, column))
         width = longest if is_number else min(longest, WRAPPED_WIDTH)  # a number is never wrapped
@@ -169,7 +169,7 @@ def _print_on_terminal(names: Sequence[str], rows: Sequence[Sequence[Any]], stre
 def text_table(names: Sequence[str], rows: Sequence[Sequence[Any]], widest: int | None = CELL_WIDTH) -> str:
     """Return aligned columns for a pipe: numbers to the right, unknown as a dash, cells cut at `widest` characters."""
     numeric = _number_columns(names, rows)
-    names = [printable(name) for name in names]
+    names = [escape_unprintable(name) for name in names]
     cells = [[_cut(cell, widest) for cell in row] for row in _cell_texts(rows)]
     widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
     lines = [names, ["-" * width for width in widths], *cells]

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from pipelines.cli.options import DEFAULT_WAIT, HomeOption, WaitOption, existing_home, refresh_status
 from pipelines.errors import ReleaseRefused, UsageError
-from pipelines.text import many, say
+from pipelines.text import pluralise, say
 
 if TYPE_CHECKING:
     from pipelines.jobs.releasing.decision import Decision
@@ -79,7 +79,7 @@ def print_release(done: Done) -> None:
 
 def _audit_line(decision: Decision) -> str:
     hidden, unlisted = decision.disclosure.hidden_cells, decision.disclosure.unlisted_regions
-    line = f"{many(hidden, 'count')} hidden"
+    line = f"{pluralise(hidden, 'count')} hidden"
     if unlisted:
         line += f", {unlisted} of them of regions without a row"
     if decision.narrowest is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipelines.errors import UsageError
 from pipelines.settings import FILE_NAME, TABLES, Public, Settings, Source, load_settings
-from pipelines.settings_file import key_meanings, read_toml
+from pipelines.settings_file import read_key_meanings, read_toml
 
 
 def describe_settings(home: Path) -> list[tuple[str, str, str, str]]:
@@ -17,16 +17,18 @@ def describe_settings(home: Path) -> list[tuple[str, str, str, str]]:
     written = read_toml(home / FILE_NAME)[1] if (home / FILE_NAME).exists() else {}
     rows = [
         (key, _plain(getattr(settings, key)), FILE_NAME if key in written else "default", meaning)
-        for key, meaning in key_meanings(Settings).items()
+        for key, meaning in read_key_meanings(Settings).items()
         if key not in TABLES
     ]
     shown = written.get("public", {})
     rows += [
         (f"public {key}", _plain(getattr(settings.public, key)), FILE_NAME if key in shown else "default", meaning)
-        for key, meaning in key_meanings(Public).items()
+        for key, meaning in read_key_meanings(Public).items()
     ]
     for source in settings.sources:
-        values = ", ".join(f"{key}={_plain(getattr(source, key))}" for key in key_meanings(Source) if key != "name")
+        values = ", ".join(
+            f"{key}={_plain(getattr(source, key))}" for key in read_key_meanings(Source) if key != "name"
+        )
         rows.append((f"source {source.name}", values, FILE_NAME, "one sender of files"))
     return rows
 
@@ -49,16 +51,16 @@ def write_first_settings(home: Path) -> Path:
 def _example_lines() -> Iterator[str]:
     yield "# calfwatch settings. Every line with a # says a default; `calfwatch config` shows what holds."
     defaults = Settings()
-    for key, meaning in key_meanings(Settings).items():
+    for key, meaning in read_key_meanings(Settings).items():
         if key not in TABLES:
             yield from ("", f"# {meaning}", "# " + _toml_line(key, getattr(defaults, key)))
     yield from ("", "# What may be published.", "[public]")
-    for key, meaning in key_meanings(Public).items():
+    for key, meaning in read_key_meanings(Public).items():
         yield from ("", f"# {meaning}", "# " + _toml_line(key, getattr(defaults.public, key)))
     yield from ("", "# One table for each sender of files; the source's name goes into every record.", "[[sources]]")
     yield 'name = "clinic-1"'
     source = Source("clinic-1", patterns=("clinic-1_*.csv",))
-    for key, meaning in key_meanings(Source).items():
+    for key, meaning in read_key_meanings(Source).items():
         if key != "name":
             mark = "" if key == "patterns" else "# "
             yield from ("", f"# {meaning}", mark + _toml_line(key, getattr(source, key)))

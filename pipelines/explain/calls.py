@@ -21,7 +21,7 @@ from pipelines.pages.labels import LEVELS, UNKNOWN, field_labels, series_label, 
 from pipelines.pages.style import render
 from pipelines.rules.formulas import Space
 from pipelines.rules.terms import LevelTerms, TooManyTermsError, level_terms
-from pipelines.statements import Row, rows_by_name, statement
+from pipelines.statements import Row, fetch_rows, read_statement
 from pipelines.store.database import get_state, stored_pack
 from schemas.pack import LEVELS as LOWEST_FIRST
 from schemas.pack import Pack
@@ -54,7 +54,7 @@ def week_calls(connection: duckdb.DuckDBPyConnection, week: str, most: int = MOS
 
     Raises UsageError for a week that no file covers.
     """
-    if not rows_by_name(connection, "FROM calendar WHERE week = ?", [week]):
+    if not fetch_rows(connection, "FROM calendar WHERE week = ?", [week]):
         note = withdrawn_note(connection)
         raise UsageError(f"week {week} is not covered by any file; the view weekly_triage lists those that are{note}")
     found = _find_records(connection, week, most)
@@ -82,8 +82,8 @@ def _share_out(most: int, first: int, second: int) -> tuple[int, int]:
 
 
 def _find_records(connection: duckdb.DuckDBPyConnection, week: str, most: int) -> list[_Found]:
-    select = statement("explain", "records_to_explain")
-    rows = rows_by_name(connection, select, {"week": week, "most": most})
+    select = read_statement("explain", "records_to_explain")
+    rows = fetch_rows(connection, select, {"week": week, "most": most})
     readers = {version: _reader(connection, version) for version in sorted({row["rule_pack"] for row in rows})}
     found = [_read(row, readers[row["rule_pack"]]) for row in rows]
     return sorted(found, key=lambda each: len({name for group in each.asked for name in group}))  # stays by time else
@@ -134,9 +134,9 @@ def _alarm_pages(connection: duckdb.DuckDBPyConnection, week: str) -> tuple[dict
     wanted = {"week": week, "most": DETAILED_ALARMS}
     alarms: dict[str, tuple[str, int]] = {}
     pages: dict[str, str] = {}
-    for row in rows_by_name(connection, statement("explain", "alarms_of_week"), wanted):
-        series, select = row["series"], statement("explain", "records_of_series")
-        found = rows_by_name(connection, select, {"week": week, "most": MOST_PAGES} | series_parts(series))
+    for row in fetch_rows(connection, read_statement("explain", "alarms_of_week"), wanted):
+        series, select = row["series"], read_statement("explain", "records_of_series")
+        found = fetch_rows(connection, select, {"week": week, "most": MOST_PAGES} | series_parts(series))
         name, total = f"alarm-{len(pages) + 1}.html", found[0]["total"] if found else 0
         alarms[series] = name, total
         pages[name] = render(

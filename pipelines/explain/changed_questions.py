@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
-from pipelines.statements import first_row
+from pipelines.statements import fetch_first_row
 from schemas.pack import Pack
 
 
@@ -27,7 +27,7 @@ def changed_questions(connection: duckdb.DuckDBPyConnection, before: Pack, after
     sums = ", ".join(
         f"sum(asked_no_longer[{place}])::BIGINT, sum(asked_now[{place}])::BIGINT" for place in range(1, len(fields) + 1)
     )
-    row = first_row(connection, f"SELECT {sums} FROM compared") or ()
+    row = fetch_first_row(connection, f"SELECT {sums} FROM compared") or ()
     for place, name in enumerate(fields):
         fewer, more = row[2 * place] or 0, row[2 * place + 1] or 0
         if fewer or more:

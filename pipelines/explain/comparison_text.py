@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from pipelines.explain.comparison import Comparison
 from pipelines.statements import Row
-from pipelines.text import many, printable
+from pipelines.text import escape_unprintable, pluralise
 
 
 def comparison_text(found: Comparison) -> str:
     """Return the comparison for a terminal; what falls from `emergency` comes first, every record of it."""
-    lines = [f"{found.before} -> {found.after}, over {many(found.records, 'stored record')}", ""]
+    lines = [f"{found.before} -> {found.after}, over {pluralise(found.records, 'stored record')}", ""]
     if found.fallen:
-        lines += [f"!! DOWN FROM EMERGENCY: {many(len(found.fallen), 'record')}", *map(_fallen_line, found.fallen), ""]
+        lines += [
+            f"!! DOWN FROM EMERGENCY: {pluralise(len(found.fallen), 'record')}",
+            *map(_fallen_line, found.fallen),
+            "",
+        ]
     lines += [*_table("triage level", found.levels), "", *_table("likely cause", found.causes), ""]
     lines += [
         "who moves where, by which rule",
@@ -28,7 +32,7 @@ def comparison_text(found: Comparison) -> str:
         lines += [f"  {example['source']} {example['report_id']}: {about}{example['from']} -> {example['to']}"]
         lines += [_rule_line(rule) for rule in example.get("rules", [])]
         lines += [_evidence_line(row) for row in example.get("evidence", [])]
-    return "\n".join(map(printable, [*lines, "", "Nothing was written."]))
+    return "\n".join(map(escape_unprintable, [*lines, "", "Nothing was written."]))
 
 
 def _fallen_line(row: Row) -> str:
@@ -47,7 +51,7 @@ def _move_line(move: Row) -> str:
 
 def _question_lines(found: Comparison) -> list[str]:
     return [
-        f"  {name}: no longer of {many(fewer, 'record')}, newly of {many(more, 'record')}"
+        f"  {name}: no longer of {pluralise(fewer, 'record')}, newly of {pluralise(more, 'record')}"
         for name, (fewer, more) in found.questions.items()
     ]
 

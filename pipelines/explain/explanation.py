@@ -14,10 +14,10 @@ from pipelines.explain.guidance import shown_guidance, vars_of
 from pipelines.explain.questions import make_space, plan_questions
 from pipelines.rules.condition_sql import condition_sql
 from pipelines.rules.formulas import Space
-from pipelines.statements import Row, one_number, rows_by_name
+from pipelines.statements import Row, fetch_number, fetch_rows
 from pipelines.store import ledger
 from pipelines.store.database import check_version, stored_pack
-from pipelines.text import many
+from pipelines.text import pluralise
 from schemas.conditions import list_condition_fields
 from schemas.pack import Evidence, Pack, TriageRule
 
@@ -86,7 +86,7 @@ _PLACES = {
 
 def _find(connection: duckdb.DuckDBPyConnection, report_id: str, source: str | None) -> dict[str, list[Row]]:
     """The rows of one sender in every place. An id that two senders use, wherever it lies, may mean two persons."""
-    found = {place: rows_by_name(connection, sql, [report_id, source]) for place, sql in _PLACES.items()}
+    found = {place: fetch_rows(connection, sql, [report_id, source]) for place, sql in _PLACES.items()}
     senders = sorted({row["source"] for rows in found.values() for row in rows})
     if len(senders) > 1:
         raise UsageError(f"'{report_id}' is sent by several sources ({', '.join(senders)}); say which with --source")
@@ -101,8 +101,8 @@ def _find(connection: duckdb.DuckDBPyConnection, report_id: str, source: str | N
 
 def withdrawn_note(connection: duckdb.DuckDBPyConnection) -> str:
     """A word on withdrawn files for who looks for what is not there; the ledger does not keep what was in them."""
-    number = one_number(connection, "SELECT count(*) FROM files WHERE status = 'withdrawn'")
-    return f"; {many(number, 'file was', 'files were')} withdrawn with all that came in" if number else ""
+    number = fetch_number(connection, "SELECT count(*) FROM files WHERE status = 'withdrawn'")
+    return f"; {pluralise(number, 'file was', 'files were')} withdrawn with all that came in" if number else ""
 
 
 def explanation(connection: duckdb.DuckDBPyConnection, pack: Pack, space: Space, record: Row) -> Row:

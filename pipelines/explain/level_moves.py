@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import duckdb
 
-from pipelines.statements import Row, rows_by_name
+from pipelines.statements import Row, fetch_rows
 from schemas.pack import LEVELS, Pack
 from schemas.record_layout import find_rules
 
@@ -19,7 +19,7 @@ BY_CEILING = """triage_ceiling_before AS was, triage_ceiling AS now FROM compare
 
 def level_moves(connection: duckdb.DuckDBPyConnection, before: Pack, after: Pack, moved: str) -> list[Row]:
     """Moves, the gravest fall first, each with how many records each rule moved."""
-    rows = rows_by_name(connection, f"SELECT states, records, {moved}")
+    rows = fetch_rows(connection, f"SELECT states, records, {moved}")
     holding = _holding if moved == BY_LEVEL else _possible
     found: dict[tuple[int, int], Counter[str]] = {}
     totals: Counter[tuple[int, int]] = Counter()

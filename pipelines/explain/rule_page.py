@@ -10,7 +10,7 @@ from sqlglot import exp
 from pipelines.pages.style import render
 from pipelines.rules.urgency import evidence_urgencies
 from pipelines.statements import Row
-from pipelines.text import printable
+from pipelines.text import escape_unprintable
 from schemas.conditions import parse_condition
 from schemas.fields import CONTEXT_FIELDS
 from schemas.pack import ANY_CAUSE, Field, Pack
@@ -56,7 +56,7 @@ def _cell(text: object) -> str:
 
     What cannot be seen, such as a mark that turns the direction of reading, is an escape: this page is signed.
     """
-    shown = printable(re.sub(r"[ \t\r\n]+", " ", str(text)).strip())
+    shown = escape_unprintable(re.sub(r"[ \t\r\n]+", " ", str(text)).strip())
     shown = re.sub(r"[\\|*`<>\[\]&~]", r"\\\g<0>", shown)
     edge = r"(?<![^\W_])_+|_+(?![^\W_])"  # within a word an underscore emphasises nothing
     return re.sub(edge, lambda found: r"\_" * len(found[0]), shown)

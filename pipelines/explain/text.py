@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipelines.explain.explanation import IS_MET
 from pipelines.statements import Row
-from pipelines.text import printable, shown_path
+from pipelines.text import escape_unprintable, format_path
 from schemas.pack import ANY_CAUSE, LEVELS, UNDETERMINED
 
 
@@ -12,14 +12,14 @@ def explanation_text(found: Row) -> str:
     """Return the explanation for a terminal."""
     if found["place"] == "quarantined":
         title = f"{found['report_id']} is in the quarantine and not tagged:"
-        return "\n".join(map(printable, [title, *_cell_lines(found["reasons"])]))
+        return "\n".join(map(escape_unprintable, [title, *_cell_lines(found["reasons"])]))
     parts = (_head, _question_lines, _rule_lines, _cause_lines, _guidance_lines, _history_lines)
-    return "\n".join(map(printable, [*(line for part in parts for line in part(found)), "", found["notice"]]))
+    return "\n".join(map(escape_unprintable, [*(line for part in parts for line in part(found)), "", found["notice"]]))
 
 
 def _cell_lines(cells: list[Row]) -> list[str]:
     return [
-        f"  line {r['line_number']} of {shown_path(r['path'])}: {r['column_name'] or 'line'}: {r['check_name']}; "
+        f"  line {r['line_number']} of {format_path(r['path'])}: {r['column_name'] or 'line'}: {r['check_name']}; "
         f"allowed: {r['allowed']}; found: {r['value']!r}"
         for r in cells
     ]

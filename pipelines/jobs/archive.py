@@ -28,7 +28,7 @@ from pipelines.store.clocks import period_days
 from pipelines.store.database import Home, transaction
 from pipelines.store.home import refuse_own_output
 from pipelines.store.packs import configured_pack
-from pipelines.text import many, shown_path
+from pipelines.text import format_path, pluralise
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,12 @@ def archive_files(home: Home, settings: Settings, folder: Path, wait_seconds: fl
             if not _lies_in(place, incoming) or not place.is_file():
                 continue
             if problem := _find_problem(place, taken, settings):
-                told.append(f"left      {shown_path(taken.path)}: {problem}")
+                told.append(f"left      {format_path(taken.path)}: {problem}")
                 continue
             _archive(connection, taken, folder)
             done += 1
         connection.execute("CHECKPOINT calfwatch")
-    return [*told, f"{many(done, 'file')} moved to {folder}"]
+    return [*told, f"{pluralise(done, 'file')} moved to {folder}"]
 
 
 def _list_taken_in(connection: duckdb.DuckDBPyConnection) -> list[Taken]:
@@ -120,7 +120,7 @@ def _choose_free_name(folder: Path, name: str) -> Path:
 def _read_listed(folder: Path) -> Iterator[Any]:
     path = folder / LIST
     is_new = not path.exists()
-    with open(path, "a", encoding="utf-8", errors="surrogateescape", newline="", opener=files.private) as file:
+    with open(path, "a", encoding="utf-8", errors="surrogateescape", newline="", opener=files.open_private) as file:
         writer = csv.writer(file, lineterminator="\n")
         if is_new:
             writer.writerow(HEADER)
@@ -136,7 +136,7 @@ def _move(path: Path, target: Path) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        new = files.temporary_beside(target)
+        new = files.name_temporary(target)
         files.copy(path, new)
         os.utime(new, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
         files.put_where_nothing_is(new, target)

@@ -19,7 +19,7 @@ from pipelines.jobs.releasing.release import lagging_weeks
 from pipelines.release import ledger
 from pipelines.rules.compiler import TAG_COLUMNS, tag_sql
 from pipelines.settings import Settings
-from pipelines.statements import first_row, one_number, statement
+from pipelines.statements import fetch_first_row, fetch_number, read_statement
 from pipelines.store import clocks, daily_counts
 from pipelines.store.database import (
     Home,
@@ -33,7 +33,7 @@ from pipelines.store.database import (
     view_sql,
 )
 from pipelines.store.packs import kept_packs
-from pipelines.text import many
+from pipelines.text import pluralise
 from schemas.pack import Pack
 from schemas.tables import (
     ABOUT,
@@ -74,7 +74,7 @@ def check(home: Home, settings: Settings, pack: Pack, deep: bool) -> list[str]:
             used = stored_pack(connection, get_state(connection, "rule_pack"))  # the very text that was verified
             released = ledger.require_sound(connection)
         lines = ["ledger, records and summaries have the same counts"]
-        lines += [f"the audit of what was released holds ({many(released, 'week')})"] if released else []
+        lines += [f"the audit of what was released holds ({pluralise(released, 'week')})"] if released else []
         if not deep:
             return lines
         zone, weeks = get_state(connection, "time_zone"), get_state(connection, "week_system")
@@ -107,7 +107,7 @@ def _check_blocks(look: Look) -> Iterator[str]:
 
 def _sum_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> tuple[object, ...] | None:
     """Number of rows and the sum of their hashes: the same for the same rows in any order."""
-    return first_row(connection, f"SELECT count(*), sum(hash(row)::HUGEINT) FROM ({relation}) AS row")
+    return fetch_first_row(connection, f"SELECT count(*), sum(hash(row)::HUGEINT) FROM ({relation}) AS row")
 
 
 def _check_schema(look: Look) -> Iterator[str]:
@@ -137,7 +137,7 @@ def _strip_quotes(kind: str) -> str:
 
 
 def _check_references(look: Look) -> Iterator[str]:
-    for name, rows in look.connection.execute(statement("store", "check_references")).fetchall():
+    for name, rows in look.connection.execute(read_statement("store", "check_references")).fetchall():
         if rows:
             yield f"{rows:,} {name}"
 
@@ -153,12 +153,12 @@ def _check_daily_counts(look: Look) -> Iterator[str]:
 def _compare_counts(look: Look, table: Table, sql: str) -> Iterator[str]:
     columns = ", ".join(f"{column.name}::{column.type} AS {column.name}" for column in table.columns)
     again, stored = f"SELECT {columns} FROM ({sql})", f"SELECT {columns} FROM {table.name}"
-    rows = one_number(
+    rows = fetch_number(
         look.connection,
         f"SELECT count(*) FROM ((({again}) EXCEPT ALL ({stored})) UNION ALL (({stored}) EXCEPT ALL ({again})))",
     )
     if rows:
-        yield f"{table.name}: {many(rows, 'row differs', 'rows differ')} from the records counted again"
+        yield f"{table.name}: {pluralise(rows, 'row differs', 'rows differ')} from the records counted again"
 
 
 def _check_views(look: Look) -> Iterator[str]:
@@ -183,9 +183,9 @@ def _check_tags(look: Look) -> Iterator[str]:
     before = ", ".join(f"{name} AS {name}_before" for name in TAG_COLUMNS)
     relation = f"(SELECT * EXCLUDE ({', '.join(TAG_COLUMNS)}), {before} FROM records)"
     differ = " OR ".join(f"{name} IS DISTINCT FROM {name}_before" for name in TAG_COLUMNS)
-    wrong = one_number(look.connection, f"SELECT count(*) FROM ({tag_sql(look.pack, relation)}) WHERE {differ}")
+    wrong = fetch_number(look.connection, f"SELECT count(*) FROM ({tag_sql(look.pack, relation)}) WHERE {differ}")
     if wrong:
-        having = many(wrong, "record has", "records have")
+        having = pluralise(wrong, "record has", "records have")
         yield f"{having} tags that the rule pack {look.pack.version} does not give {'it' if wrong == 1 else 'them'}"
 
 
@@ -214,11 +214,11 @@ def _check_snapshot(look: Look) -> Iterator[str]:
 
 def is_current(published: duckdb.DuckDBPyConnection, records: duckdb.DuckDBPyConnection) -> bool:
     """Whether a snapshot knows every delivery and deed. Numbers tell, not times: a clock may have been set back."""
-    newest = first_row(
+    newest = fetch_first_row(
         records, "SELECT (SELECT coalesce(max(delivery_no), 0) FROM files), (SELECT count(*) FROM audit)"
     )
     try:
-        return first_row(published, "SELECT last_delivery, deeds FROM about") == newest
+        return fetch_first_row(published, "SELECT last_delivery, deeds FROM about") == newest
     except duckdb.BinderException:  # published by an older calfwatch
         return False
 

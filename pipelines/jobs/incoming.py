@@ -10,7 +10,7 @@ from pipelines.intake.deliveries import Delivery, find_deliveries
 from pipelines.jobs.monitoring.run_lines import write_news
 from pipelines.settings import Settings
 from pipelines.store.home import Home
-from pipelines.text import many
+from pipelines.text import pluralise
 
 
 def settled_deliveries(
@@ -32,7 +32,7 @@ def settled_deliveries(
         if delivery.source.name not in held_back:
             settled.append(delivery)
     if waiting := len(deliveries) - len(settled):
-        told = f"{many(waiting, 'file')} of {', '.join(held_back)} for the next run: some changed less than"
+        told = f"{pluralise(waiting, 'file')} of {', '.join(held_back)} for the next run: some changed less than"
         write_news(f"held back {told} {settle_seconds:g} s ago (settle_seconds)", settings.time_zone)
     return settled
 

@@ -26,7 +26,7 @@ def run_without_server(
     Raises FilesRejectedError at the end if a file was rejected.
     """
     settle_seconds = 0 if paths else settings.settle_seconds
-    incoming = settings.incoming_of(home.path)
+    incoming = settings.find_incoming(home.path)
     with recorded_run(home.path, "run") as record:
         given = paths or _made(incoming)
         record.passed_over += tell_other_files(given, home.owns)

@@ -24,13 +24,13 @@ from pipelines.intake.screening import screen_file
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs.ingest import Run
 from pipelines.settings import Settings, is_address
-from pipelines.statements import first_row
+from pipelines.statements import fetch_first_row
 from pipelines.store import audit, daily_counts, database, versions
 from pipelines.store.database import Home, check_counts, transaction
 from pipelines.store.erasing import erasure
 from pipelines.store.ledger import UNREAD, Entry, find_entry, mark_withdrawn
 from pipelines.store.packs import configured_pack
-from pipelines.text import many
+from pipelines.text import pluralise
 from schemas.checked_file import CheckedFile, Rejection
 
 UNDONE = "its withdrawal was undone: deliver the file again; it then counts as the latest delivery"
@@ -96,7 +96,7 @@ def _refuse_if_taken_out(connection: duckdb.DuckDBPyConnection, entry: Entry) ->
 
 def _refuse_if_erased(connection: duckdb.DuckDBPyConnection, entry: Entry) -> None:
     """Raise UsageError if records of the file were erased: what it brought can no longer be told from the rest."""
-    if first_row(connection, "SELECT 1 FROM erased_files WHERE delivery_no = ?", [entry.delivery_no]):
+    if fetch_first_row(connection, "SELECT 1 FROM erased_files WHERE delivery_no = ?", [entry.delivery_no]):
         raise UsageError(
             f"{entry.file_id[:12]}: some of its records were erased, and their counts cannot be taken back",
             "Nothing was changed. Let the sender deliver the right file: its records take the place of those left.",
@@ -217,4 +217,4 @@ def _take_back(connection: duckdb.DuckDBPyConnection, run: Run, entry: Entry) ->
     mark_withdrawn(connection, entry)
     daily_counts.rebuild(connection, run.settings, run.pack)
     place = "its place" if entry.accepted == 1 else "their place"
-    return f"{entry.file_id[:12]}: {many(entry.accepted, 'record')} taken back, {many(back, 'other')} in use in {place}"
+    return f"{entry.file_id[:12]}: {pluralise(entry.accepted, 'record')} taken back, {pluralise(back, 'other')} in use in {place}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipelines.pages.document import Document, Table
 from pipelines.pages.values import cell_value
-from pipelines.text import csv_text
+from pipelines.text import format_csv
 
 
 def as_csvs(document: Document) -> dict[str, str]:
@@ -16,4 +16,4 @@ def as_csv(table: Table) -> str:
     """Return all rows of a table as CSV: the columns that have a name there."""
     named = [(place, column.name) for place, column in enumerate(table.columns) if column.name]
     rows = ([cell_value(row.cells[place]) for place, _ in named] for row in table.rows)
-    return csv_text([name for _, name in named], rows)
+    return format_csv([name for _, name in named], rows)

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Protocol
 
 from pipelines.pages.values import Cell, Column
-from pipelines.text import many
+from pipelines.text import pluralise
 
 
 class Plot(Protocol):
@@ -88,7 +88,9 @@ class Table:
     def left_out(self) -> str:
         """How many rows people do not see, as a sentence; empty if they see all."""
         number = len(self.rows) - len(self.shown)
-        return f"{many(number, f'more {self.thing}')} {'is' if number == 1 else 'are'} in the CSV." if number else ""
+        return (
+            f"{pluralise(number, f'more {self.thing}')} {'is' if number == 1 else 'are'} in the CSV." if number else ""
+        )
 
 
 @dataclass(frozen=True)

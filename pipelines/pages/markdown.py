@@ -21,7 +21,7 @@ from pipelines.pages.document import (
     Table,
 )
 from pipelines.pages.values import Cell, Column, Kind, cell_note, cell_text
-from pipelines.text import visible
+from pipelines.text import escape_hidden
 
 _MARKUP = re.compile(r"[\\`*\[\]<>&|~#@$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=//)|(?<=www)\.|!(?=\[)")
 _GAP = re.compile(r"[\t\r\n]+")
@@ -46,7 +46,7 @@ def as_markdown(document: Document, closing: str) -> str:
 
 def escaped(text: str) -> str:
     """Return a text that Markdown shows as it is, on one line."""
-    return _MARKUP.sub(r"\\\g<0>", visible(_GAP.sub(" ", text.replace(_SOFT_HYPHEN, ""))))
+    return _MARKUP.sub(r"\\\g<0>", escape_hidden(_GAP.sub(" ", text.replace(_SOFT_HYPHEN, ""))))
 
 
 def _section(section: Section) -> Iterable[str]:

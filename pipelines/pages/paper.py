@@ -32,7 +32,7 @@ from pipelines.pages.document import (
 from pipelines.pages.style import read_template
 from pipelines.pages.svg import PALETTE, as_file
 from pipelines.pages.values import Cell, Column, Kind, cell_note, cell_text
-from pipelines.text import visible
+from pipelines.text import escape_hidden
 
 FONT = "Libertinus Serif"
 TEXT_UNITS = {1: 11, 2: 15, 5: 19}  # size of a chart's words if so many stand side by side
@@ -60,7 +60,7 @@ def _shown(value: Any) -> Any:
     """Return a value in which what would be hidden on paper is an escape."""
     match value:
         case str():
-            return visible(value)
+            return escape_hidden(value)
         case dict():
             return {name: _shown(inner) for name, inner in value.items()}
         case list() | tuple():

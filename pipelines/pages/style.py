@@ -15,7 +15,7 @@ from markupsafe import Markup
 from pipelines.pages import svg, words
 from pipelines.pages.labels import LEVELS
 from pipelines.pages.values import Cell, Kind, card_of, cell_text
-from pipelines.text import visible
+from pipelines.text import escape_hidden
 
 PAINT_RULES = "".join(f"i.{paint}{{background-color:var(--{paint})}}\n" for paint in svg.PAINTS)
 
@@ -46,7 +46,7 @@ def _environment() -> Environment:
 
 
 def _shown(value: object) -> object:
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return escape_hidden(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def read_template(name: str) -> str:

@@ -14,7 +14,7 @@ import re
 from datetime import date
 from xml.etree import ElementTree
 
-from pipelines.text import visible
+from pipelines.text import escape_hidden
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -113,7 +113,7 @@ def node(tag: str, *content: ElementTree.Element | str, **attributes: float | st
     made = ElementTree.Element(tag, named)
     for item in content:
         if isinstance(item, str):
-            made.text = visible(item)
+            made.text = escape_hidden(item)
         else:
             made.append(item)
     return made
@@ -122,7 +122,7 @@ def node(tag: str, *content: ElementTree.Element | str, **attributes: float | st
 def _short(value: float | str) -> str:
     """Coordinates to a tenth of a unit: nobody sees more, and the page stays small."""
     if isinstance(value, str):
-        return visible(value)
+        return escape_hidden(value)
     rounded = round(value, 1)
     return str(int(rounded)) if math.isclose(rounded, int(rounded)) else str(rounded)
 

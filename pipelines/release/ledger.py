@@ -16,7 +16,7 @@ from pipelines.errors import StateError
 from pipelines.release.audit import Narrowest, find_narrowest, is_safe
 from pipelines.release.public_database import PublicRows, Rows
 from pipelines.release.rounding import REGION, TOTAL, Cell, hidden_limit, method_of, total_of
-from pipelines.statements import rows_by_name
+from pipelines.statements import fetch_rows
 from schemas.public_tables import PUBLIC_RELEASE_COLUMNS, WEEKLY_COUNTS
 
 RELEASED, HELD_BACK, WITHDRAWN = "released", "held_back", "withdrawn"
@@ -68,9 +68,7 @@ class History:
 def read_releases(connection: duckdb.DuckDBPyConnection) -> list[Release]:
     """Return every release, the oldest week first."""
     names = ", ".join(field.name for field in fields(Release))
-    return [
-        Release(**row) for row in rows_by_name(connection, f"SELECT {names} FROM releases ORDER BY week_start, week")
-    ]
+    return [Release(**row) for row in fetch_rows(connection, f"SELECT {names} FROM releases ORDER BY week_start, week")]
 
 
 def read_counts(connection: duckdb.DuckDBPyConnection) -> Rows:

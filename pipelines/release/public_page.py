@@ -15,14 +15,14 @@ from typing import Any
 from markupsafe import Markup
 
 from pipelines.errors import UsageError
-from pipelines.files import clear_temporaries, put_in_place, temporary_beside
+from pipelines.files import clear_temporaries, name_temporary, put_in_place
 from pipelines.pages import svg
 from pipelines.pages.charts import Week
 from pipelines.pages.words import in_words, share, span
 from pipelines.release import curve
 from pipelines.release.public_database import read_public_database
 from pipelines.release.rounding import TOTAL, Cell, hidden_limit
-from pipelines.text import csv_text, say
+from pipelines.text import format_csv, say
 from schemas.public_tables import PUBLIC_ABOUT, PUBLIC_RELEASE_COLUMNS, WEEKLY_COUNTS
 
 FOLDER, PAGE, TABLE = "public", "public.html", "weekly_counts.csv"
@@ -63,7 +63,7 @@ def write_public_pages(database: Path) -> list[Path]:
         if release["status"] == "released":
             rows = [row for row in published.weekly_counts if row[0] == release["week"]]
             page = _fill_page(page_values(about, release, releases, cells))
-            _write(folder / release["week"], {PAGE: page, TABLE: csv_text(WEEKLY_COUNTS.column_names, rows)})
+            _write(folder / release["week"], {PAGE: page, TABLE: format_csv(WEEKLY_COUNTS.column_names, rows)})
         elif release["status"] == "withdrawn":
             _remove(folder / release["week"])
     return [folder / release["week"] / PAGE for release in releases if release["status"] == "released"]
@@ -79,14 +79,14 @@ def _write(folder: Path, contents: Mapping[str, str]) -> None:
         path, content = folder / name, text.encode()
         refuse_link(path)
         if not path.exists() or path.read_bytes() != content:
-            new = temporary_beside(path)
+            new = name_temporary(path)
             new.write_bytes(content)
             put_in_place(new, path, READABLE)
 
 
 def _make_folder(path: Path) -> None:
     """Make a folder that everybody may read as soon as it is there."""
-    new = temporary_beside(path)
+    new = name_temporary(path)
     new.mkdir()
     new.chmod(0o755)  # mkdir's own mode is subject to the umask
     new.rename(path)

@@ -23,7 +23,7 @@ from pipelines.report.folder import publish
 from pipelines.report.index import write_index
 from pipelines.report.week import read_week
 from pipelines.report.wording import CLOSING
-from pipelines.text import csv_text
+from pipelines.text import format_csv
 from schemas.pack import Pack
 
 __all__ = ["write_index", "write_report"]
@@ -44,7 +44,7 @@ def write_report(summaries: Path, pack: Pack, out: Path, week: str = "latest", c
         "report.pdf": as_pdf(document),
     }
     contents |= {f"charts/{chart.name}.svg": as_file(chart.svg) for chart in document.charts()}
-    contents |= {f"data/{name}.csv": csv_text(table.columns, table.rows) for name, table in tables.raw.items()}
+    contents |= {f"data/{name}.csv": format_csv(table.columns, table.rows) for name, table in tables.raw.items()}
     contents |= {f"data/{name}.csv": text for name, text in as_csvs(document).items()}
     contents["data/curves.csv"] = curves_csv(tables, find_curves(tables))
     contents |= {f"explain/{name}": text for name, text in (calls.pages if calls else {}).items()}

@@ -8,7 +8,7 @@ from pipelines.pages.values import Cell, Column, Kind, Text
 from pipelines.report.curves import count_series
 from pipelines.report.rows import IndicatorCount, Signal
 from pipelines.report.week import YEAR_BEFORE, WeekTables
-from pipelines.text import sender_words
+from pipelines.text import describe_sender
 
 ALARM = "above, alarm"
 NOT_JUDGED = "not judged"
@@ -56,7 +56,8 @@ def name_lacking(tables: WeekTables, weeks_back: int) -> str:
     week_start = tables.start - timedelta(weeks=weeks_back)
     rows = [row for row in tables.senders if row.week_start == week_start and row.state in ("missing", "partial")]
     return "; ".join(
-        sender_words(row.source, row.week, None if row.state == "missing" else row.reports, row.usual) for row in rows
+        describe_sender(row.source, row.week, None if row.state == "missing" else row.reports, row.usual)
+        for row in rows
     )
 
 

@@ -12,7 +12,7 @@ from pipelines.pages.words import in_words
 from pipelines.report.alarms import find_alarm_weeks
 from pipelines.report.rows import Signal
 from pipelines.report.week import ALWAYS_CURVED, WeekTables
-from pipelines.text import csv_text
+from pipelines.text import format_csv
 
 CURVE_COLUMNS = ("series", "week", "week_start", "reports", "observed", "expected", "lower", "upper", "alarm")
 EMERGENCY_IN = ",triage_level=emergency"
@@ -112,4 +112,4 @@ def curves_csv(tables: WeekTables, curves: Iterable[Curve]) -> str:
             strict=True,
         )
     ]
-    return csv_text(CURVE_COLUMNS, rows)
+    return format_csv(CURVE_COLUMNS, rows)

@@ -19,7 +19,7 @@ from pipelines.report.sections.revisions import revision_section
 from pipelines.report.sections.rules_and_questions import rule_section, unanswered_section
 from pipelines.report.week import WeekTables
 from pipelines.report.wording import NO_ASSESSMENT
-from pipelines.text import signature_words
+from pipelines.text import describe_signatures
 from schemas.pack import Pack
 
 
@@ -87,4 +87,4 @@ def _assessment_section(tables: WeekTables) -> Section:
 
 def _signature(tables: WeekTables) -> str:
     signed = [{"name": row.name, "role": row.role, "signed_on": row.signed_on} for row in tables.signatures]
-    return signature_words(tables.about.rule_pack, signed).rstrip(".")
+    return describe_signatures(tables.about.rule_pack, signed).rstrip(".")

@@ -40,7 +40,7 @@ from pipelines.report.rows import (
     Signature,
     WeekShare,
 )
-from pipelines.statements import statement
+from pipelines.statements import read_statement
 
 WEEKS_SHOWN = 26
 YEAR_BEFORE = timedelta(weeks=52)  # the week nearest to the same date of the year before
@@ -207,8 +207,10 @@ def _read_tables(connection: duckdb.DuckDBPyConnection, week: str) -> WeekTables
     spans = dict.fromkeys(TRENDS, (first, start)) | dict.fromkeys(SINGLE_WEEK, (start, start))
     raw = {table: _read_weekly(connection, table, *span) for table, span in spans.items()}
     this_week = {"first": start, "last": start + timedelta(days=6)}
-    raw["quality_trend"] = _select(connection, statement("report", "quality_trend"), {"first": first, "last": start})
-    raw["cause_levels"] = _select(connection, statement("report", "cause_levels"), this_week)
+    raw["quality_trend"] = _select(
+        connection, read_statement("report", "quality_trend"), {"first": first, "last": start}
+    )
+    raw["cause_levels"] = _select(connection, read_statement("report", "cause_levels"), this_week)
     signals_now = raw["weekly_signals"].typed(Signal)
     return WeekTables(
         week=name,
@@ -258,7 +260,7 @@ def _read_alarm_days(
     last = start + timedelta(days=6)
     span = {"first": last - timedelta(days=DAYS_SHOWN - 1), "last": last}
     chosen = list(dict.fromkeys(row.series for row in ordered))[:DETAILED_ALARMS]
-    sql = statement("report", "series_days")
+    sql = read_statement("report", "series_days")
     return {series: _select(connection, sql, span | series_parts(series)).typed(SeriesDay) for series in chosen}
 
 

@@ -10,7 +10,7 @@ import duckdb
 
 from pipelines.settings import RHYTHMS, Settings
 from pipelines.signals.senders import Sender
-from pipelines.statements import rows_by_name, statement
+from pipelines.statements import fetch_rows, read_statement
 from pipelines.store.clocks import period_days
 from pipelines.store.daily_counts import week_words
 
@@ -52,9 +52,9 @@ def week_start(day: date, settings: Settings) -> date:
 
 def read_senders(connection: duckdb.DuckDBPyConnection, settings: Settings, today: date) -> tuple[Span, list[Sender]]:
     """Return the weeks and what is known of every sender over them; no weeks if no delivery is about any day."""
-    sql = statement("signals", "source_days", plausible_days=statement("store", "plausible_days"))
+    sql = read_statement("signals", "source_days", plausible_days=read_statement("store", "plausible_days"))
     days = connection.execute(sql).fetchall()
-    deliveries = rows_by_name(connection, statement("signals", "deliveries"))
+    deliveries = fetch_rows(connection, read_statement("signals", "deliveries"))
     mark = week_words(settings)["mark"]
     said = _empty_days(deliveries)
     known = [day for _, day, _ in days] + [day for empty in said.values() for day in empty]
@@ -102,7 +102,7 @@ def _senders(
 
 def read_series(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Return the names of all series that are counted here."""
-    return [name for (name,) in connection.execute(statement("signals", "series_of_home")).fetchall()]
+    return [name for (name,) in connection.execute(read_statement("signals", "series_of_home")).fetchall()]
 
 
 def read_counts(
@@ -112,7 +112,7 @@ def read_counts(
     import numpy as np
 
     senders, series = names
-    sql = statement("signals", "source_series", series_names=statement("signals", "series_names"), days=days)
+    sql = read_statement("signals", "source_series", series_names=read_statement("signals", "series_names"), days=days)
     last = first + timedelta(days=days * steps - 1)
     values = {"first": first, "last": last, "series": series, "sources": senders}
     found = connection.execute(sql, values).fetchnumpy()
@@ -128,7 +128,7 @@ def read_indicators(
     import numpy as np
 
     rows = connection.execute(
-        statement("signals", "indicators"), {"first": starts[0], "weeks": len(starts), "sources": senders}
+        read_statement("signals", "indicators"), {"first": starts[0], "weeks": len(starts), "sources": senders}
     ).fetchall()
     counts = np.zeros((len(starts), len(senders), 1 + len(INDICATORS)))
     for place, source_place, *numbers in rows:
@@ -138,13 +138,13 @@ def read_indicators(
 
 def read_arrivals(connection: duckdb.DuckDBPyConnection, settings: Settings, first: date) -> list[dict[str, Any]]:
     """Return when reports of the weeks from `first` on first came, by source, level and clock."""
-    return rows_by_name(connection, statement("signals", "arrivals", **week_words(settings)), {"first": first})
+    return fetch_rows(connection, read_statement("signals", "arrivals", **week_words(settings)), {"first": first})
 
 
 def read_clocks(connection: duckdb.DuckDBPyConnection) -> dict[str, list[date]]:
     """Return by sender the clock after each of its deliveries."""
     found: dict[str, list[date]] = {}
-    for row in rows_by_name(connection, statement("signals", "deliveries")):
+    for row in fetch_rows(connection, read_statement("signals", "deliveries")):
         if row["clock"]:
             found.setdefault(row["source"], []).append(row["clock"])
     return found

@@ -21,7 +21,7 @@ from pipelines.settings import Settings
 from pipelines.signals import inputs
 from pipelines.signals.inputs import Span
 from pipelines.signals.senders import COVERING, NOT_EXPECTED, SILENT, USABLE, Sender, SenderWeek, sender_weeks
-from pipelines.statements import first_row
+from pipelines.statements import fetch_first_row
 from pipelines.store import clocks, daily_counts
 from pipelines.store.database import set_state
 
@@ -40,7 +40,7 @@ def update_signals(connection: duckdb.DuckDBPyConnection, settings: Settings, to
     `today` is in the reporting time zone.
     """
     fingerprint = _fingerprint(connection, settings, today)
-    if first_row(connection, "SELECT value FROM state WHERE key = 'signals'") == (fingerprint,):
+    if fetch_first_row(connection, "SELECT value FROM state WHERE key = 'signals'") == (fingerprint,):
         return
     work_out(connection, settings, today)
     set_state(connection, "signals", fingerprint)
@@ -59,7 +59,7 @@ def work_out(connection: duckdb.DuckDBPyConnection, settings: Settings, today: d
 
 def find_day(connection: duckdb.DuckDBPyConnection, settings: Settings) -> date | None:
     """Return the day as of which the tables of signals were filled, or None if the next run fills them anew."""
-    row = first_row(connection, "SELECT value FROM state WHERE key = 'signals'")
+    row = fetch_first_row(connection, "SELECT value FROM state WHERE key = 'signals'")
     found = re.match(r"\d{4}-\d{2}-\d{2}(?= )", row[0]) if row else None
     if found is None or row is None:
         return None
@@ -69,7 +69,7 @@ def find_day(connection: duckdb.DuckDBPyConnection, settings: Settings) -> date 
 
 def _fingerprint(connection: duckdb.DuckDBPyConnection, settings: Settings, today: date) -> str:
     """Return the day, and a digest of what else the tables depend on: deliveries, audited deeds, settings, version."""
-    facts = first_row(
+    facts = fetch_first_row(
         connection,
         """SELECT (SELECT [count(*), coalesce(max(delivery_no), 0), coalesce(bit_xor(hash(delivery_no, status)), 0)]
              FROM files), (SELECT count(*) FROM audit), (SELECT value FROM state WHERE key = 'rule_pack')""",

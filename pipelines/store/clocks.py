@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from pipelines.statements import create_sql, statement
+from pipelines.statements import create_sql, read_statement
 from pipelines.store.erasing import erasure
 from schemas.record_layout import report_day_sql
 from schemas.tables import (
@@ -107,7 +107,7 @@ def add_delivery_days(connection: duckdb.DuckDBPyConnection) -> None:
 
 def delivery_days_sql(settings: Settings) -> str:
     """Return the SELECT that counts the days of every delivery from all records, replaced ones included."""
-    counted = statement("store", "delivery_days", day=report_day_sql(settings.time_zone))
+    counted = read_statement("store", "delivery_days", day=report_day_sql(settings.time_zone))
     return erasure.with_erased_sql(DELIVERY_DAYS, counted)
 
 
@@ -119,7 +119,7 @@ def rebuild_delivery_days(connection: duckdb.DuckDBPyConnection, settings: Setti
 
 def clocks_sql() -> str:
     """Return the SELECT of every accepted delivery's clock."""
-    return statement("store", "clocks", plausible_days=statement("store", "plausible_days"))
+    return read_statement("store", "clocks", plausible_days=read_statement("store", "plausible_days"))
 
 
 def update_clocks(connection: duckdb.DuckDBPyConnection) -> None:

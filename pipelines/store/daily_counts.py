@@ -9,7 +9,7 @@ from __future__ import annotations
 import duckdb
 
 from pipelines.settings import Settings
-from pipelines.statements import first_row, one_number, sql_list, statement
+from pipelines.statements import fetch_first_row, fetch_number, list_sql, read_statement
 from pipelines.store import clocks
 from pipelines.store.erasing import erasure
 from pipelines.store.ledger import Group
@@ -40,7 +40,7 @@ def week_words(settings: Settings) -> dict[str, str]:
 
 def view_words(settings: Settings) -> dict[str, str]:
     """Return what the SQL of views needs: how weeks are cut, a record's day, and which days are plausible."""
-    more = {"day": report_day_sql(settings.time_zone), "plausible_days": statement("store", "plausible_days")}
+    more = {"day": report_day_sql(settings.time_zone), "plausible_days": read_statement("store", "plausible_days")}
     return week_words(settings) | more
 
 
@@ -48,7 +48,7 @@ def add_changes(connection: duckdb.DuckDBPyConnection, settings: Settings, group
     """Bring the daily tables and the calendar up to date with the deliveries of a group, inside its transaction."""
     of_group = "WHERE delivery_no BETWEEN {first} AND {last}".format(**group.numbers)
     source = f"SELECT *, 1 AS sign FROM records {of_group}"
-    if first_row(connection, "SELECT 1 FROM replaced LIMIT 1"):
+    if fetch_first_row(connection, "SELECT 1 FROM replaced LIMIT 1"):
         # what the group itself brought and replaced adds nothing, but was brought: the clocks count it
         source += f""" UNION ALL BY NAME SELECT * EXCLUDE (replaced_by), -1 AS sign FROM replaced
             UNION ALL BY NAME SELECT * EXCLUDE (replaced_by), 1 AS sign FROM replaced {of_group}"""
@@ -80,7 +80,7 @@ def rebuild(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pac
 def recount_sql(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> list[tuple[Table, str]]:
     """Return for each daily table the SELECT that counts it from all records, and from the counts of those erased."""
     counted = deltas_sql(connection, settings, pack, "SELECT *, 1 AS sign FROM records")
-    if not one_number(connection, "SELECT count(*) FROM erased_files"):
+    if not fetch_number(connection, "SELECT count(*) FROM erased_files"):
         return counted
     return [(table, erasure.with_erased_sql(table, sql)) for table, sql in counted]
 
@@ -93,7 +93,9 @@ def update_calendar(connection: duckdb.DuckDBPyConnection, settings: Settings) -
 
 def calendar_sql(settings: Settings) -> str:
     """Return the SELECT of the calendar's days."""
-    return statement("store", "calendar", plausible_days=statement("store", "plausible_days"), **week_words(settings))
+    return read_statement(
+        "store", "calendar", plausible_days=read_statement("store", "plausible_days"), **week_words(settings)
+    )
 
 
 def deltas_sql(
@@ -104,17 +106,20 @@ def deltas_sql(
     connection.execute(f"CREATE OR REPLACE TEMP VIEW changes AS SELECT *, {day} AS report_date FROM ({source})")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE day_sums AS {_day_sums_sql(pack)}")
     return [
-        (DAILY_SUMMARY, statement("store", "daily_summary", severe=SEVERE_PAIN, **_name_columns(pack))),
-        (DAILY_RULES, statement("store", "daily_rules", rules=sql_list(tuple(rule.id for rule in pack.triage)))),
+        (DAILY_SUMMARY, read_statement("store", "daily_summary", severe=SEVERE_PAIN, **_name_columns(pack))),
+        (DAILY_RULES, read_statement("store", "daily_rules", rules=list_sql(tuple(rule.id for rule in pack.triage)))),
         (
             DAILY_FIELDS,
-            statement(
-                "store", "daily_fields", fields=sql_list(pack.askable), unresolved=str(LEVELS.index("unresolved"))
+            read_statement(
+                "store", "daily_fields", fields=list_sql(pack.askable), unresolved=str(LEVELS.index("unresolved"))
             ),
         ),
-        (DAILY_ARRIVALS, statement("store", "daily_arrivals", levels=sql_list(LEVELS))),
-        (DAILY_NUMBERS, " UNION ALL ".join(statement("store", "daily_numbers", field=name) for name in pack.numbers)),
-        (DAILY_RULE_SETS, statement("store", "daily_rule_sets", rules=sql_list(tuple(r.id for r in pack.triage)))),
+        (DAILY_ARRIVALS, read_statement("store", "daily_arrivals", levels=list_sql(LEVELS))),
+        (
+            DAILY_NUMBERS,
+            " UNION ALL ".join(read_statement("store", "daily_numbers", field=name) for name in pack.numbers),
+        ),
+        (DAILY_RULE_SETS, read_statement("store", "daily_rule_sets", rules=list_sql(tuple(r.id for r in pack.triage)))),
     ]
 
 
@@ -123,7 +128,7 @@ def _merge(connection: duckdb.DuckDBPyConnection, table: Table, delta: str) -> N
 
     Days that the table does not have are inserted as they are: to group them again would cost most of all.
     """
-    if first_row(connection, f"SELECT 1 FROM {table.name} LIMIT 1") is None:
+    if fetch_first_row(connection, f"SELECT 1 FROM {table.name} LIMIT 1") is None:
         connection.execute(f"INSERT INTO {table.name} BY NAME FROM ({delta}) WHERE reports <> 0")
         return
     counts = erasure.COUNTS[table.name]
@@ -149,12 +154,12 @@ def _name_columns(pack: Pack) -> dict[str, str]:
     causes = (UNDETERMINED, *(cause.name for cause in pack.causes))
     categories = (UNDETERMINED, *(cause.category for cause in pack.causes))
     return {
-        "age_bands": sql_list(AGE_BANDS),
-        "sexes": sql_list(SEXES),
+        "age_bands": list_sql(AGE_BANDS),
+        "sexes": list_sql(SEXES),
         "sex_unknown": str(1 + SEXES.index("unknown")),
-        "levels": sql_list(LEVELS),
-        "causes": sql_list(causes),
-        "categories": sql_list(categories),
+        "levels": list_sql(LEVELS),
+        "causes": list_sql(causes),
+        "categories": list_sql(categories),
         "close": str(CERTAINTIES.index("close")),
         "self_care": str(LEVELS.index("self_care")),
         "serious": str(pack.serious_evidence),

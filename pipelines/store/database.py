@@ -15,7 +15,7 @@ from pipelines.connections import damage_error, interruptible
 from pipelines.connections import damage_told as damage_told
 from pipelines.connections import in_any_order as in_any_order
 from pipelines.connections import transaction as transaction
-from pipelines.errors import UsageError, disk_failure, is_damage, lost_records
+from pipelines.errors import UsageError, find_disk_failure, is_damage, lost_records
 from pipelines.settings import Settings
 from pipelines.store.attachment import STORAGE_VERSION as STORAGE_VERSION
 from pipelines.store.attachment import attach, private_database, refuse_foreign_databases
@@ -72,7 +72,7 @@ def open_records(
         try:
             yield connection
         except duckdb.Error as error:  # a damaged block that only the run's own work touched, or a full disk
-            if is_damage(error) or disk_failure(str(error)):
+            if is_damage(error) or find_disk_failure(str(error)):
                 raise damage_error(home.records, error) from error
             raise
 
@@ -94,7 +94,7 @@ def open_read_only(home: Home, settings: Settings) -> Iterator[duckdb.DuckDBPyCo
 
 
 def _check_writable(home: Home) -> None:
-    for path in (home.path, home.scratch, home.records, files.log_of(home.records)):
+    for path in (home.path, home.scratch, home.records, files.name_log(home.records)):
         if path.exists() and not os.access(path, os.W_OK, effective_ids=True):
             raise UsageError(f"{path}: may not be written; try another --home, or mend its mode")
 

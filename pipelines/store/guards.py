@@ -13,10 +13,10 @@ from datetime import timedelta
 import duckdb
 
 from pipelines.settings import Source
-from pipelines.statements import Row, first_row, rows_by_name, statement
+from pipelines.statements import Row, fetch_first_row, fetch_rows, read_statement
 from pipelines.store.clocks import NEAR
 from pipelines.store.ledger import Group
-from pipelines.text import many
+from pipelines.text import pluralise
 from schemas.checked_file import CheckedFile, Rejection, RowCounts
 from schemas.fields import SEXES
 from schemas.pack import LEVELS, Pack
@@ -91,12 +91,12 @@ def with_removals(counts: GuardCounts, removed: int, emergencies: int, covered: 
 def _has_earlier(connection: duckdb.DuckDBPyConnection, group: Group) -> bool:
     """Return whether some file of the group is not the first of its source that brings records."""
     earlier = "SELECT 1 FROM records WHERE source = ? AND delivery_no < ? LIMIT 1"
-    return bool(first_row(connection, earlier, [group.source.name, max(group.files)]))
+    return bool(fetch_first_row(connection, earlier, [group.source.name, max(group.files)]))
 
 
 def _count_corrections(connection: duckdb.DuckDBPyConnection, group: Group, time_zone: str) -> list[Row]:
     """Count the replaced records by what the delivery makes of them."""
-    if not first_row(connection, "SELECT 1 FROM replaced LIMIT 1"):
+    if not fetch_first_row(connection, "SELECT 1 FROM replaced LIMIT 1"):
         return []
     day, content = report_day_sql(time_zone), _content_columns(group.pack)
     words = {
@@ -107,7 +107,7 @@ def _count_corrections(connection: duckdb.DuckDBPyConnection, group: Group, time
         "emergency": LEVELS.index("emergency"),
         "lost": _lost_of_files_sql(group),
     }
-    return rows_by_name(connection, statement("store", "guard_corrections", **words), group.numbers)
+    return fetch_rows(connection, read_statement("store", "guard_corrections", **words), group.numbers)
 
 
 def _count_doubles(connection: duckdb.DuckDBPyConnection, group: Group, time_zone: str) -> list[Row]:
@@ -120,18 +120,18 @@ def _count_doubles(connection: duckdb.DuckDBPyConnection, group: Group, time_zon
     words = {
         "day": report_day_sql(time_zone),
         "content": ", ".join(f"'{name}': {name}" for name in _content_columns(group.pack)),
-        "plain_id": statement("store", "plain_id").strip(),
+        "plain_id": read_statement("store", "plain_id").strip(),
     }
     values = group.numbers | {"source": group.source.name}
-    shared = connection.execute(statement("store", "shared_days", day=words["day"]), values).fetchall()
+    shared = connection.execute(read_statement("store", "shared_days", day=words["day"]), values).fetchall()
     if not (suspects := [number for number, rows in shared if _is_many(rows, group.files[number].counts.rows)]):
         return []
     values |= {"since": min(reported) - NEAR, "until": max(reported) + NEAR}
     if len(group.files) == 1:
-        return rows_by_name(connection, statement("store", "guard_doubles", **words), values)
-    at_most = statement("store", "guard_doubles_at_most", **words)
+        return fetch_rows(connection, read_statement("store", "guard_doubles", **words), values)
+    at_most = read_statement("store", "guard_doubles_at_most", **words)
     del values["first"], values["last"]
-    return rows_by_name(connection, at_most, values | {"suspects": suspects})
+    return fetch_rows(connection, at_most, values | {"suspects": suspects})
 
 
 def _is_many(rows: int, of: int) -> bool:
@@ -151,8 +151,8 @@ def _count_before(
     if last is None:
         return {}
     since = last - BEFORE
-    (row,) = rows_by_name(
-        connection, statement("store", "guard_rows_before"), {"source": group.source.name, "since": since}
+    (row,) = fetch_rows(
+        connection, read_statement("store", "guard_rows_before"), {"source": group.source.name, "since": since}
     )
     for earlier, checked in group.files.items():
         if earlier < number and checked.counts.last is not None and checked.counts.last > since:
@@ -211,7 +211,7 @@ def find_lost_answers(counts: GuardCounts, checked: CheckedFile, source: Source)
         return None
     gone = ", ".join(sorted(checked.columns_gone) or sorted(checked.absent)[:3])
     return Rejection(
-        f"column missing: {gone}; known answers of {many(counts.lost, 'stored record')} would become unknown; "
+        f"column missing: {gone}; known answers of {pluralise(counts.lost, 'stored record')} would become unknown; "
         'deliver it with the column, or set missing_columns = "unknown" for this source'
     )
 
@@ -224,7 +224,7 @@ def find_restarted_ids(counts: GuardCounts) -> Rejection | None:
     if not often and not mostly:
         return None
     return Rejection(
-        f"{many(counts.moved, 'row')} of {counts.rows:,} would replace a record of another day: ids that restart "
+        f"{pluralise(counts.moved, 'row')} of {counts.rows:,} would replace a record of another day: ids that restart "
         'erase other patients; set report_ids = "per_file" for this source if they count from 1 in each file, '
         "or take a wrong file back first (calfwatch withdraw FILE_ID)"
     )
@@ -239,7 +239,7 @@ def find_rewritten_ids(counts: GuardCounts) -> Rejection | None:
     found = "id but for how it is written (zeros, .0, a date)" if plain else "content under another id"
     number = counts.same_plain_id if plain else counts.same_content
     return Rejection(
-        f"{many(number, 'row')} of {counts.rows:,} have a stored record's {found}, and would count patients twice; "
+        f"{pluralise(number, 'row')} of {counts.rows:,} have a stored record's {found}, and would count patients twice; "
         "export the ids as text, as before, or take the earlier file back first (calfwatch withdraw FILE_ID)"
     )
 
@@ -262,7 +262,7 @@ def note(counts: GuardCounts, checked: CheckedFile) -> str | None:
         warned_words(checked.counts),
         f"{counts.lowered:,} moved down from emergency" if counts.lowered else "",
         f"{counts.moved:,} moved to another day" if counts.moved else "",
-        f"{many(counts.removed, 'record')} that it lacks taken out" if counts.removed else "",
+        f"{pluralise(counts.removed, 'record')} that it lacks taken out" if counts.removed else "",
         f"emergencies among them: {counts.removed_emergencies:,}" if counts.removed_emergencies else "",
         implausible_days(counts),
         f"lacks {', '.join(sorted(checked.columns_gone))}, which the last file had" if checked.columns_gone else "",
@@ -275,9 +275,7 @@ def implausible_days(counts: GuardCounts) -> str:
     """Return what is told of records that no week counts; nothing where there is none."""
     if not counts.implausible:
         return ""
-    told = (
-        f"{many(counts.implausible, 'record')} of days more than 13 weeks from the sender's others, counted in no week"
-    )
+    told = f"{pluralise(counts.implausible, 'record')} of days more than 13 weeks from the sender's others, counted in no week"
     return f"{told}: typed wrong? (the table warnings has the lines)"
 
 
@@ -287,5 +285,5 @@ def warned_words(counts: RowCounts) -> str:
         return ""
     more = counts.warned - len(counts.warned_lines)
     lines = ", ".join(map(str, counts.warned_lines)) + (f" and {more:,} more" if more else "")
-    told = f"{many(counts.warned, 'row')} with something not understood, taken as unknown"
+    told = f"{pluralise(counts.warned, 'row')} with something not understood, taken as unknown"
     return f"{told} (line {lines}; the table warnings has them)"

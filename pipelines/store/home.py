@@ -20,7 +20,7 @@ from pathlib import Path
 from pipelines import files
 from pipelines.errors import FileRejected, LockedError, UsageError, write_error
 from pipelines.processes import refuse_foreign_json
-from pipelines.text import say, shown_path
+from pipelines.text import format_path, say
 
 DATABASES = ("records.duckdb", "summaries.duckdb", "public.duckdb")
 JSON_FILES = ("status.json", "notices.json", "objects.json")
@@ -131,7 +131,7 @@ class Home:
     def leaves_out(self, path: Path) -> bool:
         """Return, and say on stderr, whether a search for deliveries passes over a folder or file: the home itself."""
         if left_out := self.owns(path):
-            say(f"skipped   {shown_path(str(path))}: it is the home's own", stream=sys.stderr)
+            say(f"skipped   {format_path(str(path))}: it is the home's own", stream=sys.stderr)
         return left_out
 
     def _is_hard_link(self, place: Path) -> bool:

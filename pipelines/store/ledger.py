@@ -15,7 +15,7 @@ import pyarrow as pa
 from pipelines import clock
 from pipelines.errors import UsageError
 from pipelines.settings import Source
-from pipelines.statements import first_row, one_number
+from pipelines.statements import fetch_first_row, fetch_number
 from schemas.checked_file import CheckedFile, Rejection, make_per_file_id
 from schemas.pack import Pack
 
@@ -112,7 +112,7 @@ def _explain_entry(attempt: Attempt, entry: tuple[str, str | None, str, str] | N
 
 def next_delivery_no(connection: duckdb.DuckDBPyConnection, attempts: Sequence[Attempt]) -> int:
     """Return a number after every earlier one; earlier rejections of these contents of a source make room."""
-    number = one_number(connection, "SELECT coalesce(max(delivery_no), 0) + 1 FROM files")
+    number = fetch_number(connection, "SELECT coalesce(max(delivery_no), 0) + 1 FROM files")
     connection.execute(
         "DELETE FROM files WHERE source = ? AND file_id IN (SELECT unnest(?)) AND status = 'rejected'",
         [attempts[0].source, [attempt.file_id for attempt in attempts]],
@@ -177,7 +177,7 @@ def _entry_row(entry: NewEntry) -> dict[str, object]:
 
 def find_last_columns(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[str, ...]:
     """Return the columns of the sender's last accepted file; none if they were not noted."""
-    row = first_row(
+    row = fetch_first_row(
         connection,
         "SELECT columns FROM files WHERE source = ? AND status = 'accepted' ORDER BY delivery_no DESC LIMIT 1",
         [source],
@@ -187,7 +187,7 @@ def find_last_columns(connection: duckdb.DuckDBPyConnection, source: str) -> tup
 
 def were_whole(connection: duckdb.DuckDBPyConnection, source: str) -> bool | None:
     """Return whether every accepted file of a sender had a last line end; None if it has none yet."""
-    row = first_row(
+    row = fetch_first_row(
         connection,
         "SELECT bool_and(is_whole) FROM files WHERE source = ? AND status = 'accepted' AND is_whole IS NOT NULL",
         [source],
@@ -200,7 +200,7 @@ def find_unfinished(connection: duckdb.DuckDBPyConnection, attempt: Attempt) -> 
 
     It is tried again; if the same bytes lie there then, the verdict stands.
     """
-    before = first_row(
+    before = fetch_first_row(
         connection,
         "SELECT 1 FROM files WHERE file_id = ? AND source = ? AND status = 'rejected' AND starts_with(reason, ?)",
         [attempt.file_id, attempt.source, UNFINISHED],
@@ -210,7 +210,7 @@ def find_unfinished(connection: duckdb.DuckDBPyConnection, attempt: Attempt) -> 
 
 def find_earlier_ids(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[str, ...]:
     """Return the sender's last stored report ids, from its last files alone: all of its records may be many."""
-    oldest = one_number(
+    oldest = fetch_number(
         connection,
         """SELECT coalesce(min(delivery_no), 0) FROM (
              SELECT delivery_no FROM files WHERE source = ? AND rows_accepted > 0 ORDER BY delivery_no DESC LIMIT ?)""",

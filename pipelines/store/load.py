@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from pipelines import clock
 from pipelines.rules.compiler import tag_sql
-from pipelines.statements import first_row, one_number, statement
+from pipelines.statements import fetch_first_row, fetch_number, read_statement
 from pipelines.store import clocks, guards, whole_lists
 from pipelines.store.database import in_any_order, reports_sql
 from pipelines.store.erasing import erasure
@@ -57,7 +57,7 @@ def load_files(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[int,
     connection.register("rows_left_out", _concat(left_out, ROWS_LEFT_OUT))
     repeated = _find_stored_matches(connection, group)
     _insert_records(connection, group)
-    connection.execute(statement("store", "records_replaced"), group.numbers)
+    connection.execute(read_statement("store", "records_replaced"), group.numbers)
     inserted = _count(
         connection, "SELECT delivery_no, count(*) FROM records WHERE delivery_no BETWEEN $first AND $last", group
     )
@@ -88,11 +88,11 @@ def _find_stored_matches(connection: duckdb.DuckDBPyConnection, group: Group) ->
     Fills the tables `stored_matches`, `crossing` (hashes of ids in several files) and `contested`, their versions.
     """
     connection.execute("CREATE OR REPLACE TEMP TABLE stored_matches AS FROM records LIMIT 0")
-    if first_row(connection, "SELECT 1 FROM records WHERE source = ? LIMIT 1", [group.source.name]):
+    if fetch_first_row(connection, "SELECT 1 FROM records WHERE source = ? LIMIT 1", [group.source.name]):
         with _incoming(connection, group):
-            connection.execute(statement("store", "stored_matches"), {"source": group.source.name})
+            connection.execute(read_statement("store", "stored_matches"), {"source": group.source.name})
     repeated = _find_contested(connection, group)
-    if first_row(connection, "SELECT 1 FROM stored_matches LIMIT 1"):
+    if fetch_first_row(connection, "SELECT 1 FROM stored_matches LIMIT 1"):
         with _incoming(connection, group):
             for number, count in connection.execute(_step_sql("stored_already", group.pack)).fetchall():
                 repeated[number] = repeated.get(number, 0) + count
@@ -105,12 +105,12 @@ def _find_contested(connection: duckdb.DuckDBPyConnection, group: Group) -> dict
     connection.execute(CONTESTED)
     if len(group.files) > 1:
         with _incoming(connection, group):
-            connection.execute(statement("store", "crossing_ids"))
-    if not first_row(connection, "SELECT 1 FROM crossing LIMIT 1"):
+            connection.execute(read_statement("store", "crossing_ids"))
+    if not fetch_first_row(connection, "SELECT 1 FROM crossing LIMIT 1"):
         return {}
     content = ", ".join(f"'{name}': {name}" for name in _content(group.pack))
     with _incoming(connection, group):
-        connection.execute(statement("store", "contested_versions", content=content))
+        connection.execute(read_statement("store", "contested_versions", content=content))
     return dict(
         connection.execute("SELECT delivery_no, count(*) FROM contested WHERE NOT kept GROUP BY ALL").fetchall()
     )
@@ -132,13 +132,13 @@ def _insert_records(connection: duckdb.DuckDBPyConnection, group: Group) -> None
 
 def _first_delivery_sql(connection: duckdb.DuckDBPyConnection, group: Group) -> str:
     """Return SQL for the delivery that first brought a row's report; to look for it costs a third of the INSERT."""
-    earlier = first_row(
+    earlier = fetch_first_row(
         connection,
         """SELECT 1 WHERE EXISTS (FROM stored_matches) OR EXISTS (FROM contested)
            OR EXISTS (FROM superseded WHERE source = ?)""",
         [group.source.name],
     )
-    return statement("store", "first_delivery").strip() if earlier else "delivery_no"
+    return read_statement("store", "first_delivery").strip() if earlier else "delivery_no"
 
 
 def _step_sql(step: str, pack: Pack, **values: object) -> str:
@@ -149,7 +149,7 @@ def _step_sql(step: str, pack: Pack, **values: object) -> str:
         "own_incoming": "".join(f", incoming.{name}" for name in pack.columns),
         "own_same": "".join(f" AND stored.{name} IS NOT DISTINCT FROM incoming.{name}" for name in pack.columns),
     }
-    return statement("store", step, **words, **values)
+    return read_statement("store", step, **words, **values)
 
 
 @contextlib.contextmanager
@@ -216,7 +216,7 @@ def _count_for_guards(connection: duckdb.DuckDBPyConnection, group: Group) -> di
         return counts
     ((number, checked),) = group.files.items()  # a whole list is a group of its own
     earlier = "SELECT 1 FROM records WHERE source = ? AND delivery_no < ? LIMIT 1"
-    if first_row(connection, earlier, [group.source.name, number]):
+    if fetch_first_row(connection, earlier, [group.source.name, number]):
         with _incoming(connection, group):
             days = whole_lists.find_days(connection, "incoming", time_zone)
         connection.execute("CREATE OR REPLACE TEMP TABLE present_ids AS SELECT report_id FROM stored_matches")
@@ -229,10 +229,10 @@ def _count_for_guards(connection: duckdb.DuckDBPyConnection, group: Group) -> di
 def supersede(connection: duckdb.DuckDBPyConnection, group: Group) -> int:
     """Move the records of the table `replaced` to `superseded`, once the ledger has the files; return how many."""
     _mark_corrected(connection, group)
-    count = one_number(connection, "SELECT count(*) FROM replaced")
+    count = fetch_number(connection, "SELECT count(*) FROM replaced")
     if count:
         old = reports_sql(group.pack, "replaced", get_state(connection, "time_zone"))
-        connection.execute(statement("store", "supersede_records", relation=old), {"now": clock.now()})
+        connection.execute(read_statement("store", "supersede_records", relation=old), {"now": clock.now()})
         connection.execute(
             """DELETE FROM records WHERE source = ?
                AND (delivery_no, report_id) IN (SELECT (delivery_no, report_id) FROM replaced)""",
@@ -244,7 +244,7 @@ def supersede(connection: duckdb.DuckDBPyConnection, group: Group) -> int:
 def _mark_corrected(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
     """Mark the open bad cells of reports that a later delivery of the group brought right."""
     values = {"source": group.source.name, "last": group.numbers["last"]}
-    rows = connection.execute(statement("store", "open_cells"), values).fetchall()
+    rows = connection.execute(read_statement("store", "open_cells"), values).fetchall()
     ids = [(number, sent, stored) for number, sent, path in rows for stored in _stored_ids(group, sent, path)]
     if not ids:
         return
@@ -254,8 +254,8 @@ def _mark_corrected(connection: duckdb.DuckDBPyConnection, group: Group) -> None
     left_out = [(number, checked.rows_left_out) for number, checked in group.files.items()]
     connection.register("rows_left_out", _concat(left_out, ROWS_LEFT_OUT))
     with _incoming(connection, group):
-        connection.execute(statement("store", "came_right"))
-    connection.execute(statement("store", "mark_corrected"))
+        connection.execute(read_statement("store", "came_right"))
+    connection.execute(read_statement("store", "mark_corrected"))
     connection.unregister("rows_left_out")
     connection.unregister("open_ids")
 
@@ -275,8 +275,8 @@ def _store_cells(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[in
         for name, schema in CELLS.items():
             connection.register(name, _concat([(number, getattr(block, name)) for number, block in blocks], schema))
         erasure.find_erased_lines(connection)
-        connection.execute(statement("store", "quarantine_rows", duplicate=DUPLICATE))
-        connection.execute(statement("store", "warned_rows"))
+        connection.execute(read_statement("store", "quarantine_rows", duplicate=DUPLICATE))
+        connection.execute(read_statement("store", "warned_rows"))
         for name in CELLS:
             connection.unregister(name)
     connection.unregister("delivered")

@@ -10,7 +10,7 @@ import duckdb
 from pipelines.connections import PUBLISH_ANEW, open_for_reading
 from pipelines.errors import WHAT_TO_DO, StateError, UsageError
 from pipelines.settings import Settings
-from pipelines.statements import Row, first_row, one_number
+from pipelines.statements import Row, fetch_first_row, fetch_number
 from pipelines.store.home import Home
 from pipelines.store.signatures import signatures_of
 from pipelines.store.state import get_state
@@ -42,7 +42,7 @@ def recorded_signatures(home: Path, pack_version: str) -> list[Row]:
     """Return the signatures under a pack that a home has recorded; none in a home of an older schema version."""
     records = home / "records.duckdb"
     with open_for_reading(records) as connection:
-        known = first_row(connection, "SELECT 1 FROM duckdb_tables() WHERE table_name = 'signatures'")
+        known = fetch_first_row(connection, "SELECT 1 FROM duckdb_tables() WHERE table_name = 'signatures'")
         return signatures_of(connection, pack_version) if known else []
 
 
@@ -55,7 +55,7 @@ def published_pack(home: Home) -> Pack:
     """The pack that tagged what summaries.duckdb counts, from the snapshot itself, whose text is held to its digest."""
     with open_for_reading(home.summaries) as connection:
         try:
-            row = first_row(connection, "SELECT rule_pack_content, rule_pack FROM about")
+            row = fetch_first_row(connection, "SELECT rule_pack_content, rule_pack FROM about")
         except duckdb.BinderException as error:
             text = f"{home.summaries} was published by an older calfwatch; `calfwatch run` publishes it anew"
             raise StateError(text) from error
@@ -91,7 +91,7 @@ def stored_pack(connection: duckdb.DuckDBPyConnection, pack_version: str) -> Pac
             f"the history is tagged with rule pack {pack_version}, and its text was not kept; "
             "name its file as rule_pack in calfwatch.toml"
         )
-    version = one_number(connection, "SELECT try_cast(value AS INTEGER) FROM state WHERE key = 'schema_version'")
+    version = fetch_number(connection, "SELECT try_cast(value AS INTEGER) FROM state WHERE key = 'schema_version'")
     is_older = version < LONG_VERSIONS_SINCE
     return _read_kept(text, pack_version, WHAT_TO_DO, is_older)
 
@@ -104,7 +104,7 @@ def kept_packs(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int, st
 
 
 def _read_kept_text(connection: duckdb.DuckDBPyConnection, pack_version: str) -> str | None:
-    row = first_row(connection, "SELECT content FROM rule_packs WHERE rule_pack = ?", [pack_version])
+    row = fetch_first_row(connection, "SELECT content FROM rule_packs WHERE rule_pack = ?", [pack_version])
     return None if row is None or row[0] is None else str(row[0])
 
 
@@ -139,5 +139,7 @@ def _allows(new: Field, old: Field) -> bool:
 
 def _is_answered(connection: duckdb.DuckDBPyConnection, field: str) -> bool:
     """Return whether any record, superseded ones included, has an answer."""
-    counted = first_row(connection, "SELECT 1 FROM daily_fields WHERE field = ? AND answered > 0 LIMIT 1", [field])
-    return bool(counted or first_row(connection, f"SELECT 1 FROM superseded WHERE {field} IS NOT NULL LIMIT 1"))
+    counted = fetch_first_row(
+        connection, "SELECT 1 FROM daily_fields WHERE field = ? AND answered > 0 LIMIT 1", [field]
+    )
+    return bool(counted or fetch_first_row(connection, f"SELECT 1 FROM superseded WHERE {field} IS NOT NULL LIMIT 1"))

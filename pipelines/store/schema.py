@@ -12,7 +12,7 @@ from pipelines.connections import transaction
 from pipelines.rules.cause_sql import cause_scores_sql
 from pipelines.rules.lint import require_sound
 from pipelines.settings import Settings
-from pipelines.statements import comment_sql, create_sql, first_row, statement
+from pipelines.statements import comment_sql, create_sql, fetch_first_row, read_statement
 from pipelines.store import daily_counts
 from pipelines.store.state import set_state
 from schemas.pack import UNDETERMINED, Pack
@@ -95,7 +95,7 @@ def declaration(settings: Settings, pack: Pack) -> str:
 
 def is_declared(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> bool:
     """Return whether the views and COMMENTs are those of this calfwatch; where not, the next run writes them anew."""
-    row = first_row(connection, "SELECT value FROM state WHERE key = 'declaration'")
+    row = fetch_first_row(connection, "SELECT value FROM state WHERE key = 'declaration'")
     return row is not None and row[0] == declaration(settings, pack)
 
 
@@ -103,7 +103,7 @@ def view_sql(view: Table, settings: Settings, pack: Pack) -> str:
     """Return the SELECT of a view of records.duckdb."""
     if view.name == "reports":
         return reports_sql(pack, "records", settings.time_zone)
-    return statement("views", view.name, **daily_counts.view_words(settings))
+    return read_statement("views", view.name, **daily_counts.view_words(settings))
 
 
 def reports_sql(pack: Pack, relation: str, time_zone: str) -> str:

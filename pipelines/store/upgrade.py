@@ -11,7 +11,7 @@ from pipelines import clock, files
 from pipelines.connections import transaction
 from pipelines.errors import UsageError
 from pipelines.settings import Settings
-from pipelines.statements import create_sql, first_row, one_number, statement
+from pipelines.statements import create_sql, fetch_first_row, fetch_number, read_statement
 from pipelines.store import daily_counts, migrations
 from pipelines.store.attachment import attach, detach
 from pipelines.store.home import Home
@@ -67,7 +67,7 @@ def _find_stated_dates(connection: duckdb.DuckDBPyConnection, settings: Settings
     known = {source.name: source.time_zone or "UTC" for source in settings.sources}  # UTC was the default then
     for (source,) in connection.execute("SELECT DISTINCT source FROM files WHERE status = 'accepted'").fetchall():
         values = {"source": source, "zone": known.get(source, "UTC")}
-        connection.execute(statement("store", "midnight_files"), values)
+        connection.execute(read_statement("store", "midnight_files"), values)
         connection.execute(
             """UPDATE records SET stated_date = (reported_at AT TIME ZONE $zone)::DATE,
                  reported_at = ((reported_at AT TIME ZONE $zone)::DATE + INTERVAL 12 HOUR) AT TIME ZONE 'UTC'
@@ -107,7 +107,7 @@ def _pack_of_older_state(connection: duckdb.DuckDBPyConnection, home: Home, foun
 
 def _keep_copy(home: Home, what: str) -> None:
     """Keep a copy beside the records; one that is there already is left, and not made twice."""
-    new, kept = files.temporary_beside(home.records), home.path / f"records.{what}.duckdb"
+    new, kept = files.name_temporary(home.records), home.path / f"records.{what}.duckdb"
     if kept.is_file() and filecmp.cmp(home.records, kept, shallow=False):
         return
     if os.path.lexists(kept):
@@ -118,7 +118,7 @@ def _keep_copy(home: Home, what: str) -> None:
 
 def _has_state(connection: duckdb.DuckDBPyConnection) -> bool:
     sql = "SELECT 1 FROM duckdb_tables() WHERE database_name = 'calfwatch' AND table_name = 'state'"
-    return first_row(connection, sql) is not None
+    return fetch_first_row(connection, sql) is not None
 
 
 def _cut_weeks(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
@@ -151,7 +151,7 @@ def _follow_settings(connection: duckdb.DuckDBPyConnection, settings: Settings, 
 
 def _has_history(connection: duckdb.DuckDBPyConnection) -> bool:
     """Return whether any record was ever tagged here and is still known."""
-    return one_number(connection, "SELECT (SELECT count(*) FROM records) + (SELECT count(*) FROM superseded)") > 0
+    return fetch_number(connection, "SELECT (SELECT count(*) FROM records) + (SELECT count(*) FROM superseded)") > 0
 
 
 def _start_over(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:

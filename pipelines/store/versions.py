@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.rules.compiler import tag_sql
-from pipelines.statements import first_row, one_number, statement
+from pipelines.statements import fetch_first_row, fetch_number, read_statement
 from pipelines.store.database import get_state, reports_sql
 from pipelines.store.ledger import Entry, find_entries
 from schemas.checked_file import CheckedFile, make_accepted_schema
@@ -21,13 +21,13 @@ IDS = ("line_number", "report_id")
 
 def name_reports(connection: duckdb.DuckDBPyConnection, entry: Entry) -> None:
     """Make the table `named`: the ids of the reports that the file named."""
-    connection.execute(statement("store", "named_reports"), {"withdrawn": entry.delivery_no})
+    connection.execute(read_statement("store", "named_reports"), {"withdrawn": entry.delivery_no})
 
 
 def find_taken_out(connection: duckdb.DuckDBPyConnection, entry: Entry) -> tuple[str, str] | None:
     """Return id and path of a later whole list that took out a report which the file named, or None."""
     ids = {"source": entry.source, "withdrawn": entry.delivery_no}
-    row = first_row(connection, statement("store", "taken_out"), ids)
+    row = fetch_first_row(connection, read_statement("store", "taken_out"), ids)
     return (row[0], row[1]) if row else None
 
 
@@ -69,8 +69,8 @@ def put_back(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entry) ->
     ids = {"source": entry.source, "withdrawn": entry.delivery_no}
     connection.execute(_stored_versions_sql(pack), ids)
     content = ", ".join(f"'{n}': {n}" for n in make_accepted_schema(pack).names if n not in IDS)
-    connection.execute(statement("store", "report_versions", content=content))
-    back = one_number(
+    connection.execute(read_statement("store", "report_versions", content=content))
+    back = fetch_number(
         connection,
         """SELECT count(*) FROM versions SEMI JOIN (FROM records WHERE delivery_no = ?) AS gone USING (report_id)
            WHERE kept AND replaced_by IS NULL""",
@@ -87,7 +87,7 @@ def put_back(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entry) ->
 def _move_counts(connection: duckdb.DuckDBPyConnection, ids: Mapping[str, object]) -> None:
     """Move counts in the ledger of the other files: a duplicate may be a record now, or the other way round."""
     for delivery_no, brought, replaced in connection.execute(
-        statement("store", "report_versions_ledger"), ids
+        read_statement("store", "report_versions_ledger"), ids
     ).fetchall():
         connection.execute(
             """UPDATE files SET rows_accepted = rows_accepted + ?, rows_duplicate = rows_duplicate - ?,
@@ -132,7 +132,7 @@ def _put_versions(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entr
     was = "SELECT * EXCLUDE (superseded_by, superseded_at) FROM was"
     repeated = reports_sql(pack, "(SELECT * FROM kept WHERE place = 'repeated')", get_state(connection, "time_zone"))
     for relation in (was, repeated):
-        connection.execute(statement("store", "put_superseded", relation=relation))
+        connection.execute(read_statement("store", "put_superseded", relation=relation))
 
 
 def open_again(connection: duckdb.DuckDBPyConnection, source: str, file_id: str) -> None:
@@ -143,4 +143,4 @@ def open_again(connection: duckdb.DuckDBPyConnection, source: str, file_id: str)
         [file_id, source],
     )
     repeated = " UNION ALL SELECT report_id, delivery_no, file_id FROM repeated JOIN files USING (delivery_no)"
-    connection.execute(statement("store", "corrected_by_records", repeated=repeated), {"source": source})
+    connection.execute(read_statement("store", "corrected_by_records", repeated=repeated), {"source": source})

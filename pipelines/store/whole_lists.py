@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import duckdb
 
-from pipelines.statements import one_number, statement
+from pipelines.statements import fetch_number, read_statement
 from pipelines.store.clocks import Days, plausible_range
 from schemas.checked_file import CheckedFile
 from schemas.pack import LEVELS
@@ -40,18 +40,18 @@ def add_lacking(
         connection.execute("INSERT INTO present_ids SELECT unnest(?)", [[checked.make_stored_id(each) for each in ids]])
     values = {"source": checked.source, "delivery_no": delivery_no, "first_day": covered[0], "last_day": covered[1]}
     day = report_day_sql(time_zone)
-    total = one_number(
+    total = fetch_number(
         connection,
         f"""SELECT count(*) FROM records
             WHERE source = $source AND delivery_no < $delivery_no AND {day} BETWEEN $first_day AND $last_day""",
         values,
     )
-    return one_number(connection, statement("store", "records_lacking", day=day), values), total
+    return fetch_number(connection, read_statement("store", "records_lacking", day=day), values), total
 
 
 def count_emergencies(connection: duckdb.DuckDBPyConnection, delivery_no: int) -> int:
     """Count the emergencies among what `add_lacking` added: what is replaced, but not by a record of the file."""
-    return one_number(
+    return fetch_number(
         connection,
         """SELECT count(*) FROM replaced ANTI JOIN (FROM records WHERE delivery_no = ?) USING (report_id)
            WHERE triage_level = ?""",

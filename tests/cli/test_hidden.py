@@ -16,7 +16,7 @@ import pytest
 from pipelines.pages.markdown import escaped
 from pipelines.pages.svg import node, text_of
 from pipelines.store.database import Home
-from pipelines.text import is_hidden, say, visible
+from pipelines.text import escape_hidden, is_hidden, say
 from schemas.pack_file import find_default_pack_path
 from tests.cli.test_conditions import ROOT, commands_of
 
@@ -37,9 +37,9 @@ def test_a_line_that_is_said_is_one_line_without_commands(capsys: pytest.Capture
 
 def test_a_page_shows_what_would_be_hidden_and_leaves_words_as_they_are() -> None:
     plain = "äöü 中文 עברית don\u2019t 1\u202f000\u00a0g Quaran\u00adtined\nnext"
-    assert visible(plain) == plain
-    assert visible("a\u202eb\u2028\x1b\ufeff") == "a\\u202eb\\u2028\\x1b\\ufeff"
-    for page in (text_of(node("text", ODD, name=ODD)), escaped(ODD), visible(ODD)):
+    assert escape_hidden(plain) == plain
+    assert escape_hidden("a\u202eb\u2028\x1b\ufeff") == "a\\u202eb\\u2028\\x1b\\ufeff"
+    for page in (text_of(node("text", ODD, name=ODD)), escaped(ODD), escape_hidden(ODD)):
         assert not any(map(is_hidden, page)), page
 
 

@@ -106,7 +106,7 @@ def test_a_second_demo_doubles_nothing(demo_home: Path, calfwatch: Run) -> None:
 
 def test_a_demo_that_was_killed_while_it_made_its_files_begins_again(calfwatch: Run, tmp_path: Path) -> None:
     home = tmp_path / "calfwatch-home"
-    half = files.temporary_beside(home / "demo", "fresh")
+    half = files.name_temporary(home / "demo", "fresh")
     (half / "labels").mkdir(parents=True)
     for name in (files.MARKER, "labels/2026-W01.tsv"):
         (half / name).touch()

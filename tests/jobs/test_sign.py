@@ -14,7 +14,7 @@ from pipelines.jobs.packs.sign import sign_pack
 from pipelines.settings import load_settings
 from pipelines.store.database import Home
 from pipelines.store.packs import recorded_signatures
-from pipelines.text import signature_words
+from pipelines.text import describe_signatures
 from schemas.pack import Pack
 
 DAY = date(2026, 11, 20)
@@ -39,7 +39,7 @@ def test_a_signature_is_kept_published_and_audited(fed_home: Home, pack: Pack) -
 
 
 def test_an_unsigned_pack_says_so() -> None:
-    assert "is not signed" in signature_words("calf_pain-2-0", [])
+    assert "is not signed" in describe_signatures("calf_pain-2-0", [])
 
 
 @pytest.mark.parametrize(

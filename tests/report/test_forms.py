@@ -25,7 +25,7 @@ from pipelines.pages.paper import paper_content
 from pipelines.report import write_index, write_report
 from pipelines.report.document import weekly_document
 from pipelines.report.week import read_week
-from pipelines.text import csv_text, harmless
+from pipelines.text import escape_formula, format_csv
 from schemas.pack import Pack
 from tests.support.invented import Made, make_summaries
 from tests.support.pages import NONE, page_of
@@ -259,13 +259,13 @@ def test_no_cell_of_a_csv_starts_a_formula(hostile: Path) -> None:
     ],
 )
 def test_formulas_are_led_by_an_apostrophe_and_numbers_stay(cell: object, written: object) -> None:
-    assert harmless(cell) == written
+    assert escape_formula(cell) == written
 
 
 def test_a_csv_has_a_header_even_without_rows() -> None:
-    assert csv_text(("a", "b"), []) == "a,b\n"
-    assert csv_text(("a", "=b"), []) == "a,'=b\n"
-    assert csv_text(("a", "b"), [(None, 'x"y')]) == 'a,b\n,"x""y"\n'
+    assert format_csv(("a", "b"), []) == "a,b\n"
+    assert format_csv(("a", "=b"), []) == "a,'=b\n"
+    assert format_csv(("a", "b"), [(None, 'x"y')]) == 'a,b\n,"x""y"\n'
 
 
 # --------------------------------------------------------------------------------------------------- index

@@ -512,7 +512,7 @@ def test_a_run_killed_between_the_two_renames_is_mended(
     out = tmp_path / "reports"
     folder = write_report(database, pack, out)
     before = _bytes(folder)
-    folder.rename(files._old_name(folder))
+    folder.rename(files._name_old(folder))
     monkeypatch.setattr(report_folder, "write_private", _raise_disk_error)
     with pytest.raises(OSError, match="disk"):
         write_report(database, pack, out)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as rules_of_search
 from hypothesis import strategies as st
 
-from pipelines.statements import statement
+from pipelines.statements import read_statement
 from pipelines.store import clocks
 from pipelines.store.clocks import period_days, period_text
 from tests.support.drawing import examples
@@ -157,6 +157,6 @@ def test_clocks_equal_the_slow_account(deliveries: Delivered) -> None:
 
 def test_implausible_days_open_no_weeks(store: Store) -> None:
     sent(store, dict.fromkeys(range(14), 10), {13_000: 1}, {-15_000: 1})
-    sql = statement("store", "plausible_days")
+    sql = read_statement("store", "plausible_days")
     assert store.ask(f"SELECT count(*) FILTER (is_plausible), count(*) FROM ({sql})") == [(14, 16)]
     clocks.update_clocks(store.connection)

@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from pipelines.errors import StateError
-from pipelines.files import temporary_beside
+from pipelines.files import name_temporary
 from pipelines.jobs import publish as publish_job
 from pipelines.settings import Settings
 from pipelines.store import database, migrations
@@ -136,7 +136,7 @@ def test_every_older_version_has_its_step_and_its_committed_state() -> None:
 def test_a_migration_that_was_killed_after_its_copy_starts_again(tmp_path: Path, pack: Pack) -> None:
     old = old_home(tmp_path, 1)
     shutil.copy(old.records, old.path / "records.schema-1.duckdb")
-    half = temporary_beside(old.records)
+    half = name_temporary(old.records)
     half.write_bytes(b"half")
     with database.open_records(old, Settings(), pack) as connection:
         assert migrations.schema_version(connection) == SCHEMA_VERSION

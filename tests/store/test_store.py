@@ -834,11 +834,11 @@ def test_a_database_of_somebody_else_is_left_alone(version: str, tmp_path: Path,
 
 
 def test_what_a_killed_run_left_behind_is_cleared(home: Home, write_csv: Write, ingest: Ingest) -> None:
-    new = files.temporary_beside(home.summaries)
-    begun, work = (files.temporary_beside(home.scratch / "work", "work") for _ in range(2))
+    new = files.name_temporary(home.summaries)
+    begun, work = (files.name_temporary(home.scratch / "work", "work") for _ in range(2))
     for folder in (begun, work):
         folder.mkdir()
-    leftovers = [new, files.log_of(new), work / files.MARKER, work / "duckdb_temp_storage_1"]
+    leftovers = [new, files.name_log(new), work / files.MARKER, work / "duckdb_temp_storage_1"]
     for path in leftovers:
         path.write_bytes(b"half of it")
     ingest(write_csv(mild(1)))

@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from pipelines.bounds import bounded_memory, bounded_time, data_bytes
+from pipelines.bounds import bounded_memory, bounded_time, measure_data_bytes
 from pipelines.connections import connect
 from pipelines.errors import FileRejected, UsageError
 from pipelines.intake.anonymisation.column_names import shown_name
@@ -222,7 +222,7 @@ def _select(connection: duckdb.DuckDBPyConnection, adapter: Adapter, source: Sou
     late = f"the adapter of source '{source.name}' took longer than {SECONDS:g} s; mend {source.adapter}"
     with bounded_time(connection, SECONDS, late) as over:
         try:
-            with bounded_memory(lambda: data_bytes() + MOST_DATA):
+            with bounded_memory(lambda: measure_data_bytes() + MOST_DATA):
                 statements = connection.extract_statements(adapter.sql)
                 if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
                     raise FileRejected(f"the adapter of source '{source.name}' is not one SELECT statement")

@@ -20,12 +20,12 @@ from pipelines.errors import UsageError
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs.erasing import holders, traces
 from pipelines.settings import Settings
-from pipelines.statements import first_row, one_number, statement
+from pipelines.statements import fetch_first_row, fetch_number, read_statement
 from pipelines.store import audit, database, ledger
 from pipelines.store.database import Home, pack_in_use, transaction
 from pipelines.store.erasing import erasure, rewrite
 from pipelines.store.packs import configured_pack
-from pipelines.text import many, printable
+from pipelines.text import escape_unprintable, pluralise
 from schemas.checked_file import make_per_file_id
 
 LONG_ENOUGH = 6  # signs of an id that is looked for in lines of other reports, too
@@ -59,7 +59,7 @@ def forget(home: Home, settings: Settings, wish: Wish, wait_seconds: float, tell
         records, versions, lines = rewrite.count_going(connection)
         if not records + versions + lines:
             return _explain_nothing(connection, home, wish)
-        what = f"{many(records, 'record')}, {many(versions, 'earlier version')}, {many(lines, 'quarantined line')}"
+        what = f"{pluralise(records, 'record')}, {pluralise(versions, 'earlier version')}, {pluralise(lines, 'quarantined line')}"
         if not tell("\n".join([f"to erase: {what}", STAY, *_held(connection, home, settings)])):
             return "nothing was changed"
         ids = _ids(connection)
@@ -75,25 +75,27 @@ def forget(home: Home, settings: Settings, wish: Wish, wait_seconds: float, tell
 
 
 def _name(wish: Wish) -> str:
-    return f"before {wish.before}" if wish.before else many(len(wish.report_ids), "report id")
+    return f"before {wish.before}" if wish.before else pluralise(len(wish.report_ids), "report id")
 
 
 def _choose(connection: duckdb.DuckDBPyConnection, wish: Wish) -> None:
     """Fill the tables `going` and `going_lines`."""
     if wish.before:
         values: dict[str, object] = {"before": wish.before}
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE going AS {statement('store', 'erased_reports')}", values)
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE going_lines AS {statement('store', 'lines_before')}", values)
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE going AS {read_statement('store', 'erased_reports')}", values)
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE going_lines AS {read_statement('store', 'lines_before')}", values
+        )
         return
     _refuse_ids_of_files(connection, wish)
     ids = list(wish.report_ids)
-    named = statement("store", "named_for_erasure")
+    named = read_statement("store", "named_for_erasure")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE going AS {named}", {"ids": ids, "source": wish.source})
     _require_one_sender(connection, wish)
     patterns = [rf"(^|[^A-Za-z0-9]){re.escape(each)}($|[^A-Za-z0-9])" for each in ids]
     long_ones = [pattern for pattern, each in zip(patterns, ids, strict=True) if len(each) >= LONG_ENOUGH]
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE going_lines AS {statement('store', 'lines_of_reports')}",
+        f"CREATE OR REPLACE TEMP TABLE going_lines AS {read_statement('store', 'lines_of_reports')}",
         {"source": wish.source, "patterns": patterns, "long_ones": long_ones},
     )
     _add_lines_of_files(connection, wish)
@@ -110,7 +112,7 @@ def _refuse_ids_of_files(connection: duckdb.DuckDBPyConnection, wish: Wish) -> N
     for report_id in wish.report_ids:
         if hashes := ledger.describe_ids_of_files(connection, report_id, wish.source):
             raise UsageError(
-                f"'{printable(report_id)}': {hashes}",
+                f"'{escape_unprintable(report_id)}': {hashes}",
                 "Nothing was changed. Name the one that is to be erased as it is stored.",
             )
 
@@ -131,13 +133,13 @@ def _add_lines_of_files(connection: duckdb.DuckDBPyConnection, wish: Wish) -> No
 
 
 def _require_one_sender(connection: duckdb.DuckDBPyConnection, wish: Wish) -> None:
-    row = first_row(
+    row = fetch_first_row(
         connection,
         "SELECT report_id, string_agg(source, ', ' ORDER BY source) FROM going GROUP BY 1 HAVING count(*) > 1 LIMIT 1",
     )
     if row and not wish.source:
         raise UsageError(
-            f"report {printable(row[0])} is known of {row[1]}; say whose with --source. Nothing was changed"
+            f"report {escape_unprintable(row[0])} is known of {row[1]}; say whose with --source. Nothing was changed"
         )
 
 
@@ -148,7 +150,7 @@ def _explain_nothing(connection: duckdb.DuckDBPyConnection, home: Home, wish: Wi
     for (source,) in connection.execute("SELECT DISTINCT source FROM erased").fetchall():
         erasure.define_mark(connection, home, source)
         sql = "SELECT 1 FROM erased WHERE source = ? AND mark IN (SELECT erased_mark('id', unnest(?::VARCHAR[])))"
-        if first_row(connection, sql, [source, list(wish.report_ids)]):
+        if fetch_first_row(connection, sql, [source, list(wish.report_ids)]):
             return "it was erased before; nothing of it is stored"
     raise UsageError("no report with such an id is stored, and none was erased; ids are written as the sender does")
 
@@ -156,7 +158,7 @@ def _explain_nothing(connection: duckdb.DuckDBPyConnection, home: Home, wish: Wi
 def _held(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> list[str]:
     """Name every delivery, backup and export that still holds what is erased."""
     found = [*holders.find_deliveries_with(connection, settings), *map(str, holders.find_copies(home))]
-    return [f"still held by {printable(path)}" for path in found]
+    return [f"still held by {escape_unprintable(path)}" for path in found]
 
 
 def _ids(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
@@ -174,7 +176,7 @@ def _notes_without(connection: duckdb.DuckDBPyConnection, ids: set[str], regions
     """Return the texts that people wrote and that name an erased report or a rare region, and what to put there."""
     rare = re.compile("|".join(rf"(?<!\w){re.escape(each)}(?!\w)" for each in regions) or "(?!)", re.IGNORECASE)
     words = {}
-    for (text,) in connection.execute(statement("store", "texts_of_people")).fetchall():
+    for (text,) in connection.execute(read_statement("store", "texts_of_people")).fetchall():
         parts = re.split(r"([^\w.-]+|[.]$)", text)
         after = rare.sub("unknown", "".join("(erased)" if part in ids else part for part in parts))
         if after != text:
@@ -188,5 +190,5 @@ def forget_what_is_old(home: Home, settings: Settings, today: date, wait_seconds
         return ""
     before = date.fromordinal(today.toordinal() - settings.keep_days)
     with database.writing(home, settings, configured_pack(home, settings), wait_seconds) as connection:
-        old = one_number(connection, "SELECT count(*) FROM reports WHERE report_date < ?", [before])
+        old = fetch_number(connection, "SELECT count(*) FROM reports WHERE report_date < ?", [before])
     return forget(home, settings, Wish(before=before), wait_seconds, lambda _: True) if old else ""

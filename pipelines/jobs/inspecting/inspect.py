@@ -32,7 +32,7 @@ from pipelines.store import guards
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
 from pipelines.store.packs import configured_pack
-from pipelines.text import many, printable, shown_path
+from pipelines.text import escape_unprintable, format_path, pluralise
 from schemas.checked_file import CONFLICT, DUPLICATE, CheckedBlock, RowCounts
 from schemas.fields import CONTEXT_NAMES
 
@@ -115,7 +115,7 @@ def inspect_file(home: Home, settings: Settings, given: str, source: str | None)
     outcome = _try_ingest(home, settings, delivery, findings)
     lines = [*_describe_delivery(delivery, source, findings), *_describe_faults(findings)]
     lines += _describe_stored(home, findings, outcome)
-    return [printable(line) for line in lines], not findings.rejections
+    return [escape_unprintable(line) for line in lines], not findings.rejections
 
 
 def find_one(given: str, settings: Settings, source: str | None) -> Delivery:
@@ -124,7 +124,7 @@ def find_one(given: str, settings: Settings, source: str | None) -> Delivery:
         raise UsageError("inspect reads a file of this machine; copy the object to one, and name that")
     deliveries = find_deliveries([given], settings, source)
     if len(deliveries) != 1:
-        raise UsageError(f"{given}: {many(len(deliveries), 'CSV file')} there; name one file")
+        raise UsageError(f"{given}: {pluralise(len(deliveries), 'CSV file')} there; name one file")
     return deliveries[0]
 
 
@@ -197,13 +197,13 @@ def _judge_share(rules: Rules, findings: Findings) -> None:
 def _describe_delivery(delivery: Delivery, named: str | None, findings: Findings) -> Iterator[str]:
     source = delivery.source
     why = "as named" if named else "by its file name" if source.patterns else "no pattern of a source matches the name"
-    yield f"file      {shown_path(str(delivery.path))}"
+    yield f"file      {format_path(str(delivery.path))}"
     yield f"source    {source.name} ({why}); adapter {source.adapter}; cells separated by {source.delimiter!r}"
     yield f"time zone {source.time_zone} (of times without an offset)"
     counts = findings.counts
     if days := _report_days(findings, ZoneInfo(source.time_zone)):
         yield f"period    first report {min(days)}, last {max(days)}, in that time zone"
-    parts = [many(counts.rows, "row"), f"{max(0, counts.bad_rows + findings.conflicts):,} with a fault"]
+    parts = [pluralise(counts.rows, "row"), f"{max(0, counts.bad_rows + findings.conflicts):,} with a fault"]
     parts += [f"{findings.duplicates:,} duplicate"] if findings.duplicates else []
     parts += [f"{counts.out_of_scope:,} out of scope"] if counts.out_of_scope else []
     parts += [warned] if (warned := guards.warned_words(counts)) else []
@@ -225,7 +225,7 @@ def _describe_faults(findings: Findings) -> Iterator[str]:
     for (column, check), fault in sorted(findings.faults.items(), key=lambda item: -item[1].cells):
         lines = ", ".join(map(str, fault.lines)) + (", ..." if fault.cells > len(fault.lines) else "")
         values = f"; such as {', '.join(map(repr, fault.values))}" if fault.values else ""
-        yield f"fault     {column}: {check}, {many(fault.cells, 'cell')} (line {lines}){values}"
+        yield f"fault     {column}: {check}, {pluralise(fault.cells, 'cell')} (line {lines}){values}"
         yield f"          allowed: {fault.allowed}"
         yield f"          to do: {ADVICE.get(check, 'correct it at the sender, or translate it in an adapter')}"
     for reason in findings.rejections:
@@ -248,7 +248,7 @@ def _describe_stored(home: Home, findings: Findings, outcome: Outcome | None) ->
     if findings.rejections or not rows:
         return
     if outcome is None:
-        nothing = f"{home.path} holds no records yet; {many(rows, 'record')} would be new"
+        nothing = f"{home.path} holds no records yet; {pluralise(rows, 'record')} would be new"
         yield f"store     {'not looked at: the records are in use by a run' if home.records.exists() else nothing}"
         return
     if outcome.status == "known":
@@ -260,7 +260,7 @@ def _describe_stored(home: Home, findings: Findings, outcome: Outcome | None) ->
     replaced = outcome.rows_superseded - removed
     parts = [f"{outcome.rows_accepted - replaced:,} new", f"{replaced:,} would replace a record"]
     parts += [f"{outcome.rows_duplicate - findings.duplicates:,} are stored already"]
-    parts += [f"{many(removed, 'stored record')} would be taken out"] if removed else []
+    parts += [f"{pluralise(removed, 'stored record')} would be taken out"] if removed else []
     yield f"store     {', '.join(parts)}"
     if outcome.notes:
         yield f"note      {outcome.notes}"

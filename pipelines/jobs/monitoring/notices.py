@@ -20,7 +20,7 @@ from pipelines.jobs.monitoring import status
 from pipelines.jobs.monitoring.notice_targets import Target, find_targets
 from pipelines.processes import read_json, write_json
 from pipelines.settings import Settings
-from pipelines.text import printable, shown_path
+from pipelines.text import escape_unprintable, format_path
 
 if TYPE_CHECKING:
     from pipelines.jobs.monitoring.run import RunRecord
@@ -51,7 +51,7 @@ def events_of_run(home: Path, record: RunRecord, outcome: str, reason: str, hide
         text = f"the {record.job} {outcome}: {hide_counts(told, hide_up_to)}"
         events.append(Event(f"failed:{record.job}", text, _digest(reason)))
     for rejected in record.rejected:
-        name = shown_path(Path(rejected.path).name)
+        name = format_path(Path(rejected.path).name)
         told = hide_counts(rejected.reason or "", hide_up_to)
         events.append(Event(f"rejected:{rejected.file_id}", f"{name} was rejected: {told}"))
     events += [
@@ -140,7 +140,7 @@ def _tell(home: Path, targets: Sequence[Target], event: Event, told: dict[str, A
     for target in targets:
         if known.get(target.identity) == mark:
             continue
-        if problem := target.send("calfwatch", f"{home.name}: {printable(event.text)}", event.report):
+        if problem := target.send("calfwatch", f"{home.name}: {escape_unprintable(event.text)}", event.report):
             problems[target.shown] = problem
         else:
             known[target.identity] = mark

@@ -7,7 +7,7 @@ from itertools import compress
 from typing import Any
 
 from pipelines.jobs.monitoring.week_facts import week_lines
-from pipelines.text import many
+from pipelines.text import pluralise
 
 Content = Mapping[str, Any]
 MOST_LINES = 12  # of one kind: it is one screen
@@ -57,7 +57,7 @@ def _stored(facts: Content) -> list[str]:
         f"files         {files['accepted']:,} accepted, {files['rejected']:,} rejected{withdrawn}; "
         f"the last at {_moment(files['last'])}",
         f"records       {records['count']:,} from {_moment(records['first'])} to {_moment(records['last'])}",
-        f"quarantined   {many(files['rows_quarantined'], 'row')}{_still_open(files)}",
+        f"quarantined   {pluralise(files['rows_quarantined'], 'row')}{_still_open(files)}",
         "state         ledger, records and summaries agree",
     ]
 
@@ -74,7 +74,7 @@ def _in_no_week(facts: Content) -> list[str]:
         return []
     days = " to ".join(sorted({found["first"], found["last"]}))
     return [
-        f"in no week    {many(found['count'], 'record')}, in the daily counts alone: their days ({days}) "
+        f"in no week    {pluralise(found['count'], 'record')}, in the daily counts alone: their days ({days}) "
         "stand more than 13 weeks from their sender's others; typed wrong?"
     ]
 
@@ -88,8 +88,8 @@ def _small_groups(found: Content) -> str:
         return f"k-anonymity   no group of region, age band, sex and week is smaller than {found['k']}"
     verb = "is" if found["records"] == 1 else "are"
     return (
-        f"k-anonymity   WARNING: {found['records']:,} of {many(found['total'], 'record')} {verb} in "
-        f"{many(found['groups'], 'group')} of region, age band, sex and week smaller than {found['k']}; "
+        f"k-anonymity   WARNING: {found['records']:,} of {pluralise(found['total'], 'record')} {verb} in "
+        f"{pluralise(found['groups'], 'group')} of region, age band, sex and week smaller than {found['k']}; "
         f"the smallest has {found['smallest']}"
     )
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import duckdb
 
-from pipelines.statements import rows_by_name, statement
-from pipelines.text import many
+from pipelines.statements import fetch_rows, read_statement
+from pipelines.text import pluralise
 
 SERIES_NAMED = 3
 
 
 def read_week_facts(published: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
     """Return the counts, the alarms and the nowcast of the last complete week; None if there is no such week."""
-    rows = rows_by_name(published, statement("monitoring", "latest_week"))
+    rows = fetch_rows(published, read_statement("monitoring", "latest_week"))
     return dict(rows[0]) if rows else None
 
 
@@ -23,8 +23,8 @@ def week_lines(facts: Mapping[str, Any] | None) -> list[str]:
     """Return the lines of `status` about the week."""
     if not facts:
         return []
-    emergencies = many(facts["emergencies"], "emergency", "emergencies")
-    told = f"{facts['week']}: {emergencies} of {many(facts['reports'], 'report')}{_still_to_come(facts)}"
+    emergencies = pluralise(facts["emergencies"], "emergency", "emergencies")
+    told = f"{facts['week']}: {emergencies} of {pluralise(facts['reports'], 'report')}{_still_to_come(facts)}"
     alarms = [_named(facts[name], words) for name, words in (("new", "new"), ("going_on", "going on")) if facts[name]]
     nothing = "none" if facts["judged"] else "cannot be judged yet"
     lines = [f"week          {told}", f"alarms        {facts['week']}: {'; '.join(alarms) or nothing}"]

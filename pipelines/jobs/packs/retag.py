@@ -14,11 +14,11 @@ from pipelines.rules.condition_sql import condition_tests
 from pipelines.rules.translation import stored_sql, tagged_sql
 from pipelines.rules.urgency import evidence_urgencies
 from pipelines.settings import Settings
-from pipelines.statements import create_sql, one_number
+from pipelines.statements import create_sql, fetch_number
 from pipelines.store import audit, daily_counts, database
 from pipelines.store.database import Home
 from pipelines.store.packs import check_fits, configured_pack
-from pipelines.text import many
+from pipelines.text import pluralise
 from schemas.pack import LEVELS, Pack
 from schemas.pack_file import load_pack
 from schemas.record_layout import TAG_COLUMNS
@@ -46,7 +46,7 @@ def retag(connection: duckdb.DuckDBPyConnection, settings: Settings, stored: Pac
         return f"the history is tagged with {pack.version} already"
     check_fits(connection, stored, pack)
     with database.transaction(connection):
-        records = one_number(connection, "SELECT count(*) FROM records")
+        records = fetch_number(connection, "SELECT count(*) FROM records")
         alike = _coded_alike(stored, pack)
         moved = _tag_what_changes(connection, settings, stored, pack) if alike else _tag_all(connection, stored, pack)
         connection.execute("UPDATE files SET rule_pack = ? WHERE status = 'accepted'", [pack.version])
@@ -54,9 +54,7 @@ def retag(connection: duckdb.DuckDBPyConnection, settings: Settings, stored: Pac
         if not alike:
             daily_counts.rebuild(connection, settings, pack)
         database.check_counts(connection)
-        text = (
-            f"{many(records, 'record')} retagged from {stored.version} to {pack.version}; {moved or 'no level changed'}"
-        )
+        text = f"{pluralise(records, 'record')} retagged from {stored.version} to {pack.version}; {moved or 'no level changed'}"
         audit.note(connection, "retag", pack.version, text)
     return text
 
@@ -85,7 +83,7 @@ def _tag_what_changes(connection: duckdb.DuckDBPyConnection, settings: Settings,
     changes = f"SELECT * REPLACE ({old}), -1 AS sign FROM changed UNION ALL SELECT *, 1 AS sign FROM changed"
     daily_counts.merge_changes(connection, settings, pack, changes)
     moved = _in_words(connection, "SELECT triage_level_before, triage_level FROM changed")
-    if one_number(connection, "SELECT count(*) FROM changed") > FEW_RECORDS:
+    if fetch_number(connection, "SELECT count(*) FROM changed") > FEW_RECORDS:
         _write(connection, stored, pack)
         _put_in_place(connection)
     else:
@@ -125,12 +123,12 @@ def _may_change(stored: Pack, pack: Pack) -> str:
 
 def _update(connection: duckdb.DuckDBPyConnection) -> None:
     tags = ", ".join(f"{tag} = changed.{tag}" for tag in TAG_COLUMNS)
-    updated = one_number(
+    updated = fetch_number(
         connection,
         f"""UPDATE records SET {tags} FROM changed
             WHERE records.delivery_no = changed.delivery_no AND records.line_number = changed.line_number""",
     )
-    if updated != one_number(connection, "SELECT count(*) FROM changed"):
+    if updated != fetch_number(connection, "SELECT count(*) FROM changed"):
         raise StateError("retagging met another number of records than are stored; nothing was changed")
 
 
@@ -146,7 +144,7 @@ def _tag_all(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) ->
     _write(connection, stored, pack)
     pairs = "SELECT a.{0}, b.{0} FROM records AS a POSITIONAL JOIN retagged AS b"
     torn = f"SELECT count(*) FROM ({pairs.format('line_number')}) AS lines(a, b) WHERE a <> b"
-    if one_number(connection, torn):
+    if fetch_number(connection, torn):
         raise StateError("retagging put the records in another order; nothing was changed")
     moved = _in_words(connection, pairs.format("triage_level"))
     _put_in_place(connection)
@@ -159,11 +157,11 @@ def _write(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> N
     table = make_records_table(pack, "retagged")
     connection.execute(create_sql(table))
     columns = ", ".join(table.column_names)
-    rows = one_number(
+    rows = fetch_number(
         connection,
         f"INSERT INTO retagged BY NAME SELECT {columns} FROM ({tagged_sql(stored, pack, stored_sql(stored))})",
     )
-    if rows != one_number(connection, "SELECT count(*) FROM records"):
+    if rows != fetch_number(connection, "SELECT count(*) FROM records"):
         raise StateError("retagging gave another number of records than are stored; nothing was changed")
 
 

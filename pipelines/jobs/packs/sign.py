@@ -13,7 +13,7 @@ from pipelines.store import audit, database
 from pipelines.store.database import Home
 from pipelines.store.packs import configured_pack
 from pipelines.store.signatures import record_signature, signatures_of
-from pipelines.text import signature_words
+from pipelines.text import describe_signatures
 from schemas.pack_file import load_pack
 
 
@@ -39,4 +39,4 @@ def sign_pack(
             record_signature(connection, pack.version, name, role, day)
             audit.note(connection, "sign", pack.version, f"signed by {name} ({role}) on {day}")
         publish_job.publish(connection, home, settings)
-        return signature_words(pack.version, signatures_of(connection, pack.version))
+        return describe_signatures(pack.version, signatures_of(connection, pack.version))

@@ -19,10 +19,10 @@ from pipelines.release.ledger import HELD_BACK, RELEASED, WITHDRAWN, Release
 from pipelines.release.public_database import is_week
 from pipelines.release.rounding import Cell, Disclosure, disclose, method_of
 from pipelines.settings import Settings
-from pipelines.statements import first_row, rows_by_name, statement
+from pipelines.statements import fetch_first_row, fetch_rows, read_statement
 from pipelines.store import audit, database
 from pipelines.store.database import Home
-from pipelines.text import many
+from pipelines.text import pluralise
 from schemas.fields import AGE_BANDS, SEXES
 from schemas.pack import LEVELS
 
@@ -77,7 +77,7 @@ def choose_week(connection: duckdb.DuckDBPyConnection, week: str | None) -> str:
             raise UsageError(f"'{week}' is not a week; write it as 2026-W46")
         return week
     zone = database.get_state(connection, "time_zone")
-    row = first_row(
+    row = fetch_first_row(
         connection,
         """WITH latest AS (SELECT max(week_start) AS week_start FROM calendar
              WHERE week_start + 7 <= ?)
@@ -149,7 +149,7 @@ def _refuse_known(home: Home, week: str, known: Sequence[Release]) -> None:
 def _open_release(connection: duckdb.DuckDBPyConnection, settings: Settings, week: str) -> Release:
     """Return the record of a covered week before its decision. Raises ReleaseRefused if no file covers it."""
     zone = database.get_state(connection, "time_zone")
-    row = first_row(
+    row = fetch_first_row(
         connection,
         """SELECT week_start, week_start::TIMESTAMP AT TIME ZONE $zone, (week_start + 7)::TIMESTAMP AT TIME ZONE $zone
            FROM calendar WHERE week = $week LIMIT 1""",
@@ -203,13 +203,13 @@ def week_problem(connection: duckdb.DuckDBPyConnection, settings: Settings, week
     if week_start + timedelta(days=7) > clock.today(settings.time_zone):
         return "running week"
     lacking = "SELECT 1 FROM weekly_sources WHERE week_start = ? AND state IN ('missing', 'partial') LIMIT 1"
-    return "incomplete reporting" if first_row(connection, lacking, [week_start]) else None
+    return "incomplete reporting" if fetch_first_row(connection, lacking, [week_start]) else None
 
 
 def _exact_counts(connection: duckdb.DuckDBPyConnection, week_start: date) -> Mapping[str, Mapping[str, int]]:
     """The week's exact counts by attribute and value. Raises StateError if attributes do not add up to the same."""
     names = {"levels": [*LEVELS], "age_bands": [*AGE_BANDS, "unknown"], "sexes": [*SEXES]}
-    rows = rows_by_name(connection, statement("release", "week_counts"), {"week_start": week_start, **names})
+    rows = fetch_rows(connection, read_statement("release", "week_counts"), {"week_start": week_start, **names})
     counts: dict[str, dict[str, int]] = {}
     for row in rows:
         counts.setdefault(row["attribute"], {})[row["value"]] = row["reports"]
@@ -221,8 +221,8 @@ def _exact_counts(connection: duckdb.DuckDBPyConnection, week_start: date) -> Ma
 
 def _warnings(connection: duckdb.DuckDBPyConnection, week_start: date) -> tuple[str, ...]:
     sql = "SELECT count(DISTINCT source) FROM daily_summary WHERE report_date BETWEEN ? AND ?"
-    row = first_row(connection, sql, [week_start, week_start + timedelta(days=6)])
+    row = fetch_first_row(connection, sql, [week_start, week_start + timedelta(days=6)])
     senders = row[0] if row else 0
     if senders > FEW_SENDERS:
         return ()
-    return (f"the week has {many(senders, 'sender')}: each can subtract its own reports from what is published",)
+    return (f"the week has {pluralise(senders, 'sender')}: each can subtract its own reports from what is published",)

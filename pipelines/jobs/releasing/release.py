@@ -16,7 +16,7 @@ import duckdb
 
 from pipelines import clock
 from pipelines.errors import ReleaseRefused, UsageError
-from pipelines.files import put_in_place, temporary_beside
+from pipelines.files import name_temporary, put_in_place
 from pipelines.jobs.releasing.decision import (
     Asked,
     Decision,
@@ -34,7 +34,7 @@ from pipelines.settings import Settings
 from pipelines.store import audit, database
 from pipelines.store.database import Home
 from pipelines.store.packs import configured_pack
-from pipelines.text import many
+from pipelines.text import pluralise
 from schemas.pack import Pack
 
 METHOD = (
@@ -150,7 +150,7 @@ def _add_finished(finished: set[str]) -> Iterator[None]:
 
 def _write_files(connection: duckdb.DuckDBPyConnection, home: Home, pack: Pack) -> None:
     """Build the public files anew from the record. The database takes its place last, and so ends the work."""
-    new = temporary_beside(home.public)
+    new = name_temporary(home.public)
     about = (version("calfwatch"), pack.complaint, METHOD, pack.disclaimer, ledger.time_zones(connection))
     try:
         write_public_database(new, ledger.public_rows(connection, about))
@@ -174,4 +174,4 @@ def describe_releases(connection: duckdb.DuckDBPyConnection, home: Home) -> tupl
     rest = "".join(f", {number} {status.replace('_', ' ')}" for status, number in others.items() if number)
     lagging = sorted(lagging_weeks(connection, home))
     mend = [f"public files lack what was decided on {', '.join(lagging)}; `calfwatch release` finishes it"]
-    return f"{told}; {many(len(released), 'week')} released{rest}", mend if lagging else []
+    return f"{told}; {pluralise(len(released), 'week')} released{rest}", mend if lagging else []

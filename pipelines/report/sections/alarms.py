@@ -31,7 +31,7 @@ from pipelines.report.alarms import Alarm, Standing, find_standing
 from pipelines.report.curves import Curve, find_curves, week_rows
 from pipelines.report.rows import SeriesDay
 from pipelines.report.week import ALWAYS_CURVED, DAYS_SHOWN, WEEKS_SHOWN, WeekTables
-from pipelines.text import many
+from pipelines.text import pluralise
 from schemas.fields import AGE_BANDS
 from schemas.pack import Pack
 
@@ -83,7 +83,7 @@ def _alarm_table(tables: WeekTables, standing: Standing, pack: Pack) -> Table:
 
 def _make_alarm_row(alarm: Alarm, pack: Pack) -> Row:
     found, episode = alarm.found, alarm.episode
-    since = "new" if episode is None else f"{episode.first_week}, {many(episode.weeks, 'week')}"
+    since = "new" if episode is None else f"{episode.first_week}, {pluralise(episode.weeks, 'week')}"
     if alarm.is_new:
         since = f"{since}; closed before, now twice as many" if alarm.has_risen else "new"
     cells = (

@@ -6,7 +6,7 @@ from pipelines.pages.calls import Call, CallList, WeekCalls
 from pipelines.pages.document import Beside, Block, Note, Row, Section, Table
 from pipelines.pages.values import Column, Text
 from pipelines.report.wording import PHONE_LEAD
-from pipelines.text import many
+from pipelines.text import pluralise
 
 CALLS_SHOWN = 6
 LIST_PAGE = "explain/index.html"
@@ -21,7 +21,9 @@ def phone_section(calls: WeekCalls) -> Section:
     if emergencies.rows and possible.rows:  # else the only one has the whole width
         blocks = [Beside(emergencies, possible, even=True)]
     if calls.pages:
-        words = f"{many(len(calls.emergencies.calls) + len(calls.possible.calls), 'record')} with the reasons of each"
+        words = (
+            f"{pluralise(len(calls.emergencies.calls) + len(calls.possible.calls), 'record')} with the reasons of each"
+        )
         blocks.append(Note("; it says how many were left out, and how to get them.", link=(words, LIST_PAGE)))
     return Section("phone", title, blocks, PHONE_LEAD)
 

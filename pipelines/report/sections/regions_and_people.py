@@ -28,7 +28,7 @@ from pipelines.report.rows import GroupCount, RegionCount
 from pipelines.report.sections.key_numbers import LEVEL_LEGEND
 from pipelines.report.week import WEEKS_SHOWN, WeekTables
 from pipelines.report.wording import RATES_NOTE
-from pipelines.text import many
+from pipelines.text import pluralise
 from schemas.fields import AGE_BANDS, SEXES
 
 REGIONS_SHOWN, REGIONS_DRAWN = 20, 10
@@ -121,9 +121,9 @@ def _regions_left_out(tables: WeekTables) -> list[Block]:
     rest = sort_named_regions(tables)[REGIONS_SHOWN:]
     if not rest:
         return []
-    reports = many(sum(row.reports for row in rest), "report")
+    reports = pluralise(sum(row.reports for row in rest), "report")
     verb = "is" if len(rest) == 1 else "are"
-    return [Note(f"{many(len(rest), 'more region')} with {reports} together {verb} in the CSV.")]
+    return [Note(f"{pluralise(len(rest), 'more region')} with {reports} together {verb} in the CSV.")]
 
 
 def people_section(tables: WeekTables) -> Section:

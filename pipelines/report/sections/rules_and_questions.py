@@ -8,7 +8,7 @@ from pipelines.pages.values import Bars, Column, Kind, Level, Share, Text
 from pipelines.report.rows import OpenAnswer, RuleCount
 from pipelines.report.week import WeekTables
 from pipelines.report.wording import RULES_LEAD, UNANSWERED_LEAD
-from pipelines.text import many
+from pipelines.text import pluralise
 from schemas.pack import Pack, TriageRule
 
 QUESTIONS_SHOWN = 8
@@ -30,7 +30,7 @@ def rule_section(tables: WeekTables, pack: Pack, total: int) -> Section:
     blocks: list[Block] = [Table("rules", columns, rows, empty=empty)]
     if met and len(met) < len(tables.rules):
         blocks.append(
-            Note(f"{many(len(tables.rules) - len(met), 'more criterion', 'more criteria')}: met by no report.")
+            Note(f"{pluralise(len(tables.rules) - len(met), 'more criterion', 'more criteria')}: met by no report.")
         )
     return Section("rules", "Criteria that were met", [*blocks, DataFiles(("weekly_rules",))], RULES_LEAD)
 
