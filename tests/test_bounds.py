@@ -22,7 +22,7 @@ from pipelines.intake.archive_list import read_archive
 from pipelines.intake.csv_rows import LONGEST_HEADER, MOST_COLUMNS
 from pipelines.intake.deliveries import Delivery
 from pipelines.intake.layouts.adapters import check_header, load_adapter
-from pipelines.intake.lines import content_chunks
+from pipelines.intake.lines import read_chunks
 from pipelines.intake.reader import PrefetchingReader
 from pipelines.jobs.inspecting.first_adapter import write_adapter
 from pipelines.jobs.monitoring.notice_targets import find_targets
@@ -187,7 +187,7 @@ def test_a_pipe_put_in_the_place_of_a_file_is_not_waited_for(
     looked_at = path.stat()
     path.unlink()
     os.mkfifo(path)
-    monkeypatch.setattr("pipelines.intake.reader.file_identity", lambda _: tuple(looked_at[:4]))
+    monkeypatch.setattr("pipelines.intake.reader.read_file_identity", lambda _: tuple(looked_at[:4]))
     reader = PrefetchingReader(Delivery(path, Source("one")), Settings())
     with contextlib.closing(reader), pytest.raises(FileRejected, match="is not a regular file"):
         reader.file_id()
@@ -196,7 +196,7 @@ def test_a_pipe_put_in_the_place_of_a_file_is_not_waited_for(
 def test_a_file_that_grows_while_it_is_read_is_not_run_after(tmp_path: Path) -> None:
     path = tmp_path / "grows.csv"
     path.write_bytes(b"x" * lines.BLOCK_BYTES)
-    chunks = content_chunks(path, Settings())
+    chunks = read_chunks(path, Settings())
     next(chunks)
     with path.open("ab") as file:
         file.write(b"y")

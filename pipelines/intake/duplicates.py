@@ -54,7 +54,7 @@ class RepeatedIds:
             # written out: as parameters the numbers would make this a slow division of wide integers
             found = self.scratch.execute(f"SELECT id FROM seen_ids WHERE id % {parts}::UBIGINT = {part}").fetchnumpy()
             ids = np.sort(np.asarray(found["id"], dtype=np.uint64))
-            self._insert("INSERT INTO repeated_hashes FROM repeated", repeated=_repeated(ids))
+            self._insert("INSERT INTO repeated_hashes FROM repeated", repeated=_find_repeated(ids))
         self.scratch.execute("DROP TABLE seen_ids")
         return fetch_number(self.scratch, "SELECT count(*) FROM repeated_hashes")
 
@@ -86,5 +86,5 @@ class RepeatedIds:
             self.scratch.unregister(name)
 
 
-def _repeated(ids: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> pa.Table:
+def _find_repeated(ids: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> pa.Table:
     return pa.table({"id": np.unique(ids[1:][ids[1:] == ids[:-1]])})

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipelines.intake.coded_columns import CodedColumn, text_column
+from pipelines.intake.coded_columns import CodedColumn, read_text_column
 from schemas.checked_file import make_accepted_schema
 from schemas.pack import Pack
 from schemas.record_layout import ANSWER_MASKS, CODED_CONTEXT, UNKNOWN_CODE, find_code
@@ -19,11 +19,11 @@ Mask = npt.NDArray[np.bool_]
 
 def pack_rows(rows: pa.Table, coded: Mapping[str, CodedColumn], keep: Mask, pack: Pack) -> pa.Table:
     """Pack the rows of a canonical table to be kept; `reported_at` stays text (`untyped_schema`)."""
-    schema = untyped_schema(pack)
+    schema = make_untyped_schema(pack)
     columns = {
         "line_number": rows.column("line_number").cast(pa.uint32()),
-        "report_id": text_column(rows, "report_id"),
-        "reported_at": text_column(rows, "reported_at"),
+        "report_id": read_text_column(rows, "report_id"),
+        "reported_at": read_text_column(rows, "reported_at"),
         "region": _decode(coded.get("region"), rows.num_rows),
         **{name: _pack_ordinal(coded.get(name), values, rows.num_rows) for name, values in CODED_CONTEXT.items()},
         **{name: _pack_choice(coded.get(name), values, rows.num_rows) for name, values in pack.choices.items()},
@@ -35,7 +35,7 @@ def pack_rows(rows: pa.Table, coded: Mapping[str, CodedColumn], keep: Mask, pack
     return table if keep.all() else table.filter(pa.array(keep))
 
 
-def untyped_schema(pack: Pack) -> pa.Schema:
+def make_untyped_schema(pack: Pack) -> pa.Schema:
     """Return the schema of accepted rows before `reported_at` becomes an instant."""
     schema = make_accepted_schema(pack)
     return schema.set(schema.get_field_index("reported_at"), pa.field("reported_at", pa.string()))
@@ -71,7 +71,7 @@ def _pack_answers(rows: pa.Table, coded: Mapping[str, CodedColumn], pack: Pack) 
     masks = {name: np.zeros(rows.num_rows, dtype=np.uint32) for name in ANSWER_MASKS}
     for place, name in enumerate(pack.field_names):
         if name in coded:
-            bits = [_word_bits(coded[name], place, answers) for answers in ((True, False), (True,))]
+            bits = [_set_word_bits(coded[name], place, answers) for answers in ((True, False), (True,))]
         elif name in rows.column_names:
             bits = [read.astype(np.uint32) << np.uint32(place) for read in _split_answers(rows.column(name))]
         else:
@@ -90,7 +90,7 @@ def _split_answers(column: pa.ChunkedArray) -> tuple[Mask, Mask]:
     return valid, valid & anything.to_numpy(zero_copy_only=False)
 
 
-def _word_bits(column: CodedColumn, place: int, answers: tuple[bool, ...]) -> npt.NDArray[np.uint32]:
+def _set_word_bits(column: CodedColumn, place: int, answers: tuple[bool, ...]) -> npt.NDArray[np.uint32]:
     """Set bit `place` in each row of which the word is one of the answers."""
     found = [is_answer(value) and ANSWERS[value.lower()] in answers for value in column.values]
     return column.take(np.array([*found, False], dtype=np.uint32) << np.uint32(place))

@@ -21,7 +21,7 @@ import duckdb
 from pipelines import files
 from pipelines.errors import FileRejected, UsageError
 from pipelines.intake.archive_list import HEADER, LIST
-from pipelines.intake.lines import content_id
+from pipelines.intake.lines import hash_content
 from pipelines.settings import Settings, is_address
 from pipelines.store import database, ledger
 from pipelines.store.clocks import period_days
@@ -84,7 +84,7 @@ def _find_problem(path: Path, taken: Taken, settings: Settings) -> str:
     if path.is_symlink():
         return "it is a link"
     try:
-        found = content_id(path, settings, period_days(taken.period) if taken.period else None)
+        found = hash_content(path, settings, period_days(taken.period) if taken.period else None)
     except FileRejected as error:
         return error.reason
     return "" if found == taken.file_id else "it is not what was taken in any more"

@@ -16,7 +16,7 @@ import duckdb
 from pipelines.intake.block_checker import Rules
 from pipelines.intake.buffer import BufferedBlocks
 from pipelines.intake.deliveries import CHANGED, Delivery, has_changed
-from pipelines.intake.layouts.adapters import Adapter, answer_columns, load_adapter
+from pipelines.intake.layouts.adapters import Adapter, find_answer_columns, load_adapter
 from pipelines.intake.opening import open_delivery
 from pipelines.intake.reader import PrefetchingReader
 from pipelines.intake.screening import screen_file
@@ -78,7 +78,7 @@ class Judge:
     def judge(self, connection: duckdb.DuckDBPyConnection, member: Member) -> Candidate:
         """Read and check a file that was not screened with others."""
         run, rules = self.run, self.rules
-        answers = answer_columns(rules.adapter, run.pack)
+        answers = find_answer_columns(rules.adapter, run.pack)
         delivery, refuse = member.delivery, run.home.refuse_as_delivery
         with open_delivery(delivery, run.settings, answers, self.prefetched, refuse) as opened:
             attempt = self.attempt(delivery, opened.file_id)

@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Container, Iterator, Sequence
 
 from pipelines.errors import FileRejected
-from pipelines.intake.deliveries import Delivery, file_identity
-from pipelines.intake.layouts.adapters import answer_columns, load_adapter
+from pipelines.intake.deliveries import Delivery, read_file_identity
+from pipelines.intake.layouts.adapters import find_answer_columns, load_adapter
 from pipelines.intake.reader import PrefetchingReader
 from pipelines.intake.together.small_files import LARGE_BYTES, FilesAhead
 from pipelines.settings import Settings
@@ -37,7 +37,7 @@ def prefetch_first(
                 reader = FilesAhead(first, settings, home.refuse_as_delivery)
                 continue
             home.refuse_as_delivery(first[0].path)
-            answers = answer_columns(load_adapter(first[0].source, home.path), configured_pack(home, settings))
+            answers = find_answer_columns(load_adapter(first[0].source, home.path), configured_pack(home, settings))
             reader = PrefetchingReader(first[0], settings, answers)
     try:
         yield reader
@@ -69,6 +69,6 @@ def plan_groups(deliveries: Sequence[Delivery], done: Container[int] = ()) -> li
 def _size(delivery: Delivery) -> int:
     """Return about how many bytes a file has, unpacked; 0 for one that cannot be looked at."""
     with contextlib.suppress(FileRejected):
-        size = delivery.stored.size if delivery.stored else file_identity(delivery.path)[1]
+        size = delivery.stored.size if delivery.stored else read_file_identity(delivery.path)[1]
         return size * UNPACKED if delivery.path.suffix.lower() in (".gz", ".zst") else size
     return 0

@@ -17,8 +17,8 @@ from pipelines.errors import FileRejected, UsageError
 from pipelines.intake.block_checker import Rules
 from pipelines.intake.buffer import BufferedBlocks
 from pipelines.intake.deliveries import CHANGED, Delivery, find_deliveries
-from pipelines.intake.layouts.adapters import answer_columns, load_adapter
-from pipelines.intake.lines import content_id
+from pipelines.intake.layouts.adapters import find_answer_columns, load_adapter
+from pipelines.intake.lines import hash_content
 from pipelines.intake.opening import open_delivery
 from pipelines.intake.screening import screen_file
 from pipelines.jobs import publish as publish_job
@@ -161,7 +161,7 @@ def _holds_content(run: Run, path: Path, entry: Entry) -> bool:
 def _read_file_id(run: Run, path: Path) -> str:
     """Return a file's id. Raises FileRejected if it cannot be read, or leads to a file of the home itself."""
     run.home.refuse_as_delivery(path)
-    return content_id(path, run.settings)
+    return hash_content(path, run.settings)
 
 
 def _read_again(
@@ -173,7 +173,7 @@ def _read_again(
         source = run.settings.source(entry.source)
         rules = Rules(source, load_adapter(source, run.home.path), run.pack, run.settings)
         delivery = Delivery(places[entry.delivery_no], source, name=Path(entry.path).name)
-        answers = answer_columns(rules.adapter, run.pack)
+        answers = find_answer_columns(rules.adapter, run.pack)
         with (
             open_delivery(delivery, run.settings, answers) as opened,
             contextlib.closing(BufferedBlocks(run.home.scratch)) as blocks,

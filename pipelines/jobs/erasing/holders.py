@@ -11,7 +11,7 @@ import duckdb
 from pipelines import clock
 from pipelines.errors import FileRejected
 from pipelines.files import open_private
-from pipelines.intake.lines import content_chunks
+from pipelines.intake.lines import read_chunks
 from pipelines.settings import Settings, is_address
 from pipelines.statements import read_statement
 from pipelines.store.home import Home
@@ -44,7 +44,7 @@ def _names_one(connection: duckdb.DuckDBPyConnection, path: Path, source: str, s
         return True
     longest, rest = max(map(len, ids), default=1), b""
     with contextlib.suppress(FileRejected, OSError):
-        for chunk in content_chunks(path, settings):
+        for chunk in read_chunks(path, settings):
             text = rest + chunk
             if any(each in text for each in ids):
                 return True

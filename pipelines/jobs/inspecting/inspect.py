@@ -17,15 +17,15 @@ import pyarrow.compute
 from pipelines.errors import FileRejected, LockedError, UsageError
 from pipelines.intake.anonymisation.column_names import find_refused_names
 from pipelines.intake.anonymisation.gate import Gate
-from pipelines.intake.anonymisation.identifiers import certain_kind, likely_kinds
+from pipelines.intake.anonymisation.identifiers import find_certain_kind, find_likely_kinds
 from pipelines.intake.block_checker import BlockChecker, Rules
 from pipelines.intake.csv_rows import RawRows
 from pipelines.intake.deliveries import Delivery, find_deliveries
 from pipelines.intake.duplicates import RepeatedIds
-from pipelines.intake.layouts.adapters import find_header_faults, known_columns, load_adapter, scratch
+from pipelines.intake.layouts.adapters import find_header_faults, find_known_columns, load_adapter, open_scratch
 from pipelines.intake.opening import open_delivery
 from pipelines.intake.reader import PrefetchingReader
-from pipelines.intake.screening import gate_columns, no_postal
+from pipelines.intake.screening import choose_gate_columns, find_no_postal
 from pipelines.jobs.inspecting.dry_run import try_ingest
 from pipelines.settings import Settings, is_address
 from pipelines.store import guards
@@ -137,8 +137,8 @@ def _look_through(reader: PrefetchingReader, rules: Rules) -> Findings:
     own = frozenset((*CONTEXT_NAMES, *(each.name for each in rules.pack.fields)))
     findings.rejections += find_refused_names(names, own | rules.adapter.allow)
     findings.rejections += find_header_faults(rules.adapter, names, rules.pack)
-    has_required = known_columns(rules.adapter, rules.pack)[0] <= set(names)
-    gate = CollectingGate(*gate_columns(rules), no_postal=no_postal(rules))
+    has_required = find_known_columns(rules.adapter, rules.pack)[0] <= set(names)
+    gate = CollectingGate(*choose_gate_columns(rules), no_postal=find_no_postal(rules))
     try:
         with _checker(reader, rules, gate) as checker:
             for raw in reader:
@@ -156,7 +156,7 @@ def _look_through(reader: PrefetchingReader, rules: Rules) -> Findings:
 @contextlib.contextmanager
 def _checker(reader: PrefetchingReader, rules: Rules, gate: Gate) -> Iterator[BlockChecker]:
     """Offer a checker whose scratch lies outside the home, in which nothing is written."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.closing(scratch(Path(folder))) as work:
+    with tempfile.TemporaryDirectory() as folder, contextlib.closing(open_scratch(Path(folder))) as work:
         yield BlockChecker(rules, reader.file_id(), gate, RepeatedIds(work, rules.pack))
 
 
@@ -280,4 +280,4 @@ def _try_ingest(home: Home, settings: Settings, delivery: Delivery, findings: Fi
 
 
 def _is_harmless(value: str) -> bool:
-    return len(value) <= LONGEST_SHOWN and not certain_kind(value) and not likely_kinds(value)
+    return len(value) <= LONGEST_SHOWN and not find_certain_kind(value) and not find_likely_kinds(value)
