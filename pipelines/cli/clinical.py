@@ -88,10 +88,10 @@ def check_pack(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
 def show_pack(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
     """Print a pack as a page to sign, in Markdown, with the signatures that the home has recorded."""
     from pipelines.explain.rule_page import pack_page
-    from pipelines.store.packs import recorded_signatures
+    from pipelines.store.packs import read_recorded_signatures
 
     shown, path = _load_pack(pack, home), home_path(home)
-    signatures = recorded_signatures(path, shown.version) if (path / "records.duckdb").exists() else []
+    signatures = read_recorded_signatures(path, shown.version) if (path / "records.duckdb").exists() else []
     say(*pack_page(shown, signatures).split("\n"))
 
 
@@ -127,21 +127,21 @@ def print_sql(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
 
 def _load_pack(given: str | None, home: str | None) -> Pack:
     """Return the pack of a file, else the one that tagged the records of the home, else the configured one."""
-    from pipelines.store.packs import history_pack
+    from pipelines.store.packs import load_history_pack
     from schemas.pack_file import load_pack
 
     path = home_path(home)
     if not given and (path / "records.duckdb").exists():
-        return history_pack(path)
+        return load_history_pack(path)
     return load_pack(_pack_path(given, path))
 
 
 def _pack_path(given: str | None, home: Path) -> Path:
     """Return the path of a pack: the one given, else that of the settings, else the shipped one."""
     from pipelines.settings import load_settings
-    from pipelines.store.packs import pack_path
+    from pipelines.store.packs import find_pack_path
 
-    return Path(given) if given else pack_path(home, load_settings(home))
+    return Path(given) if given else find_pack_path(home, load_settings(home))
 
 
 def compare_packs(a: ComparedPack, b: ComparedPack, /, *, home: HomeOption = None, json: JsonOption = False) -> None:

@@ -154,12 +154,12 @@ def check(
     from pipelines.jobs.check import check as check_state
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
-    from pipelines.store.packs import configured_pack
+    from pipelines.store.packs import load_configured_pack
 
     place = Home(existing_home(home))
     settings = load_settings(place.path)
     with place.lock(wait):
-        lines = check_state(place, settings, configured_pack(place, settings), deep)
+        lines = check_state(place, settings, load_configured_pack(place, settings), deep)
     say(*(f"ok  {line}" for line in lines))
 
 
@@ -187,10 +187,10 @@ def restore(
 ) -> None:
     """Replace the records by a backup; the old state is kept beside it."""
     from pipelines.jobs.backup import restore as replace_records
-    from pipelines.store.packs import configured_pack
+    from pipelines.store.packs import load_configured_pack
 
     place, settings = make_home(home)
-    pack = configured_pack(place, settings)
+    pack = load_configured_pack(place, settings)
     records, kept = replace_records(place, settings, pack, Path(file).absolute(), wait)
     refresh_status(place.path)
     say(f"{pluralise(records, 'record')} restored" + (f"; the state before is kept as {kept}" if kept else ""))

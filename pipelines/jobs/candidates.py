@@ -93,7 +93,7 @@ class Judge:
     def attempt(self, delivery: Delivery, file_id: str | None) -> Attempt:
         """Return the try of a content, or of a file that cannot be read."""
         path, run = delivery.path, self.run
-        known_by = file_id or ledger.unread_id(Path(delivery.address or path))
+        known_by = file_id or ledger.make_unread_id(Path(delivery.address or path))
         tried_with = fingerprint(self.rules.adapter, self.rules.source, run)
         return Attempt(
             known_by, _name_place(delivery), self.rules.source.name, tried_with, run.pack.version, run.run_id
@@ -102,7 +102,7 @@ class Judge:
 
 def _name_place(delivery: Delivery) -> str:
     """Return where a delivery lies, as the ledger keeps it."""
-    return delivery.address or ledger.path_text(delivery.path)
+    return delivery.address or ledger.encode_path(delivery.path)
 
 
 def fingerprint(adapter: Adapter, source: Source, run: Run) -> str:

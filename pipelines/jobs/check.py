@@ -32,7 +32,7 @@ from pipelines.store.database import (
     stored_pack,
     view_sql,
 )
-from pipelines.store.packs import kept_packs
+from pipelines.store.packs import list_kept_packs
 from pipelines.text import pluralise
 from schemas.pack import Pack
 from schemas.tables import (
@@ -173,7 +173,7 @@ def _check_views(look: Look) -> Iterator[str]:
 
 def _check_tags(look: Look) -> Iterator[str]:
     """Every record tagged again with the text kept of the pack that the state names; every text held to its version."""
-    for version, number, article in kept_packs(look.connection):
+    for version, number, article in list_kept_packs(look.connection):
         try:
             kept = stored_pack(look.connection, version)
             if (kept.number, kept.article) != (number, article):

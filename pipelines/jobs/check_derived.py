@@ -91,7 +91,7 @@ def find_other_reports(connection: duckdb.DuckDBPyConnection, reports: Path) -> 
         twice = fetch_number(connection, f"SELECT count(*) - count(DISTINCT ({key})) FROM {name}")
         if twice:
             yield f"{name}: {pluralise(twice, 'row stands', 'rows stand')} twice"
-    for folder in revisions.published_folders(reports):
+    for folder in revisions.list_published_folders(reports):
         if not revisions.is_publication(folder):
             continue
         for table in (REPORTED_WEEKS, REPORTED_COUNTS):

@@ -125,7 +125,7 @@ def _store(connection: duckdb.DuckDBPyConnection, candidates: Sequence[Candidate
     entries: list[NewEntry] = []
     if attempts:
         with transaction(connection):
-            first = ledger.next_delivery_no(connection, attempts)
+            first = ledger.find_next_delivery_no(connection, attempts)
             entries = _load(connection, candidates, first, run)
     written = iter(entries)
     return [each.verdict if isinstance(each.verdict, Outcome) else next(written).outcome for each in candidates]
@@ -166,7 +166,7 @@ def _make_entry(candidate: Candidate, place: int, number: int, loaded: dict[int,
     except FileRejected as error:
         raise StruckError(place, Rejection(error.reason, error.passing)) from error
     period = candidate.delivery.period
-    text = clocks.period_text(*period) if period else None
+    text = clocks.format_period(*period) if period else None
     return NewEntry(attempt, outcome, number, (verdict.counts.first, verdict.counts.last), text)
 
 
@@ -187,7 +187,7 @@ def _account(checked: CheckedFile, attempt: Attempt, loaded: LoadedRows) -> Outc
         rows_removed=loaded.counts.removed,
         columns=checked.columns,
         is_whole=checked.is_whole,
-        notes=guards.note(loaded.counts, checked),
+        notes=guards.describe_file(loaded.counts, checked),
     )
     if not outcome.adds_up():
         raise FileRejected(f"the accounts do not add up: {outcome}")

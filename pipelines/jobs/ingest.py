@@ -22,7 +22,7 @@ from pipelines.settings import Settings
 from pipelines.store import database, ledger
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
-from pipelines.store.packs import configured_pack
+from pipelines.store.packs import load_configured_pack
 
 __all__ = ["Run", "ingest_batch", "ingest_file", "ingest_group"]
 
@@ -42,7 +42,7 @@ def ingest_batch(
 
     `prefetched` reads the first file or group; `whole` as in Run. Raises LockedError, StateError or UsageError.
     """
-    configured = configured_pack(home, settings)
+    configured = load_configured_pack(home, settings)
     progress.start(deliveries)
     with database.writing(home, settings, configured, wait_seconds) as connection:
         run = Run(home, settings, database.pack_in_use(connection, configured), run_id or uuid.uuid4().hex, whole)
@@ -126,7 +126,7 @@ def _ingest_files(
 ) -> Iterator[list[Outcome]]:
     if len(files) == 1:
         return ingest_members(connection, [Member(files[0][0])], run, reader)
-    known = ledger.known_ids(connection, files[0][0].source.name, [small.file_id for _, small in files if small])
+    known = ledger.find_known_ids(connection, files[0][0].source.name, [small.file_id for _, small in files if small])
     return ingest_members(connection, screen_members(files, run, known), run)
 
 

@@ -12,7 +12,7 @@ from pipelines.intake.reader import PrefetchingReader
 from pipelines.intake.together.small_files import LARGE_BYTES, FilesAhead
 from pipelines.settings import Settings
 from pipelines.store.database import Home
-from pipelines.store.packs import configured_pack
+from pipelines.store.packs import load_configured_pack
 
 GROUP_FILES = 1000
 GROUP_BYTES = 192 << 20  # some 1.5 million rows
@@ -37,7 +37,9 @@ def prefetch_first(
                 reader = FilesAhead(first, settings, home.refuse_as_delivery)
                 continue
             home.refuse_as_delivery(first[0].path)
-            answers = find_answer_columns(load_adapter(first[0].source, home.path), configured_pack(home, settings))
+            answers = find_answer_columns(
+                load_adapter(first[0].source, home.path), load_configured_pack(home, settings)
+            )
             reader = PrefetchingReader(first[0], settings, answers)
     try:
         yield reader

@@ -29,7 +29,7 @@ from pipelines.store import audit, daily_counts, database, versions
 from pipelines.store.database import Home, check_counts, transaction
 from pipelines.store.erasing import erasure
 from pipelines.store.ledger import UNREAD, Entry, find_entry, mark_withdrawn
-from pipelines.store.packs import configured_pack
+from pipelines.store.packs import load_configured_pack
 from pipelines.text import pluralise
 from schemas.checked_file import CheckedFile, Rejection
 
@@ -46,7 +46,7 @@ def withdraw_file(
     wait_seconds: float,
 ) -> str:
     """Take a file back, or undo that, and publish the summaries of now; return what was done."""
-    configured = configured_pack(home, settings)
+    configured = load_configured_pack(home, settings)
     with database.writing(home, settings, configured, wait_seconds) as connection:
         if is_undone:
             return undo(connection, file_id, source)

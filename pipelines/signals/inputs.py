@@ -11,8 +11,8 @@ import duckdb
 from pipelines.settings import RHYTHMS, Settings
 from pipelines.signals.senders import Sender
 from pipelines.statements import fetch_rows, read_statement
-from pipelines.store.clocks import period_days
-from pipelines.store.daily_counts import week_words
+from pipelines.store.clocks import parse_period
+from pipelines.store.daily_counts import make_week_placeholders
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,7 +55,7 @@ def read_senders(connection: duckdb.DuckDBPyConnection, settings: Settings, toda
     sql = read_statement("signals", "source_days", plausible_days=read_statement("store", "plausible_days"))
     days = connection.execute(sql).fetchall()
     deliveries = fetch_rows(connection, read_statement("signals", "deliveries"))
-    mark = week_words(settings)["mark"]
+    mark = make_week_placeholders(settings)["mark"]
     said = _empty_days(deliveries)
     known = [day for _, day, _ in days] + [day for empty in said.values() for day in empty]
     if not known:
@@ -70,7 +70,7 @@ def _empty_days(deliveries: list[dict[str, Any]]) -> dict[str, set[date]]:
     found: dict[str, set[date]] = {}
     for row in deliveries:
         if row["period"] and not row["has_rows"]:
-            first, last = period_days(row["period"])
+            first, last = parse_period(row["period"])
             days = {first + timedelta(days=day) for day in range((last - first).days + 1)}
             found.setdefault(row["source"], set()).update(days)
     return found
@@ -138,7 +138,9 @@ def read_indicators(
 
 def read_arrivals(connection: duckdb.DuckDBPyConnection, settings: Settings, first: date) -> list[dict[str, Any]]:
     """Return when reports of the weeks from `first` on first came, by source, level and clock."""
-    return fetch_rows(connection, read_statement("signals", "arrivals", **week_words(settings)), {"first": first})
+    return fetch_rows(
+        connection, read_statement("signals", "arrivals", **make_week_placeholders(settings)), {"first": first}
+    )
 
 
 def read_clocks(connection: duckdb.DuckDBPyConnection) -> dict[str, list[date]]:

@@ -27,7 +27,7 @@ from schemas.tables import (
 )
 
 
-def week_words(settings: Settings) -> dict[str, str]:
+def make_week_placeholders(settings: Settings) -> dict[str, str]:
     """Return how weeks are cut: what the SQL needs for ISO (Monday) or MMWR (Sunday) weeks."""
     iso = settings.week_system == "iso"
     return {
@@ -38,10 +38,10 @@ def week_words(settings: Settings) -> dict[str, str]:
     }
 
 
-def view_words(settings: Settings) -> dict[str, str]:
+def make_view_placeholders(settings: Settings) -> dict[str, str]:
     """Return what the SQL of views needs: how weeks are cut, a record's day, and which days are plausible."""
     more = {"day": report_day_sql(settings.time_zone), "plausible_days": read_statement("store", "plausible_days")}
-    return week_words(settings) | more
+    return make_week_placeholders(settings) | more
 
 
 def add_changes(connection: duckdb.DuckDBPyConnection, settings: Settings, group: Group) -> None:
@@ -94,7 +94,10 @@ def update_calendar(connection: duckdb.DuckDBPyConnection, settings: Settings) -
 def calendar_sql(settings: Settings) -> str:
     """Return the SELECT of the calendar's days."""
     return read_statement(
-        "store", "calendar", plausible_days=read_statement("store", "plausible_days"), **week_words(settings)
+        "store",
+        "calendar",
+        plausible_days=read_statement("store", "plausible_days"),
+        **make_week_placeholders(settings),
     )
 
 
@@ -106,7 +109,10 @@ def deltas_sql(
     connection.execute(f"CREATE OR REPLACE TEMP VIEW changes AS SELECT *, {day} AS report_date FROM ({source})")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE day_sums AS {_day_sums_sql(pack)}")
     return [
-        (DAILY_SUMMARY, read_statement("store", "daily_summary", severe=SEVERE_PAIN, **_name_columns(pack))),
+        (
+            DAILY_SUMMARY,
+            read_statement("store", "daily_summary", severe=SEVERE_PAIN, **_make_column_placeholders(pack)),
+        ),
         (DAILY_RULES, read_statement("store", "daily_rules", rules=list_sql(tuple(rule.id for rule in pack.triage)))),
         (
             DAILY_FIELDS,
@@ -150,7 +156,7 @@ def _merge(connection: duckdb.DuckDBPyConnection, table: Table, delta: str) -> N
         connection.execute(f"DROP TABLE {name}")
 
 
-def _name_columns(pack: Pack) -> dict[str, str]:
+def _make_column_placeholders(pack: Pack) -> dict[str, str]:
     causes = (UNDETERMINED, *(cause.name for cause in pack.causes))
     categories = (UNDETERMINED, *(cause.category for cause in pack.causes))
     return {

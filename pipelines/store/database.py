@@ -21,10 +21,7 @@ from pipelines.store.attachment import STORAGE_VERSION as STORAGE_VERSION
 from pipelines.store.attachment import attach, private_database, refuse_foreign_databases
 from pipelines.store.home import Home as Home
 from pipelines.store.integrity import check_counts as check_counts
-from pipelines.store.packs import pack_in_use as pack_in_use
-from pipelines.store.packs import stored_pack as stored_pack
 from pipelines.store.schema import comment as comment
-from pipelines.store.schema import declaration as declaration
 from pipelines.store.schema import is_declared as is_declared
 from pipelines.store.schema import reports_sql as reports_sql
 from pipelines.store.schema import use_pack as use_pack

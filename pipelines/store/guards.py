@@ -83,7 +83,7 @@ def count_files(connection: duckdb.DuckDBPyConnection, group: Group, time_zone: 
     return counts
 
 
-def with_removals(counts: GuardCounts, removed: int, emergencies: int, covered: int) -> GuardCounts:
+def add_removals(counts: GuardCounts, removed: int, emergencies: int, covered: int) -> GuardCounts:
     """Add what a whole list lacks."""
     return replace(counts, removed=removed, removed_emergencies=emergencies, covered=covered)
 
@@ -98,7 +98,7 @@ def _count_corrections(connection: duckdb.DuckDBPyConnection, group: Group, time
     """Count the replaced records by what the delivery makes of them."""
     if not fetch_first_row(connection, "SELECT 1 FROM replaced LIMIT 1"):
         return []
-    day, content = report_day_sql(time_zone), _content_columns(group.pack)
+    day, content = report_day_sql(time_zone), _list_content_columns(group.pack)
     words = {
         "day": day,
         "old_day": day.replace("stated_date", "replaced.stated_date").replace("reported_at", "replaced.reported_at"),
@@ -119,7 +119,7 @@ def _count_doubles(connection: duckdb.DuckDBPyConnection, group: Group, time_zon
         return []
     words = {
         "day": report_day_sql(time_zone),
-        "content": ", ".join(f"'{name}': {name}" for name in _content_columns(group.pack)),
+        "content": ", ".join(f"'{name}': {name}" for name in _list_content_columns(group.pack)),
         "plain_id": read_statement("store", "plain_id").strip(),
     }
     values = group.numbers | {"source": group.source.name}
@@ -139,7 +139,7 @@ def _is_many(rows: int, of: int) -> bool:
     return rows >= min(FEWEST, FEWEST_SAME) and rows > of * min(SHARE, SHARE_SAME)
 
 
-def _content_columns(pack: Pack) -> tuple[str, ...]:
+def _list_content_columns(pack: Pack) -> tuple[str, ...]:
     return ("region", *CODED_CONTEXT, "pain_score", "duration_days", *list_answer_columns(pack))
 
 
@@ -254,24 +254,24 @@ def find_removed_records(counts: GuardCounts) -> Rejection | None:
     )
 
 
-def note(counts: GuardCounts, checked: CheckedFile) -> str | None:
+def describe_file(counts: GuardCounts, checked: CheckedFile) -> str | None:
     """Return what is told on the line of a file that is taken, or None."""
     lines = 1 + checked.counts.blank + checked.counts.rows
     notes = [
         checked.note or "",
-        warned_words(checked.counts),
+        describe_warned_rows(checked.counts),
         f"{counts.lowered:,} moved down from emergency" if counts.lowered else "",
         f"{counts.moved:,} moved to another day" if counts.moved else "",
         f"{pluralise(counts.removed, 'record')} that it lacks taken out" if counts.removed else "",
         f"emergencies among them: {counts.removed_emergencies:,}" if counts.removed_emergencies else "",
-        implausible_days(counts),
+        describe_implausible_days(counts),
         f"lacks {', '.join(sorted(checked.columns_gone))}, which the last file had" if checked.columns_gone else "",
         f"ends at a spreadsheet's limit of {lines:,} lines: is it cut off?" if lines in ROW_LIMITS else "",
     ]
     return "; ".join(filter(None, notes)) or None
 
 
-def implausible_days(counts: GuardCounts) -> str:
+def describe_implausible_days(counts: GuardCounts) -> str:
     """Return what is told of records that no week counts; nothing where there is none."""
     if not counts.implausible:
         return ""
@@ -280,7 +280,7 @@ def implausible_days(counts: GuardCounts) -> str:
     return f"{told}: typed wrong? (the table warnings has the lines)"
 
 
-def warned_words(counts: RowCounts) -> str:
+def describe_warned_rows(counts: RowCounts) -> str:
     """Return what is told of rows of which the adapter understood a part; nothing where there is none."""
     if not counts.warned:
         return ""

@@ -139,11 +139,11 @@ class Home:
         with contextlib.suppress(OSError):
             found = place.stat()
             return found.st_nlink > 1 and any(
-                own.is_file() and os.path.samestat(own.stat(), found) for own in self._own_files()
+                own.is_file() and os.path.samestat(own.stat(), found) for own in self._list_own_files()
             )
         return False
 
-    def _own_files(self) -> Iterator[Path]:
+    def _list_own_files(self) -> Iterator[Path]:
         for name in OWN_NAMES:
             for path in self.path.glob(name):
                 yield from path.rglob("*") if path.is_dir() else [path]

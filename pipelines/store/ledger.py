@@ -76,12 +76,12 @@ class Attempt:
     run_id: str
 
 
-def path_text(path: Path) -> str:
+def encode_path(path: Path) -> str:
     """Return a path as the ledger keeps it: any bytes, as text."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def unread_id(path: Path) -> str:
+def make_unread_id(path: Path) -> str:
     """Return the id of a file that cannot be read: it is known by its path."""
     return UNREAD + hashlib.sha256(os.fsencode(path)).hexdigest()
 
@@ -110,7 +110,7 @@ def _explain_entry(attempt: Attempt, entry: tuple[str, str | None, str, str] | N
     return Outcome(attempt.path, attempt.source, kept, attempt.file_id, reason)
 
 
-def next_delivery_no(connection: duckdb.DuckDBPyConnection, attempts: Sequence[Attempt]) -> int:
+def find_next_delivery_no(connection: duckdb.DuckDBPyConnection, attempts: Sequence[Attempt]) -> int:
     """Return a number after every earlier one; earlier rejections of these contents of a source make room."""
     number = fetch_number(connection, "SELECT coalesce(max(delivery_no), 0) + 1 FROM files")
     connection.execute(
@@ -154,14 +154,14 @@ class NewEntry:
 def write(connection: duckdb.DuckDBPyConnection, entries: Sequence[NewEntry]) -> None:
     """Write the rows of files, all by one statement: one each would take a millisecond."""
     now = clock.now()
-    rows = [_entry_row(entry) | {"ingested_at": now} for entry in entries]
+    rows = [_make_entry_row(entry) | {"ingested_at": now} for entry in entries]
     schema = pa.schema([(name, TYPES.get(name, pa.string())) for name in rows[0]])
     connection.register("entries", pa.Table.from_pylist(rows, schema=schema))
     connection.execute("INSERT INTO files BY NAME FROM entries")
     connection.unregister("entries")
 
 
-def _entry_row(entry: NewEntry) -> dict[str, object]:
+def _make_entry_row(entry: NewEntry) -> dict[str, object]:
     outcome, attempt = entry.outcome, entry.attempt
     return vars(outcome) | {
         "columns": None if outcome.columns is None else list(outcome.columns),
@@ -224,7 +224,7 @@ def find_earlier_ids(connection: duckdb.DuckDBPyConnection, source: str) -> tupl
     return tuple(str(row[0]) for row in rows)
 
 
-def known_ids(connection: duckdb.DuckDBPyConnection, source: str, file_ids: Sequence[str]) -> set[str]:
+def find_known_ids(connection: duckdb.DuckDBPyConnection, source: str, file_ids: Sequence[str]) -> set[str]:
     """Return which of these contents a source has delivered before, and had accepted or taken back."""
     rows = connection.execute(
         "SELECT file_id FROM files WHERE source = ? AND status <> 'rejected' AND file_id IN (SELECT unnest(?))",

@@ -58,7 +58,7 @@ def load_files(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[int,
     repeated = _find_stored_matches(connection, group)
     _insert_records(connection, group)
     connection.execute(read_statement("store", "records_replaced"), group.numbers)
-    inserted = _count(
+    inserted = _count_per_delivery(
         connection, "SELECT delivery_no, count(*) FROM records WHERE delivery_no BETWEEN $first AND $last", group
     )
     counts = _count_for_guards(connection, group)
@@ -77,7 +77,7 @@ def load_files(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[int,
     }
 
 
-def _count(connection: duckdb.DuckDBPyConnection, sql: str, group: Group) -> dict[int, int]:
+def _count_per_delivery(connection: duckdb.DuckDBPyConnection, sql: str, group: Group) -> dict[int, int]:
     """Return a number per delivery that has one."""
     return dict(connection.execute(f"{sql} GROUP BY ALL", group.numbers).fetchall())
 
@@ -108,7 +108,7 @@ def _find_contested(connection: duckdb.DuckDBPyConnection, group: Group) -> dict
             connection.execute(read_statement("store", "crossing_ids"))
     if not fetch_first_row(connection, "SELECT 1 FROM crossing LIMIT 1"):
         return {}
-    content = ", ".join(f"'{name}': {name}" for name in _content(group.pack))
+    content = ", ".join(f"'{name}': {name}" for name in _list_content_columns(group.pack))
     with _incoming(connection, group):
         connection.execute(read_statement("store", "contested_versions", content=content))
     return dict(
@@ -116,7 +116,7 @@ def _find_contested(connection: duckdb.DuckDBPyConnection, group: Group) -> dict
     )
 
 
-def _content(pack: Pack) -> list[str]:
+def _list_content_columns(pack: Pack) -> list[str]:
     """Return the columns of what a report says."""
     return [name for name in make_accepted_schema(pack).names if name not in ("line_number", "report_id")]
 
@@ -162,7 +162,7 @@ def _incoming(connection: duckdb.DuckDBPyConnection, group: Group) -> Iterator[N
 
     def stream() -> Iterator[pa.RecordBatch]:
         try:
-            for table in _together(group):
+            for table in _merge_accepted(group):
                 yield from table.to_batches()
         except BaseException as error:
             ended.append(error)
@@ -179,7 +179,7 @@ def _incoming(connection: duckdb.DuckDBPyConnection, group: Group) -> Iterator[N
             connection.unregister("incoming")
 
 
-def _together(group: Group) -> Iterator[pa.Table]:
+def _merge_accepted(group: Group) -> Iterator[pa.Table]:
     """Yield the accepted rows with the numbers of their deliveries, those of small files as one table."""
     waiting: list[tuple[int, pa.Table]] = []
     rows = 0
@@ -222,7 +222,7 @@ def _count_for_guards(connection: duckdb.DuckDBPyConnection, group: Group) -> di
         connection.execute("CREATE OR REPLACE TEMP TABLE present_ids AS SELECT report_id FROM stored_matches")
         removed, covered = whole_lists.add_lacking(connection, checked, number, time_zone, days)
         emergencies = whole_lists.count_emergencies(connection, number)
-        counts[number] = guards.with_removals(counts[number], removed, emergencies, covered)
+        counts[number] = guards.add_removals(counts[number], removed, emergencies, covered)
     return counts
 
 
@@ -245,7 +245,7 @@ def _mark_corrected(connection: duckdb.DuckDBPyConnection, group: Group) -> None
     """Mark the open bad cells of reports that a later delivery of the group brought right."""
     values = {"source": group.source.name, "last": group.numbers["last"]}
     rows = connection.execute(read_statement("store", "open_cells"), values).fetchall()
-    ids = [(number, sent, stored) for number, sent, path in rows for stored in _stored_ids(group, sent, path)]
+    ids = [(number, sent, stored) for number, sent, path in rows for stored in _list_stored_ids(group, sent, path)]
     if not ids:
         return
     connection.register(
@@ -260,7 +260,7 @@ def _mark_corrected(connection: duckdb.DuckDBPyConnection, group: Group) -> None
     connection.unregister("open_ids")
 
 
-def _stored_ids(group: Group, sent: str, path: str) -> set[str]:
+def _list_stored_ids(group: Group, sent: str, path: str) -> set[str]:
     """Return the ids under which the group stores a report of a file: one, or none if ids hold for another name."""
     own = (checked for checked in group.files.values() if checked.ids_of in ("", Path(path).name))
     return {checked.make_stored_id(sent) for checked in own}
@@ -271,7 +271,7 @@ def _store_cells(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[in
     ids = {number: each.file_id for number, each in group.files.items()}
     delivered = [pa.array(ids.keys(), NUMBER.type), pa.array(ids.values(), pa.string())]
     connection.register("delivered", pa.table(delivered, names=["delivery_no", "file_id"]))
-    for blocks in _blocks_with_cells(group):
+    for blocks in _find_blocks_with_cells(group):
         for name, schema in CELLS.items():
             connection.register(name, _concat([(number, getattr(block, name)) for number, block in blocks], schema))
         erasure.find_erased_lines(connection)
@@ -281,10 +281,10 @@ def _store_cells(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[in
             connection.unregister(name)
     connection.unregister("delivered")
     sql = "SELECT delivery_no, count(DISTINCT line_number) FROM quarantine WHERE delivery_no BETWEEN $first AND $last"
-    return _count(connection, sql, group)
+    return _count_per_delivery(connection, sql, group)
 
 
-def _blocks_with_cells(group: Group) -> Iterator[list[tuple[int, CheckedBlock]]]:
+def _find_blocks_with_cells(group: Group) -> Iterator[list[tuple[int, CheckedBlock]]]:
     """Yield the blocks that have a bad or a warned cell, small ones together."""
     waiting: list[tuple[int, CheckedBlock]] = []
     for number, checked in group.files.items():

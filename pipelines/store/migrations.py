@@ -210,7 +210,7 @@ def _add_analyst_tables(connection: duckdb.DuckDBPyConnection) -> None:
 STEPS: Mapping[int, Step] = {1: _from_1, 2: _from_2, 3: _from_3}
 
 
-def schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
+def read_schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
     """Return the version that the state carries; None if it carries none that can be read."""
     row = fetch_first_row(connection, "SELECT try_cast(value AS INTEGER) FROM state WHERE key = 'schema_version'")
     return None if row is None or row[0] is None else int(row[0])

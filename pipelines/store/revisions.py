@@ -22,7 +22,7 @@ from pipelines.errors import StateError
 from pipelines.files import move_folder, open_private
 from pipelines.settings import Settings
 from pipelines.statements import fetch_first_row, read_statement
-from pipelines.store.daily_counts import week_words
+from pipelines.store.daily_counts import make_week_placeholders
 from schemas.tables import REPORTED_COUNTS, REPORTED_WEEKS, Table, quoted_sql
 
 COUNTS_OF = {table.name: Path("data") / f"{table.name}.csv" for table in (REPORTED_WEEKS, REPORTED_COUNTS)}
@@ -54,7 +54,7 @@ def adopt(connection: duckdb.DuckDBPyConnection, reports: Path) -> None:
     naming a file of counts that cannot be read.
     """
     known = {week for (week,) in connection.execute("SELECT week FROM reported_weeks").fetchall()}
-    for folder in published_folders(reports):
+    for folder in list_published_folders(reports):
         if folder.name not in known and is_publication(folder):
             for table in (REPORTED_WEEKS, REPORTED_COUNTS):
                 columns = ", ".join(f"{column.name}::{column.type} AS {column.name}" for column in table.columns)
@@ -62,7 +62,7 @@ def adopt(connection: duckdb.DuckDBPyConnection, reports: Path) -> None:
                     connection.execute(f"INSERT INTO {table.name} BY NAME SELECT {columns} FROM {relation}")
 
 
-def published_folders(reports: Path) -> list[Path]:
+def list_published_folders(reports: Path) -> list[Path]:
     """Return the folders that carry counts, by name."""
     return [counts.parent.parent for counts in sorted(reports.glob(f"[0-9]*/{COUNTS_OF['reported_weeks']}"))]
 
@@ -121,7 +121,7 @@ def forget(connection: duckdb.DuckDBPyConnection, week: str) -> str:
 def update_revisions(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Compare every published week with the counts of now, inside the caller's transaction."""
     names = read_statement("signals", "series_names")
-    words = week_words(settings) | {"week_system": settings.week_system, "series_names": names}
+    words = make_week_placeholders(settings) | {"week_system": settings.week_system, "series_names": names}
     connection.execute("DELETE FROM weekly_revisions")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE revised AS {read_statement('store', 'changed_weeks', **words)}")
     if fetch_first_row(connection, "SELECT 1 FROM revised LIMIT 1"):

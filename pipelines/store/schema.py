@@ -81,10 +81,10 @@ def declare(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pac
         comment(connection, view, "VIEW")
     set_state(connection, "time_zone", settings.time_zone)
     set_state(connection, "week_system", settings.week_system)
-    set_state(connection, "declaration", declaration(settings, pack))
+    set_state(connection, "declaration", hash_declaration(settings, pack))
 
 
-def declaration(settings: Settings, pack: Pack) -> str:
+def hash_declaration(settings: Settings, pack: Pack) -> str:
     """A digest of the views and COMMENTs: another calfwatch may define or word them otherwise, with no other schema."""
     views = list_stored_views(pack)
     texts = [view_sql(view, settings, pack) for view in views]
@@ -96,14 +96,14 @@ def declaration(settings: Settings, pack: Pack) -> str:
 def is_declared(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> bool:
     """Return whether the views and COMMENTs are those of this calfwatch; where not, the next run writes them anew."""
     row = fetch_first_row(connection, "SELECT value FROM state WHERE key = 'declaration'")
-    return row is not None and row[0] == declaration(settings, pack)
+    return row is not None and row[0] == hash_declaration(settings, pack)
 
 
 def view_sql(view: Table, settings: Settings, pack: Pack) -> str:
     """Return the SELECT of a view of records.duckdb."""
     if view.name == "reports":
         return reports_sql(pack, "records", settings.time_zone)
-    return read_statement("views", view.name, **daily_counts.view_words(settings))
+    return read_statement("views", view.name, **daily_counts.make_view_placeholders(settings))
 
 
 def reports_sql(pack: Pack, relation: str, time_zone: str) -> str:

@@ -16,7 +16,7 @@ def record_signature(connection: duckdb.DuckDBPyConnection, rule_pack: str, name
     connection.execute("INSERT INTO signatures VALUES (?, ?, ?, ?, ?)", row)
 
 
-def signatures_of(connection: duckdb.DuckDBPyConnection, rule_pack: str) -> list[Row]:
+def read_signatures(connection: duckdb.DuckDBPyConnection, rule_pack: str) -> list[Row]:
     """Return the signatures of a rule pack, the oldest first. Works on records.duckdb and on summaries.duckdb."""
     sql = "SELECT name, role, signed_on FROM signatures WHERE rule_pack = ? ORDER BY recorded_at, name"
     return fetch_rows(connection, sql, [rule_pack])

@@ -82,6 +82,8 @@ def _published_sql(table: Table) -> str:
 
 
 def _make_about(connection: duckdb.DuckDBPyConnection, settings: Settings, moment: datetime) -> None:
-    facts = read_statement("store", "about", version=version("calfwatch"), **daily_counts.week_words(settings))
+    facts = read_statement(
+        "store", "about", version=version("calfwatch"), **daily_counts.make_week_placeholders(settings)
+    )
     values = {"now": moment, "today": day_of(moment, settings.time_zone)}
     connection.execute(f"CREATE OR REPLACE TEMP TABLE about AS {facts}", values)

@@ -16,7 +16,7 @@ from pipelines.store import daily_counts, migrations
 from pipelines.store.attachment import attach, detach
 from pipelines.store.home import Home
 from pipelines.store.integrity import check_counts
-from pipelines.store.packs import kept_packs, pack_in_use, stored_pack
+from pipelines.store.packs import find_pack_in_use, list_kept_packs, load_stored_pack
 from pipelines.store.schema import create_tables, declare, is_declared, use_pack
 from pipelines.store.state import check_version, get_state
 from schemas.pack import Pack
@@ -43,10 +43,10 @@ def upgrade(connection: duckdb.DuckDBPyConnection, home: Home, settings: Setting
 
 def _migrate(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings, pack: Pack) -> list[str]:
     """Bring an older state up to date in one transaction, after a copy of it beside; return what was done."""
-    found = migrations.schema_version(connection)
+    found = migrations.read_schema_version(connection)
     if found is None or not 0 < found < SCHEMA_VERSION:
         return []
-    tagged_with = _pack_of_older_state(connection, home, found, pack)
+    tagged_with = _find_pack_of_older_state(connection, home, found, pack)
     detach(connection)
     _keep_copy(home, f"schema-{found}")
     attach(connection, home)
@@ -89,12 +89,12 @@ def _find_stated_dates(connection: duckdb.DuckDBPyConnection, settings: Settings
         )
 
 
-def _pack_of_older_state(connection: duckdb.DuckDBPyConnection, home: Home, found: int, pack: Pack) -> Pack:
+def _find_pack_of_older_state(connection: duckdb.DuckDBPyConnection, home: Home, found: int, pack: Pack) -> Pack:
     """Return the pack that tagged an older state: its kept text, from version 2 on; before, it must be at hand."""
     stored = get_state(connection, "rule_pack")
-    kept = {version for version, *_ in kept_packs(connection)} if found > 1 else set()
+    kept = {version for version, *_ in list_kept_packs(connection)} if found > 1 else set()
     if stored in kept:  # before the configured one: two packs may share 32 bits
-        return stored_pack(connection, stored)
+        return load_stored_pack(connection, stored)
     if stored == pack.short_version:
         return pack
     if earlier := find_earlier_pack(stored):
@@ -132,7 +132,7 @@ def _follow_settings(connection: duckdb.DuckDBPyConnection, settings: Settings, 
 
     After an update of calfwatch, its views and COMMENTs take the place of the former ones. Return what was done.
     """
-    used, done = pack_in_use(connection, pack), []
+    used, done = find_pack_in_use(connection, pack), []
     if used.version != pack.version and not _has_history(connection):
         with transaction(connection):
             _start_over(connection, settings, pack)

@@ -40,10 +40,12 @@ def find_repeating(connection: duckdb.DuckDBPyConnection, entry: Entry) -> list[
 
 def start_repeated(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
     """Make the empty table `repeated`: rows of later files about the named reports."""
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE repeated AS SELECT {_version_columns(pack)} FROM records LIMIT 0")
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE repeated AS SELECT {_list_version_columns(pack)} FROM records LIMIT 0"
+    )
 
 
-def _version_columns(pack: Pack) -> str:
+def _list_version_columns(pack: Pack) -> str:
     """Return what makes a version of a report: where it came from, its id, and what it says."""
     return ", ".join(("delivery_no", *make_accepted_schema(pack).names))
 
@@ -98,7 +100,7 @@ def _move_counts(connection: duckdb.DuckDBPyConnection, ids: Mapping[str, object
 
 def _stored_versions_sql(pack: Pack) -> str:
     """Return records and superseded records of the named reports, packed alike, without the withdrawn file's."""
-    columns = _version_columns(pack)
+    columns = _list_version_columns(pack)
     return f"""CREATE OR REPLACE TEMP TABLE stored_versions AS
         SELECT {columns} FROM records
         WHERE source = $source AND delivery_no <> $withdrawn AND report_id IN (SELECT report_id FROM named)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import duckdb
 
 from pipelines.statements import fetch_number, read_statement
-from pipelines.store.clocks import Days, plausible_range
+from pipelines.store.clocks import Days, find_plausible_range
 from schemas.checked_file import CheckedFile
 from schemas.pack import LEVELS
 from schemas.record_layout import report_day_sql
@@ -32,7 +32,7 @@ def add_lacking(
     earlier = find_days(
         connection, "records WHERE source = ? AND delivery_no < ?", time_zone, (checked.source, delivery_no)
     )
-    covered, clock = checked.period or plausible_range(days), plausible_range(earlier)
+    covered, clock = checked.period or find_plausible_range(days), find_plausible_range(earlier)
     if covered is None or clock is None or covered[1] < clock[1]:
         return 0, 0
     for block in checked.blocks:  # rows that are quarantined are present

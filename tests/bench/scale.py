@@ -78,9 +78,9 @@ def _timed(function: Callable[..., Any], spent: Counter[str], phase: str) -> Cal
 
 def _insert_again(home: Home, settings: Settings) -> float:
     """Return what it costs to store the same rows when they are tagged already."""
-    from pipelines.store.packs import configured_pack
+    from pipelines.store.packs import load_configured_pack
 
-    with database.writing(home, settings, configured_pack(home, settings), 5) as connection:
+    with database.writing(home, settings, load_configured_pack(home, settings), 5) as connection:
         started = time.process_time()
         connection.execute("CREATE TABLE again AS FROM records")
         return time.process_time() - started

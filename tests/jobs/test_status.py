@@ -24,7 +24,7 @@ from pipelines.jobs.monitoring.status_text import status_lines
 from pipelines.processes import write_json
 from pipelines.settings import load_settings
 from pipelines.store.database import Home
-from pipelines.store.packs import configured_pack
+from pipelines.store.packs import load_configured_pack
 from tests.support.states import old_home
 
 Looked = Callable[[], tuple[int, str, str]]
@@ -337,7 +337,7 @@ def test_a_scheduled_run_whose_pack_is_gone_is_told_and_recorded(
     monkeypatch.setenv("CALFWATCH_SERVED_HOME", str(fed.path))
     (fed.path / "calfwatch.toml").write_text('rule_pack = "nowhere.toml"\n')
     with pytest.raises(UsageError), recorded_run(fed.path, "ingest"):
-        configured_pack(fed, load_settings(fed.path))
+        load_configured_pack(fed, load_settings(fed.path))
     assert "ingest    FAILED: rule pack " in capsys.readouterr().out
     (fed.path / "calfwatch.toml").unlink()
     code, out, _ = looked()

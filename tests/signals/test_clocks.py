@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipelines.statements import read_statement
 from pipelines.store import clocks
-from pipelines.store.clocks import period_days, period_text
+from pipelines.store.clocks import format_period, parse_period
 from tests.support.drawing import examples
 from tests.support.histories import Store, empty_store
 
@@ -73,7 +73,7 @@ def test_another_sender_s_rows_make_nobody_s_time(store: Store) -> None:
 
 def test_a_period_ends_the_delivery_unless_most_rows_lie_outside_it(store: Store) -> None:
     def delivered(counts: dict[int, int], first: int, last: int) -> int:
-        text = period_text(DAY + timedelta(days=first), DAY + timedelta(days=last))
+        text = format_period(DAY + timedelta(days=first), DAY + timedelta(days=last))
         days = {DAY + timedelta(days=day): reports for day, reports in counts.items()}
         return store.deliver("a", days, period=text)
 
@@ -86,7 +86,7 @@ def test_a_period_ends_the_delivery_unless_most_rows_lie_outside_it(store: Store
 
 @pytest.mark.parametrize("days", [(DAY, DAY), (DAY, DAY + timedelta(days=6))])
 def test_a_period_reads_back_as_it_was_written(days: tuple[date, date]) -> None:
-    assert period_days(period_text(*days)) == days
+    assert parse_period(format_period(*days)) == days
 
 
 def test_withdrawn_and_rejected_deliveries_have_no_clock(store: Store) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipelines.signals.inputs import _empty_days, week_name
 from pipelines.signals.judging import _whole_years
-from pipelines.store.clocks import period_text
+from pipelines.store.clocks import format_period
 from tests.store.test_daily_counts import week_of
 
 
@@ -24,10 +24,10 @@ def test_a_week_is_named_as_the_calendar_names_it(day: date, system: str) -> Non
 
 def test_only_files_without_a_row_say_that_days_were_empty() -> None:
     first = date(2026, 11, 9)
-    week = period_text(first, first + timedelta(days=6))
+    week = format_period(first, first + timedelta(days=6))
     rows = [
         {"source": "north", "period": week, "has_rows": False},
-        {"source": "north", "period": period_text(date(2026, 12, 1), date(2026, 12, 1)), "has_rows": False},
+        {"source": "north", "period": format_period(date(2026, 12, 1), date(2026, 12, 1)), "has_rows": False},
         {"source": "south", "period": week, "has_rows": True},
         {"source": "east", "period": None, "has_rows": False},
         {"source": "west", "period": None, "has_rows": True},

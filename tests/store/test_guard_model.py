@@ -65,7 +65,7 @@ def store(connection: duckdb.DuckDBPyConnection, checked: CheckedFile, source: S
     """Load a file and keep it, whatever a guard would say."""
     attempt = Attempt(checked.file_id, checked.file_id, source.name, "", pack.version, "test")
     with database.transaction(connection):
-        number = ledger.next_delivery_no(connection, [attempt])
+        number = ledger.find_next_delivery_no(connection, [attempt])
         group = Group(source, pack, {number: checked})
         counts = load.load_files(connection, group)[number].counts
         outcome = Outcome(

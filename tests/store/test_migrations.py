@@ -114,7 +114,7 @@ def test_a_step_that_fails_leaves_the_old_state_and_its_copy(
             pass
     assert content(old.records) == before == content(old.path / "records.schema-1.duckdb")
     with database.open_records(old, Settings(), pack) as connection:
-        assert migrations.schema_version(connection) == SCHEMA_VERSION
+        assert migrations.read_schema_version(connection) == SCHEMA_VERSION
 
 
 def test_a_damaged_old_state_is_not_migrated(tmp_path: Path, pack: Pack) -> None:
@@ -124,7 +124,7 @@ def test_a_damaged_old_state_is_not_migrated(tmp_path: Path, pack: Pack) -> None
     with pytest.raises(StateError, match="contradicts itself"), database.open_records(old, Settings(), pack):
         pass
     with opened(old.records) as connection:
-        assert migrations.schema_version(connection) == 1
+        assert migrations.read_schema_version(connection) == 1
 
 
 def test_every_older_version_has_its_step_and_its_committed_state() -> None:
@@ -139,6 +139,6 @@ def test_a_migration_that_was_killed_after_its_copy_starts_again(tmp_path: Path,
     half = name_temporary(old.records)
     half.write_bytes(b"half")
     with database.open_records(old, Settings(), pack) as connection:
-        assert migrations.schema_version(connection) == SCHEMA_VERSION
+        assert migrations.read_schema_version(connection) == SCHEMA_VERSION
     assert not half.exists()
     assert len(list(old.path.glob("records.schema-1*"))) == 1

@@ -24,7 +24,7 @@ from pipelines.jobs.query import run_query
 from pipelines.settings import load_settings
 from pipelines.statements import create_sql, read_statement
 from pipelines.store import database
-from pipelines.store.daily_counts import calendar_sql, view_words
+from pipelines.store.daily_counts import calendar_sql, make_view_placeholders
 from pipelines.store.database import Home
 from pipelines.synthetic import generate
 from schemas.pack_file import load_pack
@@ -51,7 +51,7 @@ RESULTS = {table.name: table for table in (*list_stored_views(PACK), CALENDAR)}
 def test_the_view_makes_the_expected_rows_of_the_input_tables(case: Path) -> None:
     name = case.parent.name
     settings = load_settings(case)
-    sql = calendar_sql(settings) if name in STEPS else read_statement("views", name, **view_words(settings))
+    sql = calendar_sql(settings) if name in STEPS else read_statement("views", name, **make_view_placeholders(settings))
     inputs = {path.stem: path for path in case.glob("*.csv") if path.stem != "expected"}
     read = {table for table in TABLES if re.search(rf"\b(FROM|JOIN) {table}\b", sql)}
     assert read == set(inputs), "a case holds the tables that the view reads, and no other"

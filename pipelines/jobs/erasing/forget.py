@@ -24,7 +24,7 @@ from pipelines.statements import fetch_first_row, fetch_number, read_statement
 from pipelines.store import audit, database, ledger
 from pipelines.store.database import Home, pack_in_use, transaction
 from pipelines.store.erasing import erasure, rewrite
-from pipelines.store.packs import configured_pack
+from pipelines.store.packs import load_configured_pack
 from pipelines.text import escape_unprintable, pluralise
 from schemas.checked_file import make_per_file_id
 
@@ -53,7 +53,7 @@ def forget(home: Home, settings: Settings, wish: Wish, wait_seconds: float, tell
 
     `tell` gets the plan before anything is done, and says whether to go on. Raises UsageError if nothing is found.
     """
-    configured = configured_pack(home, settings)
+    configured = load_configured_pack(home, settings)
     with database.writing(home, settings, configured, wait_seconds) as connection:
         _choose(connection, wish)
         records, versions, lines = rewrite.count_going(connection)
@@ -190,6 +190,6 @@ def forget_what_is_old(home: Home, settings: Settings, today: date, wait_seconds
     if not settings.keep_days or not home.records.exists():
         return ""
     before = date.fromordinal(today.toordinal() - settings.keep_days)
-    with database.writing(home, settings, configured_pack(home, settings), wait_seconds) as connection:
+    with database.writing(home, settings, load_configured_pack(home, settings), wait_seconds) as connection:
         old = fetch_number(connection, "SELECT count(*) FROM reports WHERE report_date < ?", [before])
     return forget(home, settings, Wish(before=before), wait_seconds, lambda _: True) if old else ""

@@ -22,7 +22,7 @@ from pipelines.jobs.erasing.holders import note_copy
 from pipelines.settings import Settings
 from pipelines.statements import fetch_number, fetch_rows, read_statement
 from pipelines.store import database
-from pipelines.store.daily_counts import week_words
+from pipelines.store.daily_counts import make_week_placeholders
 from pipelines.store.database import Home
 from pipelines.store.home import refuse_own_output
 from schemas.tables import SCHEMA_VERSION
@@ -68,7 +68,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, settings: Settings, fresh: Path
     """Write the parts, and beside them what they are. Raises UsageError if they do not hold every record once."""
     records = fresh / RECORDS
     records.mkdir(mode=0o700)
-    selected = read_statement("store", "exported_records", **week_words(settings))
+    selected = read_statement("store", "exported_records", **make_week_placeholders(settings))
     connection.execute("CREATE OR REPLACE TEMP TABLE parts (source VARCHAR, year INTEGER)")
     connection.execute(f"INSERT INTO parts SELECT DISTINCT source, year FROM ({selected})")
     for source, year in connection.execute("FROM parts ORDER BY ALL").fetchall():

@@ -18,7 +18,7 @@ from pipelines.signals.episodes import CLOSE, CLOSED, NOTE, OVER, REOPEN
 from pipelines.statements import Row, fetch_rows
 from pipelines.store import audit, database
 from pipelines.store.database import Home
-from pipelines.store.packs import configured_pack
+from pipelines.store.packs import load_configured_pack
 from pipelines.text import escape_unprintable
 
 MOST_TEXT = 2000  # characters
@@ -50,7 +50,7 @@ def keep_finding(home: Home, settings: Settings, finding: Finding, wait_seconds:
     Raises UsageError if there is no such alarm, nothing is said, or the alarm is not in a state for it.
     """
     text = _checked_text(finding)
-    with database.writing(home, settings, configured_pack(home, settings), wait_seconds) as connection:
+    with database.writing(home, settings, load_configured_pack(home, settings), wait_seconds) as connection:
         episode = _find_episode(connection, finding)
         _check_state(episode, finding.action)
         about = f"{episode['series']}, {episode['first_week']} to {episode['last_week']}"
@@ -91,5 +91,5 @@ def _check_state(episode: Row, action: str) -> None:
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, episode: Row, action: str, text: str) -> None:
-    row = [clock.now(), audit.account(), action, episode["series"], episode["first_start"], episode["last_start"]]
+    row = [clock.now(), audit.name_account(), action, episode["series"], episode["first_start"], episode["last_start"]]
     connection.execute("INSERT INTO alarm_notes SELECT ?, ?, ?, ?, ?, ?, ?, ?", [*row, episode["latest"], text])

@@ -16,7 +16,7 @@ from pipelines.settings import Settings
 from pipelines.statements import fetch_first_row, fetch_rows
 from pipelines.store import audit, database
 from pipelines.store.database import Home
-from pipelines.store.packs import configured_pack
+from pipelines.store.packs import load_configured_pack
 from pipelines.text import escape_unprintable
 
 MOST_TEXT, MOST_NAME = 4000, 200  # characters
@@ -40,7 +40,7 @@ def keep_assessment(home: Home, settings: Settings, written: Assessment, wait_se
     from pipelines.report import write_index
 
     row = _checked(written)
-    with database.writing(home, settings, configured_pack(home, settings), wait_seconds) as connection:
+    with database.writing(home, settings, load_configured_pack(home, settings), wait_seconds) as connection:
         if not fetch_first_row(connection, "SELECT 1 FROM calendar WHERE week = ?", [written.week]):
             raise UsageError(f"week {written.week} is not covered by any file; weekly_triage lists those that are")
         with database.transaction(connection):

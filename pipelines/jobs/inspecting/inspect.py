@@ -31,7 +31,7 @@ from pipelines.settings import Settings, is_address
 from pipelines.store import guards
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
-from pipelines.store.packs import configured_pack
+from pipelines.store.packs import load_configured_pack
 from pipelines.text import escape_unprintable, format_path, pluralise
 from schemas.checked_file import CONFLICT, DUPLICATE, CheckedBlock, RowCounts
 from schemas.fields import CONTEXT_NAMES
@@ -104,7 +104,7 @@ class CollectingGate(Gate):
 def inspect_file(home: Home, settings: Settings, given: str, source: str | None) -> tuple[list[str], bool]:
     """Return what would happen to a file, as lines, and whether it would be taken. Raises UsageError."""
     delivery = find_one(given, settings, source)
-    pack = configured_pack(home, settings)
+    pack = load_configured_pack(home, settings)
     rules = Rules(delivery.source, load_adapter(delivery.source, home.path), pack, settings)
     with open_delivery(delivery, settings, frozenset(), refuse=home.refuse_as_delivery) as opened:
         if opened.reader is None:
@@ -206,7 +206,7 @@ def _describe_delivery(delivery: Delivery, named: str | None, findings: Findings
     parts = [pluralise(counts.rows, "row"), f"{max(0, counts.bad_rows + findings.conflicts):,} with a fault"]
     parts += [f"{findings.duplicates:,} duplicate"] if findings.duplicates else []
     parts += [f"{counts.out_of_scope:,} out of scope"] if counts.out_of_scope else []
-    parts += [warned] if (warned := guards.warned_words(counts)) else []
+    parts += [warned] if (warned := guards.describe_warned_rows(counts)) else []
     yield f"rows      {', '.join(parts)}"
 
 

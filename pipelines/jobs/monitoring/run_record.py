@@ -17,7 +17,7 @@ from pipelines.jobs.monitoring.run_lines import is_served, write_line
 from pipelines.jobs.outcome import describe_rejected
 from pipelines.processes import describe_process
 from pipelines.settings import Settings, load_settings
-from pipelines.store.ledger import path_text
+from pipelines.store.ledger import encode_path
 
 
 @contextlib.contextmanager
@@ -84,7 +84,7 @@ def _entry(record: RunRecord, outcome: str, reason: str) -> dict[str, Any]:
         **count,
         "rows_accepted": sum(o.rows_accepted for o in record.outcomes),
         "rows_quarantined": sum(o.rows_quarantined for o in record.outcomes),
-        "no_csv": [path_text(path) for path in record.passed_over],
+        "no_csv": [encode_path(path) for path in record.passed_over],
         "reports": [folder.name for folder in record.reports],
     }
 

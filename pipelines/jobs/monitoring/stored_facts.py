@@ -21,7 +21,7 @@ from pipelines.processes import read_json
 from pipelines.settings import Settings, is_address
 from pipelines.statements import fetch_first_row, read_statement
 from pipelines.store.database import Home, check_counts, check_version, pack_in_use
-from pipelines.store.packs import configured_pack
+from pipelines.store.packs import load_configured_pack
 from pipelines.text import format_path
 from schemas.pack import Pack
 
@@ -35,7 +35,7 @@ def read_facts(home: Path, settings: Settings) -> dict[str, Any]:
     with open_for_reading(place.records) as connection:
         check_version(connection, place.records)
         check_counts(connection)
-        configured = configured_pack(place, settings)
+        configured = load_configured_pack(place, settings)
         rule_pack = pack_in_use(connection, configured).version
         return {
             "rule_pack": rule_pack,

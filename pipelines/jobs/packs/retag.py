@@ -17,7 +17,7 @@ from pipelines.settings import Settings
 from pipelines.statements import create_sql, fetch_number
 from pipelines.store import audit, daily_counts, database
 from pipelines.store.database import Home
-from pipelines.store.packs import check_fits, configured_pack
+from pipelines.store.packs import check_fits, load_configured_pack
 from pipelines.text import pluralise
 from schemas.pack import LEVELS, Pack
 from schemas.pack_file import load_pack
@@ -29,7 +29,7 @@ FEW_RECORDS = 1_000_000  # are updated where they are; DuckDB holds updates in m
 
 def retag_history(home: Home, settings: Settings, pack_file: str | None, wait_seconds: float) -> str:
     """Tag the history with a pack file, else the configured pack, and publish; return what was done."""
-    wanted = load_pack(Path(pack_file)) if pack_file else configured_pack(home, settings)
+    wanted = load_pack(Path(pack_file)) if pack_file else load_configured_pack(home, settings)
     with database.writing(home, settings, wanted, wait_seconds) as connection:
         text = retag(connection, settings, database.pack_in_use(connection, wanted), wanted)
         publish_job.publish(connection, home, settings)

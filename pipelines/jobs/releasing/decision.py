@@ -169,7 +169,7 @@ def _open_release(connection: duckdb.DuckDBPyConnection, settings: Settings, wee
         time_zone=zone,
         published=False,
         released_at=moment,
-        who=audit.account(),
+        who=audit.name_account(),
         version=version("calfwatch"),
         rule_pack=database.get_state(connection, "rule_pack"),
         hide_up_to=limit,

@@ -33,7 +33,7 @@ from pipelines.release.rounding import STEP
 from pipelines.settings import Settings
 from pipelines.store import audit, database
 from pipelines.store.database import Home
-from pipelines.store.packs import configured_pack
+from pipelines.store.packs import load_configured_pack
 from pipelines.text import pluralise
 from schemas.pack import Pack
 
@@ -65,7 +65,7 @@ def release_week(home: Home, settings: Settings, asked: Asked, wait_seconds: flo
     A week whose release was killed after it was recorded is finished with the rows of then. Raises ReleaseRefused if
     the week may not be released; one whose audit fails is recorded as held back first.
     """
-    pack = configured_pack(home, settings)
+    pack = load_configured_pack(home, settings)
     with database.writing(home, settings, pack, wait_seconds) as connection:
         pack = database.pack_in_use(connection, pack)
         killed, finished = _bring_up_to_date(connection, home, pack)
@@ -90,7 +90,7 @@ def withdraw_week(home: Home, settings: Settings, week: str, reason: str, wait_s
     """
     if not reason.strip():
         raise UsageError("--withdraw needs --reason TEXT; the text is published as the week's note")
-    pack = configured_pack(home, settings)
+    pack = load_configured_pack(home, settings)
     with database.writing(home, settings, pack, wait_seconds) as connection:
         pack = database.pack_in_use(connection, pack)
         killed, finished = _bring_up_to_date(connection, home, pack)
@@ -101,7 +101,7 @@ def withdraw_week(home: Home, settings: Settings, week: str, reason: str, wait_s
             if status != RELEASED:
                 raise ReleaseRefused(f"{week} cannot be withdrawn: it is {status}")
         with database.transaction(connection):
-            ledger.record_withdrawal(connection, week, reason.strip(), audit.account(), clock.now())
+            ledger.record_withdrawal(connection, week, reason.strip(), audit.name_account(), clock.now())
         _write_files(connection, home, pack)
 
 

@@ -91,10 +91,10 @@ def leave_out_erased(connection: duckdb.DuckDBPyConnection, checked: CheckedFile
     rows = [(line, report_id, True, DUPLICATE) for line, report_id in found if line not in known]
     more = pa.Table.from_pylist([dict(zip(ROWS_LEFT_OUT.names, row, strict=True)) for row in rows], ROWS_LEFT_OUT)
     left_out = pa.concat_tables([checked.rows_left_out, more]).combine_chunks()
-    return _with_range(connection, replace(checked, rows_left_out=left_out))
+    return _set_range(connection, replace(checked, rows_left_out=left_out))
 
 
-def _with_range(connection: duckdb.DuckDBPyConnection, checked: CheckedFile) -> CheckedFile:
+def _set_range(connection: duckdb.DuckDBPyConnection, checked: CheckedFile) -> CheckedFile:
     """Take the first and last instant from the rows that are not left out."""
     connection.register("left_out", checked.rows_left_out)
     ends = []
