@@ -20,7 +20,7 @@ from pipelines.pages.calls import DETAILED_ALARMS, Call, CallList, WeekCalls
 from pipelines.pages.labels import LEVELS, UNKNOWN, field_labels, series_label, series_parts
 from pipelines.pages.style import render
 from pipelines.rules.formulas import Space
-from pipelines.rules.terms import LevelTerms, TooManyTermsError, level_terms
+from pipelines.rules.terms import LevelTerms, TooManyTermsError, find_level_terms
 from pipelines.statements import Row, fetch_rows, read_statement
 from pipelines.store.database import get_state, stored_pack
 from schemas.pack import LEVELS as LOWEST_FIRST
@@ -93,7 +93,7 @@ def _reader(connection: duckdb.DuckDBPyConnection, version: str) -> _Reader:
     pack = stored_pack(connection, version)
     space = make_space(pack)
     try:
-        return _Reader(pack, space, level_terms(pack, space))
+        return _Reader(pack, space, find_level_terms(pack, space))
     except TooManyTermsError:
         return _Reader(pack, space, None)
 

@@ -13,7 +13,7 @@ import duckdb
 from pipelines.explain.changed_questions import changed_questions, questions_sql
 from pipelines.explain.level_moves import BY_CEILING, BY_LEVEL, level_moves
 from pipelines.rules.compiler import TAG_COLUMNS
-from pipelines.rules.condition_sql import condition_tests
+from pipelines.rules.condition_sql import compile_condition
 from pipelines.rules.translation import answers_sql, stored_sql, tagged_sql
 from pipelines.statements import Row, fetch_rows, list_sql, read_statement
 from pipelines.store.packs import check_fits
@@ -117,7 +117,7 @@ def _cause_moves_sql(stored: Pack, before: Pack, after: Pack) -> str:
 
 
 def _evidence_sql(stored: Pack, pack: Pack, relation: str, name: str) -> str:
-    tests = ", ".join(condition_tests(pack, row.when).true for row in pack.evidence)
+    tests = ", ".join(compile_condition(pack, row.when).true for row in pack.evidence)
     scratch = ", ".join(("no", "answered", "yes", *pack.columns))
     answers = f"(SELECT *, xor(answered, yes) AS no FROM {answers_sql(stored, pack, relation)})"
     return f"(SELECT * EXCLUDE ({scratch}), [{tests}] AS {name} FROM {answers})"

@@ -18,8 +18,8 @@ from pipelines.rules.formulas import (
     every,
     holds,
 )
-from pipelines.rules.solver import model
-from pipelines.rules.terms import LevelTerms, TooManyTermsError, asked_terms, level_terms
+from pipelines.rules.solver import find_model
+from pipelines.rules.terms import LevelTerms, TooManyTermsError, find_asked_terms, find_level_terms
 from schemas.pack import LEVELS, RULE_LEVELS, Pack
 
 Answers = Mapping[str, bool | int | str | None]
@@ -101,19 +101,19 @@ def plan_questions(pack: Pack, space: Space, answers: Answers, missing: list[str
 
 def emergency_questions(terms: LevelTerms, space: Space, answers: Answers) -> list[tuple[str, ...]]:
     """Return the groups of missing answers that could still make a record an emergency, the smallest first."""
-    return sorted(asked_terms(terms.emergency, space, space.masks(answers)), key=len)
+    return sorted(find_asked_terms(terms.emergency, space, space.masks(answers)), key=len)
 
 
 def _order_questions(pack: Pack, space: Space, answers: Answers) -> Callable[[str], tuple[int, int, int]]:
     """Return the order of questions: those that decide the highest open level with the fewest other answers first."""
     order = {name: (len(RULE_LEVELS), len(pack.askable), place) for place, name in enumerate(pack.askable)}
     try:
-        terms = level_terms(pack, space)
+        terms = find_level_terms(pack, space)
     except TooManyTermsError:
         return order.__getitem__
     record = space.masks(answers)
     for place, part in enumerate((terms.emergency, terms.any_level)):
-        for term in asked_terms(part, space, record):
+        for term in find_asked_terms(part, space, record):
             for name in term:
                 order[name] = min(order[name], (place, len(term), pack.askable.index(name)))
     return order.__getitem__
@@ -135,7 +135,7 @@ def _rule_out(pack: Pack, space: Space, answers: Answers, missing: list[str]) ->
     unasked: list[Formula] = [OneOf(name, space.unknown(name)) for name in missing]
     for count in range(1, len(missing) + 1):
         few = AtLeast(len(missing) - count, tuple((1, statement) for statement in unasked))
-        if found := model(every([few, *(space.false(rule.when) for rule in higher)]), space, possible=possible):
+        if found := find_model(every([few, *(space.false(rule.when) for rule in higher)]), space, possible=possible):
             given = {name: found[name] for name in missing if found[name] != space.unknown(name)}
             words = {name: shown(space.values[name][mask.bit_length() - 1]) for name, mask in given.items()}
             return {"count": len(words), "answers": words, "triage_level": levels(pack, space, now | given)[0]}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from pipelines.pages.style import render
-from pipelines.rules.urgency import evidence_urgencies
+from pipelines.rules.urgency import find_evidence_urgencies
 from pipelines.statements import Row
 from pipelines.text import escape_unprintable
 from schemas.conditions import parse_condition
@@ -37,7 +37,7 @@ def pack_page(pack: Pack, signatures: Sequence[Row] = ()) -> str:
         context=[field for field in CONTEXT_FIELDS if field.limits],
         answers=answers_in_words,
         categories={category.name: category.label for category in pack.categories},
-        urgency=dict(zip((row.id for row in pack.evidence), evidence_urgencies(pack), strict=True)),
+        urgency=dict(zip((row.id for row in pack.evidence), find_evidence_urgencies(pack), strict=True)),
         signatures=signatures,
         words=lambda when: in_words(pack, when),
         cell=_cell,

@@ -65,7 +65,7 @@ def find_other_signals(connection: duckdb.DuckDBPyConnection, settings: Settings
         return
     empty, copied = [table for table in SIGNALS if table.name != "weekly_revisions"], [FILES, CALENDAR]
     with _hide_stored(connection, empty, copied):
-        weekly_signals.work_out(connection, settings, day)
+        weekly_signals.compute_signals(connection, settings, day)
         for table in (*empty, *copied):
             yield from _find_differing(connection, table)
     revised = [table for table in SIGNALS if table.name == "weekly_revisions"]

@@ -32,19 +32,19 @@ class Span:
 
     def names(self) -> list[str]:
         """Return the weeks as 2026-W47; the middle day decides the year, for ISO and MMWR alike."""
-        return [week_name(start, self.mark) for start in self.starts]
+        return [name_week(start, self.mark) for start in self.starts]
 
     def is_running(self, start: date) -> bool:
         return start + timedelta(days=7) > self.today
 
 
-def week_name(start: date, mark: str) -> str:
+def name_week(start: date, mark: str) -> str:
     """Return the name of the week that begins on `start`; `mark` is W (ISO) or MW (MMWR)."""
     middle = start + timedelta(days=3)
     return f"{middle.year}-{mark}{(middle.timetuple().tm_yday - 1) // 7 + 1:02}"
 
 
-def week_start(day: date, settings: Settings) -> date:
+def find_week_start(day: date, settings: Settings) -> date:
     """Return the first day of the week that a day is in."""
     into = day.weekday() if settings.week_system == "iso" else (day.weekday() + 1) % 7
     return day - timedelta(days=into)
@@ -56,16 +56,16 @@ def read_senders(connection: duckdb.DuckDBPyConnection, settings: Settings, toda
     days = connection.execute(sql).fetchall()
     deliveries = fetch_rows(connection, read_statement("signals", "deliveries"))
     mark = make_week_placeholders(settings)["mark"]
-    said = _empty_days(deliveries)
+    said = _find_empty_days(deliveries)
     known = [day for _, day, _ in days] + [day for empty in said.values() for day in empty]
     if not known:
         return Span([], mark, today), []
-    first, last = week_start(min(known), settings), week_start(max(*known, today), settings)
+    first, last = find_week_start(min(known), settings), find_week_start(max(*known, today), settings)
     starts = [first + timedelta(weeks=week) for week in range((last - first).days // 7 + 1)]
-    return Span(starts, mark, today), _senders(settings, starts, days, deliveries)
+    return Span(starts, mark, today), _make_senders(settings, starts, days, deliveries)
 
 
-def _empty_days(deliveries: list[dict[str, Any]]) -> dict[str, set[date]]:
+def _find_empty_days(deliveries: list[dict[str, Any]]) -> dict[str, set[date]]:
     """Return by sender the days that files without a data row are about."""
     found: dict[str, set[date]] = {}
     for row in deliveries:
@@ -76,12 +76,12 @@ def _empty_days(deliveries: list[dict[str, Any]]) -> dict[str, set[date]]:
     return found
 
 
-def _senders(
+def _make_senders(
     settings: Settings, starts: list[date], days: list[tuple[str, date, int]], deliveries: list[dict[str, Any]]
 ) -> list[Sender]:
     import numpy as np
 
-    said, clocks = _empty_days(deliveries), {row["source"]: row["clock"] for row in deliveries if row["clock"]}
+    said, clocks = _find_empty_days(deliveries), {row["source"]: row["clock"] for row in deliveries if row["clock"]}
     counts = {name: np.zeros((len(starts), 7), dtype=np.int64) for name in {row["source"] for row in deliveries}}
     for source, day, reports in days:
         place = (day - starts[0]).days

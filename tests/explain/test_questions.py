@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from pipelines.explain.questions import plan_questions, questions, shown
 from pipelines.rules.formulas import Space
-from pipelines.rules.solver import model
+from pipelines.rules.solver import find_model
 from schemas.pack import Pack
 from schemas.pack_file import load_pack
 from tests.rules.test_compiler import SHIPPED, answers, packs, random_records, thoroughly
@@ -185,7 +185,7 @@ def test_the_ceiling_of_every_record_is_reached_by_some_answers_to_what_is_missi
         if before.triage_level != before.triage_ceiling:
             possible_now = space.masks(record) | {name: space.everything()[name] for name in before.missing_answers}
             ways = [space.true(rule.when) for rule in SHIPPED.triage if rule.level == before.triage_ceiling]
-            assert any(model(way, space, possible=possible_now) for way in ways), record
+            assert any(find_model(way, space, possible=possible_now) for way in ways), record
 
 
 def test_a_range_of_one_number_is_that_number() -> None:

@@ -10,9 +10,9 @@ import duckdb
 from pipelines.errors import StateError
 from pipelines.jobs import publish as publish_job
 from pipelines.rules.compiler import tag_sql
-from pipelines.rules.condition_sql import condition_tests
+from pipelines.rules.condition_sql import compile_condition
 from pipelines.rules.translation import stored_sql, tagged_sql
-from pipelines.rules.urgency import evidence_urgencies
+from pipelines.rules.urgency import find_evidence_urgencies
 from pipelines.settings import Settings
 from pipelines.statements import create_sql, fetch_number
 from pipelines.store import audit, daily_counts, database
@@ -65,7 +65,7 @@ def _coded_alike(stored: Pack, pack: Pack) -> bool:
 
     def codes(of: Pack) -> list[object]:
         fields = [(field.name, field.type, field.values) for field in of.fields]
-        evidence = list(zip((row.id for row in of.evidence), evidence_urgencies(of), strict=True))
+        evidence = list(zip((row.id for row in of.evidence), find_evidence_urgencies(of), strict=True))
         causes = [(cause.name, cause.category) for cause in of.causes]
         categories = [category.name for category in of.categories]
         rules = [rule.id for rule in of.triage]
@@ -111,14 +111,14 @@ def _may_change(stored: Pack, pack: Pack) -> str:
     records that these touch takes half the time of tagging all (10 million records)."""
     tests = ["FALSE"]
     for old, new in zip(stored.triage, pack.triage, strict=True):
-        was, now = condition_tests(stored, old.when), condition_tests(pack, new.when)
+        was, now = compile_condition(stored, old.when), compile_condition(pack, new.when)
         if old.level != new.level:
             tests += [f"NOT ({was.false})", f"NOT ({now.false})"]
         elif old.when != new.when:
             tests += [f"({was.true}) <> ({now.true})", f"({was.false}) <> ({now.false})"]
             tests.append(f"NOT (({now.true}) OR ({now.false}))")  # another field may be missing
     before, after = (Counter((row.cause, row.points, row.when) for row in of.evidence) for of in (stored, pack))
-    tests += [f"({condition_tests(pack, when).true})" for _, _, when in (before - after) + (after - before)]
+    tests += [f"({compile_condition(pack, when).true})" for _, _, when in (before - after) + (after - before)]
     return " OR ".join(tests)
 
 
