@@ -46,7 +46,7 @@ def explain(
 ) -> None:
     """Explain why a record is tagged so: rules, answers, what is missing, guidance."""
     from pipelines.explain.explanation import explain_report
-    from pipelines.explain.text import explanation_text
+    from pipelines.explain.text import render_explanation
     from pipelines.files import write_output
     from pipelines.store.home import refuse_own_output
 
@@ -57,12 +57,12 @@ def explain(
         refuse_own_output(Path(out), path)
     found = explain_report(path / "records.duckdb", report_id, source, file)
     if out:
-        from pipelines.explain.pages import explanation_page
+        from pipelines.explain.pages import render_explanation_page
 
-        write_output(Path(out), explanation_page(found).encode())
+        write_output(Path(out), render_explanation_page(found).encode())
         say(out)
     else:
-        say(*(json_text.dumps(found, indent=2, default=str) if json else explanation_text(found)).split("\n"))
+        say(*(json_text.dumps(found, indent=2, default=str) if json else render_explanation(found)).split("\n"))
 
 
 def check_pack(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
@@ -87,12 +87,12 @@ def check_pack(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
 
 def show_pack(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
     """Print a pack as a page to sign, in Markdown, with the signatures that the home has recorded."""
-    from pipelines.explain.rule_page import pack_page
+    from pipelines.explain.rule_page import render_pack_page
     from pipelines.store.packs import read_recorded_signatures
 
     shown, path = _load_pack(pack, home), home_path(home)
     signatures = read_recorded_signatures(path, shown.version) if (path / "records.duckdb").exists() else []
-    say(*pack_page(shown, signatures).split("\n"))
+    say(*render_pack_page(shown, signatures).split("\n"))
 
 
 def sign_pack(
@@ -146,14 +146,14 @@ def _pack_path(given: str | None, home: Path) -> Path:
 
 def compare_packs(a: ComparedPack, b: ComparedPack, /, *, home: HomeOption = None, json: JsonOption = False) -> None:
     """Show how two packs tag the stored history differently; nothing is written."""
-    from pipelines.explain.comparison_text import comparison_text
+    from pipelines.explain.comparison_text import render_comparison
     from pipelines.jobs.packs.compare import compare_packs as compare_stored
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
     path = existing_home(home)
     found = compare_stored(Home(path), load_settings(path), a, b)
-    say(*(json_text.dumps(asdict(found), indent=2) if json else comparison_text(found)).split("\n"))
+    say(*(json_text.dumps(asdict(found), indent=2) if json else render_comparison(found)).split("\n"))
 
 
 def retag(

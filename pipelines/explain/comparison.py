@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import duckdb
 
-from pipelines.explain.changed_questions import changed_questions, questions_sql
-from pipelines.explain.level_moves import BY_CEILING, BY_LEVEL, level_moves
+from pipelines.explain.changed_questions import count_changed_questions, questions_sql
+from pipelines.explain.level_moves import BY_CEILING, BY_LEVEL, count_level_moves
 from pipelines.rules.compiler import TAG_COLUMNS
 from pipelines.rules.condition_sql import compile_condition
 from pipelines.rules.translation import answers_sql, stored_sql, tagged_sql
@@ -74,14 +74,14 @@ def compare(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, a
             for place in reversed(range(len(LEVELS)))
         },
         {name: _count_before_and_after(pairs, "cause", name) for name in _merge_cause_names(before, after)},
-        level_moves(connection, before, after, BY_LEVEL),
+        count_level_moves(connection, before, after, BY_LEVEL),
         _find_cause_moves(connection, before, after),
         _find_fallen(connection),
         _find_examples(connection, (stored, before, after), BY_LEVEL),
         _find_cause_examples(connection, stored, before, after),
-        level_moves(connection, before, after, BY_CEILING),
+        count_level_moves(connection, before, after, BY_CEILING),
         _find_examples(connection, (stored, before, after), BY_CEILING),
-        changed_questions(connection, before, after),
+        count_changed_questions(connection, before, after),
     )
 
 

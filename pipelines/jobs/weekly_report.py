@@ -128,12 +128,12 @@ def _publish_reports(home: Home, weeks: Sequence[str], wait_seconds: float) -> l
 
 
 def _write_report(connection: duckdb.DuckDBPyConnection, home: Home, week: str) -> Path:
-    from pipelines.explain.calls import week_calls
+    from pipelines.explain.calls import find_week_calls
     from pipelines.report import write_report
 
     if _has_report(home.reports / week):  # a run before, or beside, was first
         return home.reports / week
-    calls, pack = week_calls(connection, week), load_published_pack(home)
+    calls, pack = find_week_calls(connection, week), load_published_pack(home)
     if week not in _list_ended_weeks(home):
         return write_report(home.summaries, pack, home.reports / PRELIMINARY, week, calls)
     folder = write_report(home.summaries, pack, _make_unpublished(home), week, calls)
@@ -182,10 +182,10 @@ def _find_week(home: Home, week: str) -> str:
 
 def _describe_withdrawn(home: Home) -> str:
     """Say how many files were withdrawn, if the records can be read now; the snapshot does not know of them."""
-    from pipelines.explain.explanation import withdrawn_note
+    from pipelines.explain.explanation import describe_withdrawn
 
     with contextlib.suppress(CalfwatchError), contextlib.closing(read_only(home.records)) as connection:
-        return withdrawn_note(connection)
+        return describe_withdrawn(connection)
     return ""
 
 

@@ -18,7 +18,7 @@ from pipelines.errors import UsageError
 from pipelines.files import clear_temporaries, name_temporary, put_in_place
 from pipelines.pages import svg
 from pipelines.pages.charts import Week
-from pipelines.pages.words import in_words, share, span
+from pipelines.pages.words import format_date, format_share, format_span
 from pipelines.release import curve
 from pipelines.release.public_database import read_public_database
 from pipelines.release.rounding import TOTAL, Cell, hidden_limit
@@ -117,7 +117,7 @@ def page_values(about: Row, release: Row, releases: Sequence[Row], cells: Cells)
     return {
         "about": about,
         "release": release,
-        "dates": span(start, start + timedelta(days=6)),
+        "dates": format_span(start, start + timedelta(days=6)),
         "total": total,
         "levels": [_level(name, weeks, points, total) for name in LEVELS],
         "level_labels": {name: label for name, (label, _) in LEVELS.items()},
@@ -186,7 +186,7 @@ def _bars(cells: Sequence[Cell], attribute: str, total: Cell | None) -> list[Row
 
 def _share(cell: Cell | None, total: Cell | None) -> str:
     """Return a share of the published total, of published numbers alone."""
-    return share(cell.reports, total.reports) if cell and total else ""
+    return format_share(cell.reports, total.reports) if cell and total else ""
 
 
 def plain(attribute: str, value: str) -> str:
@@ -199,7 +199,7 @@ def plain(attribute: str, value: str) -> str:
 def _fill_page(values: Mapping[str, Any]) -> str:
     from pipelines.pages.style import render  # here: `status` needs the names of the files alone
 
-    return render("release/public.html.jinja", **values, day=in_words, cell_words=curve.cell_words)
+    return render("release/public.html.jinja", **values, day=format_date, cell_words=curve.cell_words)
 
 
 if __name__ == "__main__":

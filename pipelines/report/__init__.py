@@ -12,11 +12,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipelines.pages.calls import WeekCalls
-from pipelines.pages.csv_files import as_csvs
-from pipelines.pages.html import as_html
-from pipelines.pages.markdown import as_markdown
-from pipelines.pages.paper import as_pdf
-from pipelines.pages.svg import as_file
+from pipelines.pages.csv_files import render_csvs
+from pipelines.pages.html import render_html
+from pipelines.pages.markdown import render_markdown
+from pipelines.pages.paper import render_pdf
+from pipelines.pages.svg import render_file
 from pipelines.report.curves import curves_csv, find_curves
 from pipelines.report.document import weekly_document
 from pipelines.report.folder import publish
@@ -39,13 +39,13 @@ def write_report(summaries: Path, pack: Pack, out: Path, week: str = "latest", c
     tables = read_week(summaries, week)
     document = weekly_document(tables, pack, calls)
     contents: dict[str, str | bytes] = {
-        "internal.html": as_html(document),
-        "report.md": as_markdown(document, CLOSING),
-        "report.pdf": as_pdf(document),
+        "internal.html": render_html(document),
+        "report.md": render_markdown(document, CLOSING),
+        "report.pdf": render_pdf(document),
     }
-    contents |= {f"charts/{chart.name}.svg": as_file(chart.svg) for chart in document.charts()}
+    contents |= {f"charts/{chart.name}.svg": render_file(chart.svg) for chart in document.list_charts()}
     contents |= {f"data/{name}.csv": format_csv(table.columns, table.rows) for name, table in tables.raw.items()}
-    contents |= {f"data/{name}.csv": text for name, text in as_csvs(document).items()}
+    contents |= {f"data/{name}.csv": text for name, text in render_csvs(document).items()}
     contents["data/curves.csv"] = curves_csv(tables, find_curves(tables))
     contents |= {f"explain/{name}": text for name, text in (calls.pages if calls else {}).items()}
     return publish(out, tables.week, contents)

@@ -8,7 +8,7 @@ from datetime import date
 
 from pipelines.pages.document import Row
 from pipelines.pages.values import Cell
-from pipelines.pages.words import in_words
+from pipelines.pages.words import format_date
 from pipelines.report.alarms import find_alarm_weeks
 from pipelines.report.rows import Signal
 from pipelines.report.week import ALWAYS_CURVED, WeekTables
@@ -92,7 +92,7 @@ def count_series(tables: WeekTables, series: str, days: Sequence[date] | None = 
 
 def week_rows(tables: WeekTables, *values: Sequence[Cell]) -> list[Row]:
     """Return a row for each week shown: its name, or its first day if it is not covered, and its values."""
-    names = [tables.covered.get(day) or in_words(day) for day in tables.starts]
+    names = [tables.covered.get(day) or format_date(day) for day in tables.starts]
     return [Row(cells) for cells in reversed(list(zip(names, *values, strict=True)))]
 
 

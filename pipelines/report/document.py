@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from pipelines.pages.calls import WeekCalls
 from pipelines.pages.document import Block, Callout, Document, Item, List, Note, Section
-from pipelines.pages.words import span
+from pipelines.pages.words import format_span
 from pipelines.report.messages import find_headline, find_messages, find_notices
 from pipelines.report.sections.alarms import alarm_section
 from pipelines.report.sections.causes import cause_section
@@ -30,7 +30,7 @@ def weekly_document(tables: WeekTables, pack: Pack, calls: WeekCalls | None = No
     return Document(
         subject=pack.complaint.capitalize(),
         issue=f"week {tables.week}",
-        dates=span(tables.start, tables.start + timedelta(days=6)),
+        dates=format_span(tables.start, tables.start + timedelta(days=6)),
         audience="Internal",
         handling="exact counts, for staff; not for publication",
         as_of=as_of,

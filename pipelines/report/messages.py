@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipelines.pages.labels import LEVELS, series_label
-from pipelines.pages.words import decimal, share
+from pipelines.pages.labels import LEVELS, label_series
+from pipelines.pages.words import format_decimal, format_share
 from pipelines.report.alarms import Alarm, Standing, find_standing
 from pipelines.report.comparisons import describe_level, name_lacking
 from pipelines.report.quality import find_quality
@@ -131,8 +131,8 @@ def _name_early_alarms(tables: WeekTables, pack: Pack) -> list[str]:
     if tables.is_complete:
         return []
     return [
-        f"{series_label(row.series, pack)}, {row.observed:,} in the seven days to {row.report_date} where "
-        f"{decimal(row.expected)} were expected"
+        f"{label_series(row.series, pack)}, {row.observed:,} in the seven days to {row.report_date} where "
+        f"{format_decimal(row.expected)} were expected"
         for row in tables.daily_alarms[:ALARMS_SAID]
     ]
 
@@ -150,7 +150,7 @@ def _say_alarms(tables: WeekTables, found: Standing, pack: Pack) -> str:
         parts = [f"{len(found.new)} new: {told}" + (f"; {left} more" if left > 0 else "")]
     go_on = [alarm.series for alarm in found.going_on] + [row.series for row in found.quiet]
     if go_on:
-        parts.append(f"{len(go_on)} going on: {', '.join(series_label(name, pack) for name in go_on[:ALARMS_SAID])}")
+        parts.append(f"{len(go_on)} going on: {', '.join(label_series(name, pack) for name in go_on[:ALARMS_SAID])}")
     closed = sum(alarm.is_closed for alarm in found.alarms)
     parts += [f"{closed} closed"] if closed else []
     return f"Alarms: {'. '.join(parts)}.{early}"
@@ -159,7 +159,9 @@ def _say_alarms(tables: WeekTables, found: Standing, pack: Pack) -> str:
 def _say_alarm(alarm: Alarm, pack: Pack) -> str:
     row = alarm.found
     again = " (closed before, now twice as many)" if alarm.has_risen else ""
-    return f"{series_label(row.series, pack)}{again}, {row.observed:,} where {decimal(row.expected)} were expected"
+    return (
+        f"{label_series(row.series, pack)}{again}, {row.observed:,} where {format_decimal(row.expected)} were expected"
+    )
 
 
 def _say_emergencies(tables: WeekTables, pack: Pack) -> str:
@@ -177,7 +179,7 @@ def _say_emergencies(tables: WeekTables, pack: Pack) -> str:
 
 
 def _format_share(now: int, total: int) -> str:
-    part = share(now, total)
+    part = format_share(now, total)
     return f" ({part})" if part else ""
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipelines.pages.labels import field_labels, plain
+from pipelines.pages.labels import label_fields, spell_out
 from pipelines.report.rows import Measure
 from pipelines.report.week import WeekTables
 from schemas.pack import Pack
@@ -82,8 +82,8 @@ def _find_completeness(tables: WeekTables, pack: Pack) -> list[tuple[str, float]
     by_field: dict[str, list[Measure]] = {}
     for row in _choose_measure(tables.measures, "completeness"):
         by_field.setdefault(row.item or "", []).append(row)
-    labels = field_labels(pack)
-    shares = [(labels.get(name, plain(name)), _weigh_share(tables, found)) for name, found in by_field.items()]
+    labels = label_fields(pack)
+    shares = [(labels.get(name, spell_out(name)), _weigh_share(tables, found)) for name, found in by_field.items()]
     known = [(label, value) for label, value in shares if value is not None]
     return sorted(known, key=lambda pair: (pair[1], pair[0]))
 

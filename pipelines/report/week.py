@@ -16,7 +16,7 @@ from pipelines.connections import read_only
 from pipelines.errors import StateError, UsageError
 from pipelines.pages import charts
 from pipelines.pages.calls import DETAILED_ALARMS
-from pipelines.pages.labels import series_parts
+from pipelines.pages.labels import split_series
 from pipelines.report.rows import (
     About,
     Assessment,
@@ -261,7 +261,7 @@ def _read_alarm_days(
     span = {"first": last - timedelta(days=DAYS_SHOWN - 1), "last": last}
     chosen = list(dict.fromkeys(row.series for row in ordered))[:DETAILED_ALARMS]
     sql = read_statement("report", "series_days")
-    return {series: _select(connection, sql, span | series_parts(series)).typed(SeriesDay) for series in chosen}
+    return {series: _select(connection, sql, span | split_series(series)).typed(SeriesDay) for series in chosen}
 
 
 def _read_about(connection: duckdb.DuckDBPyConnection) -> About:

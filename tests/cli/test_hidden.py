@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.pages.markdown import escaped
-from pipelines.pages.svg import node, text_of
+from pipelines.pages.markdown import escape_markdown
+from pipelines.pages.svg import make_node, render_drawing
 from pipelines.store.database import Home
 from pipelines.text import escape_hidden, is_hidden, say
 from schemas.pack_file import find_default_pack_path
@@ -39,7 +39,7 @@ def test_a_page_shows_what_would_be_hidden_and_leaves_words_as_they_are() -> Non
     plain = "äöü 中文 עברית don\u2019t 1\u202f000\u00a0g Quaran\u00adtined\nnext"
     assert escape_hidden(plain) == plain
     assert escape_hidden("a\u202eb\u2028\x1b\ufeff") == "a\\u202eb\\u2028\\x1b\\ufeff"
-    for page in (text_of(node("text", ODD, name=ODD)), escaped(ODD), escape_hidden(ODD)):
+    for page in (render_drawing(make_node("text", ODD, name=ODD)), escape_markdown(ODD), escape_hidden(ODD)):
         assert not any(map(is_hidden, page)), page
 
 

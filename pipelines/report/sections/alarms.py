@@ -23,10 +23,10 @@ from pipelines.pages.document import (
     Section,
     Table,
 )
-from pipelines.pages.labels import UNKNOWN, series_label
+from pipelines.pages.labels import UNKNOWN, label_series
 from pipelines.pages.plots import DAYS, EpidemicCurve, WeeklyColumns
 from pipelines.pages.values import Column, Kind, Text
-from pipelines.pages.words import decimal, in_words
+from pipelines.pages.words import format_date, format_decimal
 from pipelines.report.alarms import Alarm, Standing, find_standing
 from pipelines.report.curves import Curve, find_curves, week_rows
 from pipelines.report.rows import SeriesDay
@@ -88,7 +88,7 @@ def _make_alarm_row(alarm: Alarm, pack: Pack) -> Row:
         since = f"{since}; closed before, now twice as many" if alarm.has_risen else "new"
     cells = (
         found.series,
-        series_label(found.series, pack),
+        label_series(found.series, pack),
         found.observed,
         found.expected,
         found.lower,
@@ -102,7 +102,7 @@ def _make_alarm_row(alarm: Alarm, pack: Pack) -> Row:
 
 
 def _range_words(alarm: Alarm) -> str:
-    return f"{decimal(alarm.found.lower)} to {decimal(alarm.found.upper)}"
+    return f"{format_decimal(alarm.found.lower)} to {format_decimal(alarm.found.upper)}"
 
 
 def _alarm_group(tables: WeekTables, alarm: Alarm, curve: Curve, pack: Pack, calls: WeekCalls) -> Group:
@@ -118,7 +118,7 @@ def _alarm_group(tables: WeekTables, alarm: Alarm, curve: Curve, pack: Pack, cal
     if alarm.series in calls.alarms:
         page, number = calls.alarms[alarm.series]
         blocks.append(Note("", link=(f"Its records: {number:,}", f"explain/{page}")))
-    return Group(series_label(alarm.series, pack), blocks)
+    return Group(label_series(alarm.series, pack), blocks)
 
 
 def _daily_chart(tables: WeekTables, curve: Curve, days: Sequence[SeriesDay], pack: Pack) -> Chart:
@@ -130,8 +130,8 @@ def _daily_chart(tables: WeekTables, curve: Curve, days: Sequence[SeriesDay], pa
     covered = [day for start in tables.covered for day in (start + timedelta(days=i) for i in range(7))]
     known = [counts[day] if day in set(covered) else None for day in axis]
     label = f"By day, the last {DAYS_SHOWN // 7} weeks"
-    plot = WeeklyColumns([Week(in_words(day), day) for day in axis], [Series("Reports", _paint(curve), known)], DAYS)
-    return Chart(f"{curve.name}-days", f"{series_label(curve.series, pack)}: reports a day", plot, label=label)
+    plot = WeeklyColumns([Week(format_date(day), day) for day in axis], [Series("Reports", _paint(curve), known)], DAYS)
+    return Chart(f"{curve.name}-days", f"{label_series(curve.series, pack)}: reports a day", plot, label=label)
 
 
 def _spread(
@@ -159,7 +159,7 @@ def _paint(curve: Curve) -> str:
 
 
 def _curve_chart(tables: WeekTables, curve: Curve, pack: Pack) -> Chart:
-    label = series_label(curve.series, pack)
+    label = label_series(curve.series, pack)
     expected = Expected(curve.expected, curve.lower, curve.upper, curve.alarms)
     numbers = Folded(f"{label}: the {WEEKS_SHOWN} weeks as a table", [_curve_table(tables, curve)])
     return Chart(

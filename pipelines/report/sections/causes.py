@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipelines.pages.charts import Series
 from pipelines.pages.document import Block, Chart, DataFiles, Gallery, Row, Section, Table
-from pipelines.pages.labels import cause_labels, plain
+from pipelines.pages.labels import label_causes, spell_out
 from pipelines.pages.plots import SMALL, WeeklyColumns
 from pipelines.pages.values import Cell, Column, Kind, Text
 from pipelines.report.comparisons import comparison_cells, comparison_columns
@@ -67,7 +67,7 @@ def sort_causes(tables: WeekTables, pack: Pack) -> list[CauseCount]:
 
 def cause_label(name: str, pack: Pack) -> str:
     """Return what a cause is called; one of another pack by its name."""
-    return cause_labels(pack).get(name, plain(name))
+    return label_causes(pack).get(name, spell_out(name))
 
 
 def cause_section(tables: WeekTables, pack: Pack) -> Section:

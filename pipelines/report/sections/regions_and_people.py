@@ -19,7 +19,7 @@ from pipelines.pages.document import (
     Section,
     Table,
 )
-from pipelines.pages.labels import LEVELS, UNKNOWN, plain
+from pipelines.pages.labels import LEVELS, UNKNOWN, spell_out
 from pipelines.pages.plots import SMALL, Pyramid, WeeklyColumns
 from pipelines.pages.values import Bars, Cell, Column, Kind
 from pipelines.report.comparisons import comparison_cells, comparison_columns
@@ -158,7 +158,7 @@ def _people_table(tables: WeekTables) -> Table:
     counts = {(row.age_band, row.sex): row.reports for row in tables.groups}
     sexes = [*SEXES, *sorted({row.sex for row in tables.groups} - set(SEXES))]
     bands = _age_bands(tables)
-    columns = (Column("Age"), *(Column(plain(sex), Kind.COUNT) for sex in sexes))
+    columns = (Column("Age"), *(Column(spell_out(sex), Kind.COUNT) for sex in sexes))
     rows = [Row((band, *(counts.get((band, sex), 0) for sex in sexes))) for band in bands]
     total = Row(("All", *(sum(counts.get((band, sex), 0) for band in bands) for sex in sexes)))
     return Table("people", columns, rows, total, layout=Layout.TIGHT)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from pipelines.pages.document import Block, DataFiles, Row, Section, Table
-from pipelines.pages.labels import series_label
-from pipelines.pages.values import Cell, Column, Kind, Text, ThenNow, cell_text
+from pipelines.pages.labels import label_series
+from pipelines.pages.values import Cell, Column, Kind, Text, ThenNow, format_cell
 from pipelines.report.rows import Revision
 from pipelines.report.week import WEEKS_SHOWN, WeekTables
 from pipelines.report.wording import REVISIONS_LEAD
@@ -78,7 +78,7 @@ def revision_section(tables: WeekTables, pack: Pack) -> Section:
 
 def _row(week: RevisedWeek, pack: Pack) -> Row:
     most = week.moved_most
-    moved = f"{series_label(most.series, pack)}: {_in_words(most)}" if most else ""
+    moved = f"{label_series(most.series, pack)}: {_in_words(most)}" if most else ""
     cells = (
         week.week,
         _then_and_now(week, "all"),
@@ -97,4 +97,4 @@ def _then_and_now(week: RevisedWeek, series: str) -> Cell:
 
 
 def _in_words(row: Revision) -> str:
-    return cell_text(ThenNow(row.as_reported, row.as_known_now), Kind.COUNT)
+    return format_cell(ThenNow(row.as_reported, row.as_known_now), Kind.COUNT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipelines.pages.document import Block, DataFiles, Note, Row, Section, Table
-from pipelines.pages.labels import LEVELS, field_labels, plain
+from pipelines.pages.labels import LEVELS, label_fields, spell_out
 from pipelines.pages.values import Bars, Column, Kind, Level, Share, Text
 from pipelines.report.rows import OpenAnswer, RuleCount
 from pipelines.report.week import WeekTables
@@ -61,11 +61,11 @@ def unanswered_section(tables: WeekTables, pack: Pack) -> Section:
         Column("Settled by it alone", Kind.COUNT),
         Column("All reports", Kind.COUNT),
     )
-    found, labels = sort_open_answers(tables), field_labels(pack)
+    found, labels = sort_open_answers(tables), label_fields(pack)
     rows = [
         Row(
             (
-                labels.get(row.field, plain(row.field)),
+                labels.get(row.field, spell_out(row.field)),
                 Bars([("unresolved", row.unresolved)], found[0].unresolved),
                 row.unresolved,
                 row.settles,
