@@ -22,7 +22,7 @@ from pipelines.pages.style import render
 from pipelines.rules.formulas import Space
 from pipelines.rules.terms import LevelTerms, TooManyTermsError, find_level_terms
 from pipelines.statements import Row, fetch_rows, read_statement
-from pipelines.store.database import get_state, stored_pack
+from pipelines.store.database import get_state, load_stored_pack
 from schemas.pack import LEVELS as LOWEST_FIRST
 from schemas.pack import Pack
 
@@ -68,7 +68,7 @@ def find_week_calls(connection: duckdb.DuckDBPyConnection, week: str, most: int 
         calls = [_call(each, name) for each, name in zip(rows, names, strict=False)]
         lists.append(CallList(calls, rows[0].record["total"] if rows else 0))
     alarms, alarm_pages = _render_alarm_pages(connection, week)
-    action = stored_pack(connection, str(get_state(connection, "rule_pack"))).actions["emergency"]
+    action = load_stored_pack(connection, str(get_state(connection, "rule_pack"))).actions["emergency"]
     index = render(
         "explain/explain_index.html.jinja", week=week, action=action, emergencies=lists[0], possible=lists[1]
     )
@@ -90,7 +90,7 @@ def _find_records(connection: duckdb.DuckDBPyConnection, week: str, most: int) -
 
 
 def _make_reader(connection: duckdb.DuckDBPyConnection, version: str) -> _Reader:
-    pack = stored_pack(connection, version)
+    pack = load_stored_pack(connection, version)
     space = make_space(pack)
     try:
         return _Reader(pack, space, find_level_terms(pack, space))
@@ -132,7 +132,7 @@ def _render_alarm_pages(
     connection: duckdb.DuckDBPyConnection, week: str
 ) -> tuple[dict[str, tuple[str, int]], dict[str, str]]:
     """For the strongest alarms of the week the page of their records, and how many records there are."""
-    pack = stored_pack(connection, str(get_state(connection, "rule_pack")))
+    pack = load_stored_pack(connection, str(get_state(connection, "rule_pack")))
     wanted = {"week": week, "most": DETAILED_ALARMS}
     alarms: dict[str, tuple[str, int]] = {}
     pages: dict[str, str] = {}

@@ -16,7 +16,7 @@ from pipelines.rules.condition_sql import condition_sql
 from pipelines.rules.formulas import Space
 from pipelines.statements import Row, fetch_number, fetch_rows
 from pipelines.store import ledger
-from pipelines.store.database import check_version, stored_pack
+from pipelines.store.database import check_version, load_stored_pack
 from pipelines.text import pluralise
 from schemas.conditions import list_condition_fields
 from schemas.pack import Evidence, Pack, TriageRule
@@ -48,7 +48,7 @@ def explain_report(records: Path, report_id: str, source: str | None, file: str 
             return _explain_quarantined(report_id, found["quarantined"])
         number = _choose_version(report_id, versions, file)
         record = versions[number]
-        pack = stored_pack(connection, record["rule_pack"])
+        pack = load_stored_pack(connection, record["rule_pack"])
         known = dict.fromkeys(pack.askable) | record  # a later pack may have dropped a field, and its column here
         return explain_record(connection, pack, make_space(pack), known) | {
             "place": "stored" if record in found["stored"] else "superseded",

@@ -26,10 +26,10 @@ from pipelines.store.database import (
     check_counts,
     check_version,
     damage_told,
+    find_pack_in_use,
     get_state,
     is_declared,
-    pack_in_use,
-    stored_pack,
+    load_stored_pack,
     view_sql,
 )
 from pipelines.store.packs import list_kept_packs
@@ -70,8 +70,8 @@ def check(home: Home, settings: Settings, pack: Pack, deep: bool) -> list[str]:
         with damage_told(home.records):
             check_version(connection, home.records)
             check_counts(connection)
-            pack_in_use(connection, pack)
-            used = stored_pack(connection, get_state(connection, "rule_pack"))  # the very text that was verified
+            find_pack_in_use(connection, pack)
+            used = load_stored_pack(connection, get_state(connection, "rule_pack"))  # the very text that was verified
             released = ledger.require_sound(connection)
         lines = ["ledger, records and summaries have the same counts"]
         lines += [f"the audit of what was released holds ({pluralise(released, 'week')})"] if released else []
@@ -175,7 +175,7 @@ def _check_tags(look: Look) -> Iterator[str]:
     """Every record tagged again with the text kept of the pack that the state names; every text held to its version."""
     for version, number, article in list_kept_packs(look.connection):
         try:
-            kept = stored_pack(look.connection, version)
+            kept = load_stored_pack(look.connection, version)
             if (kept.number, kept.article) != (number, article):
                 yield f"rule_packs: number or article of {version} is not that of its text"
         except StateError as error:

@@ -45,7 +45,7 @@ def ingest_batch(
     configured = load_configured_pack(home, settings)
     progress.start(deliveries)
     with database.writing(home, settings, configured, wait_seconds) as connection:
-        run = Run(home, settings, database.pack_in_use(connection, configured), run_id or uuid.uuid4().hex, whole)
+        run = Run(home, settings, database.find_pack_in_use(connection, configured), run_id or uuid.uuid4().hex, whole)
         known = (objects := Objects(home)).find_known(connection, deliveries, run)
         outcomes = dict(_tell(list(known), iter([list(known.values())]), progress))
         groups = plan_groups(deliveries, known)

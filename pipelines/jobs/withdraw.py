@@ -50,7 +50,7 @@ def withdraw_file(
     with database.writing(home, settings, configured, wait_seconds) as connection:
         if is_undone:
             return undo(connection, file_id, source)
-        run = Run(home, settings, database.pack_in_use(connection, configured))
+        run = Run(home, settings, database.find_pack_in_use(connection, configured))
         if any(map(is_address, csvs)):
             raise UsageError("--csv takes paths of this machine; copy the objects to a folder, and name that")
         places = find_deliveries(csvs, settings, source, home.leaves_out) if csvs else []

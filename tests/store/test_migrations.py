@@ -89,7 +89,7 @@ def test_a_state_is_migrated_with_the_pack_that_tagged_it_whatever_is_shipped_to
     old, today = old_home(tmp_path, version), load_pack()
     assert today.version != pack.version
     with old.lock(0), database.open_records(old, Settings(), today) as connection:
-        assert database.pack_in_use(connection, today) == pack
+        assert database.find_pack_in_use(connection, today) == pack
     with opened(old.records) as connection:
         assert connection.execute("SELECT DISTINCT rule_pack FROM reports").fetchall() == [(pack.version,)]
 

@@ -63,7 +63,9 @@ def test_a_comment_more_in_the_configured_file_is_no_other_pack(fed_home: Home, 
     commented = parse_pack(pack.text + "\n# a comment\n")
     assert commented.version == pack.version
     with database.open_records(fed_home, Settings(), commented) as connection:
-        assert database.pack_in_use(connection, commented).text == pack.text, "the text kept is the one that is used"
+        assert database.find_pack_in_use(connection, commented).text == pack.text, (
+            "the text kept is the one that is used"
+        )
 
 
 def test_a_configured_pack_of_the_same_version_and_another_meaning_is_refused(fed_home: Home, pack: Pack) -> None:
@@ -110,5 +112,5 @@ def test_an_older_state_is_tagged_by_the_text_it_keeps_and_not_by_a_pack_that_sh
     assert forged.short_version == kept.short_version
     old = old_home(tmp_path, 3)
     with old.lock(0), database.open_records(old, Settings(), forged) as connection:
-        assert database.pack_in_use(connection, forged).version == kept.version
+        assert database.find_pack_in_use(connection, forged).version == kept.version
     assert check(old, Settings(), kept, deep=True)

@@ -22,7 +22,7 @@ from pipelines.jobs.erasing import holders, traces
 from pipelines.settings import Settings
 from pipelines.statements import fetch_first_row, fetch_number, read_statement
 from pipelines.store import audit, database, ledger
-from pipelines.store.database import Home, pack_in_use, transaction
+from pipelines.store.database import Home, find_pack_in_use, transaction
 from pipelines.store.erasing import erasure, rewrite
 from pipelines.store.packs import load_configured_pack
 from pipelines.text import escape_unprintable, pluralise
@@ -68,7 +68,7 @@ def forget(home: Home, settings: Settings, wish: Wish, wait_seconds: float, tell
         removed = traces.remove_from_logs(home, names)  # first: it may refuse
         removed += traces.remove_from_pages(home, ids, regions)
         words = _notes_without(connection, names, regions)
-        rewrite.write_without(connection, home, settings, pack_in_use(connection, configured), words)
+        rewrite.write_without(connection, home, settings, find_pack_in_use(connection, configured), words)
         with transaction(connection):
             audit.note(connection, "forget", _name(wish), f"{what} erased")
         publish_job.publish(connection, home, settings)

@@ -20,7 +20,7 @@ from pipelines.jobs.releasing.release import describe_releases
 from pipelines.processes import read_json
 from pipelines.settings import Settings, is_address
 from pipelines.statements import fetch_first_row, read_statement
-from pipelines.store.database import Home, check_counts, check_version, pack_in_use
+from pipelines.store.database import Home, check_counts, check_version, find_pack_in_use
 from pipelines.store.packs import load_configured_pack
 from pipelines.text import format_path
 from schemas.pack import Pack
@@ -36,7 +36,7 @@ def read_facts(home: Path, settings: Settings) -> dict[str, Any]:
         check_version(connection, place.records)
         check_counts(connection)
         configured = load_configured_pack(place, settings)
-        rule_pack = pack_in_use(connection, configured).version
+        rule_pack = find_pack_in_use(connection, configured).version
         return {
             "rule_pack": rule_pack,
             **dict(zip(("sender_lines", "senders_missing"), sender_lines(connection), strict=True)),

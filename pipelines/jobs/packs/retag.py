@@ -31,7 +31,7 @@ def retag_history(home: Home, settings: Settings, pack_file: str | None, wait_se
     """Tag the history with a pack file, else the configured pack, and publish; return what was done."""
     wanted = load_pack(Path(pack_file)) if pack_file else load_configured_pack(home, settings)
     with database.writing(home, settings, wanted, wait_seconds) as connection:
-        text = retag(connection, settings, database.pack_in_use(connection, wanted), wanted)
+        text = retag(connection, settings, database.find_pack_in_use(connection, wanted), wanted)
         publish_job.publish(connection, home, settings)
     return text
 

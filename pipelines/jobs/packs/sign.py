@@ -34,7 +34,7 @@ def sign_pack(
         raise UsageError(f"the signature is dated {day}, which is a day to come")
     configured = load_configured_pack(home, settings)
     with database.writing(home, settings, configured, wait_seconds) as connection:
-        pack = load_pack(Path(pack_file)) if pack_file else database.pack_in_use(connection, configured)
+        pack = load_pack(Path(pack_file)) if pack_file else database.find_pack_in_use(connection, configured)
         with database.transaction(connection):
             record_signature(connection, pack.version, name, role, day)
             audit.note(connection, "sign", pack.version, f"signed by {name} ({role}) on {day}")

@@ -67,7 +67,7 @@ def release_week(home: Home, settings: Settings, asked: Asked, wait_seconds: flo
     """
     pack = load_configured_pack(home, settings)
     with database.writing(home, settings, pack, wait_seconds) as connection:
-        pack = database.pack_in_use(connection, pack)
+        pack = database.find_pack_in_use(connection, pack)
         killed, finished = _bring_up_to_date(connection, home, pack)
         asked = replace(asked, week=choose_week(connection, asked.week))
         if asked.week in killed and (recorded := recall_decision(connection, asked.week)):
@@ -92,7 +92,7 @@ def withdraw_week(home: Home, settings: Settings, week: str, reason: str, wait_s
         raise UsageError("--withdraw needs --reason TEXT; the text is published as the week's note")
     pack = load_configured_pack(home, settings)
     with database.writing(home, settings, pack, wait_seconds) as connection:
-        pack = database.pack_in_use(connection, pack)
+        pack = database.find_pack_in_use(connection, pack)
         killed, finished = _bring_up_to_date(connection, home, pack)
         status = next((each.status for each in ledger.read_releases(connection) if each.week == week), "not released")
         if week in killed and status == WITHDRAWN:
