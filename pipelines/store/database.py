@@ -21,7 +21,10 @@ from pipelines.store.attachment import STORAGE_VERSION as STORAGE_VERSION
 from pipelines.store.attachment import attach, private_database, refuse_foreign_databases
 from pipelines.store.home import Home as Home
 from pipelines.store.integrity import check_counts as check_counts
+from pipelines.store.packs import find_pack_in_use as find_pack_in_use
+from pipelines.store.packs import load_stored_pack as load_stored_pack
 from pipelines.store.schema import comment as comment
+from pipelines.store.schema import hash_declaration as hash_declaration
 from pipelines.store.schema import is_declared as is_declared
 from pipelines.store.schema import reports_sql as reports_sql
 from pipelines.store.schema import use_pack as use_pack
@@ -51,7 +54,7 @@ def open_records(
     """records.duckdb for writing; the caller holds the lock. Made where there is none, checked where there is.
 
     Waits for programs that read it: our lock keeps writers out, DuckDB's own keeps out who would write beside readers.
-    `pack` is for a home without a history; one that has a history keeps the pack that tagged it (`pack_in_use`).
+    `pack` is for a home without a history; one that has a history keeps the pack that tagged it (`find_pack_in_use`).
     Raises StateError for a damaged or foreign state, LockedError if a reader does not close it, UsageError if it
     may not be written, DiskError for a full disk.
     """
