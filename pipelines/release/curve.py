@@ -27,9 +27,11 @@ def draw_curve(name: str, title: str, weeks: Sequence[Week], points: Sequence[Ce
     tops = [point.at_most if point.is_hidden else point.reports or 0 for point in points if point]
     peak = choose_peak(max(tops, default=0))
     root = make_drawing(name, title, describe(weeks, points), (WIDTH, HEIGHT))
-    root.extend([*_grid(peak), *_gaps(points), *_months(weeks)])
+    root.extend([*_draw_grid(peak), *_draw_gaps(points), *_draw_months(weeks)])
     root.extend(
-        _column(name, week, i, point, peak) for i, (week, point) in enumerate(zip(weeks, points, strict=True)) if point
+        _draw_column(name, week, i, point, peak)
+        for i, (week, point) in enumerate(zip(weeks, points, strict=True))
+        if point
     )
     root.append(make_node("line", x1=SCALE_WIDTH, x2=WIDTH, y1=BOTTOM, y2=BOTTOM, class_="base"))
     root.append(make_node("rect", x=_left(len(weeks) - 1), y=BOTTOM + 2, width=SLOT * 0.78, height=3, class_="now"))
@@ -48,7 +50,7 @@ def describe(weeks: Sequence[Week], points: Sequence[Cell | None]) -> str:
     return " ".join(parts)
 
 
-def cell_words(cell: Cell) -> str:
+def describe_cell(cell: Cell) -> str:
     """Return a disclosed count in words."""
     if cell.is_hidden:
         return f"{cell.at_least:,} to {cell.at_most:,}"
@@ -59,9 +61,9 @@ def _left(i: int) -> float:
     return SCALE_WIDTH + SLOT * (i + 0.11)
 
 
-def _column(name: str, week: Week, i: int, point: Cell, peak: int) -> ElementTree.Element:
+def _draw_column(name: str, week: Week, i: int, point: Cell, peak: int) -> ElementTree.Element:
     """Return one week; pointing at it shows what was published."""
-    hint = make_node("title", f"{week.label} (from {format_day(week.start)})\n{cell_words(point)}")
+    hint = make_node("title", f"{week.label} (from {format_day(week.start)})\n{describe_cell(point)}")
     unit = (BOTTOM - TOP) / peak
     height = max(point.at_most * unit, LEAST_BAND) if point.is_hidden else (point.reports or 0) * unit
     place = {"x": _left(i), "y": BOTTOM - height, "width": SLOT * 0.78, "height": height}
@@ -69,14 +71,14 @@ def _column(name: str, week: Week, i: int, point: Cell, peak: int) -> ElementTre
     return make_node("g", hint, bar, class_="week", data_week=week.label)
 
 
-def _grid(peak: int) -> Iterator[ElementTree.Element]:
+def _draw_grid(peak: int) -> Iterator[ElementTree.Element]:
     for value in (peak // 2, peak):
         y = BOTTOM - (BOTTOM - TOP) * value / peak
         yield make_node("line", x1=SCALE_WIDTH, x2=WIDTH, y1=y, y2=y, class_="grid")
         yield make_node("text", f"{value:,}", x=SCALE_WIDTH - 6, y=y + 4, text_anchor="end")
 
 
-def _gaps(points: Sequence[Cell | None]) -> Iterator[ElementTree.Element]:
+def _draw_gaps(points: Sequence[Cell | None]) -> Iterator[ElementTree.Element]:
     """Yield one field for each run of weeks that were not released, named if there is room for the words."""
     for is_gap, run in groupby(range(len(points)), key=lambda i: points[i] is None):
         places = list(run)
@@ -92,7 +94,7 @@ def _gaps(points: Sequence[Cell | None]) -> Iterator[ElementTree.Element]:
         yield group
 
 
-def _months(weeks: Sequence[Week]) -> Iterator[ElementTree.Element]:
+def _draw_months(weeks: Sequence[Week]) -> Iterator[ElementTree.Element]:
     for i in find_month_starts(weeks):
         if WIDTH - _left(i) > MONTH_WIDTH:
             yield make_node("text", MONTHS[weeks[i].start.month - 1], x=_left(i), y=BOTTOM + 18)

@@ -16,13 +16,13 @@ BELOW, BELOW_SO_FAR = "below", "below so far"  # a week of which reports are sti
 TRENDS = {"rising": "▲ rising", "falling": "▼ falling", "steady": "steady"}
 
 
-def comparison_columns(tables: WeekTables) -> tuple[Column, ...]:
+def make_comparison_columns(tables: WeekTables) -> tuple[Column, ...]:
     """Return the columns beside a count; that of the year before only where there is such a week."""
     year = (Column("Year before", Kind.COUNT, "year_before"),) if tables.has_year_before else ()
     return (Column("Expected", name="expectation"), Column("Trend", name="trend"), *year)
 
 
-def comparison_cells(tables: WeekTables, series: str) -> tuple[Cell, ...]:
+def make_comparison_cells(tables: WeekTables, series: str) -> tuple[Cell, ...]:
     """Return the cells of one series; the words are those of the row that it is judged by."""
     level = describe_level(tables, series)
     found = _find_judged(tables, series)

@@ -12,7 +12,7 @@ from pipelines.report.alarms import Alarm, Standing, find_standing
 from pipelines.report.comparisons import describe_level, name_lacking
 from pipelines.report.quality import find_quality
 from pipelines.report.rows import Nowcast
-from pipelines.report.sections.causes import CauseTotals, add_up_causes, cause_label
+from pipelines.report.sections.causes import CauseTotals, add_up_causes, label_cause
 from pipelines.report.sections.key_numbers import find_key_counts
 from pipelines.report.sections.revisions import find_revised_weeks
 from pipelines.report.sections.rules_and_questions import sort_rules
@@ -175,7 +175,7 @@ def _say_emergencies(tables: WeekTables, pack: Pack) -> str:
     fired = [row for row in sort_rules(tables) if row.triage_level == "emergency" and row.rule_id in sentences]
     if not fired or not fired[0].reports:
         return f"{told}."
-    return f"{told}. Most often ({fired[0].reports:,}): {_first_sentence(sentences[fired[0].rule_id])}"
+    return f"{told}. Most often ({fired[0].reports:,}): {_take_first_sentence(sentences[fired[0].rule_id])}"
 
 
 def _format_share(now: int, total: int) -> str:
@@ -247,7 +247,7 @@ def _say_causes(tables: WeekTables, pack: Pack) -> str:
         return ""
     named = {name: row.leading for name, row in totals.items() if row.leading}
     most = max(named, key=lambda name: named[name], default=None)
-    often = f", most often {cause_label(most, pack).lower()} ({named[most]:,})" if most else ""
+    often = f", most often {label_cause(most, pack).lower()} ({named[most]:,})" if most else ""
     close = f"; in {everything.close:,} it cannot be told apart from another" if everything.close else ""
     leads = f"Causes: one leads in {pluralise(everything.leading, 'report')}{often}"
     return f"{leads}{close}; {everything.undetermined:,} are undetermined."
@@ -279,5 +279,5 @@ def _say_revisions(tables: WeekTables) -> str:
     return f"{told}: {pluralise(total.as_reported, 'report')} then, {total.as_known_now:,} now."
 
 
-def _first_sentence(text: str) -> str:
+def _take_first_sentence(text: str) -> str:
     return text.split(". ")[0].rstrip(".") + "."

@@ -62,7 +62,7 @@ def find_quality(tables: WeekTables, pack: Pack) -> Quality:
 
 def _make_source(name: str, rows: Iterable[Measure]) -> SourceQuality:
     values = {row.measure: row.value for row in rows if row.item is None}
-    counts = {measure: _as_whole_number(values.get(measure)) for measure in COUNT_MEASURES}
+    counts = {measure: _round_number(values.get(measure)) for measure in COUNT_MEASURES}
     return SourceQuality(name, counts, values.get("median_delay_days"), values.get("late_share"))
 
 
@@ -100,5 +100,5 @@ def _add_up(values: Iterable[int | None]) -> int | None:
     return sum(known) if known else None
 
 
-def _as_whole_number(value: float | None) -> int | None:
+def _round_number(value: float | None) -> int | None:
     return None if value is None else round(value)

@@ -23,7 +23,7 @@ from pipelines.pages.document import Document
 from pipelines.pages.markdown import escape_markdown
 from pipelines.pages.paper import build_paper_content
 from pipelines.report import write_index, write_report
-from pipelines.report.document import weekly_document
+from pipelines.report.document import make_weekly_document
 from pipelines.report.week import read_week
 from pipelines.text import escape_formula, format_csv
 from schemas.pack import Pack
@@ -104,7 +104,7 @@ def test_markdown_says_what_the_page_says(reports: Path) -> None:
 
 
 def document_of(summaries: Path, pack: Pack) -> Document:
-    return weekly_document(read_week(summaries, WEEK), pack)
+    return make_weekly_document(read_week(summaries, WEEK), pack)
 
 
 def test_what_a_table_has_no_room_for_is_counted_in_every_form(pack: Pack, tmp_path: Path) -> None:

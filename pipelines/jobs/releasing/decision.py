@@ -17,7 +17,7 @@ from pipelines.release import ledger, public_page
 from pipelines.release.audit import FEWEST_VALUES, Narrowest, find_narrowest, is_safe
 from pipelines.release.ledger import HELD_BACK, RELEASED, WITHDRAWN, Release
 from pipelines.release.public_database import is_week
-from pipelines.release.rounding import Cell, Disclosure, disclose, method_of
+from pipelines.release.rounding import Cell, Disclosure, disclose, name_method
 from pipelines.settings import Settings
 from pipelines.statements import fetch_first_row, fetch_rows, read_statement
 from pipelines.store import audit, database
@@ -159,7 +159,7 @@ def _open_release(connection: duckdb.DuckDBPyConnection, settings: Settings, wee
         raise ReleaseRefused(f"{week} is not covered by any accepted file")
     start, first, last = row
     limit, moment = settings.public.hide_up_to, clock.now()
-    decided = (RELEASED, clock.day_of(moment, zone), method_of(limit), None, None)
+    decided = (RELEASED, clock.day_of(moment, zone), name_method(limit), None, None)
     return Release(
         week,
         start,

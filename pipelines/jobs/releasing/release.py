@@ -107,7 +107,7 @@ def withdraw_week(home: Home, settings: Settings, week: str, reason: str, wait_s
 
 def lagging_weeks(connection: duckdb.DuckDBPyConnection, home: Home) -> set[str]:
     """Return the weeks on record of which the public files do not tell as recorded."""
-    published, wanted = read_public_database(home.public), ledger.public_rows(connection)
+    published, wanted = read_public_database(home.public), ledger.read_public_rows(connection)
     shown = {row[0]: row for row in published.releases} if published else {}
     lagging = {row[0] for row in wanted.releases if shown.get(row[0]) != row}
     if not lagging and wanted.releases and published and published.weekly_counts != wanted.weekly_counts:
@@ -127,7 +127,7 @@ def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, home: Home, pack: P
     published = read_public_database(home.public)
     if published:
         with database.transaction(connection):
-            releases = ledger.published_releases(connection, published)
+            releases = ledger.list_published_releases(connection, published)
             ledger.take_over(connection, releases, published.weekly_counts)
     killed = {each.week for each in ledger.read_releases(connection) if not each.published}
     lagging = lagging_weeks(connection, home)
@@ -151,9 +151,9 @@ def _add_finished(finished: set[str]) -> Iterator[None]:
 def _write_files(connection: duckdb.DuckDBPyConnection, home: Home, pack: Pack) -> None:
     """Build the public files anew from the record. The database takes its place last, and so ends the work."""
     new = name_temporary(home.public)
-    about = (version("calfwatch"), pack.complaint, METHOD, pack.disclaimer, ledger.time_zones(connection))
+    about = (version("calfwatch"), pack.complaint, METHOD, pack.disclaimer, ledger.list_time_zones(connection))
     try:
-        write_public_database(new, ledger.public_rows(connection, about))
+        write_public_database(new, ledger.read_public_rows(connection, about))
         public_page.write_public_pages(new)
         put_in_place(new, home.public, public_page.READABLE)
     finally:

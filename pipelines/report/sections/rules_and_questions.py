@@ -20,12 +20,12 @@ def sort_rules(tables: WeekTables) -> list[RuleCount]:
     return sorted(tables.rules, key=lambda row: (places.index(row.triage_level), -row.reports, row.rule_id))
 
 
-def rule_section(tables: WeekTables, pack: Pack, total: int) -> Section:
+def make_rule_section(tables: WeekTables, pack: Pack, total: int) -> Section:
     """State how often each triage criterion was met."""
     columns = (Column("Criterion"), Column("Level"), Column("Reports", Kind.COUNT), Column("Share", Kind.SHARE))
     known = {rule.id: rule for rule in pack.triage}
     met = [row for row in sort_rules(tables) if row.reports]
-    rows = [_rule_row(row, known.get(row.rule_id), total) for row in met]
+    rows = [_make_rule_row(row, known.get(row.rule_id), total) for row in met]
     empty = "No criterion was met this week." if tables.rules else "No criteria are recorded for this week."
     blocks: list[Block] = [Table("rules", columns, rows, empty=empty)]
     if met and len(met) < len(tables.rules):
@@ -35,7 +35,7 @@ def rule_section(tables: WeekTables, pack: Pack, total: int) -> Section:
     return Section("rules", "Criteria that were met", [*blocks, DataFiles(("weekly_rules",))], RULES_LEAD)
 
 
-def _rule_row(row: RuleCount, rule: TriageRule | None, total: int) -> Row:
+def _make_rule_row(row: RuleCount, rule: TriageRule | None, total: int) -> Row:
     unknown = Text(row.rule_id, note="is not in this rule pack", code=True)
     cells = (
         Text(rule.sentence, rule.reference, tag=rule.basis) if rule else unknown,
@@ -52,7 +52,7 @@ def sort_open_answers(tables: WeekTables) -> list[OpenAnswer]:
     return sorted(rows, key=lambda row: (-row.unresolved, -row.reports, row.field))
 
 
-def unanswered_section(tables: WeekTables, pack: Pack) -> Section:
+def make_unanswered_section(tables: WeekTables, pack: Pack) -> Section:
     """State the questions whose answer could still raise a level."""
     columns = (
         Column("Question"),
