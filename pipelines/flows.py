@@ -25,7 +25,7 @@ from prefect.states import Completed, Failed, State
 from pipelines.errors import DiskError, FilesRejectedError, LockedError
 from pipelines.intake.deliveries import assign_sources
 from pipelines.jobs import publish, weekly_report
-from pipelines.jobs.incoming import settled_deliveries
+from pipelines.jobs.incoming import find_settled_deliveries
 from pipelines.jobs.ingest import ingest_batch
 from pipelines.jobs.monitoring.run import RunRecord
 from pipelines.jobs.monitoring.run_lines import RunLines, is_served
@@ -180,7 +180,7 @@ def _ingest_in_chunks(place: Home, paths: list[str], source: str | None, wait_se
     """Run one task a chunk of files, one after the other: delivery order decides which record wins."""
     settings = load_settings(place.path)
     settle_seconds = settings.settle_seconds if is_served() else 0
-    found = settled_deliveries(place, paths, settings, source, settle_seconds)
+    found = find_settled_deliveries(place, paths, settings, source, settle_seconds)
     names = [each.address or str(each.path) for each in found]
     ingest_chunk = ingest_files.with_options(retries=settings.retries)
     outcomes: list[Outcome] = []
@@ -214,7 +214,7 @@ def _conclude(record: RunRecord) -> State:
     text = artifact_text(record)
     create_markdown_artifact(text, key="calfwatch-run", description=f"what the {record.job} did")
     if not record.rejected:
-        return Completed(message=record.summary())
+        return Completed(message=record.summarise())
     return Failed(message=_tell_rejected(record.outcomes))
 
 
@@ -236,7 +236,7 @@ def artifact_text(record: RunRecord) -> str:
         counts = (outcome.rows_read, outcome.rows_accepted, outcome.rows_quarantined, outcome.rows_duplicate)
         cells = [literal(Path(outcome.path).name), outcome.status, *(f"{count:,}" for count in counts)]
         lines.append(f"| {' | '.join(cells)} | {literal(outcome.reason or '')} |")
-    return "\n".join([literal(record.summary()), "", *(lines if len(lines) > 2 else [])])
+    return "\n".join([literal(record.summarise()), "", *(lines if len(lines) > 2 else [])])
 
 
 def run_once(home: Path, paths: list[str], source: str | None, wait_seconds: float) -> None:

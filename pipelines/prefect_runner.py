@@ -227,7 +227,7 @@ def print_start(home: Path, settings: Settings, crons: tuple[str, str]) -> None:
 
 def tell_missed_slots(home: Path, settings: Settings) -> None:
     """Send a notice of the slots that nobody served; they are made good now."""
-    notices.send_notices(home, settings, notices.overdue_events(status.find_missed_slots(home)))
+    notices.send_notices(home, settings, notices.list_overdue_events(status.find_missed_slots(home)))
 
 
 def main(arguments: list[str]) -> int:

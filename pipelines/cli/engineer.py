@@ -203,13 +203,13 @@ def quarantine(
     file: FileOption = None,
 ) -> None:
     """Count the open bad cells by reason over all files, or print every cell as CSV."""
-    from pipelines.jobs.quarantine import reason_lines, write_cells
+    from pipelines.jobs.quarantine import describe_reasons, write_cells
 
     records = existing_home(home) / "records.duckdb"
     if action == "export":
         write_cells(records, file or "", sys.stdout)
     else:
-        say(*reason_lines(records, file or ""))
+        say(*describe_reasons(records, file or ""))
 
 
 def withdraw(

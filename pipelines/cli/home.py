@@ -109,14 +109,14 @@ def status(
 ) -> int:
     """Show what is stored, what is due and what was rejected; exit code 7 if something needs attention."""
     from pipelines.jobs.monitoring.status import read_health, read_status
-    from pipelines.jobs.monitoring.status_text import status_lines
+    from pipelines.jobs.monitoring.status_text import describe_status
 
     if health:
         wrong = read_health(home_path(home))
         say(*(wrong or ["healthy"]))
         return ATTENTION if wrong else 0
     found = read_status(existing_home(home))
-    say(*(json_text.dumps(found, indent=2).split("\n") if json else status_lines(found)))
+    say(*(json_text.dumps(found, indent=2).split("\n") if json else describe_status(found)))
     return ATTENTION if found["attention"] else 0
 
 
@@ -171,7 +171,7 @@ def backup(
     wait: WaitOption = DEFAULT_WAIT,
 ) -> None:
     """Write a checked copy of the records; readers need not stop."""
-    from pipelines.jobs.backup import backup as copy_records
+    from pipelines.jobs.backup import write_backup as copy_records
     from pipelines.store.database import Home
 
     records = copy_records(Home(existing_home(home)), Path(file).absolute(), wait)

@@ -51,7 +51,7 @@ def release(
 def print_preview(decision: Decision) -> None:
     """Print what would be published. Raises ReleaseRefused, after the rows, for a week that would be held back."""
     from pipelines.cli.output import text_table
-    from pipelines.jobs.releasing.decision import held_back_words
+    from pipelines.jobs.releasing.decision import explain_held_back
 
     week = decision.release.week
     say(f"{week}: nothing is written; this is what a release would publish ({decision.release.method})")
@@ -62,7 +62,7 @@ def print_preview(decision: Decision) -> None:
     say(_audit_line(decision))
     _print_warnings(decision)
     if decision.is_held_back:
-        raise ReleaseRefused(held_back_words(decision).replace(" is held back", " would be held back"))
+        raise ReleaseRefused(explain_held_back(decision).replace(" is held back", " would be held back"))
 
 
 def print_release(done: Done) -> None:

@@ -30,7 +30,7 @@ from schemas.pack import Pack
 from schemas.tables import SCHEMA_VERSION
 
 
-def backup(home: Home, target: Path, wait_seconds: float) -> int:
+def write_backup(home: Home, target: Path, wait_seconds: float) -> int:
     """Write a checked copy of records.duckdb to a new file; return how many records it holds.
 
     Raises UsageError if the file is there already or cannot be written, StateError if the state is damaged.
@@ -42,7 +42,7 @@ def backup(home: Home, target: Path, wait_seconds: float) -> int:
     new = files.name_temporary(target)
     try:
         with home.lock(wait_seconds):
-            _look(home.records)  # a program that writes without our lock is told here
+            _check_state(home.records)  # a program that writes without our lock is told here
             _copy_with_log(home.records, new)
         records = _settle(new)
         new.chmod(0o600)
@@ -69,10 +69,10 @@ def _settle(path: Path) -> int:
         connect(path).close()
     except duckdb.Error as error:
         raise StateError(f"the copy {path} cannot be opened ({type(error).__name__}); nothing was backed up") from error
-    return _look(path)
+    return _check_state(path)
 
 
-def _look(path: Path) -> int:
+def _check_state(path: Path) -> int:
     """Open and check a state; return how many records it holds.
 
     The counts of an older schema version are checked when it is restored, and brought up to date for that.
@@ -93,14 +93,14 @@ def restore(home: Home, settings: Settings, pack: Pack, source: Path, wait_secon
         raise UsageError(f"{source}: no such backup")
     if home.records.exists() and source.samefile(home.records):
         raise UsageError(f"{source} is the state of this home itself; name a backup")
-    _look(source)
+    _check_state(source)
     with home.lock(wait_seconds), files.work_folder(home.path, "restore") as folder:
         with private_database(home, settings) as connection:
             refuse_foreign_databases(connection, home)
         made = Home(folder)
         made.make()
         _copy_with_log(source, made.records)
-        kept = _name_for_old(home)
+        kept = _name_old(home)
         with database.open_records(made, settings, pack) as connection:
             detail = f"from {source}" + (f"; the state before is kept as {kept.name}" if kept else "")
             audit.note(connection, "restore", source.name, detail)
@@ -127,7 +127,7 @@ def _read_releases(home: Home) -> tuple[list[ledger.Release], Rows]:
     return [], []
 
 
-def _name_for_old(home: Home) -> Path | None:
+def _name_old(home: Home) -> Path | None:
     if not home.records.exists():
         return None
     return home.path / f"records.before-{clock.now():%Y%m%dT%H%M%S.%fZ}.duckdb"

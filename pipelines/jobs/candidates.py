@@ -94,7 +94,7 @@ class Judge:
         """Return the try of a content, or of a file that cannot be read."""
         path, run = delivery.path, self.run
         known_by = file_id or ledger.make_unread_id(Path(delivery.address or path))
-        tried_with = fingerprint(self.rules.adapter, self.rules.source, run)
+        tried_with = compute_fingerprint(self.rules.adapter, self.rules.source, run)
         return Attempt(
             known_by, _name_place(delivery), self.rules.source.name, tried_with, run.pack.version, run.run_id
         )
@@ -105,7 +105,7 @@ def _name_place(delivery: Delivery) -> str:
     return delivery.address or ledger.encode_path(delivery.path)
 
 
-def fingerprint(adapter: Adapter, source: Source, run: Run) -> str:
+def compute_fingerprint(adapter: Adapter, source: Source, run: Run) -> str:
     """Return what changes if a rejected file could fare otherwise: settings, adapter, rule pack or version."""
     settings = run.settings
     parts = [asdict(source), adapter.digest, settings.max_quarantined_share, settings.max_expansion]
@@ -129,11 +129,11 @@ def find_candidates(connection: duckdb.DuckDBPyConnection, part: Sequence[Member
         if known is None and isinstance(member.verdict, Alone):
             candidates.append(judge.judge(connection, member))
         else:
-            candidates.append(_candidate(member, attempt, known))
+            candidates.append(_make_candidate(member, attempt, known))
     return candidates
 
 
-def _candidate(member: Member, attempt: Attempt, known: Outcome | None) -> Candidate:
+def _make_candidate(member: Member, attempt: Attempt, known: Outcome | None) -> Candidate:
     assert known or not isinstance(member.verdict, Alone)
     assert member.small
     looked_at = member.small.identity

@@ -15,7 +15,7 @@ import duckdb
 from pipelines.connections import read_only
 from pipelines.errors import WHAT_TO_DO, StateError
 from pipelines.jobs import check_derived
-from pipelines.jobs.releasing.release import lagging_weeks
+from pipelines.jobs.releasing.release import find_lagging_weeks
 from pipelines.release import ledger
 from pipelines.rules.compiler import TAG_COLUMNS, tag_sql
 from pipelines.settings import Settings
@@ -227,7 +227,7 @@ def _check_public_files(look: Look) -> Iterator[str]:
     """Compare the public files with the record of what was released; `status` tells of missing ones."""
     if not look.home.public.exists():
         return
-    for week in sorted(lagging_weeks(look.connection, look.home)):
+    for week in sorted(find_lagging_weeks(look.connection, look.home)):
         yield f"the public files of {week} are not what is on record; `calfwatch release` writes them"
 
 

@@ -56,7 +56,7 @@ def ingest_members(
     """
     waiting, limit, then = list(members), len(members), len(members)
     while waiting:
-        part = _cut(waiting, limit)
+        part = _cut_transaction(waiting, limit)
         try:
             outcomes = _ingest_part(connection, part, run, prefetched)
         except StruckError as struck:
@@ -79,7 +79,7 @@ def _take_out(waiting: list[Member], struck: StruckError) -> int:
     return struck.place + 1
 
 
-def _cut(waiting: Sequence[Member], limit: int) -> list[Member]:
+def _cut_transaction(waiting: Sequence[Member], limit: int) -> list[Member]:
     """Return the files of the next transaction: not two of the same content, and alone what needs it.
 
     A whole list of its days takes out what it lacks: what earlier files of the group brought must be stored by then.
@@ -162,7 +162,7 @@ def _make_entry(candidate: Candidate, place: int, number: int, loaded: dict[int,
         is_sure = len(group.files) == 1 or guards.is_counted_exactly(loaded[number].counts, verdict, group.source)
         raise StruckError(place, rejection if is_sure else None)
     try:
-        outcome = _account(verdict, attempt, loaded[number])
+        outcome = _account_for_rows(verdict, attempt, loaded[number])
     except FileRejected as error:
         raise StruckError(place, Rejection(error.reason, error.passing)) from error
     period = candidate.delivery.period
@@ -170,7 +170,7 @@ def _make_entry(candidate: Candidate, place: int, number: int, loaded: dict[int,
     return NewEntry(attempt, outcome, number, (verdict.counts.first, verdict.counts.last), text)
 
 
-def _account(checked: CheckedFile, attempt: Attempt, loaded: LoadedRows) -> Outcome:
+def _account_for_rows(checked: CheckedFile, attempt: Attempt, loaded: LoadedRows) -> Outcome:
     """Return what became of every row. Raises FileRejected if the accounts do not add up."""
     outcome = Outcome(
         attempt.path,

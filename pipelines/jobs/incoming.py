@@ -13,7 +13,7 @@ from pipelines.store.home import Home
 from pipelines.text import pluralise
 
 
-def settled_deliveries(
+def find_settled_deliveries(
     home: Home, paths: Sequence[str], settings: Settings, source: str | None, settle_seconds: float
 ) -> list[Delivery]:
     """Return the deliveries in order, less those that changed in the last `settle_seconds`: the next run takes them.
@@ -27,7 +27,7 @@ def settled_deliveries(
     held_back: dict[str, None] = {}
     settled = []
     for delivery in deliveries:
-        if abs(now - _changed_at(delivery)) < settle_seconds:  # a clock far ahead holds nothing back
+        if abs(now - _find_change_time(delivery)) < settle_seconds:  # a clock far ahead holds nothing back
             held_back[delivery.source.name] = None
         if delivery.source.name not in held_back:
             settled.append(delivery)
@@ -37,7 +37,7 @@ def settled_deliveries(
     return settled
 
 
-def _changed_at(delivery: Delivery) -> float:
+def _find_change_time(delivery: Delivery) -> float:
     with contextlib.suppress(OSError):
         found = delivery.path.stat()
         return max(found.st_mtime, found.st_ctime)

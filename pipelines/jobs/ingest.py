@@ -115,7 +115,7 @@ def _read_group(
         return [(deliveries[0], None)], reading if isinstance(reading, PrefetchingReader) else None
     ahead = reading if isinstance(reading, FilesAhead) and reading.deliveries == deliveries else None
     with contextlib.closing(ahead or FilesAhead(deliveries, run.settings, run.home.refuse_as_delivery)) as files:
-        return [(delivery, _as_it_is_now(delivery, files.take(), run)) for delivery in deliveries], None
+        return [(delivery, _read_again_if_changed(delivery, files.take(), run)) for delivery in deliveries], None
 
 
 def _ingest_files(
@@ -130,7 +130,7 @@ def _ingest_files(
     return ingest_members(connection, screen_members(files, run, known), run)
 
 
-def _as_it_is_now(delivery: Delivery, small: SmallFile | None, run: Run) -> SmallFile | None:
+def _read_again_if_changed(delivery: Delivery, small: SmallFile | None, run: Run) -> SmallFile | None:
     """Return a file that was read ahead, or read it again: it may have changed while the run waited for its lock."""
     if small and has_changed(delivery.path, small.identity):
         return read_small_file(delivery, run.settings, run.home.refuse_as_delivery)

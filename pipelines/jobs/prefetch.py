@@ -58,7 +58,7 @@ def plan_groups(deliveries: Sequence[Delivery], done: Container[int] = ()) -> li
     for place, delivery in enumerate(deliveries):
         if place in done:
             continue
-        size = _size(delivery)
+        size = _estimate_size(delivery)
         group, held = open_groups.get(delivery.source.name, ([], 0))
         if not group or size > LARGE_BYTES or len(group) == GROUP_FILES or held + size > GROUP_BYTES:
             group, held = [], 0
@@ -68,7 +68,7 @@ def plan_groups(deliveries: Sequence[Delivery], done: Container[int] = ()) -> li
     return groups
 
 
-def _size(delivery: Delivery) -> int:
+def _estimate_size(delivery: Delivery) -> int:
     """Return about how many bytes a file has, unpacked; 0 for one that cannot be looked at."""
     with contextlib.suppress(FileRejected):
         size = delivery.stored.size if delivery.stored else read_file_identity(delivery.path)[1]

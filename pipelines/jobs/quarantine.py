@@ -30,7 +30,7 @@ ORDER BY delivery_no, line_number, column_name NULLS FIRST"""
 ROWS_AT_A_TIME = 10_000
 
 
-def reason_lines(records: Path, file_id: str = "") -> list[str]:
+def describe_reasons(records: Path, file_id: str = "") -> list[str]:
     """Return a line for each reason with its number of open cells and their files, and a line of sums.
 
     A cell is open until its row came right, in a later file of its sender.
@@ -42,7 +42,7 @@ def reason_lines(records: Path, file_id: str = "") -> list[str]:
     if not rows:
         return ["nothing in the quarantine"]
     lines = [
-        f"{cells:>8,}  {reason}  (allowed: {allowed})  {_places(files, path)}"
+        f"{cells:>8,}  {reason}  (allowed: {allowed})  {_describe_places(files, path)}"
         for reason, allowed, cells, _, files, path in rows
         if cells
     ]
@@ -50,7 +50,7 @@ def reason_lines(records: Path, file_id: str = "") -> list[str]:
     return [*lines, f"{pluralise(sum(row[2] for row in rows), 'open cell')}, {corrected:,} corrected by later files"]
 
 
-def _places(files: int, path: str) -> str:
+def _describe_places(files: int, path: str) -> str:
     return escape_unprintable(path) if files == 1 else f"in {files:,} files, the first {escape_unprintable(path)}"
 
 

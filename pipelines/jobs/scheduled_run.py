@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 from pipelines.errors import FilesRejectedError
-from pipelines.jobs.incoming import settled_deliveries
+from pipelines.jobs.incoming import find_settled_deliveries
 from pipelines.jobs.ingest import ingest_batch
 from pipelines.jobs.monitoring.run_lines import RunLines
 from pipelines.jobs.monitoring.run_record import recorded_run
@@ -30,11 +30,11 @@ def run_without_server(
     with recorded_run(home.path, "run") as record:
         given = paths or _made(incoming)
         record.passed_over += tell_other_files(given, home.owns)
-        deliveries = settled_deliveries(home, given, settings, source, settle_seconds)
+        deliveries = find_settled_deliveries(home, given, settings, source, settle_seconds)
         lines = RunLines(settings.time_zone)
         record.outcomes += ingest_batch(home, settings, deliveries, wait_seconds, lines)
         record.reports += write_due_reports(home, wait_seconds)
-    say(record.summary(), *(f"report  {folder}/internal.html" for folder in record.reports))
+    say(record.summarise(), *(f"report  {folder}/internal.html" for folder in record.reports))
     if record.rejected:
         raise FilesRejectedError(describe_rejected(len(record.rejected), len(record.outcomes)))
     return 0

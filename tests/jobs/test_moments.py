@@ -144,7 +144,7 @@ def test_every_place_agrees_on_the_weeks_that_are_over(covered: Covered, set_clo
             covered.name(first_day_of_week(local, covered.settings.week_system) - timedelta(days=7))
         }
         problems = {
-            start: decision.week_problem(covered.connection, covered.settings, start) == "running week"
+            start: decision.find_week_problem(covered.connection, covered.settings, start) == "running week"
             for start in covered.starts
         }
         assert problems == {start: start not in over for start in covered.starts}

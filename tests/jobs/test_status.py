@@ -20,7 +20,7 @@ from pipelines.cli.app import main
 from pipelines.errors import UsageError
 from pipelines.jobs.monitoring.run_record import recorded_run
 from pipelines.jobs.monitoring.status import read_status
-from pipelines.jobs.monitoring.status_text import status_lines
+from pipelines.jobs.monitoring.status_text import describe_status
 from pipelines.processes import write_json
 from pipelines.settings import load_settings
 from pipelines.store.database import Home
@@ -386,7 +386,7 @@ def test_a_sender_that_is_declared_and_sent_nothing_yet_is_shown(fed: Home, look
 def test_many_rejected_files_hide_nothing_else_that_wants_attention(fed: Home, tmp_path: Path) -> None:
     told = read_status(fed.path)
     told["attention"] = [*(f"rejected {number}.csv: no" for number in range(364)), "the last ingest failed"]
-    lines = status_lines(told)
+    lines = describe_status(told)
     assert lines[-2:] == [
         "ATTENTION     and 352 more: `calfwatch status --json`",
         "ATTENTION     the last ingest failed",

@@ -61,21 +61,21 @@ def forget(home: Home, settings: Settings, wish: Wish, wait_seconds: float, tell
             return _explain_nothing(connection, home, wish)
         things = {"record": records, "earlier version": versions, "quarantined line": lines}
         what = ", ".join(pluralise(number, thing) for thing, number in things.items())
-        if not tell("\n".join([f"to erase: {what}", STAY, *_held(connection, home, settings)])):
+        if not tell("\n".join([f"to erase: {what}", STAY, *_list_holders(connection, home, settings)])):
             return "nothing was changed"
-        ids = _ids(connection)
-        regions, names = _rare_regions(connection, settings), {report_id for _, report_id in ids}
+        ids = _fetch_ids(connection)
+        regions, names = _list_rare_regions(connection, settings), {report_id for _, report_id in ids}
         removed = traces.remove_from_logs(home, names)  # first: it may refuse
         removed += traces.remove_from_pages(home, ids, regions)
-        words = _notes_without(connection, names, regions)
+        words = _rewrite_notes(connection, names, regions)
         rewrite.write_without(connection, home, settings, find_pack_in_use(connection, configured), words)
         with transaction(connection):
-            audit.note(connection, "forget", _name(wish), f"{what} erased")
+            audit.note(connection, "forget", _describe_wish(wish), f"{what} erased")
         publish_job.publish(connection, home, settings)
     return "\n".join([f"{what} erased", *removed])
 
 
-def _name(wish: Wish) -> str:
+def _describe_wish(wish: Wish) -> str:
     return f"before {wish.before}" if wish.before else pluralise(len(wish.report_ids), "report id")
 
 
@@ -156,24 +156,24 @@ def _explain_nothing(connection: duckdb.DuckDBPyConnection, home: Home, wish: Wi
     raise UsageError("no report with such an id is stored, and none was erased; ids are written as the sender does")
 
 
-def _held(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> list[str]:
+def _list_holders(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> list[str]:
     """Name every delivery, backup and export that still holds what is erased."""
     found = [*holders.find_deliveries_with(connection, settings), *map(str, holders.find_copies(home))]
     return [f"still held by {escape_unprintable(path)}" for path in found]
 
 
-def _ids(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
+def _fetch_ids(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
     return set(connection.execute("SELECT source, report_id FROM going").fetchall())
 
 
-def _rare_regions(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
+def _list_rare_regions(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
     """List the regions that will be `unknown`, as rewriting the records finds them again."""
     rewrite.find_gone(connection)
     rewrite.find_rare_regions(connection, settings)
     return [row[0] for row in connection.execute("SELECT region FROM rare_regions").fetchall()]
 
 
-def _notes_without(connection: duckdb.DuckDBPyConnection, ids: set[str], regions: Sequence[str]) -> dict[str, str]:
+def _rewrite_notes(connection: duckdb.DuckDBPyConnection, ids: set[str], regions: Sequence[str]) -> dict[str, str]:
     """Return the texts that people wrote and that name an erased report or a rare region, and what to put there."""
     rare = re.compile("|".join(rf"(?<!\w){re.escape(each)}(?!\w)" for each in regions) or "(?!)", re.IGNORECASE)
     words = {}

@@ -77,7 +77,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, settings: Settings, fresh: Path
     if manifest["records"] != fetch_number(connection, "SELECT count(*) FROM records"):
         raise UsageError(f"{fresh.parent}: the parts do not hold every record once; nothing was exported")
     files.write_private(fresh, MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
-    files.write_private(fresh, README, _readme(manifest))
+    files.write_private(fresh, README, _render_readme(manifest))
 
 
 def _write_year(connection: duckdb.DuckDBPyConnection, records: Path, selected: str, part: tuple[str, int]) -> None:
@@ -99,7 +99,7 @@ def _copy_sql(records: Path, selected: str) -> str:
 def _describe(connection: duckdb.DuckDBPyConnection, settings: Settings, records: Path) -> dict[str, Any]:
     """Return what the export is: versions, how days and weeks are cut, and the rows of every file, read back."""
     parts = []
-    for path in _settled(records):
+    for path in _settle_files(records):
         rows = fetch_number(
             connection, f"SELECT coalesce(sum(num_rows), 0) FROM parquet_file_metadata({path_sql(path)})"
         )
@@ -119,7 +119,7 @@ def _describe(connection: duckdb.DuckDBPyConnection, settings: Settings, records
     }
 
 
-def _settled(records: Path) -> Iterator[Path]:
+def _settle_files(records: Path) -> Iterator[Path]:
     """Yield the written files in order, each its owner's alone and down on the disk."""
     for folder in [records, *records.rglob("*/")]:
         folder.chmod(0o700)
@@ -130,6 +130,6 @@ def _settled(records: Path) -> Iterator[Path]:
         yield path
 
 
-def _readme(manifest: dict[str, Any]) -> str:
+def _render_readme(manifest: dict[str, Any]) -> str:
     text = (package_files("pipelines.jobs.exporting") / "export_readme.md").read_text(encoding="utf-8")
     return text.format(**manifest)

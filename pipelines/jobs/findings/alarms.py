@@ -49,7 +49,7 @@ def keep_finding(home: Home, settings: Settings, finding: Finding, wait_seconds:
 
     Raises UsageError if there is no such alarm, nothing is said, or the alarm is not in a state for it.
     """
-    text = _checked_text(finding)
+    text = _check_text(finding)
     with database.writing(home, settings, load_configured_pack(home, settings), wait_seconds) as connection:
         episode = _find_episode(connection, finding)
         _check_state(episode, finding.action)
@@ -61,7 +61,7 @@ def keep_finding(home: Home, settings: Settings, finding: Finding, wait_seconds:
     return f"{about}: {DONE[finding.action]}"
 
 
-def _checked_text(finding: Finding) -> str:
+def _check_text(finding: Finding) -> str:
     text = escape_unprintable(" ".join(finding.text.split()))
     if finding.action != REOPEN and not text:
         raise UsageError(f"alarm {finding.action} needs a text: what was found out?")

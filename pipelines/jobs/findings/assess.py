@@ -39,7 +39,7 @@ def keep_assessment(home: Home, settings: Settings, written: Assessment, wait_se
     """
     from pipelines.report import write_index
 
-    row = _checked(written)
+    row = _check_assessment(written)
     with database.writing(home, settings, load_configured_pack(home, settings), wait_seconds) as connection:
         if not fetch_first_row(connection, "SELECT 1 FROM calendar WHERE week = ?", [written.week]):
             raise UsageError(f"week {written.week} is not covered by any file; weekly_triage lists those that are")
@@ -65,7 +65,7 @@ def read_assessments(home: Home) -> dict[str, list[dict[str, str]]]:
     return found
 
 
-def _checked(written: Assessment) -> list[str]:
+def _check_assessment(written: Assessment) -> list[str]:
     if not re.fullmatch(r"\d{4}-M?W\d{2}", written.week):
         raise UsageError(f"'{written.week}' is not a week; write it as 2026-W47")
     name, contact, text = (

@@ -201,7 +201,7 @@ def _describe_delivery(delivery: Delivery, named: str | None, findings: Findings
     yield f"source    {source.name} ({why}); adapter {source.adapter}; cells separated by {source.delimiter!r}"
     yield f"time zone {source.time_zone} (of times without an offset)"
     counts = findings.counts
-    if days := _report_days(findings, ZoneInfo(source.time_zone)):
+    if days := _list_report_days(findings, ZoneInfo(source.time_zone)):
         yield f"period    first report {min(days)}, last {max(days)}, in that time zone"
     parts = [pluralise(counts.rows, "row"), f"{max(0, counts.bad_rows + findings.conflicts):,} with a fault"]
     parts += [f"{findings.duplicates:,} duplicate"] if findings.duplicates else []
@@ -210,7 +210,7 @@ def _describe_delivery(delivery: Delivery, named: str | None, findings: Findings
     yield f"rows      {', '.join(parts)}"
 
 
-def _report_days(findings: Findings, zone: ZoneInfo) -> set[date]:
+def _list_report_days(findings: Findings, zone: ZoneInfo) -> set[date]:
     """Return the first and the last days of reports that have a date alone, and of those that have a time."""
     days: set[date] = set()
     for table in findings.accepted:

@@ -16,10 +16,10 @@ LATEST = """SELECT week, source, state, reports, usual, joined FROM weekly_sourc
     ORDER BY source"""
 
 
-def sender_lines(connection: duckdb.DuckDBPyConnection) -> tuple[list[str], list[str]]:
+def describe_senders(connection: duckdb.DuckDBPyConnection) -> tuple[list[str], list[str]]:
     """Return lines about senders, and what needs a person's attention, by the latest week that is over."""
     rows = fetch_rows(connection, LATEST, {"now": clock.now()})
-    wanted = [_lacking_text(row) for state in (MISSING, PARTIAL) for row in rows if row["state"] == state]
+    wanted = [_describe_lacking(row) for state in (MISSING, PARTIAL) for row in rows if row["state"] == state]
     lines = []
     joined = [row["source"] for row in rows if row["joined"] and row["state"] not in (MISSING, SILENT)]
     if joined and len(joined) < len(rows):  # in a home of the first weeks all of them would be
@@ -29,6 +29,6 @@ def sender_lines(connection: duckdb.DuckDBPyConnection) -> tuple[list[str], list
     return lines, wanted
 
 
-def _lacking_text(row: Row) -> str:
+def _describe_lacking(row: Row) -> str:
     sent = None if row["state"] == MISSING else row["reports"]
     return describe_sender(row["source"], row["week"], sent, row["usual"])

@@ -47,7 +47,7 @@ def retag(connection: duckdb.DuckDBPyConnection, settings: Settings, stored: Pac
     check_fits(connection, stored, pack)
     with database.transaction(connection):
         records = fetch_number(connection, "SELECT count(*) FROM records")
-        alike = _coded_alike(stored, pack)
+        alike = _is_coded_alike(stored, pack)
         moved = _tag_what_changes(connection, settings, stored, pack) if alike else _tag_all(connection, stored, pack)
         connection.execute("UPDATE files SET rule_pack = ? WHERE status = 'accepted'", [pack.version])
         database.use_pack(connection, settings, pack)
@@ -60,7 +60,7 @@ def retag(connection: duckdb.DuckDBPyConnection, settings: Settings, stored: Pac
     return text
 
 
-def _coded_alike(stored: Pack, pack: Pack) -> bool:
+def _is_coded_alike(stored: Pack, pack: Pack) -> bool:
     """Return whether every bit, byte and code in the records means the same under both packs."""
 
     def codes(of: Pack) -> list[object]:
@@ -83,7 +83,7 @@ def _tag_what_changes(connection: duckdb.DuckDBPyConnection, settings: Settings,
     old = ", ".join(f"{tag}_before AS {tag}" for tag in TAG_COLUMNS)
     changes = f"SELECT * REPLACE ({old}), -1 AS sign FROM changed UNION ALL SELECT *, 1 AS sign FROM changed"
     daily_counts.merge_changes(connection, settings, pack, changes)
-    moved = _in_words(connection, "SELECT triage_level_before, triage_level FROM changed")
+    moved = _describe_moves(connection, "SELECT triage_level_before, triage_level FROM changed")
     if fetch_number(connection, "SELECT count(*) FROM changed") > FEW_RECORDS:
         _write(connection, stored, pack)
         _put_in_place(connection)
@@ -133,7 +133,7 @@ def _update(connection: duckdb.DuckDBPyConnection) -> None:
         raise StateError("retagging met another number of records than are stored; nothing was changed")
 
 
-def _in_words(connection: duckdb.DuckDBPyConnection, levels: str) -> str:
+def _describe_moves(connection: duckdb.DuckDBPyConnection, levels: str) -> str:
     """Return how many records went from which level to which; `levels` selects the one before and the one now."""
     rows = connection.execute(f"""SELECT before, now, count(*) FROM ({levels}) AS levels(before, now)
         WHERE before <> now GROUP BY ALL ORDER BY ALL""").fetchall()
@@ -147,7 +147,7 @@ def _tag_all(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) ->
     torn = f"SELECT count(*) FROM ({pairs.format('line_number')}) AS lines(a, b) WHERE a <> b"
     if fetch_number(connection, torn):
         raise StateError("retagging put the records in another order; nothing was changed")
-    moved = _in_words(connection, pairs.format("triage_level"))
+    moved = _describe_moves(connection, pairs.format("triage_level"))
     _put_in_place(connection)
     _widen_superseded(connection, stored, pack)
     return moved

@@ -56,7 +56,7 @@ class Decision:
         return self.release.status == HELD_BACK
 
 
-def held_back_words(decision: Decision) -> str:
+def explain_held_back(decision: Decision) -> str:
     """Why a week is held back, for staff."""
     release = decision.release
     return (
@@ -65,7 +65,7 @@ def held_back_words(decision: Decision) -> str:
     )
 
 
-def page_of(home: Home, week: str) -> Path:
+def locate_page(home: Home, week: str) -> Path:
     """Return where the page of a released week lies."""
     return home.path / public_page.FOLDER / week / public_page.PAGE
 
@@ -102,10 +102,10 @@ def decide_week(
     release = _open_release(connection, settings, week)
     _refuse_overlap(release, history.releases)
     is_incomplete = _refuse_unready(connection, settings, release, asked.incomplete)
-    counts = _exact_counts(connection, release.week_start)
+    counts = _read_exact_counts(connection, release.week_start)
     found = disclose(counts, settings.public.hide_up_to, history.shown_regions)
     narrowest = find_narrowest(found.cells, found.unlisted_regions, found.hide_up_to)
-    warnings = _warnings(connection, release.week_start)
+    warnings = _list_warnings(connection, release.week_start)
     safe = is_safe(narrowest)
     record = replace(
         release,
@@ -138,7 +138,7 @@ def _refuse_known(home: Home, week: str, known: Sequence[Release]) -> None:
     for release in known:
         if release.week == week:
             raise ReleaseRefused(f"{week} was decided on {release.released_on}: it is {KNOWN_WORDS[release.status]}")
-    folder = page_of(home, week).parent
+    folder = locate_page(home, week).parent
     for path in (folder.parent, folder):
         public_page.refuse_link(path)
     for name in (public_page.PAGE, public_page.TABLE):
@@ -187,7 +187,7 @@ def _refuse_unready(
     connection: duckdb.DuckDBPyConnection, settings: Settings, release: Release, incomplete: bool
 ) -> bool:
     """Raise ReleaseRefused for a running week, or one that lacks a sender; return whether it lacks one."""
-    reason = week_problem(connection, settings, release.week_start)
+    reason = find_week_problem(connection, settings, release.week_start)
     if reason == "running week":
         raise ReleaseRefused(f"{release.week} is still running; it ends on {release.week_start + timedelta(days=6)}")
     if reason and not incomplete:
@@ -198,7 +198,7 @@ def _refuse_unready(
     return reason is not None
 
 
-def week_problem(connection: duckdb.DuckDBPyConnection, settings: Settings, week_start: date) -> str | None:
+def find_week_problem(connection: duckdb.DuckDBPyConnection, settings: Settings, week_start: date) -> str | None:
     """Return `running week`, `incomplete reporting` if a sender is missing or partial in that week, or None."""
     if week_start + timedelta(days=7) > clock.today(settings.time_zone):
         return "running week"
@@ -206,7 +206,7 @@ def week_problem(connection: duckdb.DuckDBPyConnection, settings: Settings, week
     return "incomplete reporting" if fetch_first_row(connection, lacking, [week_start]) else None
 
 
-def _exact_counts(connection: duckdb.DuckDBPyConnection, week_start: date) -> Mapping[str, Mapping[str, int]]:
+def _read_exact_counts(connection: duckdb.DuckDBPyConnection, week_start: date) -> Mapping[str, Mapping[str, int]]:
     """The week's exact counts by attribute and value. Raises StateError if attributes do not add up to the same."""
     names = {"levels": [*LEVELS], "age_bands": [*AGE_BANDS, "unknown"], "sexes": [*SEXES]}
     rows = fetch_rows(connection, read_statement("release", "week_counts"), {"week_start": week_start, **names})
@@ -219,7 +219,7 @@ def _exact_counts(connection: duckdb.DuckDBPyConnection, week_start: date) -> Ma
     return counts
 
 
-def _warnings(connection: duckdb.DuckDBPyConnection, week_start: date) -> tuple[str, ...]:
+def _list_warnings(connection: duckdb.DuckDBPyConnection, week_start: date) -> tuple[str, ...]:
     sql = "SELECT count(DISTINCT source) FROM daily_summary WHERE report_date BETWEEN ? AND ?"
     row = fetch_first_row(connection, sql, [week_start, week_start + timedelta(days=6)])
     senders = row[0] if row else 0

@@ -22,8 +22,8 @@ from pipelines.jobs.releasing.decision import (
     Decision,
     choose_week,
     decide_week,
-    held_back_words,
-    page_of,
+    explain_held_back,
+    locate_page,
     recall_decision,
 )
 from pipelines.release import ledger, public_page
@@ -71,7 +71,7 @@ def release_week(home: Home, settings: Settings, asked: Asked, wait_seconds: flo
         killed, finished = _bring_up_to_date(connection, home, pack)
         asked = replace(asked, week=choose_week(connection, asked.week))
         if asked.week in killed and (recorded := recall_decision(connection, asked.week)):
-            return Done(recorded, page_of(home, asked.week), was_killed=True)
+            return Done(recorded, locate_page(home, asked.week), was_killed=True)
         with _add_finished(finished):
             decision = decide_week(connection, home, settings, ledger.read_history(connection), asked)
         with database.transaction(connection):
@@ -79,8 +79,8 @@ def release_week(home: Home, settings: Settings, asked: Asked, wait_seconds: flo
             ledger.record_release(connection, decision.release, cells)
         _write_files(connection, home, pack)
     if decision.is_held_back:
-        raise ReleaseRefused(held_back_words(decision))
-    return Done(decision, page_of(home, decision.release.week))
+        raise ReleaseRefused(explain_held_back(decision))
+    return Done(decision, locate_page(home, decision.release.week))
 
 
 def withdraw_week(home: Home, settings: Settings, week: str, reason: str, wait_seconds: float = 60) -> None:
@@ -105,7 +105,7 @@ def withdraw_week(home: Home, settings: Settings, week: str, reason: str, wait_s
         _write_files(connection, home, pack)
 
 
-def lagging_weeks(connection: duckdb.DuckDBPyConnection, home: Home) -> set[str]:
+def find_lagging_weeks(connection: duckdb.DuckDBPyConnection, home: Home) -> set[str]:
     """Return the weeks on record of which the public files do not tell as recorded."""
     published, wanted = read_public_database(home.public), ledger.read_public_rows(connection)
     shown = {row[0]: row for row in published.releases} if published else {}
@@ -113,7 +113,7 @@ def lagging_weeks(connection: duckdb.DuckDBPyConnection, home: Home) -> set[str]
     if not lagging and wanted.releases and published and published.weekly_counts != wanted.weekly_counts:
         lagging = {row[0] for row in {*published.weekly_counts} ^ {*wanted.weekly_counts}}
     released = {row[0] for row in wanted.releases if row[2] == RELEASED}
-    return lagging | {week for week in released if not page_of(home, week).exists()}
+    return lagging | {week for week in released if not locate_page(home, week).exists()}
 
 
 # --- the record and the files
@@ -130,7 +130,7 @@ def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, home: Home, pack: P
             releases = ledger.list_published_releases(connection, published)
             ledger.take_over(connection, releases, published.weekly_counts)
     killed = {each.week for each in ledger.read_releases(connection) if not each.published}
-    lagging = lagging_weeks(connection, home)
+    lagging = find_lagging_weeks(connection, home)
     if killed or lagging:
         _write_files(connection, home, pack)
     return killed, lagging
@@ -172,6 +172,6 @@ def describe_releases(connection: duckdb.DuckDBPyConnection, home: Home) -> tupl
     told = f"last {last.week} on {last.released_on}" if last else "none"
     others = {status: sum(each.status == status for each in releases) for status in (HELD_BACK, WITHDRAWN)}
     rest = "".join(f", {number} {status.replace('_', ' ')}" for status, number in others.items() if number)
-    lagging = sorted(lagging_weeks(connection, home))
+    lagging = sorted(find_lagging_weeks(connection, home))
     mend = [f"public files lack what was decided on {', '.join(lagging)}; `calfwatch release` finishes it"]
     return f"{told}; {pluralise(len(released), 'week')} released{rest}", mend if lagging else []
