@@ -18,7 +18,7 @@ HEADER = """\
 """
 
 
-def deployment_text(home: Path, settings: Settings) -> str:
+def render_deployment(home: Path, settings: Settings) -> str:
     """Return prefect.yaml for a home. Scalars are written as JSON, which is YAML."""
     incoming = settings.find_incoming(home)
     jobs = [

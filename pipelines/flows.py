@@ -184,34 +184,34 @@ def _ingest_in_chunks(place: Home, paths: list[str], source: str | None, wait_se
     names = [each.address or str(each.path) for each in found]
     ingest_chunk = ingest_files.with_options(retries=settings.retries)
     outcomes: list[Outcome] = []
-    for chunk in chunked(names, CHUNKS):
+    for chunk in split_evenly(names, CHUNKS):
         state = ingest_chunk(
-            str(place.path), chunk, source, wait_seconds, str(flow_run.id), _label(chunk), return_state=True
+            str(place.path), chunk, source, wait_seconds, str(flow_run.id), _name_task_run(chunk), return_state=True
         )
         outcomes += [Outcome(**row) for row in state.result()]
     return outcomes
 
 
-def _label(chunk: Sequence[str]) -> str:
+def _name_task_run(chunk: Sequence[str]) -> str:
     """Name a task run by its first file and how many follow."""
     first, more = format_path(Path(chunk[0]).name), len(chunk) - 1
     return f"{first} and {more} more" if more else first
 
 
-def chunked(names: Sequence[str], most: int) -> list[list[str]]:
+def split_evenly(names: Sequence[str], most: int) -> list[list[str]]:
     """Return at most `most` chunks of nearly equal length, in order."""
     size = max(1, -(-len(names) // most))
     return [list(names[place : place + size]) for place in range(0, len(names), size)]
 
 
-def literal(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Return Markdown that shows a text as it is: a file's name must become no link, image or table cell."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", format_path(text))
 
 
 def _conclude(record: RunRecord) -> State:
     """Return the state of a flow that went to its end; a rejected file is a verdict on the data, and no traceback."""
-    text = artifact_text(record)
+    text = render_artifact(record)
     create_markdown_artifact(text, key="calfwatch-run", description=f"what the {record.job} did")
     if not record.rejected:
         return Completed(message=record.summarise())
@@ -227,16 +227,16 @@ def _tell_rejected(outcomes: Sequence[Outcome]) -> str:
     return "\n".join([describe_rejected(len(rejected), len(outcomes)), *reasons])
 
 
-def artifact_text(record: RunRecord) -> str:
+def render_artifact(record: RunRecord) -> str:
     """Return what a run did as Markdown: counts, verdicts and reasons, no cell of any file. Known files are counted."""
     lines = ["| file | status | rows | accepted | quarantined | duplicate | reason |", "|---|---|---|---|---|---|---|"]
     for outcome in record.outcomes:
         if outcome.status == "known":
             continue
         counts = (outcome.rows_read, outcome.rows_accepted, outcome.rows_quarantined, outcome.rows_duplicate)
-        cells = [literal(Path(outcome.path).name), outcome.status, *(f"{count:,}" for count in counts)]
-        lines.append(f"| {' | '.join(cells)} | {literal(outcome.reason or '')} |")
-    return "\n".join([literal(record.summarise()), "", *(lines if len(lines) > 2 else [])])
+        cells = [escape_markdown(Path(outcome.path).name), outcome.status, *(f"{count:,}" for count in counts)]
+        lines.append(f"| {' | '.join(cells)} | {escape_markdown(outcome.reason or '')} |")
+    return "\n".join([escape_markdown(record.summarise()), "", *(lines if len(lines) > 2 else [])])
 
 
 def run_once(home: Path, paths: list[str], source: str | None, wait_seconds: float) -> None:

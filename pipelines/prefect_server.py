@@ -57,7 +57,7 @@ def prepare_prefect(home: Path, kept_days: float = 5) -> None:
         folder.chmod(0o700)  # mkdir's own mode is subject to the umask
     if link := next((path for path in folder.iterdir() if path.is_symlink()), None):
         raise UsageError(f"{link} is a link; calfwatch writes to nothing behind it: move it away")
-    for name, value in _environment(folder, kept_days).items():
+    for name, value in _make_environment(folder, kept_days).items():
         os.environ.setdefault(name, value)
     _refuse_odd_proxies()
     _exempt_loopback_from_proxies()
@@ -66,7 +66,7 @@ def prepare_prefect(home: Path, kept_days: float = 5) -> None:
         raise DiskError(place, f"less than {SERVER_BYTES >> 20} MB free, which the Prefect server needs")
 
 
-def _environment(folder: Path, kept_days: float) -> dict[str, str]:
+def _make_environment(folder: Path, kept_days: float) -> dict[str, str]:
     return {
         "PREFECT_HOME": str(folder),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -106,8 +106,8 @@ def running_server(home: Path) -> Iterator[Server]:
     if url := os.environ.get("PREFECT_API_URL"):
         require_answer(url)
         yield Server(url)
-    elif url := recorded_url(home):
-        _use(url, password(home))
+    elif url := find_recorded_url(home):
+        _use(url, load_password(home))
         yield Server(url)
     else:
         with own_server(home) as server:
@@ -128,7 +128,7 @@ def require_answer(url: str) -> None:
         ) from error
 
 
-def recorded_url(home: Path) -> str | None:
+def find_recorded_url(home: Path) -> str | None:
     """Return the address of the server that this home's `serve` runs, if it still does."""
     record = read_json(home / "prefect" / RECORD)
     server, port = record.get("server"), record.get("port")
@@ -137,7 +137,7 @@ def recorded_url(home: Path) -> str | None:
     return None
 
 
-def password(home: Path) -> str:
+def load_password(home: Path) -> str:
     """Return the home's user and password for its server, made at the first call and kept in HOME/prefect/auth.
 
     Raises UsageError if that file is somebody else's.
@@ -167,7 +167,7 @@ def own_server(home: Path, is_stopped: Callable[[], bool] = lambda: False) -> It
     process = _start(home, port)
     try:
         _wait_for(url, process, int(port), is_stopped)
-        _use(url, password(home))
+        _use(url, load_password(home))
         yield Server(url, process)
     finally:
         _stop(process)
@@ -186,7 +186,7 @@ def _free_port() -> int:
 def _start(home: Path, port: str) -> subprocess.Popen[bytes]:
     """Start a server in a session of its own: an interrupt at the terminal reaches it only through us."""
     environment = os.environ | {
-        "PREFECT_SERVER_API_AUTH_STRING": password(home),
+        "PREFECT_SERVER_API_AUTH_STRING": load_password(home),
         "PREFECT_SERVER_API_HOST": HOST,
         "PREFECT_SERVER_API_PORT": port,
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO",

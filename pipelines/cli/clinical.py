@@ -16,9 +16,9 @@ from pipelines.cli.options import (
     HomeOption,
     JsonOption,
     WaitOption,
-    existing_home,
-    home_path,
     refresh_status,
+    require_home,
+    resolve_home,
 )
 from pipelines.errors import UsageError
 from pipelines.text import say
@@ -52,7 +52,7 @@ def explain(
 
     if json and out:
         raise UsageError("--json prints the explanation, and --out writes it as a page: take one of them")
-    path = existing_home(home)
+    path = require_home(home)
     if out:
         refuse_own_output(Path(out), path)
     found = explain_report(path / "records.duckdb", report_id, source, file)
@@ -70,7 +70,7 @@ def check_pack(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
     from pipelines.rules.lint import ERROR, list_findings
     from schemas.pack_file import load_pack
 
-    path = _pack_path(pack, home_path(home))
+    path = _choose_pack_path(pack, resolve_home(home))
     checked = load_pack(path)
     found = list_findings(checked)
     for finding in found:
@@ -90,7 +90,7 @@ def show_pack(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
     from pipelines.explain.rule_page import render_pack_page
     from pipelines.store.packs import read_recorded_signatures
 
-    shown, path = _load_pack(pack, home), home_path(home)
+    shown, path = _load_pack(pack, home), resolve_home(home)
     signatures = read_recorded_signatures(path, shown.version) if (path / "records.duckdb").exists() else []
     say(*render_pack_page(shown, signatures).split("\n"))
 
@@ -112,7 +112,7 @@ def sign_pack(
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
-    path = existing_home(home)
+    path = require_home(home)
     settings = load_settings(path)
     signature = (name, role, signed_on or clock.today(settings.time_zone))
     say(record_signature(Home(path), settings, pack, signature, wait))
@@ -130,13 +130,13 @@ def _load_pack(given: str | None, home: str | None) -> Pack:
     from pipelines.store.packs import load_history_pack
     from schemas.pack_file import load_pack
 
-    path = home_path(home)
+    path = resolve_home(home)
     if not given and (path / "records.duckdb").exists():
         return load_history_pack(path)
-    return load_pack(_pack_path(given, path))
+    return load_pack(_choose_pack_path(given, path))
 
 
-def _pack_path(given: str | None, home: Path) -> Path:
+def _choose_pack_path(given: str | None, home: Path) -> Path:
     """Return the path of a pack: the one given, else that of the settings, else the shipped one."""
     from pipelines.settings import load_settings
     from pipelines.store.packs import find_pack_path
@@ -151,7 +151,7 @@ def compare_packs(a: ComparedPack, b: ComparedPack, /, *, home: HomeOption = Non
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
-    path = existing_home(home)
+    path = require_home(home)
     found = compare_stored(Home(path), load_settings(path), a, b)
     say(*(json_text.dumps(asdict(found), indent=2) if json else render_comparison(found)).split("\n"))
 
@@ -169,6 +169,6 @@ def retag(
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
-    path = existing_home(home)
+    path = require_home(home)
     say(retag_history(Home(path), load_settings(path), pack, wait))
     refresh_status(path)

@@ -26,10 +26,10 @@ from pipelines.cli.options import (
     WholeNumber,
     WholeOption,
     choose_lines,
-    existing_home,
-    home_path,
     make_home,
     refresh_status,
+    require_home,
+    resolve_home,
 )
 from pipelines.errors import FilesRejectedError, UsageError
 from pipelines.text import format_path, pluralise, say
@@ -65,7 +65,7 @@ def run(
         from pipelines.jobs.scheduled_run import run_without_server
 
         return run_without_server(place, settings, paths, source, wait)
-    given = list(paths) or incoming_paths(place.path, settings)
+    given = list(paths) or find_incoming_paths(place.path, settings)
     prepare_prefect(place.path, settings.prefect_days)
     with running_server(place.path):
         from pipelines import flows  # Prefect reads its environment when it is imported
@@ -85,7 +85,7 @@ def refuse_odd_paths(paths: Sequence[str], hint: str = "") -> None:
             raise UsageError(f"{path}: no such file or folder{hint}")
 
 
-def incoming_paths(home: Path, settings: Settings) -> list[str]:
+def find_incoming_paths(home: Path, settings: Settings) -> list[str]:
     """Return what `run` ingests if nothing is named. Raises UsageError if a folder of it is not there."""
     paths = settings.find_incoming(home)
     hint = (
@@ -182,7 +182,7 @@ def inspect(
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
-    place = Home(home_path(home))
+    place = Home(resolve_home(home))
     settings = load_settings(place.path)
     if adapter:
         say(*write_adapter(place, settings, file, source).removesuffix("\n").split("\n"))
@@ -205,7 +205,7 @@ def quarantine(
     """Count the open bad cells by reason over all files, or print every cell as CSV."""
     from pipelines.jobs.quarantine import describe_reasons, write_cells
 
-    records = existing_home(home) / "records.duckdb"
+    records = require_home(home) / "records.duckdb"
     if action == "export":
         write_cells(records, file or "", sys.stdout)
     else:
@@ -231,7 +231,7 @@ def withdraw(
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
-    path = existing_home(home)
+    path = require_home(home)
     say(withdraw_file(Home(path), load_settings(path), file_id, source, csv or [], undo, wait))
     refresh_status(path)
 
@@ -253,7 +253,7 @@ def generate(
     from pipelines.synthetic import Outbreak
     from pipelines.synthetic import generate as write_reports
 
-    refuse_own_output(Path(out), home_path(os.environ.get("CALFWATCH_HOME")))
+    refuse_own_output(Path(out), resolve_home(os.environ.get("CALFWATCH_HOME")))
     paths = write_reports(
         Path(out),
         reports=reports,
