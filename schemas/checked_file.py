@@ -83,7 +83,7 @@ class Rejection:
 class CheckedBlock:
     """Some rows of a file: the accepted ones, every bad cell of the others, and their lines as delivered.
 
-    `warned` are what was not understood of the accepted ones. The tables are as `accepted_schema`, BAD_CELLS,
+    `warned` are what was not understood of the accepted ones. The tables are as `make_accepted_schema`, BAD_CELLS,
     RAW_LINES and WARNED_CELLS.
     """
 

@@ -18,7 +18,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 def pack_rows(rows: pa.Table, coded: Mapping[str, CodedColumn], keep: Mask, pack: Pack) -> pa.Table:
-    """Pack the rows of a canonical table to be kept; `reported_at` stays text (`untyped_schema`)."""
+    """Pack the rows of a canonical table to be kept; `reported_at` stays text (`make_untyped_schema`)."""
     schema = make_untyped_schema(pack)
     columns = {
         "line_number": rows.column("line_number").cast(pa.uint32()),

@@ -34,7 +34,7 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Validated:
-    """A block's rows: the accepted ones (as `untyped_schema`) and every bad cell of the others (BAD_CELLS)."""
+    """A block's rows: the accepted ones (as `make_untyped_schema`) and every bad cell of the others (BAD_CELLS)."""
 
     accepted: pa.Table
     bad_cells: pa.Table

@@ -55,7 +55,7 @@ def _describe_places(files: int, path: str) -> str:
 
 
 def write_cells(records: Path, file_id: str, stream: TextIO) -> None:
-    """Write every bad cell as CSV for a spreadsheet. Raises UsageError as `reason_lines`."""
+    """Write every bad cell as CSV for a spreadsheet. Raises UsageError as `describe_reasons`."""
     writer = csv.writer(stream)
     with _open_quarantine(records, file_id) as connection:
         result = connection.execute(CELLS, [file_id])

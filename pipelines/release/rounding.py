@@ -49,7 +49,7 @@ def name_method(hide_up_to: int) -> str:
 
 
 def parse_hidden_limit(method: str) -> int | None:
-    """Return the largest hidden count of a method as named by `method_of`; None if it is another."""
+    """Return the largest hidden count of a method as named by `name_method`; None if it is another."""
     found = re.fullmatch(rf"hide up to (\d{{1,4}}), round to {STEP}", method)
     return int(found[1]) if found else None
 

@@ -1,4 +1,4 @@
-"""The weekly report as one document: what is said, in which order. A new section is a line in `_sections`."""
+"""The weekly report as one document: what is said, in which order. A new section is a line in `_make_sections`."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ LONG_VERSIONS_SINCE = 4  # the schema version whose pack versions carry 128 bits
 
 
 def load_configured_pack(home: Home, settings: Settings) -> Pack:
-    """Return the pack that the settings name, else the shipped one; what tagged a history is `pack_in_use`.
+    """Return the pack that the settings name, else the shipped one; what tagged a history is `find_pack_in_use`.
 
     Raises UsageError that lists what is wrong with it.
     """

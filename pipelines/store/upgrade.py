@@ -29,7 +29,7 @@ DATES_SINCE = 4  # the schema version that tells a date alone from an instant
 def upgrade(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings, pack: Pack) -> list[str]:
     """Bring attached records up to date, creating them if there are none; return what was done, a line each.
 
-    `pack` is for a home without a history; one that has a history keeps the pack that tagged it (`pack_in_use`).
+    `pack` is for a home without a history; one that has a history keeps the pack that tagged it (`find_pack_in_use`).
     Raises StateError for a state that is foreign, newer, or contradicts itself.
     """
     if not _has_state(connection):
