@@ -261,17 +261,17 @@ def check_served_paths(home: Path, paths: list[str], incoming: tuple[str, ...]) 
     """Raise UsageError if a served flow is started with paths outside its incoming folders; others may name any."""
     if not os.environ.get("CALFWATCH_SERVED_HOME"):
         return
-    folders = [_base_of(str(home / pattern)).resolve() for pattern in incoming if not is_address(pattern)]
+    folders = [_find_base(str(home / pattern)).resolve() for pattern in incoming if not is_address(pattern)]
     addresses = [f"{each.rstrip('/')}/" for each in incoming if is_address(each)]
     for path in paths:
         if is_address(path) and f"{path}/".startswith(tuple(addresses)):
             continue
-        is_inside = any(_base_of(path).resolve().is_relative_to(folder) for folder in folders)
+        is_inside = any(_find_base(path).resolve().is_relative_to(folder) for folder in folders)
         if ".." in Path(path).parts or not is_inside:
             raise UsageError(f"'{path}' lies outside the incoming folders of {home}")
 
 
-def _base_of(pattern: str) -> Path:
+def _find_base(pattern: str) -> Path:
     """Return what precedes the first part with a sign of a glob."""
     parts = Path(pattern).parts
     plain = next((place for place, part in enumerate(parts) if set(part) & set("*?[")), len(parts))
