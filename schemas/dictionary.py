@@ -41,7 +41,8 @@ def _render_lines(pack: Pack) -> Iterator[str]:
 def _render_input(pack: Pack) -> Iterator[str]:
     yield from ("", "## Input: canonical CSV", "", "| column | allowed | required | meaning |", "|---|---|---|---|")
     for field in CONTEXT_FIELDS:
-        yield f"| {field.name} | {field.allowed} | {'yes' if field.required else 'no'} | {_escape_cell(field.meaning)} |"
+        required = "yes" if field.required else "no"
+        yield f"| {field.name} | {field.allowed} | {required} | {_escape_cell(field.meaning)} |"
     schema = make_report_schema(pack)
     for answer in pack.fields:
         allowed = describe_allowed(schema, answer.name)

@@ -168,7 +168,7 @@ _PLAIN_SIGNS = str.maketrans(
 
 
 def map_sender_words(pack: Pack) -> dict[str, str]:
-    """Return what senders may write for a yes/no field, as `normalise_word` has it, and the field: names, synonyms, labels.
+    """Map what senders may write for a yes/no field, as `normalise_word` has it, to the field: names, synonyms, labels.
 
     A label that two fields share, or that is another field's word, means none of them.
     """

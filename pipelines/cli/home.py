@@ -109,7 +109,7 @@ def status(
 ) -> int:
     """Show what is stored, what is due and what was rejected; exit code 7 if something needs attention."""
     from pipelines.jobs.monitoring.status import read_health, read_status
-    from pipelines.jobs.monitoring.status_text import describe_status
+    from pipelines.jobs.monitoring.status_lines import describe_status
 
     if health:
         wrong = read_health(resolve_home(home))

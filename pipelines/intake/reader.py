@@ -61,7 +61,7 @@ class Room:
 class PrefetchingReader:
     """The content id and the rows of one file; reading starts at once. Close it after use.
 
-    `answers`: columns that hold a yes or no if their words are plain. `identity`: what `read_file_identity` was before the
+    `answers`: columns that hold a yes or no if their words are plain. `identity`: `read_file_identity` before the
     first byte was read. The rows can be taken once; then `meter` knows the content that they came from.
     """
 

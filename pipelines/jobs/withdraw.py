@@ -217,4 +217,5 @@ def _take_back(connection: duckdb.DuckDBPyConnection, run: Run, entry: Entry) ->
     mark_withdrawn(connection, entry)
     daily_counts.rebuild(connection, run.settings, run.pack)
     place = "its place" if entry.accepted == 1 else "their place"
-    return f"{entry.file_id[:12]}: {pluralise(entry.accepted, 'record')} taken back, {pluralise(back, 'other')} in use in {place}"
+    taken = f"{entry.file_id[:12]}: {pluralise(entry.accepted, 'record')} taken back"
+    return f"{taken}, {pluralise(back, 'other')} in use in {place}"

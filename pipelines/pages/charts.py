@@ -94,7 +94,7 @@ def draw_weekly_columns(
     if any(s.paint == "unresolved" for s in series):
         root.append(_draw_hatching(name))
     root.extend([*_draw_grid(frame), *_draw_gaps(frame, totals), *_draw_month_marks(frame, weeks)])
-    root.extend(_draw_column(name, frame, weeks, series, i) for i, total in enumerate(totals) if total is not None)
+    root.extend(_draw_column(name, frame, weeks[i], series, i) for i, total in enumerate(totals) if total is not None)
     root.extend(_draw_axis(frame))
     return render_drawing(root)
 
@@ -171,16 +171,11 @@ def _sum_stacks(series: Sequence[Series]) -> list[int | None]:
     return [None if all(c is None for c in stack) else sum(c or 0 for c in stack) for stack in stacks]
 
 
-def _draw_column(
-    name: str, frame: _Frame, weeks: Sequence[Week], series: Sequence[Series], i: int
-) -> ElementTree.Element:
+def _draw_column(name: str, frame: _Frame, week: Week, series: Sequence[Series], i: int) -> ElementTree.Element:
     """Return one week's stack; pointing at it shows the numbers."""
-    week = weeks[i]
     values = [(s, s.counts[i] or 0) for s in series]
-    hint = "\n".join(
-        [f"{week.label} (from {format_day(week.start)})", *(f"{s.label}: {count:,}" for s, count in values)]
-    )
-    group = make_node("g", make_node("title", hint), class_="week", data_week=week.label)
+    lines = [f"{week.label} (from {format_day(week.start)})", *(f"{s.label}: {count:,}" for s, count in values)]
+    group = make_node("g", make_node("title", "\n".join(lines)), class_="week", data_week=week.label)
     base = 0
     for s, count in values:
         if count:
@@ -218,9 +213,8 @@ def _draw_ranges(frame: _Frame, expected: Expected) -> Iterator[ElementTree.Elem
             [(x, frame.y(values[i] or 0)) for i in places for x in (frame.x(i), frame.x(i + 1))]
             for values in (expected.lower, expected.counts, expected.upper)
         )
-        yield make_node(
-            "path", d=f"{_join_points(high)} {_join_points(reversed(low)).replace('M', 'L', 1)} Z", class_="range"
-        )
+        back = _join_points(reversed(low)).replace("M", "L", 1)
+        yield make_node("path", d=f"{_join_points(high)} {back} Z", class_="range")
         yield make_node("path", d=_join_points(middle), class_="expected")
         yield make_node("path", d=_join_points(high), class_="upper")
 

@@ -112,7 +112,8 @@ def _say_senders(tables: WeekTables) -> str:
     lacking = name_lacking(tables, weeks_back=0)
     told = f"Senders: {lacking}." if lacking else f"Senders: every one that was expected has reported ({len(came)})."
     if not tables.is_complete:
-        told = f"Senders: {pluralise(len(came), 'sender')} sent something so far; what is due is known when the week is over."
+        some = pluralise(len(came), "sender")
+        told = f"Senders: {some} sent something so far; what is due is known when the week is over."
     if joined and len(joined) < len(rows):  # in a home of the first weeks all of them would be
         told += f" New, in the first eight weeks: {', '.join(joined)}."
     if silent:
@@ -234,8 +235,8 @@ def _say_serious(tables: WeekTables) -> str:
         return ""
     has, it = ("has", "it") if number == 1 else ("have", "them")
     return (
-        f"{pluralise(number, 'self-care report')} {has} signs that can belong to a serious cause: the home care below is "
-        f"not for {it}."
+        f"{pluralise(number, 'self-care report')} {has} signs that can belong to a serious cause: the home care below "
+        f"is not for {it}."
     )
 
 

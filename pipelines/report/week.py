@@ -206,10 +206,8 @@ def _read_tables(connection: duckdb.DuckDBPyConnection, week: str) -> WeekTables
     first = start - timedelta(weeks=WEEKS_SHOWN - 1)
     spans = dict.fromkeys(TRENDS, (first, start)) | dict.fromkeys(SINGLE_WEEK, (start, start))
     raw = {table: _read_weekly(connection, table, *span) for table, span in spans.items()}
-    this_week = {"first": start, "last": start + timedelta(days=6)}
-    raw["quality_trend"] = _select(
-        connection, read_statement("report", "quality_trend"), {"first": first, "last": start}
-    )
+    shown, this_week = {"first": first, "last": start}, {"first": start, "last": start + timedelta(days=6)}
+    raw["quality_trend"] = _select(connection, read_statement("report", "quality_trend"), shown)
     raw["cause_levels"] = _select(connection, read_statement("report", "cause_levels"), this_week)
     signals_now = raw["weekly_signals"].typed(Signal)
     return WeekTables(

@@ -66,7 +66,8 @@ def _rank_sql(pack: Pack, place: int) -> str:
     points = joined_sql(" + ", (_if_true_sql(bit, number << PLACE_BITS) for bit, number in rows))
     own = [points, _if_true_sql(whole, LAST_PLACE - place)]
     if pack.leading_cause != URGENCY:
-        return f"(CASE WHEN (evidence_true & {whole}) = 0 THEN 0::UINTEGER ELSE {_category_rank_sql(pack, place, own)} END)"
+        rank = _category_rank_sql(pack, place, own)
+        return f"(CASE WHEN (evidence_true & {whole}) = 0 THEN 0::UINTEGER ELSE {rank} END)"
     return joined_sql(" | ", [*(_if_true_sql(mask, step) for mask, step in first), *own])  # no two of them share a bit
 
 

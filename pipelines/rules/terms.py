@@ -3,8 +3,8 @@
 A level is reached if some term of its rules is TRUE. Take a record's known answers out of every term, and drop a term
 that holds a wrong one: what is left of the terms is what must be answered. A term is superfluous if what is left of
 another one is part of it, and the fields of the terms that remain are those whose answer can change the level. This is
-exact if no field is asked for opposite answers (`find_over_asked` lists those that are); else it names a field too many at
-times, never one too few.
+exact if no field is asked for opposite answers (`find_over_asked` lists those that are); else it names a field too many
+at times, never one too few.
 """
 
 from __future__ import annotations

@@ -24,7 +24,6 @@ from pipelines.store.integrity import check_counts as check_counts
 from pipelines.store.packs import find_pack_in_use as find_pack_in_use
 from pipelines.store.packs import load_stored_pack as load_stored_pack
 from pipelines.store.schema import comment as comment
-from pipelines.store.schema import hash_declaration as hash_declaration
 from pipelines.store.schema import is_declared as is_declared
 from pipelines.store.schema import reports_sql as reports_sql
 from pipelines.store.schema import use_pack as use_pack

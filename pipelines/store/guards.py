@@ -239,8 +239,8 @@ def find_rewritten_ids(counts: GuardCounts) -> Rejection | None:
     found = "id but for how it is written (zeros, .0, a date)" if plain else "content under another id"
     number = counts.same_plain_id if plain else counts.same_content
     return Rejection(
-        f"{pluralise(number, 'row')} of {counts.rows:,} have a stored record's {found}, and would count patients twice; "
-        "export the ids as text, as before, or take the earlier file back first (calfwatch withdraw FILE_ID)"
+        f"{pluralise(number, 'row')} of {counts.rows:,} have a stored record's {found}, and would count patients "
+        "twice; export the ids as text, as before, or take the earlier file back first (calfwatch withdraw FILE_ID)"
     )
 
 
@@ -275,7 +275,8 @@ def describe_implausible_days(counts: GuardCounts) -> str:
     """Return what is told of records that no week counts; nothing where there is none."""
     if not counts.implausible:
         return ""
-    told = f"{pluralise(counts.implausible, 'record')} of days more than 13 weeks from the sender's others, counted in no week"
+    records = pluralise(counts.implausible, "record")
+    told = f"{records} of days more than 13 weeks from the sender's others, counted in no week"
     return f"{told}: typed wrong? (the table warnings has the lines)"
 
 

@@ -128,9 +128,8 @@ def _put_versions(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entr
             SELECT ? AS source, tagged.* FROM ({tag_sql(pack, "(SELECT * FROM versions WHERE kept)")}) AS tagged""",
         [entry.source],
     )
-    connection.execute(
-        f"INSERT INTO records SELECT {', '.join(make_records_table(pack).column_names)} FROM kept WHERE replaced_by IS NULL"
-    )
+    columns = ", ".join(make_records_table(pack).column_names)
+    connection.execute(f"INSERT INTO records SELECT {columns} FROM kept WHERE replaced_by IS NULL")
     # what was superseded keeps the tags of its time; only what replaced it may be another file now
     was = "SELECT * EXCLUDE (superseded_by, superseded_at) FROM was"
     repeated = reports_sql(pack, "(SELECT * FROM kept WHERE place = 'repeated')", get_state(connection, "time_zone"))

@@ -4,4 +4,4 @@ from pipelines.synthetic.model import CAUSES, REGIONS, Files, list_symptom_field
 from pipelines.synthetic.outbreak import Outbreak
 from pipelines.synthetic.writing import generate
 
-__all__ = ["CAUSES", "REGIONS", "Files", "Outbreak", "generate", "symptom_fields"]
+__all__ = ["CAUSES", "REGIONS", "Files", "Outbreak", "generate", "list_symptom_fields"]

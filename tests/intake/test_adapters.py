@@ -350,7 +350,8 @@ raw = pa.table({"no": ["1", "2", "3"], "line_number": [2, 3, 4]})
 for sql in sys.stdin.read().splitlines():
     Path(sys.argv[1], "clinic.sql").write_text("-- requires: no\\n" + sql)
     try:
-        adapters.canonical_rows(adapters.load_adapter(source, Path(sys.argv[1])), source, raw, pa.scalar("f"), pack)
+        adapter = adapters.load_adapter(source, Path(sys.argv[1]))
+        adapters.select_canonical_rows(adapter, source, raw, pa.scalar("f"), pack)
         print("done")
     except FileRejected as error:
         print(error.reason)

@@ -20,7 +20,7 @@ from pipelines.cli.app import main
 from pipelines.errors import UsageError
 from pipelines.jobs.monitoring.run_record import recorded_run
 from pipelines.jobs.monitoring.status import read_status
-from pipelines.jobs.monitoring.status_text import describe_status
+from pipelines.jobs.monitoring.status_lines import describe_status
 from pipelines.processes import write_json
 from pipelines.settings import load_settings
 from pipelines.store.database import Home

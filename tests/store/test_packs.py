@@ -63,9 +63,8 @@ def test_a_comment_more_in_the_configured_file_is_no_other_pack(fed_home: Home, 
     commented = parse_pack(pack.text + "\n# a comment\n")
     assert commented.version == pack.version
     with database.open_records(fed_home, Settings(), commented) as connection:
-        assert database.find_pack_in_use(connection, commented).text == pack.text, (
-            "the text kept is the one that is used"
-        )
+        used = database.find_pack_in_use(connection, commented)
+    assert used.text == pack.text, "the text kept is the one that is used"
 
 
 def test_a_configured_pack_of_the_same_version_and_another_meaning_is_refused(fed_home: Home, pack: Pack) -> None:

@@ -36,7 +36,7 @@ class MarkingGate(Gate):
 
     def find_kinds(self, column: str, value: str) -> frozenset[str]:
         """Return the kinds that a value could be, a certain one among them."""
-        return self._kinds(column, value)
+        return self._find_kinds_once(column, value)
 
 
 @dataclass(frozen=True)

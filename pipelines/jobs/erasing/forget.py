@@ -59,7 +59,8 @@ def forget(home: Home, settings: Settings, wish: Wish, wait_seconds: float, tell
         records, versions, lines = rewrite.count_going(connection)
         if not records + versions + lines:
             return _explain_nothing(connection, home, wish)
-        what = f"{pluralise(records, 'record')}, {pluralise(versions, 'earlier version')}, {pluralise(lines, 'quarantined line')}"
+        things = {"record": records, "earlier version": versions, "quarantined line": lines}
+        what = ", ".join(pluralise(number, thing) for thing, number in things.items())
         if not tell("\n".join([f"to erase: {what}", STAY, *_list_holders(connection, home, settings)])):
             return "nothing was changed"
         ids = _fetch_ids(connection)

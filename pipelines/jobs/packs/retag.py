@@ -54,7 +54,8 @@ def retag(connection: duckdb.DuckDBPyConnection, settings: Settings, stored: Pac
         if not alike:
             daily_counts.rebuild(connection, settings, pack)
         database.check_counts(connection)
-        text = f"{pluralise(records, 'record')} retagged from {stored.version} to {pack.version}; {moved or 'no level changed'}"
+        moved = moved or "no level changed"
+        text = f"{pluralise(records, 'record')} retagged from {stored.version} to {pack.version}; {moved}"
         audit.note(connection, "retag", pack.version, text)
     return text
 

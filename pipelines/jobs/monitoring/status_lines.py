@@ -56,7 +56,8 @@ def _describe_stored(facts: Content) -> list[str]:
         f"rule pack     {facts['rule_pack']}",
         f"files         {files['accepted']:,} accepted, {files['rejected']:,} rejected{withdrawn}; "
         f"the last at {_format_moment(files['last'])}",
-        f"records       {records['count']:,} from {_format_moment(records['first'])} to {_format_moment(records['last'])}",
+        f"records       {records['count']:,} from {_format_moment(records['first'])} "
+        f"to {_format_moment(records['last'])}",
         f"quarantined   {pluralise(files['rows_quarantined'], 'row')}{_describe_still_open(files)}",
         "state         ledger, records and summaries agree",
     ]
@@ -97,7 +98,8 @@ def _describe_small_groups(found: Content) -> str:
 def _describe_senders(senders: Sequence[Content]) -> list[str]:
     lines = []
     for sender in senders:
-        last = f"last delivery {_format_moment(sender['last_delivery'])}, of reports to {_format_moment(sender['last_report'])}"
+        delivered, reported = _format_moment(sender["last_delivery"]), _format_moment(sender["last_report"])
+        last = f"last delivery {delivered}, of reports to {reported}"
         told = last if sender["last_delivery"] else "nothing yet"
         lines.append(f"sender        {sender['source']} ({sender['rhythm']}): {told}")
     return _take_first(lines)
