@@ -13,7 +13,7 @@ import pytest
 
 from pipelines.cli.app import main
 from pipelines.connections import read_only
-from pipelines.jobs.monitoring.sender_status import sender_lines
+from pipelines.jobs.monitoring.sender_status import describe_senders
 from pipelines.settings import Settings, Source
 from pipelines.store.database import Home
 from schemas.pack import Pack
@@ -132,7 +132,7 @@ def test_status_names_who_is_missing_partial_or_new(
     names = tuple(Source(name, patterns=(f"{name}_*",)) for name in "abc")
     ingest(*paths, settings=Settings(sources=names))
     with read_only(home.records) as connection:
-        lines, wanted = sender_lines(connection)
+        lines, wanted = describe_senders(connection)
     week = f"{monday(0).isocalendar().year}-W{monday(0).isocalendar().week:02}"
     assert wanted == [
         f"a sent nothing for {week}; usual are 30 a week",

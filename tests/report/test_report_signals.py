@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.pages.labels import series_label
+from pipelines.pages.labels import label_series
 from pipelines.report import write_report
 from schemas.pack import Pack
 from tests.support.invented import Made, make_summaries
@@ -305,7 +305,7 @@ def test_a_series_of_no_known_kind_has_a_curve_without_counts(changed: Callable[
     ],
 )
 def test_series_in_words(series: str, label: str, pack: Pack) -> None:
-    assert series_label(series, pack) == label
+    assert label_series(series, pack) == label
 
 
 # ----------------------------------------------------------------------------------------------- revisions

@@ -6,8 +6,8 @@ import duckdb
 
 from pipelines import clock
 from pipelines.signals.senders import MISSING, PARTIAL, SILENT
-from pipelines.statements import Row, rows_by_name
-from pipelines.text import sender_words
+from pipelines.statements import Row, fetch_rows
+from pipelines.text import describe_sender
 
 LATEST = """SELECT week, source, state, reports, usual, joined FROM weekly_sources
     WHERE week_start = (
@@ -16,10 +16,10 @@ LATEST = """SELECT week, source, state, reports, usual, joined FROM weekly_sourc
     ORDER BY source"""
 
 
-def sender_lines(connection: duckdb.DuckDBPyConnection) -> tuple[list[str], list[str]]:
+def describe_senders(connection: duckdb.DuckDBPyConnection) -> tuple[list[str], list[str]]:
     """Return lines about senders, and what needs a person's attention, by the latest week that is over."""
-    rows = rows_by_name(connection, LATEST, {"now": clock.now()})
-    wanted = [_lacking_text(row) for state in (MISSING, PARTIAL) for row in rows if row["state"] == state]
+    rows = fetch_rows(connection, LATEST, {"now": clock.now()})
+    wanted = [_describe_lacking(row) for state in (MISSING, PARTIAL) for row in rows if row["state"] == state]
     lines = []
     joined = [row["source"] for row in rows if row["joined"] and row["state"] not in (MISSING, SILENT)]
     if joined and len(joined) < len(rows):  # in a home of the first weeks all of them would be
@@ -29,6 +29,6 @@ def sender_lines(connection: duckdb.DuckDBPyConnection) -> tuple[list[str], list
     return lines, wanted
 
 
-def _lacking_text(row: Row) -> str:
+def _describe_lacking(row: Row) -> str:
     sent = None if row["state"] == MISSING else row["reports"]
-    return sender_words(row["source"], row["week"], sent, row["usual"])
+    return describe_sender(row["source"], row["week"], sent, row["usual"])
