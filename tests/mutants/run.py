@@ -80,22 +80,31 @@ def names_module(text: str, path: str) -> bool:
     return bool(re.search(f"{long}|{short}", text))
 
 
+def users_of(paths: Sequence[str]) -> list[str]:
+    """Return the modules that name one of some files, but for these."""
+    modules = sources("pipelines").items()
+    return [name for name, text in modules if name not in paths and any(names_module(text, path) for path in paths)]
+
+
 def tests_of(path: str) -> list[str]:
     """Return the test files that concern a file, the nearest first.
 
     Those that name it and lie in its package's folder, those that name it elsewhere, those that name a module that
-    uses it, and the rest of its package's folder.
+    uses it, those that name a user of that one, and the rest of its package's folder.
     """
     tests = {name: text for name, text in sources("tests").items() if Path(name).name.startswith("test_")}
     tests = {name: text for name, text in tests.items() if not name.startswith(TOO_WIDE)}
-    users = [name for name, text in sources("pipelines").items() if names_module(text, path) and name != path]
+    users = users_of([path])
     package = package_of(path)
     beside = BESIDE.get(package, f"tests/{Path(package).name}/")
     own = [name for name, text in tests.items() if names_module(text, path) or Path(path).stem in Path(name).stem]
-    by_users = [name for name, text in tests.items() if any(names_module(text, user) for user in users)]
+    by_users, by_theirs = (
+        [name for name, text in tests.items() if any(names_module(text, user) for user in some)]
+        for some in (users, users_of(users))
+    )
     rest = [name for name in tests if name.startswith(beside)]
     nearest = [name for name in own if name.startswith(beside)] + own
-    nearest += [name for name in by_users if name.startswith(beside)] + by_users + rest
+    nearest += [name for name in by_users if name.startswith(beside)] + by_users + by_theirs + rest
     if "/test_" in beside:
         nearest = rest + nearest
     return list(dict.fromkeys(nearest))[:MOST_FILES]
