@@ -18,6 +18,7 @@ from pipelines.explain.explanation import IS_MET, explain_report
 from pipelines.explain.text import render_explanation
 from pipelines.settings import Settings, Source
 from pipelines.store.database import Home
+from pipelines.store.ledger import Outcome
 from schemas.conditions import list_condition_fields
 from schemas.pack import Pack
 from tests.rules.test_cases import CASES, Case, as_row
@@ -28,6 +29,12 @@ WORDS = {True: "TRUE", False: "FALSE", None: "UNKNOWN"}
 ANSWERS = {True: "yes", False: "no", None: "unknown"}
 
 Explain = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def ingest(take_in: Callable[..., list[Outcome]]) -> Callable[..., list[Outcome]]:
+    """No test here looks at what is published."""
+    return take_in
 
 
 @pytest.fixture
