@@ -98,7 +98,6 @@ CHANGES = [
     [
         ("ALTER TABLE audit DROP who", "audit has not the declared columns"),
         ("COMMENT ON COLUMN files.path IS 'other'", "files has not the declared columns"),
-        ("UPDATE weekly_signals SET observed = observed + 1 WHERE series = 'all'", "weekly_signals: "),
         ("CREATE TABLE mine (a INTEGER)", "table or view mine is none of ours"),
         ("CREATE MACRO hash(a) AS 1", "macro hash is none of ours"),
         ("CREATE MACRO rows_of() AS TABLE SELECT 1", "macro rows_of is none of ours"),
@@ -154,6 +153,9 @@ CHANGES = [
         ("UPDATE superseded SET report_id = 'K99'", "without a record in their place"),
         ("DELETE FROM calendar WHERE week = '2026-W46'", "calendar: "),
         ("DROP TABLE reported_weeks", "reported_weeks is missing"),
+    ],
+    [
+        ("UPDATE weekly_signals SET observed = observed + 1 WHERE series = 'all'", "weekly_signals: "),
     ],
 ]  # fmt: skip
 
