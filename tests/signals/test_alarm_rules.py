@@ -86,6 +86,25 @@ def test_two_series_stand_for_themselves_and_all_others_are_one_family() -> None
     assert not ears_alarms(p_values, names, stands)[0, 3]
 
 
+def test_what_was_above_its_range_the_week_before_is_looked_at_again_among_its_like() -> None:
+    names, stands = [f"region={place}" for place in range(40)], np.arange(40)
+    p_values = np.full((2, 40), 0.5)
+    p_values[:, [0, 1]] = [[0.02], [0.004]]
+    none = np.zeros(40, dtype=bool)
+    assert not ears_alarms(p_values, names, stands, none).any(), "0.004 is no alarm among 80 tests"
+    above = none.copy()
+    above[0] = True
+    found = ears_alarms(p_values, names, stands, above)
+    assert np.argwhere(found).tolist() == [[1, 0]], "alone among its like it is one, by the last method"
+    above[:3] = True
+    assert np.argwhere(ears_alarms(p_values, names, stands, above)).tolist() == [[1, 0], [1, 1]], "0.01 * 2 / 3"
+    p_values[1, 1] = 0.5
+    assert not ears_alarms(p_values, names, stands, above).any(), "of three tests, 0.01 / 3 is the first bound"
+    p_values[0, 9] = 0.0006
+    assert not ears_alarms(p_values, names, stands, above).any(), "0.04 / 80 is left for the first look"
+    assert np.argwhere(ears_alarms(p_values, names, stands)).tolist() == [[0, 9]], "of the days: no second look"
+
+
 # dispersion
 
 
