@@ -80,3 +80,9 @@ def sender_words(source: str, week: str, reports: int | None, usual: float | Non
     part = "" if reports is None else ", a part"
     usually = "" if usual is None else f"; usual are {usual:,.0f} a week"
     return f"{source} sent {sent} for {week}{part}{usually}"
+
+
+def arrival_words(source: str, week: str, reports: int, is_first: bool) -> str:
+    """Return what a sender sent that had sent nothing in the eight weeks before: one wording for every reader."""
+    since = "for the first time" if is_first else "after eight weeks or more without any"
+    return f"{source} sent {many(reports, 'report')} for {week}, {since}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pipelines.pages.labels import LEVELS, series_label
 from pipelines.pages.words import decimal, share
 from pipelines.report.alarms import Alarm, Standing, find_standing
-from pipelines.report.comparisons import describe_level, name_lacking
+from pipelines.report.comparisons import describe_level, find_arrived, name_lacking
 from pipelines.report.quality import find_quality
 from pipelines.report.rows import Nowcast
 from pipelines.report.sections.causes import CauseTotals, add_up_causes, cause_label
@@ -17,7 +17,7 @@ from pipelines.report.sections.key_numbers import find_key_counts
 from pipelines.report.sections.revisions import find_revised_weeks
 from pipelines.report.sections.rules_and_questions import sort_rules
 from pipelines.report.week import WeekTables
-from pipelines.text import many
+from pipelines.text import arrival_words, many
 from schemas.pack import Pack
 
 ALARMS_SAID = 2
@@ -115,6 +115,8 @@ def _say_senders(tables: WeekTables) -> str:
         told = (
             f"Senders: {many(len(came), 'sender')} sent something so far; what is due is known when the week is over."
         )
+    arrived = find_arrived(tables)
+    told += "".join(f" {arrival_words(row.source, row.week, row.reports, row.joined)}." for row in arrived)
     if joined and len(joined) < len(rows):  # in a home of the first weeks all of them would be
         told += f" New, in the first eight weeks: {', '.join(joined)}."
     if silent:
@@ -216,7 +218,10 @@ def _say_still_to_come(tables: WeekTables) -> str:
         "fewer": "in the end this week will have fewer",
         "not clear": "which will have more in the end is not clear",
     }
-    is_whole = not (name_lacking(tables, weeks_back=0) or name_lacking(tables, weeks_back=1))
+    arrived = [row.source for row in find_arrived(tables)]
+    if arrived:
+        without = f" It had nothing of {', '.join(arrived)}.{without}"
+    is_whole = not (name_lacking(tables, weeks_back=0) or name_lacking(tables, weeks_back=1) or arrived)
     is_said = row.change in ("more", "fewer") or not told.endswith(NO_MORE)
     end = f"; {ends[row.change]}" if row.change in ends and not row.reason and is_whole and is_said else ""
     return f"{told}. The week before stood at {row.previous_so_far:,} at the same age{end}.{without}"

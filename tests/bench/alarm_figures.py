@@ -9,8 +9,8 @@ reports a week, doubled for four weeks, in twice as many histories.
 The second line is the same without a second look at what was above its range the week before; the third is that with
 the mean of the seven weeks alone, as it was before lines were followed.
 Raw EARS is C1 or C2 above its published bound; t is C1 or C2 by Student's t, p <= 0.001. The last two lines are of
-other histories, of 230 weeks: `weekly_signals` by Farrington flexible with four years, and Farrington flexible alone, at
-its 0.05.
+other histories, of 230 weeks: `weekly_signals` by Farrington flexible with four years, and Farrington flexible alone,
+at its 0.05.
 
 usage: alarm_figures.py [--histories 60] [--long 20] [--seed 1]
 """
