@@ -13,13 +13,13 @@ from pipelines.text import arrival_words, sender_words
 def read_sender_facts(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
     """Return, by the latest week that is over, lines about senders, who needs a person's attention, and who arrived."""
     rows = rows_by_name(connection, statement("monitoring", "latest_senders"), {"now": clock.now()})
-    lacking = [row for state in (MISSING, PARTIAL) for row in rows if row["state"] == state]
+    lacking = [_lacking_text(row) for state in (MISSING, PARTIAL) for row in rows if row["state"] == state]
     arrived = [
         arrival_words(row["source"], row["week"], row["reports"], row["joined"]) for row in rows if row["has_arrived"]
     ]
     return {
         "sender_lines": [f"arrived       {words}" for words in arrived] + _lines(rows),
-        "senders_missing": list(map(_lacking_text, lacking)),
+        "senders_missing": lacking,
         "senders_arrived": arrived,
     }
 
