@@ -82,7 +82,7 @@ def sender_words(source: str, week: str, reports: int | None, usual: float | Non
     return f"{source} sent {sent} for {week}{part}{usually}"
 
 
-def arrival_words(source: str, week: str, reports: int, is_first: bool) -> str:
-    """Return what a sender sent that had sent nothing in the eight weeks before: one wording for every reader."""
-    since = "for the first time" if is_first else "after eight weeks or more without any"
-    return f"{source} sent {many(reports, 'report')} for {week}, {since}"
+def arrival_words(source: str, week: str, reports: int, is_new: bool) -> str:
+    """Return what a sender sent that sent next to nothing for eight weeks before: one wording for every reader."""
+    since = "it is new" if is_new else "it is back after eight weeks or more"
+    return f"{source} sent {many(reports, 'report')} for {week} and hardly any for the weeks before: {since}"

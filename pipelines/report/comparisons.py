@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 
 from pipelines.pages.values import Cell, Column, Kind, Text
@@ -62,10 +63,16 @@ def name_lacking(tables: WeekTables, weeks_back: int) -> str:
 
 
 def find_arrived(tables: WeekTables) -> list[SenderWeek]:
-    """Return who sent reports, and nothing in the eight weeks before, in which others did: so a total moved by it."""
-    first, arrived = tables.start - timedelta(weeks=ARRIVAL_WEEKS), tables.now(tables.senders)
-    before = {row.source for row in tables.senders if row.reports and first <= row.week_start < tables.start}
-    return [row for row in arrived if row.reports and row.source not in before] if before else []
+    """Return who sent reports, and less than a tenth of them for the eight weeks before: so a total moved by it.
+
+    Where no other sender reported in these weeks, there is no total to compare with.
+    """
+    first, before = tables.start - timedelta(weeks=ARRIVAL_WEEKS), Counter[str]()
+    for row in tables.senders:
+        if first <= row.week_start < tables.start:
+            before[row.source] += row.reports
+    arrived = [row for row in tables.now(tables.senders) if 10 * before[row.source] < row.reports]
+    return [row for row in arrived if before.total() > before[row.source]]
 
 
 def count_week_before(tables: WeekTables, series: str, now: int) -> int | None:

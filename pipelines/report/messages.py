@@ -220,7 +220,7 @@ def _say_still_to_come(tables: WeekTables) -> str:
     }
     arrived = [row.source for row in find_arrived(tables)]
     if arrived:
-        without = f" It had nothing of {', '.join(arrived)}.{without}"
+        without = f" It had hardly any of {', '.join(arrived)}.{without}"
     is_whole = not (name_lacking(tables, weeks_back=0) or name_lacking(tables, weeks_back=1) or arrived)
     is_said = row.change in ("more", "fewer") or not told.endswith(NO_MORE)
     end = f"; {ends[row.change]}" if row.change in ends and not row.reason and is_whole and is_said else ""

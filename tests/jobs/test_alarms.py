@@ -129,7 +129,13 @@ def test_status_names_who_is_missing_partial_or_new(
 
     usual = dict.fromkeys(range(1, 12), 30)
     gone = {week: reports for week, reports in usual.items() if week > 8} | {0: 30}
-    paths = [sent("a", usual), sent("b", usual | {0: 5}), sent("c", {0: 9, 1: 9}), sent("d", {0: 7}), sent("e", gone)]
+    paths = [
+        sent("a", usual),
+        sent("b", usual | {0: 5}),
+        sent("c", {0: 9, 1: 9}),
+        sent("d", {0: 11, 1: 1}),
+        sent("e", gone),
+    ]
     names = tuple(Source(name, patterns=(f"{name}_*",)) for name in "abcde")
     ingest(*paths, settings=Settings(sources=names))
     with read_only(home.records) as connection:
@@ -140,8 +146,8 @@ def test_status_names_who_is_missing_partial_or_new(
         f"b sent 5 reports for {week}, a part; usual are 30 a week",
     ]
     assert facts["senders_arrived"] == [
-        f"d sent 7 reports for {week}, for the first time",
-        f"e sent 30 reports for {week}, after eight weeks or more without any",
+        f"d sent 11 reports for {week} and hardly any for the weeks before: it is new",
+        f"e sent 30 reports for {week} and hardly any for the weeks before: it is back after eight weeks or more",
     ]
     assert facts["sender_lines"] == [
         *(f"arrived       {words}" for words in facts["senders_arrived"]),

@@ -188,20 +188,21 @@ def test_who_did_not_report_is_named_with_its_usual_number_and_nothing_is_compar
 
 
 @pytest.mark.parametrize(
-    ("joined", "since"), [("true", "for the first time"), ("false", "after eight weeks or more without any")]
+    ("joined", "since"), [("true", "it is new"), ("false", "it is back after eight weeks or more")]
 )
 def test_who_arrived_is_named_where_the_total_is_compared(
     changed: Callable[..., Page], page: Page, joined: str, since: str
 ) -> None:
-    arrives = f"""UPDATE weekly_sources SET reports = CASE WHEN week = '{WEEK}' THEN 40 ELSE 0 END,
-        joined = {joined}, state = CASE WHEN week = '{WEEK}' THEN 'reported' ELSE 'silent' END
+    arrives = f"""UPDATE weekly_sources
+        SET reports = CASE week WHEN '{WEEK}' THEN 40 WHEN '2026-W45' THEN 3 ELSE 0 END, joined = {joined},
+        state = CASE WHEN week = '{WEEK}' THEN 'reported' ELSE 'silent' END
         WHERE source = (SELECT max(source) FROM weekly_sources)"""
     found = changed(arrives, "UPDATE weekly_nowcast SET change = 'more'")
-    named = re.search(rf"(\S+) sent 40 reports for {WEEK}, {since}\.", found.text)
+    named = re.search(rf"(\S+) sent 40 reports for {WEEK} and hardly any for the weeks before: {since}\.", found.text)
     assert named
-    assert f"at the same age. It had nothing of {named[1]}." in found.text
+    assert f"at the same age. It had hardly any of {named[1]}." in found.text
     assert "in the end this week will have more" not in found.text
-    assert "It had nothing of" not in page.text
+    assert "It had hardly any of" not in page.text
 
 
 def test_what_is_above_its_range_without_an_alarm_is_not_said_to_be_within(changed: Callable[..., Page]) -> None:
