@@ -129,12 +129,12 @@ def _call(found: _Found, page: str) -> Call:
 
 
 def _alarm_pages(connection: duckdb.DuckDBPyConnection, week: str) -> tuple[dict[str, tuple[str, int]], dict[str, str]]:
-    """For the strongest alarms of the week the page of their records, and how many records there are."""
+    """For the first alarms of the week the page of their records, and how many records there are."""
     pack = stored_pack(connection, str(get_state(connection, "rule_pack")))
     wanted = {"week": week, "most": DETAILED_ALARMS}
     alarms: dict[str, tuple[str, int]] = {}
     pages: dict[str, str] = {}
-    for row in rows_by_name(connection, statement("explain", "alarms_of_week"), wanted):
+    for row in rows_by_name(connection, statement("pages", "alarms_of_week"), wanted):
         series, select = row["series"], statement("explain", "records_of_series")
         found = rows_by_name(connection, select, {"week": week, "most": MOST_PAGES} | series_parts(series))
         name, total = f"alarm-{len(pages) + 1}.html", found[0]["total"] if found else 0

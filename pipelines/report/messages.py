@@ -108,7 +108,6 @@ def _say_senders(tables: WeekTables) -> str:
         return ""
     silent = [row.source + _format_usual(row.usual) for row in rows if row.state == "silent"]
     came = [row for row in rows if row.state in ("reported", "zero", "partial")]
-    joined = [row.source for row in came if row.joined]
     lacking = name_lacking(tables, weeks_back=0)
     told = f"Senders: {lacking}." if lacking else f"Senders: every one that was expected has reported ({len(came)})."
     if not tables.is_complete:
@@ -116,6 +115,7 @@ def _say_senders(tables: WeekTables) -> str:
             f"Senders: {many(len(came), 'sender')} sent something so far; what is due is known when the week is over."
         )
     arrived = find_arrived(tables)
+    joined = [row.source for row in came if row.joined and row not in arrived]
     told += "".join(f" {arrival_words(row.source, row.week, row.reports, row.joined)}." for row in arrived)
     if joined and len(joined) < len(rows):  # in a home of the first weeks all of them would be
         told += f" New, in the first eight weeks: {', '.join(joined)}."

@@ -36,7 +36,8 @@ UNBALANCED = (
 REVISIONS_LEAD = "Weeks whose numbers are no longer those of their report, which stays as it was published."
 RATES_NOTE = "Rates are per 100,000 of the region's {of}; a region without such a number has no rate."
 HOME_CARE_LEAD = (
-    "Where an emergency or doctor criterion is met, or a sign of a serious cause is there, no home care is shown."
+    "Where an emergency or doctor criterion is met, or a sign of a serious cause is there, no home care is shown. "
+    "It is listed by a report's first likely cause; where another is as near, calfwatch explain shows that one's too."
 )
 NO_ASSESSMENT = (
     "None was written before this week was published. One that is written later (calfwatch assess) stands in the list "

@@ -116,6 +116,27 @@ def test_an_alarm_that_goes_on_says_since_when_and_what_was_found_out(changed: C
     assert "1 going on: Emergency" in quiet.text, "an alarm without one this week goes on until it is over"
 
 
+def detailed(page: Page) -> list[str]:
+    """The alarms that have a part of their own, in the order of the page."""
+    return re.findall(r"<h3>([^<]+)</h3>\s*(?:<ul class=\"legend.*?</ul>\s*)?<div class=\"curves\">", page.html)
+
+
+def test_a_new_alarm_has_its_own_part_before_a_stronger_one_that_goes_on(
+    changed: Callable[..., Page], page: Page, database: Path, pack: Pack
+) -> None:
+    names = [series_label(series, pack) for series in page.tables["alarms"] if series != "0"]
+    assert detailed(page)[:3] == names[:3]
+    ((strongest,),) = rows_of(
+        database,
+        "SELECT series FROM weekly_signals WHERE week = ? AND status = 'alarm' ORDER BY rank LIMIT 1",
+        WEEK,
+    )
+    begun = f"""INSERT INTO alarm_episodes SELECT '{strongest}', '2026-W45', DATE '2026-11-02',
+        '{WEEK}', DATE '2026-11-09', 2, 90, 90, 'continuing', NULL, NULL, NULL"""
+    assert detailed(changed(begun))[:3] == names[1:4]
+    assert page.html.count("Upper end of the range") == 1, "the legend stands over the first curves alone"
+
+
 def test_an_alarm_of_a_week_that_still_runs_is_told_before_it_is_over(changed: Callable[..., Page], page: Page) -> None:
     daily = f"""INSERT INTO daily_signals BY NAME SELECT DATE '2026-11-11' AS report_date, '{WEEK}' AS week,
         DATE '2026-11-09' AS week_start, 'triage_level=emergency' AS series, 64 AS observed, 12.0 AS expected,
