@@ -153,7 +153,8 @@ def _say_alarms(tables: WeekTables, found: Standing, pack: Pack) -> str:
         parts = [f"{len(found.new)} new: {told}" + (f"; {left} more" if left > 0 else "")]
     go_on = [alarm.series for alarm in found.going_on] + [row.series for row in found.quiet]
     if go_on:
-        parts.append(f"{len(go_on)} going on: {', '.join(series_label(name, pack) for name in go_on[:ALARMS_SAID])}")
+        named, left = [series_label(name, pack) for name in go_on[:ALARMS_SAID]], len(go_on) - ALARMS_SAID
+        parts.append(f"{len(go_on)} going on: {', '.join(named)}" + (f"; {left} more" if left > 0 else ""))
     closed = sum(alarm.is_closed for alarm in found.alarms)
     parts += [f"{closed} closed"] if closed else []
     return f"Alarms: {'. '.join(parts)}.{early}"
