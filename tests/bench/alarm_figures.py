@@ -140,6 +140,8 @@ def main() -> None:
             for method, judge in METHODS.items():
                 found = [judge(*drawn, JUDGED) for drawn in calm], [judge(*drawn, 4) for drawn in doubled]
                 print_line(total, phi, method, *found, calm[0][0])
+            if not options.long:
+                continue
             calm = [home(rng, total, phi, False, long=True) for _ in range(options.long)]
             doubled = [home(rng, total, phi, True, long=True) for _ in range(2 * options.long if small else 0)]
             judged_calm = [judged(*drawn) for drawn in calm]
