@@ -100,6 +100,7 @@ def reset_week(home: Home, week: str, wait_seconds: float = 60) -> str:
         if not revisions.is_published(connection, folder.name):
             raise UsageError(f"{folder.name} is not published; `calfwatch status` names the last week that is")
         files.remove_folder(folder)
+        home.make()  # somebody may have removed `reports`
         write_index(home.reports)
         with database.transaction(connection):
             text = revisions.forget(connection, folder.name)
@@ -180,7 +181,7 @@ def _make_unpublished(home: Home) -> Path:
     """Make a fresh folder, marked as ours, to make a report in."""
     _clear_unpublished(home)
     folder = home.reports / UNPUBLISHED
-    home.make()  # somebody may have removed `reports`
+    home.make()  # as above
     folder.mkdir(mode=0o700)
     files.write_private(folder, files.MARKER, "")
     return folder
