@@ -254,7 +254,7 @@ def test_a_published_folder_that_is_gone_is_made_anew_only_with_the_counts_of_th
     assert not published.exists()
     weekly_report.reset_week(home, WEEK)
     assert weekly_report.write_week(home, WEEK, None, False) == published
-    assert ask("SELECT reports FROM reported_counts WHERE series = 'all'") == [(11,)]
+    assert ask("SELECT reports FROM reported_counts WHERE series = 'all' AND week = ?", WEEK) == [(11,)]
 
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
