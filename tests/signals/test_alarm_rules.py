@@ -16,6 +16,7 @@ from pipelines.signals.comparable import History, comparable_senders, filled_bas
 from pipelines.signals.ears_law import expect_next, pooled_phi
 from pipelines.signals.episodes import Episode, JudgedWeek, Note, find_episodes, with_notes
 from pipelines.signals.families import adjusted_p_values, ears_alarms, fingerprints, same_reports
+from pipelines.signals.judging import SeriesWeeks, judge_weeks
 from pipelines.signals.laws import quantiles, upper_tail
 from pipelines.signals.trend import trends
 from tests.support.drawing import examples
@@ -103,6 +104,19 @@ def test_what_was_above_its_range_the_week_before_is_looked_at_again_among_its_l
     p_values[0, 9] = 0.0006
     assert not ears_alarms(p_values, names, stands, above).any(), "0.04 / 80 is left for the first look"
     assert np.argwhere(ears_alarms(p_values, names, stands)).tolist() == [[0, 9]], "of the days: no second look"
+
+
+@pytest.mark.parametrize(("before", "alarms"), [(20, []), (31, [("EARS C2", "region=0")])])
+def test_a_rise_that_goes_on_is_found_by_the_second_look_of_a_judged_week(before: int, alarms: list[Any]) -> None:
+    counts = np.random.default_rng(4).integers(18, 23, size=(30, 40)).astype(float)
+    counts[-2:, 0] = before, 34
+    names = ["all", *(f"region={place}" for place in range(40))]
+    history = History(np.c_[counts.sum(axis=1), counts][:, None], np.ones((30, 1), dtype=bool), 0)
+    starts = [MONDAY + timedelta(weeks=week) for week in range(30)]
+    weeks = SeriesWeeks(starts, list(map(str, starts)), names, history, [29], frozenset(), [["a"]] * 30, ["a"])
+    rows, _ = judge_weeks(weeks, {}, 5)
+    found = rows[rows["status"] == "alarm"]
+    assert list(zip(found["method"], found["series"], strict=True)) == alarms
 
 
 # dispersion
