@@ -77,7 +77,7 @@ def bounded_memory(most: Callable[[], int]) -> Iterator[None]:
                 resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
-def data_bytes() -> int:
+def measure_data_bytes() -> int:
     """Return how much data this process holds, as the system counts it for that limit; 0 where it does not say."""
     with contextlib.suppress(OSError):
         if found := re.search(r"^VmData:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"), re.M):

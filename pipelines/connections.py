@@ -13,9 +13,17 @@ from typing import Any
 
 import duckdb
 
-from pipelines.errors import WHAT_TO_DO, CalfwatchError, DiskError, LockedError, StateError, UsageError, disk_failure
+from pipelines.errors import (
+    WHAT_TO_DO,
+    CalfwatchError,
+    DiskError,
+    LockedError,
+    StateError,
+    UsageError,
+    find_disk_failure,
+)
 from pipelines.files import refuse_odd_path
-from schemas.tables import quoted
+from schemas.tables import quoted_sql
 
 PUBLISH_ANEW = "`calfwatch run` publishes it anew from the records."
 MEMORY_LIMIT = "1GB"
@@ -38,7 +46,7 @@ def connect(
 def path_sql(path: Path) -> str:
     """Return a database's path as a SQL literal. Raises UsageError for one that DuckDB would not take as it is."""
     refuse_odd_path(path)
-    return quoted(str(path))
+    return quoted_sql(str(path))
 
 
 @contextlib.contextmanager
@@ -54,7 +62,7 @@ def read_only(path: Path) -> duckdb.DuckDBPyConnection:
     Raises UsageError if the file is not there, LockedError if a run is writing to it.
     """
     if not path.exists():
-        raise UsageError(_missing(path))
+        raise UsageError(_describe_missing(path))
     place, connection = path_sql(path), connect()
     try:
         connection.execute("SET TimeZone = 'UTC'")
@@ -75,7 +83,7 @@ def read_only(path: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _missing(path: Path) -> str:
+def _describe_missing(path: Path) -> str:
     if path.name == "public.duckdb":
         return f"{path.name}: nothing has been released to the public yet; query --db summaries"
     return f"{path}: not there yet; try `calfwatch ingest PATH` first"
@@ -88,7 +96,7 @@ def open_error(path: Path, error: Exception) -> CalfwatchError:
     if not os.access(path, os.R_OK, effective_ids=True):
         return UsageError(f"{path}: may not be read; ask its owner, or mend its mode")
     name = type(error).__name__
-    return StateError(f"{path} cannot be opened ({name}): it is damaged or no DuckDB file. {_advice(path)}".rstrip())
+    return StateError(f"{path} cannot be opened ({name}): it is damaged or no DuckDB file. {_advise(path)}".rstrip())
 
 
 def lock_error(path: Path, error: Exception, advice: str) -> LockedError:
@@ -97,7 +105,7 @@ def lock_error(path: Path, error: Exception, advice: str) -> LockedError:
     return LockedError(f"{path} is open in {f'process {holder[1]}' if holder else 'another program'}; {advice}")
 
 
-def _advice(path: Path) -> str:
+def _advise(path: Path) -> str:
     """Return what to do about a damaged database; that of public.duckdb is told by who reads it."""
     return {"summaries.duckdb": PUBLISH_ANEW, "records.duckdb": WHAT_TO_DO}.get(path.name, "")
 
@@ -139,7 +147,7 @@ def damage_told(path: Path) -> Iterator[None]:
 def damage_error(path: Path, error: duckdb.Error) -> DiskError | StateError | UsageError:
     if isinstance(error, duckdb.OutOfMemoryException):
         return UsageError(f"{path} needs more memory than it may take; raise memory_limit")
-    if failure := disk_failure(str(error)):
+    if failure := find_disk_failure(str(error)):
         return DiskError(path.parent, failure)
     if isinstance(error, duckdb.BinderException | duckdb.CatalogException):
         return StateError(f"{path} has not the tables of this version; `calfwatch run` brings it up to date")

@@ -18,9 +18,9 @@ HEADER = """\
 """
 
 
-def deployment_text(home: Path, settings: Settings) -> str:
+def render_deployment(home: Path, settings: Settings) -> str:
     """Return prefect.yaml for a home. Scalars are written as JSON, which is YAML."""
-    incoming = settings.incoming_of(home)
+    incoming = settings.find_incoming(home)
     jobs = [
         ("ingest", "ingest_flow", "Ingest what is new and publish the summaries.", settings.ingest_cron, incoming),
         ("weekly-report", "report_flow", "Write the reports that are due.", settings.report_cron, None),

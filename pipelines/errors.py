@@ -68,7 +68,7 @@ def write_error(where: object, error: OSError, advice: str = "") -> CalfwatchErr
     return UsageError(f"{where}: cannot be written: {error.strerror or error}{advice}")
 
 
-def disk_failure(text: str) -> str | None:
+def find_disk_failure(text: str) -> str | None:
     """Return the system's words for a full or failing disk where a library's message repeats them."""
     return next((words for words in map(os.strerror, DISK_FAILURES) if words in text), None)
 
@@ -81,6 +81,10 @@ def lost_records(records: Path) -> StateError:
 def is_damage(error: BaseException) -> bool:
     """Return whether DuckDB met bytes that it did not write so, or fewer of them."""
     return "orrupt" in str(error) or "enough bytes" in str(error)
+
+
+class ClusterError(CalfwatchError):
+    """A cluster, or what it shares, failed while it worked for a run; what was committed is kept."""
 
 
 class FileRejected(Exception):  # noqa: N818 - a verdict on one file, not a failure of the program

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipelines.errors import UsageError, write_error
-from pipelines.text import shown_path
+from pipelines.text import format_path
 
 PREFIX = ".calfwatch-"
 MARKER = ".calfwatch-made"  # in a folder that calfwatch made: the names of what it put there, a line each
@@ -35,12 +35,12 @@ def refuse_odd_path(path: Path) -> None:
     """
     if any(sign in "?\\" or unicodedata.category(sign) in ("Cc", "Cs") for sign in str(path)):
         raise UsageError(
-            f"{shown_path(str(path))}: a path with ?, a backslash, a control character or bytes that are no UTF-8 "
+            f"{format_path(str(path))}: a path with ?, a backslash, a control character or bytes that are no UTF-8 "
             "cannot hold a database; choose another path"
         )
 
 
-def temporary_beside(target: Path, purpose: str = "new") -> Path:
+def name_temporary(target: Path, purpose: str = "new") -> Path:
     """Return a name of ours, not taken, in the folder of `target`."""
     return target.with_name(f"{PREFIX}{purpose}-{secrets.token_hex(8)}")
 
@@ -49,7 +49,7 @@ def temporary_beside(target: Path, purpose: str = "new") -> Path:
 def work_folder(parent: Path, purpose: str) -> Iterator[Path]:
     """A private folder of our own that is gone afterwards. While it is in use, its marker is locked."""
     parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    folder = temporary_beside(parent / purpose, purpose)
+    folder = name_temporary(parent / purpose, purpose)
     folder.mkdir()
     folder.chmod(0o700)  # mkdir's own mode is subject to the umask
     marker = os.open(folder / MARKER, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -95,20 +95,20 @@ def is_locked(path: Path) -> bool:
 
 def copy(source: Path, target: Path) -> None:
     """Write a synced, private copy to a new file. The caller ensures that nobody writes to `source` meanwhile."""
-    with open(source, "rb") as original, open(target, "xb", opener=private) as handle:
+    with open(source, "rb") as original, open(target, "xb", opener=open_private) as handle:
         shutil.copyfileobj(original, handle, 1 << 20)
         handle.flush()
         os.fsync(handle.fileno())
 
 
-def private(path: str, flags: int) -> int:
+def open_private(path: str, flags: int) -> int:
     """Open a file for its owner alone, for `open(..., opener=private)`. A link is not followed."""
     descriptor = os.open(path, flags | os.O_NOFOLLOW, 0o600)
     os.fchmod(descriptor, 0o600)  # whatever the umask
     return descriptor
 
 
-def log_of(database: Path) -> Path:
+def name_log(database: Path) -> Path:
     """DuckDB's write-ahead log of a database."""
     return database.with_name(database.name + ".wal")
 
@@ -123,7 +123,7 @@ def put_in_place(new: Path, target: Path, mode: int) -> None:
 
 def put_database_in_place(new: Path, target: Path, mode: int) -> None:
     """As `put_in_place`, for one of the home's databases: the log of the replaced database goes with it."""
-    log_of(target).unlink(missing_ok=True)
+    name_log(target).unlink(missing_ok=True)
     put_in_place(new, target, mode)
 
 
@@ -168,9 +168,9 @@ def open_output(target: Path) -> Iterator[BinaryIO]:
         with open(target, "ab") as stream:  # a redirected /dev/stdout is a file, and may hold something already
             yield stream
         return
-    new = temporary_beside(place)
+    new = name_temporary(place)
     try:
-        with open(new, "xb", opener=private) as stream:
+        with open(new, "xb", opener=open_private) as stream:
             yield stream
         put_in_place(new, place, 0o600)
     finally:
@@ -197,7 +197,7 @@ def write_private(folder: Path, name: str, content: str | bytes) -> None:
         if not parent.exists():
             parent.mkdir()
             parent.chmod(0o700)  # mkdir's own mode is subject to the umask
-    with open(path, "xb", opener=private) as file:
+    with open(path, "xb", opener=open_private) as file:
         file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
@@ -222,7 +222,7 @@ def move_folder(fresh: Path, final: Path) -> None:
     """Mark a finished folder and give it its name, in place of one of ours or an empty one that has it."""
     mark_folder(fresh)
     refuse_foreign_folder(final)
-    old = _old_name(final)
+    old = _name_old(final)
     if final.exists():
         final.rename(old)
     fresh.rename(final)
@@ -230,8 +230,8 @@ def move_folder(fresh: Path, final: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _old_name(final: Path) -> Path:
-    name = temporary_beside(final, "old").name
+def _name_old(final: Path) -> Path:
+    name = name_temporary(final, "old").name
     return final.with_name(f"{name}-{final.name}")
 
 
@@ -249,8 +249,8 @@ def _is_ours(folder: Path) -> bool:
 
 def mark_folder(folder: Path, foreign: Set[str] = frozenset()) -> None:
     """Write the marker of a finished folder, which names every file in it but the foreign, and sync its lists."""
-    with open(folder / MARKER, "w", encoding="utf-8", opener=private) as marker:
-        marker.writelines(f"{name}\n" for name in sorted(_names_in(folder) - foreign))
+    with open(folder / MARKER, "w", encoding="utf-8", opener=open_private) as marker:
+        marker.writelines(f"{name}\n" for name in sorted(_list_names(folder) - foreign))
         marker.flush()
         os.fsync(marker.fileno())
     for inner in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
@@ -274,7 +274,7 @@ def find_foreign(folder: Path) -> set[str]:
     marked = set()
     with contextlib.suppress(OSError, UnicodeDecodeError):
         marked = set((folder / MARKER).read_text(encoding="utf-8").splitlines())
-    return _names_in(folder) - marked
+    return _list_names(folder) - marked
 
 
 def remove_folder(folder: Path) -> None:
@@ -284,7 +284,7 @@ def remove_folder(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _names_in(folder: Path) -> set[str]:
+def _list_names(folder: Path) -> set[str]:
     """Return the files at any depth, and folders without any, by their place within the folder."""
     found = set()
     for path in folder.rglob("*"):

@@ -22,10 +22,11 @@ from prefect.logging.handlers import APILogHandler
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
 
-from pipelines.errors import DiskError, FilesRejectedError, LockedError
+from pipelines.errors import ClusterError, DiskError, FilesRejectedError, LockedError
 from pipelines.intake.deliveries import assign_sources
 from pipelines.jobs import publish, weekly_report
-from pipelines.jobs.incoming import settled_deliveries
+from pipelines.jobs.cluster.address import Workers, prepared_by
+from pipelines.jobs.incoming import find_settled_deliveries
 from pipelines.jobs.ingest import ingest_batch
 from pipelines.jobs.monitoring.run import RunRecord
 from pipelines.jobs.monitoring.run_lines import RunLines, is_served
@@ -35,7 +36,7 @@ from pipelines.prefect_server import check_served_home, check_served_paths
 from pipelines.settings import load_settings
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
-from pipelines.text import printable, say, shown_path
+from pipelines.text import escape_unprintable, format_path, say
 
 CHUNKS = 16  # with publishing and reporting at most 18 task runs a flow run; the summary is an artifact, no task
 RETRY_SECONDS = 10
@@ -45,7 +46,7 @@ MOST_TOLD = 20  # rejected files in the message of a state
 def _can_pass(_task: Any, _run: Any, state: Any) -> bool:
     """Return whether trying again can help: a lock or the disk may free up; a wrong setting stays wrong."""
     error = state.result(raise_on_failure=False)
-    return isinstance(error, LockedError | DiskError | OSError)
+    return isinstance(error, LockedError | DiskError | ClusterError | OSError)
 
 
 @task(
@@ -56,9 +57,18 @@ def _can_pass(_task: Any, _run: Any, state: Any) -> bool:
     persist_result=False,
 )
 def ingest_files(
-    home: str, paths: list[str], source: str | None, wait_seconds: float, run_id: str, label: str
+    home: str,
+    paths: list[str],
+    source: str | None,
+    wait_seconds: float,
+    run_id: str,
+    label: str,
+    cluster: str | None = None,
+    shared: str | None = None,
 ) -> State:
     """Ingest a chunk of files in order; known files are no work, so a second try never doubles anything.
+
+    With a `cluster` its workers prepare the files: it is reached from within the task, and needs nothing of Prefect.
 
     The state's data is a row a file, its message the reason of each that was rejected.
     """
@@ -66,7 +76,10 @@ def ingest_files(
     settings = load_settings(place.path)
     deliveries = assign_sources(paths, settings, source)
     lines = RunLines(settings.time_zone)
-    done = ingest_batch(place, settings, deliveries, wait_seconds, lines, publish=False, run_id=run_id)
+    with prepared_by(Workers(cluster, shared or "") if cluster else None, place) as preparer:
+        done = ingest_batch(
+            place, settings, deliveries, wait_seconds, lines, publish=False, run_id=run_id, preparer=preparer
+        )
     return Completed(message=_tell_rejected(done) or None, data=[asdict(outcome) for outcome in done])
 
 
@@ -114,11 +127,19 @@ FLOW = {"flow_run_name": _run_name, "persist_result": False, "validate_parameter
 
 
 @flow(name="calfwatch run", **FLOW)
-def run_batch(home: str, paths: list[str], source: str | None = None, wait_seconds: float = 60) -> State:
+def run_batch(
+    home: str,
+    paths: list[str],
+    source: str | None = None,
+    wait_seconds: float = 60,
+    cluster: str | None = None,
+    shared: str | None = None,
+) -> State:
     """Ingest what is new, publish, and write the reports that are due; a rejected file makes the run end as failed."""
     with _recorded(home, "run", paths) as record:
         record.passed_over += tell_other_files(paths, Home(Path(home)).owns)
-        record.outcomes += _ingest_in_chunks(Home(Path(home)), paths, source, wait_seconds)
+        workers = Workers(cluster, shared or "") if cluster else None
+        record.outcomes += _ingest_in_chunks(Home(Path(home)), paths, source, wait_seconds, workers)
         publish_summaries(home, wait_seconds)
         record.reports += map(Path, write_due_reports(home, wait_seconds))
     say(describe_totals(record.outcomes), *(f"report  {each}/internal.html" for each in record.reports))
@@ -176,45 +197,50 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True, name="watch-parent").start()
 
 
-def _ingest_in_chunks(place: Home, paths: list[str], source: str | None, wait_seconds: float) -> list[Outcome]:
-    """Run one task a chunk of files, one after the other: delivery order decides which record wins."""
+def _ingest_in_chunks(
+    place: Home, paths: list[str], source: str | None, wait_seconds: float, workers: Workers | None = None
+) -> list[Outcome]:
+    """Run one task a chunk of files, one after the other: delivery order decides which record wins.
+
+    With the workers of a cluster it is one task, within which they work on all files at once.
+    """
     settings = load_settings(place.path)
     settle_seconds = settings.settle_seconds if is_served() else 0
-    found = settled_deliveries(place, paths, settings, source, settle_seconds)
+    found = find_settled_deliveries(place, paths, settings, source, settle_seconds)
     names = [each.address or str(each.path) for each in found]
     ingest_chunk = ingest_files.with_options(retries=settings.retries)
     outcomes: list[Outcome] = []
-    for chunk in chunked(names, CHUNKS):
-        state = ingest_chunk(
-            str(place.path), chunk, source, wait_seconds, str(flow_run.id), _label(chunk), return_state=True
-        )
+    for chunk in split_evenly(names, 1 if workers else CHUNKS):
+        given = (str(place.path), chunk, source, wait_seconds, str(flow_run.id), _name_task_run(chunk))
+        where = (workers.cluster, workers.shared) if workers else ()
+        state = ingest_chunk(*given, *where, return_state=True)
         outcomes += [Outcome(**row) for row in state.result()]
     return outcomes
 
 
-def _label(chunk: Sequence[str]) -> str:
+def _name_task_run(chunk: Sequence[str]) -> str:
     """Name a task run by its first file and how many follow."""
-    first, more = shown_path(Path(chunk[0]).name), len(chunk) - 1
+    first, more = format_path(Path(chunk[0]).name), len(chunk) - 1
     return f"{first} and {more} more" if more else first
 
 
-def chunked(names: Sequence[str], most: int) -> list[list[str]]:
+def split_evenly(names: Sequence[str], most: int) -> list[list[str]]:
     """Return at most `most` chunks of nearly equal length, in order."""
     size = max(1, -(-len(names) // most))
     return [list(names[place : place + size]) for place in range(0, len(names), size)]
 
 
-def literal(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Return Markdown that shows a text as it is: a file's name must become no link, image or table cell."""
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", shown_path(text))
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", format_path(text))
 
 
 def _conclude(record: RunRecord) -> State:
     """Return the state of a flow that went to its end; a rejected file is a verdict on the data, and no traceback."""
-    text = artifact_text(record)
+    text = render_artifact(record)
     create_markdown_artifact(text, key="calfwatch-run", description=f"what the {record.job} did")
     if not record.rejected:
-        return Completed(message=record.summary())
+        return Completed(message=record.summarise())
     return Failed(message=_tell_rejected(record.outcomes))
 
 
@@ -223,25 +249,28 @@ def _tell_rejected(outcomes: Sequence[Outcome]) -> str:
     rejected = [outcome for outcome in outcomes if outcome.status == "rejected"]
     if not rejected:
         return ""
-    reasons = [f"{shown_path(each.path)}: {printable(each.reason or '')}" for each in rejected[:MOST_TOLD]]
+    reasons = [f"{format_path(each.path)}: {escape_unprintable(each.reason or '')}" for each in rejected[:MOST_TOLD]]
     return "\n".join([describe_rejected(len(rejected), len(outcomes)), *reasons])
 
 
-def artifact_text(record: RunRecord) -> str:
+def render_artifact(record: RunRecord) -> str:
     """Return what a run did as Markdown: counts, verdicts and reasons, no cell of any file. Known files are counted."""
     lines = ["| file | status | rows | accepted | quarantined | duplicate | reason |", "|---|---|---|---|---|---|---|"]
     for outcome in record.outcomes:
         if outcome.status == "known":
             continue
         counts = (outcome.rows_read, outcome.rows_accepted, outcome.rows_quarantined, outcome.rows_duplicate)
-        cells = [literal(Path(outcome.path).name), outcome.status, *(f"{count:,}" for count in counts)]
-        lines.append(f"| {' | '.join(cells)} | {literal(outcome.reason or '')} |")
-    return "\n".join([literal(record.summary()), "", *(lines if len(lines) > 2 else [])])
+        cells = [escape_markdown(Path(outcome.path).name), outcome.status, *(f"{count:,}" for count in counts)]
+        lines.append(f"| {' | '.join(cells)} | {escape_markdown(outcome.reason or '')} |")
+    return "\n".join([escape_markdown(record.summarise()), "", *(lines if len(lines) > 2 else [])])
 
 
-def run_once(home: Path, paths: list[str], source: str | None, wait_seconds: float) -> None:
+def run_once(
+    home: Path, paths: list[str], source: str | None, wait_seconds: float, workers: Workers | None = None
+) -> None:
     """Run the batch flow here and now. Raises FilesRejectedError, or whatever error ended the flow."""
-    state = run_batch(str(home), paths, source, wait_seconds, return_state=True)
+    where = (workers.cluster, workers.shared) if workers else ()
+    state = run_batch(str(home), paths, source, wait_seconds, *where, return_state=True)
     APILogHandler().flush()  # while the server is still there: what is sent later ends as an error on the terminal
     first = (state.message or "").split("\n")[0]
     if state.is_failed() and re.match(r"\d+ of \d+ files? rejected", first):

@@ -41,7 +41,7 @@ from pipelines.errors import CalfwatchError, UsageError
 from pipelines.jobs.monitoring import notices, status
 from pipelines.jobs.monitoring.run_record import print_line
 from pipelines.jobs.scheduled_run import make_folder
-from pipelines.prefect_server import open_log, recorded_url
+from pipelines.prefect_server import find_recorded_url, open_log
 from pipelines.processes import write_json
 from pipelines.settings import Settings, load_settings
 from pipelines.store.database import Home
@@ -66,12 +66,12 @@ class HomeRunner(Runner):  # type: ignore[misc]  # prefect is skipped
         """Cancel the run in work; one that has ended while its process has not would be called cancelled, too."""
         in_work = True
         with contextlib.suppress(Exception):  # without an answer of the server, what runs is to be stopped
-            in_work = bool(await self._client.read_flow_runs(flow_run_filter=_runs_of(self.ids, IN_WORK)))
+            in_work = bool(await self._client.read_flow_runs(flow_run_filter=_filter_runs(self.ids, IN_WORK)))
         if in_work:
             await super().cancel_all()
 
 
-def deployment_name(job: str, home: Path) -> str:
+def name_deployment(job: str, home: Path) -> str:
     """Return a name that no other home on the same server has."""
     digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:6]
     name = "".join(sign if sign.isalnum() or sign in "-_." else "-" for sign in home.name)
@@ -89,18 +89,18 @@ def make_schedule(cron: str, time_zone: str) -> CronSchedule:
 def make_deployments(home: Path, settings: Settings, crons: tuple[str, str]) -> dict[str, RunnerDeployment]:
     """Return the deployments of a home by job."""
     schedules = [make_schedule(cron, settings.time_zone) for cron in crons]
-    incoming = settings.incoming_of(home)
+    incoming = settings.find_incoming(home)
     common: dict[str, Any] = {"entrypoint_type": EntrypointType.MODULE_PATH, "tags": ["calfwatch", home.name]}
     return {
         "ingest": flows.ingest_flow.to_deployment(
-            name=deployment_name("ingest", home),
+            name=name_deployment("ingest", home),
             description=f"Ingest what is new in the incoming folders of {home}, and publish the summaries.",
             schedule=schedules[0],
             parameters={"home": str(home), "paths": incoming},
             **common,
         ),
         "report": flows.report_flow.to_deployment(
-            name=deployment_name("weekly-report", home),
+            name=name_deployment("weekly-report", home),
             description=f"Write the reports of {home} that are due.",
             schedule=schedules[1],
             parameters={"home": str(home)},
@@ -136,15 +136,15 @@ async def _end_runner(runner: Runner, running: asyncio.Task[None]) -> None:
         await running
 
 
-def _runs_of(ids: Mapping[str, UUID], states: list[StateType], until: datetime | None = None) -> FlowRunFilter:
+def _filter_runs(ids: Mapping[str, UUID], states: list[StateType], until: datetime | None = None) -> FlowRunFilter:
     return FlowRunFilter(
         deployment_id=FlowRunFilterDeploymentId(any_=list(ids.values())),
-        state=_in_states(states),
+        state=_filter_states(states),
         expected_start_time=FlowRunFilterExpectedStartTime(before_=until) if until else None,
     )
 
 
-def _in_states(states: list[StateType]) -> FlowRunFilterState:
+def _filter_states(states: list[StateType]) -> FlowRunFilterState:
     return FlowRunFilterState(type=FlowRunFilterStateType(any_=states))
 
 
@@ -154,20 +154,20 @@ async def _make_good(client: PrefectClient, home: Path, ids: Mapping[str, UUID])
     One run does both: each is a process of its own, and on a busy machine the next slot would wait for two. Nobody
     can have a run in work on a server of the home's own that has only begun; one of others may be in use.
     """
-    is_own = recorded_url(home) == os.environ["PREFECT_API_URL"]
-    left = FlowRunFilter(state=_in_states(IN_WORK)) if is_own else _runs_of(ids, IN_WORK)
+    is_own = find_recorded_url(home) == os.environ["PREFECT_API_URL"]
+    left = FlowRunFilter(state=_filter_states(IN_WORK)) if is_own else _filter_runs(ids, IN_WORK)
     for run in await client.read_flow_runs(flow_run_filter=left):
         state = Crashed(message="its process ended while this run was in work; the next one goes on from there")
         await client.set_flow_run_state(run.id, state, force=True)
-    for run in await _late_runs(client, ids):
+    for run in await _find_late_runs(client, ids):
         await _delete_run(client, run)
     await client.create_flow_run_from_deployment(ids["ingest"], parameters={"then_report": True}, tags=[AT_START])
 
 
-async def _late_runs(client: PrefectClient, ids: Mapping[str, UUID]) -> list[FlowRun]:
+async def _find_late_runs(client: PrefectClient, ids: Mapping[str, UUID]) -> list[FlowRun]:
     """Return the slots that are over, oldest first, and starts that never ran; not what a person asked for."""
     runs = await client.read_flow_runs(
-        flow_run_filter=_runs_of(ids, [StateType.SCHEDULED], clock.now()),
+        flow_run_filter=_filter_runs(ids, [StateType.SCHEDULED], clock.now()),
         sort=FlowRunSort.EXPECTED_START_TIME_ASC,
     )
     return [run for run in runs if run.auto_scheduled or AT_START in run.tags]
@@ -184,7 +184,7 @@ async def _keep_schedule(client: PrefectClient, home: Path, ids: Mapping[str, UU
     while True:
         with contextlib.suppress(Exception):  # a server that does not answer is the supervisor's to report
             await _collapse_late_runs(client, ids)
-            slots = await _next_slots(client, ids)
+            slots = await _find_next_slots(client, ids)
             if slots != written:
                 write_json(home / status.SCHEDULE, {"next": slots})
                 written = slots
@@ -197,17 +197,17 @@ async def _collapse_late_runs(client: PrefectClient, ids: Mapping[str, UUID]) ->
     The oldest is kept: it is the next that the runner takes, and may be on its way already.
     """
     kept: set[UUID | None] = set()
-    for run in await _late_runs(client, ids):
+    for run in await _find_late_runs(client, ids):
         if run.deployment_id in kept:
             await _delete_run(client, run)
         kept.add(run.deployment_id)
 
 
-async def _next_slots(client: PrefectClient, ids: Mapping[str, UUID]) -> dict[str, str]:
+async def _find_next_slots(client: PrefectClient, ids: Mapping[str, UUID]) -> dict[str, str]:
     slots: dict[str, str] = {}
     for job, identity in ids.items():
         runs = await client.read_flow_runs(
-            flow_run_filter=_runs_of({job: identity}, [StateType.SCHEDULED]),
+            flow_run_filter=_filter_runs({job: identity}, [StateType.SCHEDULED]),
             sort=FlowRunSort.EXPECTED_START_TIME_ASC,
         )
         times = [run.expected_start_time for run in runs if run.auto_scheduled and run.expected_start_time]
@@ -227,7 +227,7 @@ def print_start(home: Path, settings: Settings, crons: tuple[str, str]) -> None:
 
 def tell_missed_slots(home: Path, settings: Settings) -> None:
     """Send a notice of the slots that nobody served; they are made good now."""
-    notices.send_notices(home, settings, notices.overdue_events(status.find_missed_slots(home)))
+    notices.send_notices(home, settings, notices.list_overdue_events(status.find_missed_slots(home)))
 
 
 def main(arguments: list[str]) -> int:
@@ -237,7 +237,7 @@ def main(arguments: list[str]) -> int:
         settings = load_settings(home)
         deployments = make_deployments(home, settings, crons)
         Home(home).make()
-        for folder in settings.incoming_of(home):
+        for folder in settings.find_incoming(home):
             make_folder(folder)
     except CalfwatchError as error:
         first, *more = map(str, error.args)

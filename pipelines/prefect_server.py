@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.errors import CalfwatchError, DiskError, UsageError
-from pipelines.files import private
+from pipelines.files import open_private
 from pipelines.processes import has_socket, is_running, read_json
 from pipelines.settings import is_address
 
@@ -57,7 +57,7 @@ def prepare_prefect(home: Path, kept_days: float = 5) -> None:
         folder.chmod(0o700)  # mkdir's own mode is subject to the umask
     if link := next((path for path in folder.iterdir() if path.is_symlink()), None):
         raise UsageError(f"{link} is a link; calfwatch writes to nothing behind it: move it away")
-    for name, value in _environment(folder, kept_days).items():
+    for name, value in _make_environment(folder, kept_days).items():
         os.environ.setdefault(name, value)
     _refuse_odd_proxies()
     _exempt_loopback_from_proxies()
@@ -66,7 +66,7 @@ def prepare_prefect(home: Path, kept_days: float = 5) -> None:
         raise DiskError(place, f"less than {SERVER_BYTES >> 20} MB free, which the Prefect server needs")
 
 
-def _environment(folder: Path, kept_days: float) -> dict[str, str]:
+def _make_environment(folder: Path, kept_days: float) -> dict[str, str]:
     return {
         "PREFECT_HOME": str(folder),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -106,8 +106,8 @@ def running_server(home: Path) -> Iterator[Server]:
     if url := os.environ.get("PREFECT_API_URL"):
         require_answer(url)
         yield Server(url)
-    elif url := recorded_url(home):
-        _use(url, password(home))
+    elif url := find_recorded_url(home):
+        _use(url, load_password(home))
         yield Server(url)
     else:
         with own_server(home) as server:
@@ -128,7 +128,7 @@ def require_answer(url: str) -> None:
         ) from error
 
 
-def recorded_url(home: Path) -> str | None:
+def find_recorded_url(home: Path) -> str | None:
     """Return the address of the server that this home's `serve` runs, if it still does."""
     record = read_json(home / "prefect" / RECORD)
     server, port = record.get("server"), record.get("port")
@@ -137,7 +137,7 @@ def recorded_url(home: Path) -> str | None:
     return None
 
 
-def password(home: Path) -> str:
+def load_password(home: Path) -> str:
     """Return the home's user and password for its server, made at the first call and kept in HOME/prefect/auth.
 
     Raises UsageError if that file is somebody else's.
@@ -151,7 +151,7 @@ def password(home: Path) -> str:
         raise UsageError(f"{path} was not written by calfwatch, and is left as it is; move it away")
     if not found:
         found = f"{USER}:{secrets.token_urlsafe(24)}"
-        with open(path, "w", encoding="ascii", opener=private) as handle:
+        with open(path, "w", encoding="ascii", opener=open_private) as handle:
             handle.write(found + "\n")
     return found
 
@@ -167,7 +167,7 @@ def own_server(home: Path, is_stopped: Callable[[], bool] = lambda: False) -> It
     process = _start(home, port)
     try:
         _wait_for(url, process, int(port), is_stopped)
-        _use(url, password(home))
+        _use(url, load_password(home))
         yield Server(url, process)
     finally:
         _stop(process)
@@ -186,7 +186,7 @@ def _free_port() -> int:
 def _start(home: Path, port: str) -> subprocess.Popen[bytes]:
     """Start a server in a session of its own: an interrupt at the terminal reaches it only through us."""
     environment = os.environ | {
-        "PREFECT_SERVER_API_AUTH_STRING": password(home),
+        "PREFECT_SERVER_API_AUTH_STRING": load_password(home),
         "PREFECT_SERVER_API_HOST": HOST,
         "PREFECT_SERVER_API_PORT": port,
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "INFO",
@@ -206,7 +206,7 @@ def open_log(home: Path) -> Iterator[int]:
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_size > LOG_BYTES:
             path.replace(path.with_name(f"{LOG}.1"))
-    descriptor = private(str(path), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
+    descriptor = open_private(str(path), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
     try:
         yield descriptor
     finally:
@@ -261,17 +261,17 @@ def check_served_paths(home: Path, paths: list[str], incoming: tuple[str, ...]) 
     """Raise UsageError if a served flow is started with paths outside its incoming folders; others may name any."""
     if not os.environ.get("CALFWATCH_SERVED_HOME"):
         return
-    folders = [_base_of(str(home / pattern)).resolve() for pattern in incoming if not is_address(pattern)]
+    folders = [_find_base(str(home / pattern)).resolve() for pattern in incoming if not is_address(pattern)]
     addresses = [f"{each.rstrip('/')}/" for each in incoming if is_address(each)]
     for path in paths:
         if is_address(path) and f"{path}/".startswith(tuple(addresses)):
             continue
-        is_inside = any(_base_of(path).resolve().is_relative_to(folder) for folder in folders)
+        is_inside = any(_find_base(path).resolve().is_relative_to(folder) for folder in folders)
         if ".." in Path(path).parts or not is_inside:
             raise UsageError(f"'{path}' lies outside the incoming folders of {home}")
 
 
-def _base_of(pattern: str) -> Path:
+def _find_base(pattern: str) -> Path:
     """Return what precedes the first part with a sign of a glob."""
     parts = Path(pattern).parts
     plain = next((place for place, part in enumerate(parts) if set(part) & set("*?[")), len(parts))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.errors import UsageError
-from pipelines.files import private, temporary_beside
+from pipelines.files import name_temporary, open_private
 from schemas.ordinary_file import read_text_file
 
 TERM_SECONDS = 40.0
@@ -99,9 +99,9 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     Raises UsageError if somebody else's file or a link has the name.
     """
     refuse_foreign_json(path)
-    new = temporary_beside(path)
+    new = name_temporary(path)
     try:
-        with open(new, "x", encoding="utf-8", opener=private) as handle:
+        with open(new, "x", encoding="utf-8", opener=open_private) as handle:
             json.dump(content, handle, indent=1, sort_keys=True)
             handle.flush()
             os.fsync(handle.fileno())

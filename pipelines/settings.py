@@ -206,7 +206,7 @@ class Settings:
     sources: Annotated[tuple[Source, ...], "the senders of files, a table each"] = ()
     public: Annotated[Public, "what may be published"] = Public()
 
-    def incoming_of(self, home: Path) -> list[str]:
+    def find_incoming(self, home: Path) -> list[str]:
         """Return what `run` without paths ingests. Raises UsageError for an address that is none."""
         for address in filter(is_address, self.incoming):
             check_address(address)

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipelines.errors import UsageError
 from schemas.ordinary_file import read_text_file
-from schemas.toml_lines import Keys, line_of, load_toml
+from schemas.toml_lines import Keys, find_line, load_toml
 
 TYPE_WORDS = {
     "string_type": "a text in quotes",
@@ -53,13 +53,13 @@ def read_settings(path: Path, model: type[Model], tables: Mapping[str, type]) ->
     except ValidationError as error:
         faults += [_explain_fault(detail, {"": model, **tables}) for detail in error.errors()]
     if faults or settings is None:
-        numbered = sorted((line_of(text, fault.keys) or 1, fault.text) for fault in faults)
+        numbered = sorted((find_line(text, fault.keys) or 1, fault.text) for fault in faults)
         raise UsageError(*(f"{path}:{number}: {text}" for number, text in numbered))
     return settings
 
 
 @functools.cache
-def key_meanings(table: type) -> dict[str, str]:
+def read_key_meanings(table: type) -> dict[str, str]:
     """Return what each key of a table means, in the order of the class."""
     hints = get_type_hints(table, include_extras=True)
     return {field.name: hints[field.name].__metadata__[0] for field in fields(table)}
@@ -93,10 +93,11 @@ def _explain_fault(detail: Mapping[str, Any], tables: Tables) -> Fault:
         return Fault(keys, f'a [[{keys[0]}]] table has no {keys[-1]}; add {keys[-1]} = "..."')
     if kind == "dataclass_type" or keys == ("sources",):
         return Fault(
-            keys, f"{keys[0]} must be written as {_table_header(str(keys[0]))} table{'s' * (keys[0] == 'sources')}"
+            keys,
+            f"{keys[0]} must be written as {_format_table_header(str(keys[0]))} table{'s' * (keys[0] == 'sources')}",
         )
     name = ".".join(key for key in keys if isinstance(key, str))
-    return Fault(keys, f"{name} must be {_describe_allowed(detail)}, not {_as_toml(detail['input'])}")
+    return Fault(keys, f"{name} must be {_describe_allowed(detail)}, not {_format_toml(detail['input'])}")
 
 
 def _describe_allowed(detail: Mapping[str, Any]) -> str:
@@ -110,23 +111,23 @@ def _explain_unknown_key(keys: Keys, tables: Tables) -> str:
     """Say which key was perhaps meant, or in which table it belongs."""
     key = str(keys[-1])
     table = str(keys[0]) if len(keys) > 1 else ""
-    here = key_meanings(tables[table])
-    what = f"a key of {_table_header(table)}" if table else "a setting"
-    if table and key in key_meanings(tables[""]):
+    here = read_key_meanings(tables[table])
+    what = f"a key of {_format_table_header(table)}" if table else "a setting"
+    if table and key in read_key_meanings(tables[""]):
         return f"'{key}' is not {what} but a setting: write it above the first table"
     for other, known in tables.items():
-        if other and not table and key in key_meanings(known):
-            return f"'{key}' is not {what} but a key of {_table_header(other)}: write it below that line"
+        if other and not table and key in read_key_meanings(known):
+            return f"'{key}' is not {what} but a key of {_format_table_header(other)}: write it below that line"
     near = difflib.get_close_matches(key, here, n=1)
-    shown = [_table_header(each) if each in tables else each for each in near or here]
+    shown = [_format_table_header(each) if each in tables else each for each in near or here]
     meant = f"did you mean {shown[0]}?" if near else f"known: {', '.join(shown)}"
     return f"'{key}' is not {what}; {meant}"
 
 
-def _table_header(table: str) -> str:
+def _format_table_header(table: str) -> str:
     """Return how a table is opened: several of one name, or one alone."""
     return f"[[{table}]]" if table == "sources" else f"[{table}]"
 
 
-def _as_toml(value: object) -> str:
+def _format_toml(value: object) -> str:
     return "true" if value is True else "false" if value is False else repr(value)

@@ -10,31 +10,31 @@ from typing import Any
 
 import duckdb
 
-from schemas.tables import Column, Table, quoted
+from schemas.tables import Column, Table, quoted_sql
 
 Row = dict[str, Any]
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 
 
-def statement(folder: str, name: str, **values: object) -> str:
+def read_statement(folder: str, name: str, **values: object) -> str:
     """Return sql/FOLDER/NAME.sql with its ${placeholders} filled in; `$name` is a parameter, which DuckDB fills in.
 
     Raises KeyError for a placeholder without a value: half a statement must not run.
     """
-    return _PLACEHOLDER.sub(lambda found: str(values[found[1]]), _text(folder, name))
+    return _PLACEHOLDER.sub(lambda found: str(values[found[1]]), _read_text(folder, name))
 
 
 @functools.cache
-def _text(folder: str, name: str) -> str:
+def _read_text(folder: str, name: str) -> str:
     return (files("sql") / folder / f"{name}.sql").read_text(encoding="utf-8")
 
 
-def sql_list(values: tuple[str, ...]) -> str:
+def list_sql(values: tuple[str, ...]) -> str:
     """Return a SQL list of strings."""
-    return f"[{', '.join(quoted(value) for value in values)}]"
+    return f"[{', '.join(quoted_sql(value) for value in values)}]"
 
 
-def first_row(
+def fetch_first_row(
     connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[object] | Mapping[str, object] = ()
 ) -> tuple[Any, ...] | None:
     """Return the first row of a result, read to its end: an unfinished one would block the connection."""
@@ -42,7 +42,7 @@ def first_row(
     return rows[0] if rows else None
 
 
-def rows_by_name(
+def fetch_rows(
     connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[object] | Mapping[str, object] = ()
 ) -> list[Row]:
     """Return all rows of a result, each as column name -> value."""
@@ -51,11 +51,11 @@ def rows_by_name(
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def one_number(
+def fetch_number(
     connection: duckdb.DuckDBPyConnection, sql: str, values: Sequence[object] | Mapping[str, object] = ()
 ) -> int:
     """Return a statement's single number: a count, or how many rows an INSERT stored."""
-    row = first_row(connection, sql, values)
+    row = fetch_first_row(connection, sql, values)
     return int(row[0]) if row else 0
 
 
@@ -72,7 +72,7 @@ def _storage_sql(table: Table, column: Column) -> str:
 
 def comment_sql(table: Table, kind: str = "TABLE") -> list[str]:
     """COMMENT statements for a table (or kind VIEW) and each of its columns."""
-    whole = f'COMMENT ON {kind} "{table.name}" IS {quoted("One row: " + table.grain + ".")}'
+    whole = f'COMMENT ON {kind} "{table.name}" IS {quoted_sql("One row: " + table.grain + ".")}'
     return [whole] + [
-        f'COMMENT ON COLUMN "{table.name}"."{column.name}" IS {quoted(column.meaning)}' for column in table.columns
+        f'COMMENT ON COLUMN "{table.name}"."{column.name}" IS {quoted_sql(column.meaning)}' for column in table.columns
     ]

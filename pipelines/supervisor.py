@@ -140,14 +140,14 @@ def _watch(runner: subprocess.Popen[bytes], server: prefect_server.Server | None
         if (code := runner.poll()) is not None:
             if code == UsageError.exit_code:  # it has said why
                 return code
-            raise CalfwatchError(f"the runner of the schedules ended by itself (exit {code}); {_where_to_look()}")
+            raise CalfwatchError(f"the runner of the schedules ended by itself (exit {code}); {_say_where_to_look()}")
         if server and server.process and (code := server.process.poll()) is not None:
-            raise CalfwatchError(f"the Prefect server ended by itself (exit {code}); {_where_to_look()}")
+            raise CalfwatchError(f"the Prefect server ended by itself (exit {code}); {_say_where_to_look()}")
         time.sleep(0.2)
     return 0
 
 
-def _where_to_look() -> str:
+def _say_where_to_look() -> str:
     return f"its log is HOME/prefect/{prefect_server.LOG}. Start `calfwatch serve` again"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -58,15 +58,29 @@ _PACKED = pa.schema(
         ("stated_date", pa.date32()),  # of a report without a time
     ]
 )
+_TAGS = pa.schema(
+    [
+        ("triage_level", pa.uint8()),
+        ("triage_ceiling", pa.uint8()),
+        ("rules_true", pa.uint32()),
+        ("missing", pa.uint32()),
+        ("likely_cause", pa.uint8()),
+        ("cause_certainty", pa.uint8()),
+        ("evidence_true", pa.uint64()),
+    ]
+)
 
 
-def accepted_schema(pack: Pack) -> pa.Schema:
-    """Return the columns of accepted rows as they are packed; the pack's numbers and choices have one each."""
+def make_accepted_schema(pack: Pack, is_tagged: bool = False) -> pa.Schema:
+    """Return the columns of accepted rows as they are packed; the pack's numbers and choices have one each.
+
+    Rows that were tagged before they are stored have their tags, too.
+    """
     own = [(name, pa.uint16()) for name in pack.own_numbers] + [(name, pa.uint8()) for name in pack.choices]
-    return pa.schema([*_PACKED, *(pa.field(name, kind) for name, kind in own)])
+    return pa.schema([*_PACKED, *(pa.field(name, kind) for name, kind in own), *(_TAGS if is_tagged else ())])
 
 
-def per_file_id(name: str, report_id: str) -> str:
+def make_per_file_id(name: str, report_id: str) -> str:
     """Return the id of a report among all files, of an id that holds for the file of this name alone."""
     return hashlib.blake2b(f"{name}\0{report_id}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
@@ -83,7 +97,7 @@ class Rejection:
 class CheckedBlock:
     """Some rows of a file: the accepted ones, every bad cell of the others, and their lines as delivered.
 
-    `warned` are what was not understood of the accepted ones. The tables are as `accepted_schema`, BAD_CELLS,
+    `warned` are what was not understood of the accepted ones. The tables are as `make_accepted_schema`, BAD_CELLS,
     RAW_LINES and WARNED_CELLS.
     """
 
@@ -122,6 +136,19 @@ class RowCounts:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class DayCounts:
+    """Daily counts of the tagged rows of some files, counted before these are stored, as if every row were new.
+
+    `tables`: by the name of each daily table, what the rows add to it; in place of the number of a delivery stands a
+    key of `files`, which are the contents. `is_distinct`: no report stands in two of the files.
+    """
+
+    files: Mapping[int, str]
+    tables: Mapping[str, pa.Table]
+    is_distinct: bool
+
+
 @dataclass(frozen=True)
 class CheckedFile:
     """A file that may be stored.
@@ -130,7 +157,8 @@ class CheckedFile:
     conflicts. `columns` are those of its header that the adapter reads, `absent` the canonical ones that it therefore
     says nothing of, `columns_gone` those that the sender's last file had. `is_whole`: the last line has a line end.
     `period` are the days that its name says it is about. `ids_of` is the file's name if ids hold for one file alone.
-    `note` is what the ledger should tell of a file that is taken.
+    `note` is what the ledger should tell of a file that is taken. `is_tagged`: the accepted rows have their tags, and
+    `counted` are the daily counts of the files that were tagged together.
     """
 
     file_id: str
@@ -145,10 +173,12 @@ class CheckedFile:
     period: tuple[date, date] | None = None
     ids_of: str = ""
     note: str | None = None
+    is_tagged: bool = False
+    counted: DayCounts | None = field(default=None, compare=False)
 
-    def stored_id(self, report_id: str) -> str:
+    def make_stored_id(self, report_id: str) -> str:
         """Return the id under which a report is stored: of ids that count from 1 in each file, a hash with its name."""
-        return per_file_id(self.ids_of, report_id) if self.ids_of else report_id
+        return make_per_file_id(self.ids_of, report_id) if self.ids_of else report_id
 
     def count_left_out(self, kind: str) -> int:
         """Count the rows left out for one reason."""

@@ -57,17 +57,17 @@ def parse_condition(text: str) -> exp.Expression:
         raise ValueError("is nested too deeply; take parentheses or NOTs away") from error
 
 
-def condition_fields(text: str) -> tuple[str, ...]:
+def list_condition_fields(text: str) -> tuple[str, ...]:
     """Return the fields a condition reads, each once, in the order they appear."""
     return tuple(dict.fromkeys(column.name for column in parse_condition(text).find_all(exp.Column, bfs=False)))
 
 
-def condition_problem(text: str, pack: Pack) -> str | None:
+def find_condition_problem(text: str, pack: Pack) -> str | None:
     """Why a condition is not allowed in a pack, or None (see ALLOWED_IN_CONDITIONS)."""
     if len(text) > MAX_CONDITION_SIGNS:
         return f"has {len(text)} characters; at most {MAX_CONDITION_SIGNS} are allowed"
     try:
-        problem = _tree_problem(parse_condition(text), pack)
+        problem = _find_tree_problem(parse_condition(text), pack)
     except ValueError as error:
         return str(error)
     # what leaves no trace in the tree: comments, semicolons, quotes around a name
@@ -77,46 +77,46 @@ def condition_problem(text: str, pack: Pack) -> str | None:
     return problem
 
 
-def _tree_problem(tree: exp.Expression, pack: Pack) -> str | None:
+def _find_tree_problem(tree: exp.Expression, pack: Pack) -> str | None:
     if isinstance(tree, exp.And | exp.Or):
-        return _tree_problem(tree.left, pack) or _tree_problem(tree.right, pack)
+        return _find_tree_problem(tree.left, pack) or _find_tree_problem(tree.right, pack)
     if isinstance(tree, exp.Not | exp.Paren):
-        return _tree_problem(tree.this, pack)
+        return _find_tree_problem(tree.this, pack)
     if isinstance(tree, COMPARISONS):
-        return _comparison_problem(tree, pack)
+        return _find_comparison_problem(tree, pack)
     if isinstance(tree, exp.Column) and not tree.table and tree.name not in pack.field_names:
         return f"'{tree.name}' is not a yes/no field of the pack; allowed: {', '.join(pack.field_names)}"
     if isinstance(tree, exp.Column) and not tree.table:
         return None
-    return f"'{_shown(tree)}' is not allowed; allowed: {ALLOWED_IN_CONDITIONS}"
+    return f"'{_quote_tree(tree)}' is not allowed; allowed: {ALLOWED_IN_CONDITIONS}"
 
 
-def _comparison_problem(tree: exp.Expression, pack: Pack) -> str | None:
+def _find_comparison_problem(tree: exp.Expression, pack: Pack) -> str | None:
     column, value = tree.this, tree.expression
     name = column.name if isinstance(column, exp.Column) and not column.table else ""
     if name in pack.choices:
-        return _choice_problem(tree, pack.choices[name])
+        return _find_choice_problem(tree, pack.choices[name])
     if name not in pack.numbers:
         allowed = ", ".join((*pack.numbers, *pack.choices))
-        return f"'{_shown(column)}' is not a numeric field or a choice; allowed: {allowed}, on the left"
+        return f"'{_quote_tree(column)}' is not a numeric field or a choice; allowed: {allowed}, on the left"
     smallest, largest = pack.numbers[name]
     if not (isinstance(value, exp.Literal) and not value.is_string and value.name.isdigit()):
-        return f"'{_shown(value)}' is not a whole number; allowed: {smallest}-{largest}"
+        return f"'{_quote_tree(value)}' is not a whole number; allowed: {smallest}-{largest}"
     if not smallest <= int(value.name) <= largest:
-        return f"{_shown(value)} is outside of {name}; allowed: {smallest}-{largest}"
+        return f"{_quote_tree(value)} is outside of {name}; allowed: {smallest}-{largest}"
     return None
 
 
-def _choice_problem(tree: exp.Expression, values: tuple[str, ...]) -> str | None:
+def _find_choice_problem(tree: exp.Expression, values: tuple[str, ...]) -> str | None:
     value = tree.expression
     if not isinstance(tree, exp.EQ | exp.NEQ):
-        return f"'{_shown(tree)}': values have no order; allowed: = and <>"
+        return f"'{_quote_tree(tree)}': values have no order; allowed: = and <>"
     if not (isinstance(value, exp.Literal) and value.is_string and value.name in values):
-        return f"'{_shown(value)}' is not one of the values; allowed: {', '.join(map(repr, values))}"
+        return f"'{_quote_tree(value)}' is not one of the values; allowed: {', '.join(map(repr, values))}"
     return None
 
 
-def _shown(tree: exp.Expression) -> str:
+def _quote_tree(tree: exp.Expression) -> str:
     return str(tree.sql(dialect="duckdb"))[:80]
 
 

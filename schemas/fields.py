@@ -86,6 +86,6 @@ def is_unknown(cell: str) -> bool:
     return cell.isascii() and cell.lower() in UNKNOWN_WORDS
 
 
-def plain_words(words: tuple[str, ...]) -> list[str]:
+def list_spellings(words: tuple[str, ...]) -> list[str]:
     """Return the words as most people write them: small, capital, and with a capital first letter."""
     return sorted({form for word in words for form in (word, word.upper(), word.capitalize())})

@@ -182,7 +182,7 @@ class Pack:
         """Return a field's type in the view `reports`."""
         return "BOOLEAN" if field in self.field_names else "VARCHAR" if field in self.choices else "USMALLINT"
 
-    def causes_of(self, category: str) -> tuple[Cause, ...]:
+    def list_causes(self, category: str) -> tuple[Cause, ...]:
         """Return the causes of one category, in the order that decides ties."""
         return tuple(cause for cause in self.causes if cause.category == category)
 
@@ -197,7 +197,7 @@ class Pack:
         """A mask of the evidence rows that point to a serious cause."""
         return sum(1 << place for place, row in enumerate(self.evidence) if row.cause in self.serious_causes)
 
-    def action(self, level: str, ceiling: str) -> str:
+    def choose_action(self, level: str, ceiling: str) -> str:
         """Return what a record's level asks of the patient; an unresolved one is treated as its ceiling."""
         text = self.actions[level]
         return f"{text} {self.actions[ceiling]}" if level == "unresolved" else text

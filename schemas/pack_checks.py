@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from schemas.conditions import condition_problem, is_plain_name
+from schemas.conditions import find_condition_problem, is_plain_name
 from schemas.fields import CONTEXT_NAMES, UNKNOWN_WORDS
 from schemas.pack import ANY_CAUSE, NAME, UNDETERMINED, Field, Pack
-from schemas.tables import CALENDAR, FILES, TAG_MEANINGS, packed_columns, superseded_columns
+from schemas.tables import CALENDAR, FILES, TAG_MEANINGS, list_packed_columns, list_superseded_columns
 
 Add = Callable[..., None]  # what is wrong, its table, its place there, its key
 
@@ -27,7 +27,7 @@ RESERVED_NAMES = frozenset(
     (
         *CONTEXT_NAMES,
         *(column.name for table in (FILES, CALENDAR) for column in table.columns),
-        *(column.name for column in (*TAG_MEANINGS, *packed_columns(), *superseded_columns())),
+        *(column.name for column in (*TAG_MEANINGS, *list_packed_columns(), *list_superseded_columns())),
         *("unlisted", "adapter_error", "adapter_warning"),
         *("no", "rules_open", "sign", "report_date", "reports", "severe_pain", "codes", "missing_unresolved"),
         *(
@@ -66,7 +66,7 @@ def check(pack: Pack, add: Add) -> None:
     _check_synonyms(pack, noted)
     for table in ("triage", "evidence"):
         for place, rule in enumerate(getattr(pack, table)):
-            if problem := condition_problem(rule.when, pack):
+            if problem := find_condition_problem(rule.when, pack):
                 noted(f"[[{table}]] {rule.id}: when: {problem}", table, place, "when")
 
 
@@ -81,7 +81,7 @@ def _check_sizes(pack: Pack, add: Add) -> None:
         if count > limit:
             add(f"{count} {what}; at most {limit} can be stored", table, len(getattr(pack, table)) - 1)
     for place, category in enumerate(pack.categories):
-        causes = {cause.name for cause in pack.causes_of(category.name)}
+        causes = {cause.name for cause in pack.list_causes(category.name)}
         points = sum(row.points for row in pack.evidence if row.cause in causes)
         if points > MAX_POINTS:
             what = f"the evidence for '{category.name}' adds up to {points} points; at most {MAX_POINTS} can be stored"
@@ -98,9 +98,9 @@ def _check_names(pack: Pack, add: Add) -> None:
         rows = [(table, place, getattr(row, key)) for table in tables for place, row in enumerate(getattr(pack, table))]
         _check_unique(rows, key, add)
     for place, field in enumerate(pack.fields):
-        if problem := _field_name_problem(field.name):
+        if problem := _find_field_name_problem(field.name):
             add(f"[[fields]] {field.name}: {problem}; choose another name", "fields", place, "name")
-        if problem := _domain_problem(field):
+        if problem := _find_domain_problem(field):
             add(f"[[fields]] {field.name}: {problem}", "fields", place, "largest" if field.unit else "values")
     for table in ("categories", "causes"):
         for place, row in enumerate(getattr(pack, table)):
@@ -119,14 +119,14 @@ def _check_unique(rows: list[tuple[str, int, str]], key: str, add: Add) -> None:
         seen.add(name)
 
 
-def _field_name_problem(name: str) -> str | None:
+def _find_field_name_problem(name: str) -> str | None:
     """Why a field of this name could not be a column, or not be read in a condition."""
     if name in RESERVED_NAMES or RESERVED_PATTERN.fullmatch(name):
         return "is a column of calfwatch already"
     return None if not NAME.fullmatch(name) or is_plain_name(name) else "is a word of SQL"
 
 
-def _domain_problem(field: Field) -> str | None:
+def _find_domain_problem(field: Field) -> str | None:
     """Return what is wrong with the numbers or values that a field allows."""
     if field.type == "number" and not 0 <= field.smallest < field.largest <= LARGEST_NUMBER:
         return f"numbers from {field.smallest} to {field.largest}; allowed: from 0, rising, to {LARGEST_NUMBER}"
@@ -153,11 +153,11 @@ def _check_references(pack: Pack, add: Add) -> None:
     ):
         for place, row in enumerate(getattr(pack, table)):
             if (value := getattr(row, key)) not in allowed:
-                title = f"[[{table}]] {_title(row)}"
+                title = f"[[{table}]] {_name_row(row)}"
                 add(f"{title}: {key} '{value}' is not one of {', '.join(map(str, allowed))}", table, place, key)
 
 
-def _title(row: Any) -> str:
+def _name_row(row: Any) -> str:
     return str(next(value for key in ("id", "name", "text") if (value := getattr(row, key, ""))))[:60]
 
 
@@ -167,19 +167,19 @@ _PLAIN_SIGNS = str.maketrans(
 )
 
 
-def sender_words(pack: Pack) -> dict[str, str]:
-    """Return what senders may write for a yes/no field, as `plain_word` has it, and the field: names, synonyms, labels.
+def map_sender_words(pack: Pack) -> dict[str, str]:
+    """Map what senders may write for a yes/no field, as `normalise_word` has it, to the field: names, synonyms, labels.
 
     A label that two fields share, or that is another field's word, means none of them.
     """
-    words = {plain_word(name): name for name in pack.field_names}
-    words |= {plain_word(word): name for name, said in pack.synonyms.items() for word in said}
-    labels = [(plain_word(field.label), field.name) for field in pack.fields if field.name in pack.field_names]
+    words = {normalise_word(name): name for name in pack.field_names}
+    words |= {normalise_word(word): name for name, said in pack.synonyms.items() for word in said}
+    labels = [(normalise_word(field.label), field.name) for field in pack.fields if field.name in pack.field_names]
     shared = {label for label, name in labels if any(label == other and name != its for other, its in labels)}
     return {label: name for label, name in labels if label not in shared} | words
 
 
-def plain_word(text: str) -> str:
+def normalise_word(text: str) -> str:
     """Return a word of a sender without what differs from hand to hand: case, hyphens, underscores, spaces in a row,
     and the shape of apostrophes.
     """
@@ -188,13 +188,13 @@ def plain_word(text: str) -> str:
 
 def _check_synonyms(pack: Pack, add: Add) -> None:
     meant: dict[str, str] = {"none": "nothing", **dict.fromkeys(UNKNOWN_WORDS, "no answer")}
-    meant |= {plain_word(name): name for name in pack.field_names}
+    meant |= {normalise_word(name): name for name in pack.field_names}
     for name, words in pack.synonyms.items():
         if name not in pack.field_names:
             what = f"[synonyms]: '{name}' is not a yes/no field of the pack; allowed: {', '.join(pack.field_names)}"
             add(what, "synonyms", 0, name)
             continue
-        for word in map(plain_word, words):
+        for word in map(normalise_word, words):
             if meant.setdefault(word, name) != name:
                 what = f"[synonyms]: '{word}' of '{name}' already means '{meant[word]}'; a word has one meaning"
                 add(what, "synonyms", 0, name)

@@ -19,7 +19,7 @@ from schemas import pack_checks
 from schemas.ordinary_file import read_text_file
 from schemas.pack import ACTIONS, Pack
 from schemas.pack_tables import FIELD_TYPES, LISTS, Actions, Head, YesNo, name_fault
-from schemas.toml_lines import line_of, load_toml
+from schemas.toml_lines import find_line, load_toml
 
 Row = tuple[int, Any]  # place of a table in the file among those of its name, and its value
 
@@ -31,12 +31,12 @@ class InvalidPack(ValueError):  # noqa: N818 - the name that the design gives it
         return "\n".join(map(str, self.args))
 
 
-def default_pack_path() -> Path:
+def find_default_pack_path() -> Path:
     """Return the path of the shipped pack."""
     return Path(str(files("data.rules") / "calf_pain.toml"))
 
 
-def earlier_pack(version: str) -> Pack | None:
+def find_earlier_pack(version: str) -> Pack | None:
     """Return a pack that was shipped before, by its version of that time, or None."""
     places = (place for place in files("data.rules.earlier").iterdir() if place.name == f"{version}.toml")
     return next((load_pack(Path(str(place))) for place in places), None)
@@ -44,11 +44,11 @@ def earlier_pack(version: str) -> Pack | None:
 
 def load_pack(path: Path | None = None) -> Pack:
     """Read and check a pack. Raises InvalidPack."""
-    path = path or default_pack_path()
+    path = path or find_default_pack_path()
     try:
         text = read_text_file(path)
     except FileNotFoundError as error:
-        advice = f"there is no such file; name one, or start from a copy of {default_pack_path()}"
+        advice = f"there is no such file; name one, or start from a copy of {find_default_pack_path()}"
         raise InvalidPack(f"rule pack {path}: cannot be read: {advice}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidPack(f"rule pack {path}: cannot be read: {error}") from error
@@ -61,7 +61,7 @@ def parse_pack(text: str, origin: str = "rule pack") -> Pack:
     try:
         raw = load_toml(text)
     except ValueError as error:  # ValueError: no TOML, or a number of 5,000 digits
-        raise InvalidPack(f"{origin}:{_error_line(text, str(error))}: is not TOML: {error}") from error
+        raise InvalidPack(f"{origin}:{_find_error_line(text, str(error))}: is not TOML: {error}") from error
     problems = Problems(text)
     pack = _read(raw, text, problems)
     if problems.found or pack is None:
@@ -69,7 +69,7 @@ def parse_pack(text: str, origin: str = "rule pack") -> Pack:
     return pack
 
 
-def _error_line(text: str, error: str) -> int:
+def _find_error_line(text: str, error: str) -> int:
     """Return the line that the TOML parser names; without one the text ends too soon."""
     named = re.search(r"at line (\d+)", error)
     return int(named[1]) if named else len(text.splitlines()) or 1
@@ -85,7 +85,7 @@ class Problems:
     def add(self, what: str, table: str = "", place: int = 0, key: str = "") -> None:
         """Add a problem of the n-th (`place`, from 0) table of a name, on the line of its key, else of its header."""
         keys = (table, place, key) if table in LISTS else (table, key)
-        number = line_of(self.text, tuple(part for part in keys if part != "")) or 1
+        number = find_line(self.text, tuple(part for part in keys if part != "")) or 1
         self.found.append(f":{number}: {what}")
 
 
@@ -96,9 +96,9 @@ def _read(raw: dict[str, Any], text: str, problems: Problems) -> Pack | None:
     for key in sorted(set(raw) - {*LISTS, *_OPTIONAL, "pack"}):
         allowed = ", ".join(("pack", *LISTS, *_OPTIONAL))
         problems.add(f"unknown table or key '{key}'; allowed: {allowed}", key)
-    head = _head(raw.get("pack"), problems)
-    rows = {name: _rows(name, raw.get(name, []), problems) for name in LISTS}
-    more = _more(raw, problems)
+    head = _read_head(raw.get("pack"), problems)
+    rows = {name: _read_rows(name, raw.get(name, []), problems) for name in LISTS}
+    more = _read_more(raw, problems)
     if head is None or any(found is None for found in rows.values()):
         return None
     values: dict[str, Any] = {name: tuple(row for _, row in found or ()) for name, found in rows.items()}
@@ -109,7 +109,7 @@ def _read(raw: dict[str, Any], text: str, problems: Problems) -> Pack | None:
     return pack
 
 
-def _head(head: object, problems: Problems) -> dict[str, Any] | None:
+def _read_head(head: object, problems: Problems) -> dict[str, Any] | None:
     if not isinstance(head, dict):
         problems.add(f"there is no table [pack]; it holds {', '.join(Head.model_fields)}", "pack")
         return None
@@ -122,7 +122,7 @@ def _head(head: object, problems: Problems) -> dict[str, Any] | None:
     return found | lists | {"reviewed": str(found["reviewed"])}
 
 
-def _more(raw: dict[str, Any], problems: Problems) -> dict[str, Any]:
+def _read_more(raw: dict[str, Any], problems: Problems) -> dict[str, Any]:
     """Return the tables that a pack may leave out."""
     found: dict[str, Any] = {}
     if "actions" in raw:
@@ -140,7 +140,7 @@ def _more(raw: dict[str, Any], problems: Problems) -> dict[str, Any]:
     }
 
 
-def _rows(name: str, tables: object, problems: Problems) -> list[Row] | None:
+def _read_rows(name: str, tables: object, problems: Problems) -> list[Row] | None:
     if not (isinstance(tables, list) and all(isinstance(table, dict) for table in tables)):
         problems.add(f"'{name}' must be written as [[{name}]] tables", name)
         return None
@@ -164,13 +164,13 @@ def _judge(name: str, place: int, table: object, model: type[BaseModel], problem
     try:
         return model.model_validate(table).model_dump()
     except ValidationError as error:
-        title = f"[[{name}]] {_label(table)}".strip() if name in LISTS else f"[{name}]"
+        title = f"[[{name}]] {_name_row(table)}".strip() if name in LISTS else f"[{name}]"
         for detail in error.errors():
             key = str(detail["loc"][0]) if detail["loc"] else ""
             problems.add(f"{title}: {name_fault(name, key, detail, model)}", name, place, key)
         return None
 
 
-def _label(table: object) -> str:
+def _name_row(table: object) -> str:
     row = table if isinstance(table, dict) else vars(table)
     return str(row.get("id") or row.get("name") or row.get("text") or "")[:60]

@@ -146,7 +146,7 @@ def name_fault(name: str, key: str, detail: ErrorDetails, model: type[BaseModel]
     if kind == "missing":
         return f"'{key}' is missing; needed: {keys}"
     if kind == "literal_error":
-        allowed = FIELD_TYPES if (name, key) == ("fields", "type") else _literals(detail)
+        allowed = FIELD_TYPES if (name, key) == ("fields", "type") else _list_literals(detail)
         return f"{key} '{detail['input']}' is not one of {', '.join(allowed)}"
     if kind == "blank":
         return f"'{key}' is empty; it must be text"
@@ -157,5 +157,5 @@ def name_fault(name: str, key: str, detail: ErrorDetails, model: type[BaseModel]
     return f"'{key}' must be {_TYPE_WORDS.get(kind, 'of another type')}"
 
 
-def _literals(detail: ErrorDetails) -> list[str]:
+def _list_literals(detail: ErrorDetails) -> list[str]:
     return re.findall(r"'([^']*)'", str(detail.get("ctx", {}).get("expected", "")))

@@ -24,32 +24,32 @@ TAG_COLUMNS = (
 UNKNOWN_CODE = 0
 
 
-def answer_columns(pack: Pack) -> tuple[str, ...]:
+def list_answer_columns(pack: Pack) -> tuple[str, ...]:
     """Return the columns that hold a record's answers, but for pain score and duration."""
     return (*ANSWER_MASKS, *pack.columns)
 
 
-def field_bit(pack: Pack, field: str) -> int:
+def find_field_bit(pack: Pack, field: str) -> int:
     """Return the bit of a yes-or-no field in `answered` and `yes`."""
     return 1 << pack.field_names.index(field)
 
 
-def rule_bit(place: int) -> int:
+def find_rule_bit(place: int) -> int:
     """Return the bit of the triage rule at a place in the pack, in `rules_true`."""
     return 1 << place
 
 
-def code_of(values: Sequence[str], value: str) -> int:
+def find_code(values: Sequence[str], value: str) -> int:
     """Return the code of a text of a list; that of unknown if it is not in it."""
     return values.index(value) + 1 if value in values else UNKNOWN_CODE
 
 
-def rules_of(pack: Pack, mask: int) -> list[TriageRule]:
+def find_rules(pack: Pack, mask: int) -> list[TriageRule]:
     """Return the triage rules whose bits are set."""
-    return [rule for place, rule in enumerate(pack.triage) if mask & rule_bit(place)]
+    return [rule for place, rule in enumerate(pack.triage) if mask & find_rule_bit(place)]
 
 
-def answer_in_words(pack: Pack, answers: Mapping[str, Any], field: str) -> str | int | None:
+def describe_answer(pack: Pack, answers: Mapping[str, Any], field: str) -> str | int | None:
     """Return a stored answer in words; None if it is unknown, or was never asked."""
     if field in pack.choices:
         code = int(answers[field])
@@ -58,7 +58,7 @@ def answer_in_words(pack: Pack, answers: Mapping[str, Any], field: str) -> str |
         return int(answers[field]) if answers[field] is not None else None
     if field not in pack.field_names:
         return None
-    bit = field_bit(pack, field)
+    bit = find_field_bit(pack, field)
     return ("no", "yes")[bool(answers["yes"] & bit)] if answers["answered"] & bit else None
 
 
@@ -83,7 +83,7 @@ def moved_choice_sql(stored: Pack, pack: Pack, name: str, column: str) -> str:
     """SQL for a choice's code in `pack`, whose values may be more, or in another order."""
     if name not in stored.choices:
         return f"{UNKNOWN_CODE}::UTINYINT"
-    codes = [UNKNOWN_CODE, *(code_of(pack.choices[name], value) for value in stored.choices[name])]
+    codes = [UNKNOWN_CODE, *(find_code(pack.choices[name], value) for value in stored.choices[name])]
     return f"({codes})[{column}::INTEGER + 1]::UTINYINT"  # a value that is gone was never answered
 
 
@@ -110,9 +110,9 @@ def packed_sql(pack: Pack) -> str:
     """Return the reverse of `unpacked_sql`, without the tags: selected from columns as the view `reports` has them."""
     masks = {
         "answered": [
-            f"(CASE WHEN {name} IS NULL THEN 0 ELSE {field_bit(pack, name)} END)" for name in pack.field_names
+            f"(CASE WHEN {name} IS NULL THEN 0 ELSE {find_field_bit(pack, name)} END)" for name in pack.field_names
         ],
-        "yes": [f"(CASE WHEN {name} THEN {field_bit(pack, name)} ELSE 0 END)" for name in pack.field_names],
+        "yes": [f"(CASE WHEN {name} THEN {find_field_bit(pack, name)} ELSE 0 END)" for name in pack.field_names],
     }
     columns = [f"{_code_sql(name, values)} AS {name}" for name, values in CODED_CONTEXT.items()]
     columns += ["pain_score::UTINYINT AS pain_score", "duration_days::USMALLINT AS duration_days"]
@@ -132,7 +132,7 @@ def timed_day_sql(time_zone: str) -> str:
     """SQL for the day of an instant. UTC days are whole numbers of microseconds: no calendar."""
     if time_zone == "UTC":
         return "(DATE '1970-01-01' + (epoch_us(reported_at) // 86400000000)::INTEGER)"
-    return f"(reported_at AT TIME ZONE {_text(time_zone)})::DATE"
+    return f"(reported_at AT TIME ZONE {_literal_sql(time_zone)})::DATE"
 
 
 def _answer_sql(pack: Pack, field: str) -> str:
@@ -140,7 +140,7 @@ def _answer_sql(pack: Pack, field: str) -> str:
         return _text_sql(field, pack.choices[field])
     if field in pack.own_numbers:
         return field
-    bit = field_bit(pack, field)
+    bit = find_field_bit(pack, field)
     return f"CASE WHEN (answered & {bit}) <> 0 THEN (yes & {bit}) <> 0 END"
 
 
@@ -153,13 +153,15 @@ def _code_sql(column: str, values: Sequence[str]) -> str:
 
 
 def _names_of_bits_sql(mask: str, names: Sequence[str]) -> str:
-    tests = (f"CASE WHEN ({mask} & {1 << place}) <> 0 THEN {_text(name)} END" for place, name in enumerate(names))
+    tests = (
+        f"CASE WHEN ({mask} & {1 << place}) <> 0 THEN {_literal_sql(name)} END" for place, name in enumerate(names)
+    )
     return f"list_filter([{', '.join(tests)}], lambda name: name IS NOT NULL)"
 
 
 def _list_sql(values: Sequence[str]) -> str:
-    return f"[{', '.join(map(_text, values))}]"
+    return f"[{', '.join(map(_literal_sql, values))}]"
 
 
-def _text(value: str) -> str:
+def _literal_sql(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"

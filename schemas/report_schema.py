@@ -33,23 +33,23 @@ def is_answer(cell: str) -> bool:
     return cell.isascii() and cell.lower() in ANSWERS  # some foreign letters have plain ones as lower case
 
 
-def report_schema(pack: Pack, regions: Sequence[str] = ()) -> pandera.DataFrameSchema:
+def make_report_schema(pack: Pack, regions: Sequence[str] = ()) -> pandera.DataFrameSchema:
     """Columns: the context fields and the pack's fields, all as text, null where blank.
 
     `regions` are the allowed ones, in any case; any if there is none. A column may be absent from a frame
     (then it is not judged); a required one may not be null.
     """
-    columns = {field.name: _context_column(field) for field in CONTEXT_FIELDS}
+    columns = {field.name: _make_context_column(field) for field in CONTEXT_FIELDS}
     if regions:
         allowed = frozenset(region.lower() for region in regions)
-        columns["region"] = _column(
+        columns["region"] = _make_column(
             "allowed_values", " ".join(regions), lambda cells: _says(cells, allowed), required=False
         )
-    columns |= {field.name: _own_column(field) for field in pack.fields}
+    columns |= {field.name: _make_own_column(field) for field in pack.fields}
     return pandera.DataFrameSchema(columns, strict=True, unique_column_names=True)
 
 
-def allowed_text(schema: pandera.DataFrameSchema, column: str) -> str:
+def describe_allowed(schema: pandera.DataFrameSchema, column: str) -> str:
     """Return what is allowed in a column, in words a sender understands."""
     return str(schema.columns[column].checks[0].error)
 
@@ -59,24 +59,24 @@ def check_name(schema: pandera.DataFrameSchema, column: str) -> str:
     return str(schema.columns[column].checks[0].name)
 
 
-def choice_words(values: Iterable[str]) -> frozenset[str]:
+def list_choice_words(values: Iterable[str]) -> frozenset[str]:
     """Return what a cell of a choice may say, in lower case."""
     return frozenset((*values, *UNKNOWN_WORDS))
 
 
-def _own_column(field: Field) -> pandera.Column:
+def _make_own_column(field: Field) -> pandera.Column:
     """Return the column of a field that the pack declares."""
     if field.type == "number":
         allowed = f"integer {field.smallest}-{field.largest} ({field.unit}), NA, unknown or blank"
-        number = _whole_number(field.smallest, field.largest)
-        return _column(
+        number = _make_number_test(field.smallest, field.largest)
+        return _make_column(
             "whole_number", allowed, lambda cells: number(cells) | _says(cells, UNKNOWN_WORDS), required=False
         )
     if field.type == "choice":
-        words = choice_words(field.values)
+        words = list_choice_words(field.values)
         allowed = f"{', '.join(field.values)}, NA, unknown or blank"
-        return _column("allowed_values", allowed, lambda cells: _says(cells, words), required=False)
-    return _column("answer", ANSWER_ALLOWED, lambda cells: cells.map(is_answer), required=False)
+        return _make_column("allowed_values", allowed, lambda cells: _says(cells, words), required=False)
+    return _make_column("answer", ANSWER_ALLOWED, lambda cells: cells.map(is_answer), required=False)
 
 
 def _says(cells: pd.Series, words: Container[str]) -> pd.Series:
@@ -84,14 +84,14 @@ def _says(cells: pd.Series, words: Container[str]) -> pd.Series:
     return cells.map(lambda cell: cell.isascii() and cell.lower() in words).astype(bool)
 
 
-def _context_column(field: ContextField) -> pandera.Column:
-    name, test = _context_test(field)
-    return _column(name, field.allowed, test, required=field.required)
+def _make_context_column(field: ContextField) -> pandera.Column:
+    name, test = _make_context_test(field)
+    return _make_column(name, field.allowed, test, required=field.required)
 
 
-def _context_test(field: ContextField) -> tuple[str, Callable[[pd.Series], pd.Series]]:
+def _make_context_test(field: ContextField) -> tuple[str, Callable[[pd.Series], pd.Series]]:
     if field.limits:
-        return "whole_number", _whole_number(*field.limits)
+        return "whole_number", _make_number_test(*field.limits)
     if field.values:
         values = field.values
         return "allowed_values", lambda cells: cells.isin(values)
@@ -100,7 +100,7 @@ def _context_test(field: ContextField) -> tuple[str, Callable[[pd.Series], pd.Se
     return "pattern", _matches(str(field.pattern))
 
 
-def _column(name: str, allowed: str, test: Callable[[pd.Series], pd.Series], required: bool) -> pandera.Column:
+def _make_column(name: str, allowed: str, test: Callable[[pd.Series], pd.Series], required: bool) -> pandera.Column:
     check = pandera.Check(test, name=name, error=allowed)
     return pandera.Column(None, checks=check, nullable=not required, required=False)
 
@@ -114,7 +114,7 @@ def _matches_but_says_something(pattern: str) -> Callable[[pd.Series], pd.Series
     return lambda cells: cells.str.fullmatch(pattern) & ~cells.str.fullmatch(SAYS_UNKNOWN)
 
 
-def _whole_number(smallest: int, largest: int) -> Callable[[pd.Series], pd.Series]:
+def _make_number_test(smallest: int, largest: int) -> Callable[[pd.Series], pd.Series]:
     def test(cells: pd.Series) -> pd.Series:
         digits = cells.str.fullmatch("[0-9]{1,9}").astype(bool)
         number = pd.to_numeric(cells.where(digits), errors="coerce")

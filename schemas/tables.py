@@ -36,7 +36,7 @@ class Table:
         return tuple(column.name for column in self.columns)
 
 
-def _columns(text: str) -> tuple[Column, ...]:
+def _parse_columns(text: str) -> tuple[Column, ...]:
     """Parse lines of `name TYPE meaning`."""
     rows = (line.strip().split(maxsplit=2) for line in text.strip().splitlines())
     return tuple(Column(name, kind.replace(",", ", "), meaning) for name, kind, meaning in rows)
@@ -45,7 +45,7 @@ def _columns(text: str) -> tuple[Column, ...]:
 FILES = Table(
     "files",
     "one delivered file",
-    _columns("""
+    _parse_columns("""
         file_id VARCHAR sha256 of the file's content, after decompression; of a header alone, of its period too
         path VARCHAR where the file lay when it was read
         source VARCHAR the sender
@@ -76,7 +76,7 @@ FILES = Table(
 
 # The stored form of `reports`: answers, rules and scores as bits, because writing thirty columns is what
 # an ingest spends its time on. The view `reports` shows them as columns.
-_RECORDS = _columns("""
+_RECORDS = _parse_columns("""
     source VARCHAR the sender
     report_id VARCHAR the sender's number of the report
     reported_at TIMESTAMPTZ when the report was made
@@ -99,19 +99,19 @@ _RECORDS = _columns("""
 """)
 
 # last of all, so that an older state gets it by ALTER TABLE and no table is written again
-FIRST_DELIVERY = _columns(
+FIRST_DELIVERY = _parse_columns(
     "first_delivery_no INTEGER the delivery that first brought this report_id; a correction keeps it"
 )
 
 
-STATED_DATE = _columns("stated_date DATE the day of a report without a time; NULL if its time is known")
-REPORT_DAY = _columns("""
+STATED_DATE = _parse_columns("stated_date DATE the day of a report without a time; NULL if its time is known")
+REPORT_DAY = _parse_columns("""
     report_date DATE day of the report in the reporting time zone; of a report without a time, the day it states
     time_known BOOLEAN whether the report has a time; if not, reported_at is noon of its day in UTC
 """)
 
 
-def records_table(pack: Pack, name: str = "records") -> Table:
+def make_records_table(pack: Pack, name: str = "records") -> Table:
     """Return the stored records; the pack's numbers and choices have a column each."""
     numbers = tuple(Column(field, "USMALLINT", "number, NULL where unknown") for field in pack.own_numbers)
     choices = tuple(Column(field, "UTINYINT", "0 unknown, else place in the list of values") for field in pack.choices)
@@ -119,12 +119,12 @@ def records_table(pack: Pack, name: str = "records") -> Table:
     return Table(name, "one accepted record, packed; read the view reports instead", columns)
 
 
-def packed_columns() -> tuple[Column, ...]:
+def list_packed_columns() -> tuple[Column, ...]:
     """Return the columns of `records` that every pack has."""
     return _RECORDS
 
 
-TAG_MEANINGS = _columns("""
+TAG_MEANINGS = _parse_columns("""
     triage_level VARCHAR highest level with a TRUE rule; self_care only where every rule is FALSE, else unresolved
     triage_ceiling VARCHAR highest level that the unknown answers could still lead to
     triage_rules VARCHAR[] ids of the triage rules that are TRUE
@@ -140,21 +140,23 @@ TAG_MEANINGS = _columns("""
 """)
 
 
-def reports_table(pack: Pack) -> Table:
+def make_reports_table(pack: Pack) -> Table:
     """Return the view `reports`: the canonical columns, typed, and the tags."""
     types = {"reported_at": "TIMESTAMPTZ", "pain_score": "TINYINT", "duration_days": "SMALLINT"}
     context = tuple(
         Column(f.name, types.get(f.name, "VARCHAR"), f"{f.meaning} Allowed: {f.allowed}.") for f in CONTEXT_FIELDS
     )
     answers = tuple(
-        Column(f.name, pack.sql_type(f.name), f"{f.meaning}{_domain(f)} NULL is unknown. Article: {f.reference}.")
+        Column(
+            f.name, pack.sql_type(f.name), f"{f.meaning}{_describe_domain(f)} NULL is unknown. Article: {f.reference}."
+        )
         for f in pack.fields
     )
     columns = context + answers + TAG_MEANINGS + FIRST_DELIVERY + REPORT_DAY
     return Table("reports", "one accepted record and its tags", columns)
 
 
-def _domain(field: Field) -> str:
+def _describe_domain(field: Field) -> str:
     """Return what a number or choice may be, in words; the end of the sentence that says what the field means."""
     if field.type == "number":
         return f", {field.smallest}-{field.largest} {field.unit}."
@@ -163,16 +165,16 @@ def _domain(field: Field) -> str:
     return "" if field.meaning.endswith(".") else "."
 
 
-def superseded_table(pack: Pack) -> Table:
+def make_superseded_table(pack: Pack) -> Table:
     """Return the table of records that a later delivery replaced, as they were."""
     last = FIRST_DELIVERY + REPORT_DAY
-    columns = reports_table(pack).columns[: -len(last)] + superseded_columns() + last
+    columns = make_reports_table(pack).columns[: -len(last)] + list_superseded_columns() + last
     return Table("superseded", "one record that a later delivery replaced", columns)
 
 
-def superseded_columns() -> tuple[Column, ...]:
+def list_superseded_columns() -> tuple[Column, ...]:
     """Return the columns that superseded records have beside those of `reports`."""
-    return _columns("""
+    return _parse_columns("""
         superseded_by VARCHAR file_id of the delivery that replaced it
         superseded_at TIMESTAMPTZ when
     """)
@@ -181,7 +183,7 @@ def superseded_columns() -> tuple[Column, ...]:
 QUARANTINE = Table(
     "quarantine",
     "one bad cell, or one line that is no row",
-    _columns("""
+    _parse_columns("""
         file_id VARCHAR the file
         line_number BIGINT physical line, the header being line 1
         report_id VARCHAR the row's report_id where it can be read
@@ -198,7 +200,7 @@ QUARANTINE = Table(
 WARNED_CELLS = Table(
     "warned_cells",
     "one thing that a source's adapter did not understand in a row that was taken; the view warnings counts them",
-    _columns("""
+    _parse_columns("""
         delivery_no INTEGER the delivery, as in files
         line_number BIGINT physical line, the header being line 1
         report_id VARCHAR the record, as in reports
@@ -210,7 +212,7 @@ WARNED_CELLS = Table(
 WARNINGS = Table(
     "warnings",
     "one file, column, kind and value of what was taken with a word of caution",
-    _columns("""
+    _parse_columns("""
         file_id VARCHAR the file
         delivery_no INTEGER the delivery, as in files
         source VARCHAR the sender
@@ -226,7 +228,7 @@ DAILY_SUMMARY = Table(
     "daily_summary",
     "one day, source, region, age band, sex, level, ceiling, category and cause that has reports; often that is one "
     "person: the table is nearly record level, and to be read as records are",
-    _columns("""
+    _parse_columns("""
         report_date DATE day in the reporting time zone
         source VARCHAR the sender
         region VARCHAR region, or unknown
@@ -245,7 +247,7 @@ DAILY_SUMMARY = Table(
 DAILY_RULES = Table(
     "daily_rules",
     "one day, source and triage rule that fired",
-    _columns("""
+    _parse_columns("""
         report_date DATE day in the reporting time zone
         source VARCHAR the sender
         rule_id VARCHAR the triage rule
@@ -255,7 +257,7 @@ DAILY_RULES = Table(
 DAILY_FIELDS = Table(
     "daily_fields",
     "one day, source and field",
-    _columns("""
+    _parse_columns("""
         report_date DATE day in the reporting time zone
         source VARCHAR the sender
         field VARCHAR the field
@@ -270,7 +272,7 @@ DAILY_FIELDS = Table(
 DAILY_NUMBERS = Table(
     "daily_numbers",
     "one day, source, numeric field and value",
-    _columns("""
+    _parse_columns("""
         report_date DATE day in the reporting time zone
         source VARCHAR the sender
         field VARCHAR pain_score, duration_days, or a number of the pack's own
@@ -281,7 +283,7 @@ DAILY_NUMBERS = Table(
 DAILY_RULE_SETS = Table(
     "daily_rule_sets",
     "one day, source and set of triage rules that fired together, in one record",
-    _columns("""
+    _parse_columns("""
         report_date DATE day in the reporting time zone
         source VARCHAR the sender
         rule_ids VARCHAR[] the triage rules that were TRUE, at least two
@@ -291,7 +293,7 @@ DAILY_RULE_SETS = Table(
 DAILY_ARRIVALS = Table(
     "daily_arrivals",
     "one day, source, level and delivery that first brought reports of them",
-    _columns("""
+    _parse_columns("""
         report_date DATE day in the reporting time zone
         source VARCHAR the sender
         triage_level VARCHAR the level tagged
@@ -304,7 +306,7 @@ DAILY_TABLES = (DAILY_SUMMARY, DAILY_RULES, DAILY_FIELDS, DAILY_ARRIVALS, DAILY_
 DELIVERY_DAYS = Table(
     "delivery_days",
     "one delivery and day that it brought new or changed reports of",
-    _columns("""
+    _parse_columns("""
         delivery_no INTEGER the delivery
         report_date DATE day in the reporting time zone
         reports BIGINT rows that became a record, whether it was replaced later or not
@@ -314,7 +316,7 @@ DELIVERY_DAYS = Table(
 ERASED = Table(
     "erased",
     "one report or quarantined line that was erased, and is not taken in again",
-    _columns("""
+    _parse_columns("""
         source VARCHAR the sender
         mark UUID keyed hash of the sender and of the report_id or the line; the key is the file HOME/forget.key
     """),
@@ -322,7 +324,7 @@ ERASED = Table(
 ERASED_FILES = Table(
     "erased_files",
     "one delivery of which records were erased: what its counts in files still hold and no record accounts for",
-    _columns("""
+    _parse_columns("""
         delivery_no INTEGER the delivery
         records BIGINT erased records that it brought, and that were in use
         superseded BIGINT erased records that it brought, and that had been replaced or taken out
@@ -347,7 +349,7 @@ ERASURE_TABLES = (ERASED, ERASED_FILES, *ERASED_COUNTS.values())
 CALENDAR = Table(
     "calendar",
     "one day of a covered week: a week of which some source reported, or said that there was nothing to report",
-    _columns("""
+    _parse_columns("""
         report_date DATE the day
         week VARCHAR its week, such as 2026-W47 (ISO) or 2026-MW47 (MMWR)
         week_start DATE first day of that week
@@ -359,7 +361,7 @@ PUBLISHED_CALENDAR = Table(
     "calendar",
     CALENDAR.grain,
     CALENDAR.columns
-    + _columns("""
+    + _parse_columns("""
         is_complete BOOLEAN whether its week was over when the snapshot was made
         month_is_complete BOOLEAN whether its month was over, and every day of that is in a covered week
         quarter_is_complete BOOLEAN whether its quarter was over, and every day of that is in a covered week
@@ -368,7 +370,7 @@ PUBLISHED_CALENDAR = Table(
 RULES = Table(
     "rules",
     "one triage rule of the rule pack in use",
-    _columns("""
+    _parse_columns("""
         rule_id VARCHAR stable id
         triage_level VARCHAR the level it calls for
         condition VARCHAR its condition
@@ -380,7 +382,7 @@ RULES = Table(
 CAUSES = Table(
     "causes",
     "one likely cause of the rule pack in use, and undetermined",
-    _columns("""
+    _parse_columns("""
         cause_category VARCHAR its category
         likely_cause VARCHAR its name
         label VARCHAR its name for people
@@ -389,7 +391,7 @@ CAUSES = Table(
 FIELDS = Table(
     "fields",
     "one field of which the answer can be missing",
-    _columns("""
+    _parse_columns("""
         field VARCHAR its name
         meaning VARCHAR what is asked
     """),
@@ -397,7 +399,7 @@ FIELDS = Table(
 STATE = Table(
     "state",
     "one fact about the state as a whole",
-    _columns("""
+    _parse_columns("""
         key VARCHAR name of the fact
         value VARCHAR its value
     """),
@@ -405,7 +407,7 @@ STATE = Table(
 RULE_PACKS = Table(
     "rule_packs",
     "one version of the rule pack that tagged records here",
-    _columns("""
+    _parse_columns("""
         rule_pack VARCHAR its version
         number INTEGER its number
         article VARCHAR the article it reads
@@ -416,7 +418,7 @@ RULE_PACKS = Table(
 SIGNATURES = Table(
     "signatures",
     "one signature under a rule pack",
-    _columns("""
+    _parse_columns("""
         rule_pack VARCHAR version of the pack
         name VARCHAR who signed
         role VARCHAR in which role
@@ -427,7 +429,7 @@ SIGNATURES = Table(
 ASSESSMENTS = Table(
     "assessments",
     "one assessment of a week by the clinical lead; one written later stands beside the published page",
-    _columns("""
+    _parse_columns("""
         week VARCHAR the week that it is about
         name VARCHAR who wrote it
         contact VARCHAR how to reach the writer
@@ -438,7 +440,7 @@ ASSESSMENTS = Table(
 DENOMINATORS = Table(
     "denominators",
     "one number of people that reports are set against, as the file named in the settings has it",
-    _columns("""
+    _parse_columns("""
         region VARCHAR the region
         age_band VARCHAR the age band; NULL for all ages
         week VARCHAR the one week that it is for; NULL for every week
@@ -449,7 +451,7 @@ DENOMINATORS = Table(
 AUDIT = Table(
     "audit",
     "one deed that changed what was stored before: a withdrawn file, a retagged history, a report taken back",
-    _columns("""
+    _parse_columns("""
         happened_at TIMESTAMPTZ when
         action VARCHAR withdraw, forget, retag, restore, migrate, alarm, sign, assess or reset
         subject VARCHAR what it was done to: a file_id, a rule pack, a schema version
@@ -461,7 +463,7 @@ AUDIT = Table(
 REPORTED_WEEKS = Table(
     "reported_weeks",
     "one week whose report has been published; its numbers are frozen",
-    _columns("""
+    _parse_columns("""
         week VARCHAR the week, such as 2026-W47
         week_start DATE its first day
         reported_at TIMESTAMPTZ when the report was written
@@ -475,7 +477,7 @@ REPORTED_WEEKS = Table(
 REPORTED_COUNTS = Table(
     "reported_counts",
     "one published week and series",
-    _columns("""
+    _parse_columns("""
         week VARCHAR the week, such as 2026-W47
         week_start DATE its first day
         series VARCHAR what is counted, such as triage_level=emergency
@@ -486,7 +488,7 @@ REPORTED_COUNTS = Table(
 RELEASES = Table(
     "releases",
     "one week that was released to the public, held back or withdrawn; a week has one row for ever",
-    _columns("""
+    _parse_columns("""
         week VARCHAR the week, such as 2026-W46
         week_start DATE its first day
         status VARCHAR released, held_back (its audit failed) or withdrawn (its numbers were taken away again)
@@ -515,7 +517,7 @@ RELEASES = Table(
 RELEASED_COUNTS = Table(
     "released_counts",
     "one published week, attribute and value, as disclosed; a week of status withdrawn keeps its rows here alone",
-    _columns("""
+    _parse_columns("""
         week VARCHAR the week, such as 2026-W46
         week_start DATE its first day
         attribute VARCHAR total, triage_level, likely_cause, region, age_band or sex
@@ -543,12 +545,14 @@ _OTHER_LEVELS = """
 """
 
 
-def _weekly(name: str, grain: str, *parts: str) -> Table:
-    return Table(name, f"one covered week{grain}", _columns("\n".join((_WEEK.strip(), *(p.strip() for p in parts)))))
+def _make_weekly_table(name: str, grain: str, *parts: str) -> Table:
+    return Table(
+        name, f"one covered week{grain}", _parse_columns("\n".join((_WEEK.strip(), *(p.strip() for p in parts))))
+    )
 
 
 WEEKLY_SIGNAL_TABLES = (
-    _weekly(
+    _make_weekly_table(
         "weekly_sources",
         " or one that has none of its reports, and source",
         """
@@ -560,7 +564,7 @@ WEEKLY_SIGNAL_TABLES = (
         rhythm VARCHAR daily, weekdays, weekly, or none: nothing is expected of it
         """,
     ),
-    _weekly(
+    _make_weekly_table(
         "weekly_signals",
         ", series and method",
         """
@@ -582,7 +586,7 @@ WEEKLY_SIGNAL_TABLES = (
         left_out VARCHAR names of the other senders of which something is expected or came
         """,
     ),
-    _weekly(
+    _make_weekly_table(
         "weekly_nowcast",
         ", series and age; the age is in whole weeks by each sender's clock: past weeks as they stood at that moment",
         """
@@ -602,7 +606,7 @@ WEEKLY_SIGNAL_TABLES = (
     ),
 )
 
-WEEKLY_INDICATORS = _weekly(
+WEEKLY_INDICATORS = _make_weekly_table(
     "weekly_indicators",
     " and count that is no triage level: judged as in weekly_signals, by its primary row, and no cause for an alarm",
     """
@@ -620,20 +624,20 @@ WEEKLY_INDICATORS = _weekly(
 )
 
 WEEKLY_VIEWS = (
-    _weekly(
+    _make_weekly_table(
         "weekly_triage",
         " and triage level",
         "triage_level VARCHAR the level tagged",
         _COUNTS,
         "could_be_emergency BIGINT records of them whose ceiling is emergency",
     ),
-    _weekly(
+    _make_weekly_table(
         "weekly_causes",
         " and likely cause",
         "cause_category VARCHAR category, or undetermined\nlikely_cause VARCHAR cause, or undetermined",
         _COUNTS,
     ),
-    _weekly(
+    _make_weekly_table(
         "weekly_regions",
         " and region",
         "region VARCHAR region, or unknown",
@@ -641,7 +645,7 @@ WEEKLY_VIEWS = (
         "emergency BIGINT records of them tagged emergency",
         _OTHER_LEVELS,
     ),
-    _weekly(
+    _make_weekly_table(
         "weekly_rates",
         ", region with a denominator, and age band with one",
         "region VARCHAR the region",
@@ -654,7 +658,7 @@ WEEKLY_VIEWS = (
         "reports_rate DOUBLE records per 100,000",
         "emergency_rate DOUBLE emergencies per 100,000",
     ),
-    _weekly(
+    _make_weekly_table(
         "weekly_demographics",
         ", age band and sex",
         "age_band VARCHAR age band, or unknown\nsex VARCHAR sex, or unknown",
@@ -662,13 +666,13 @@ WEEKLY_VIEWS = (
         "emergency BIGINT records of them tagged emergency",
         _OTHER_LEVELS,
     ),
-    _weekly(
+    _make_weekly_table(
         "weekly_rules",
         " and triage rule",
         "rule_id VARCHAR the triage rule\ntriage_level VARCHAR the level it calls for",
         _COUNTS.replace("number of records", "records in which it was TRUE"),
     ),
-    _weekly(
+    _make_weekly_table(
         "weekly_missing_answers",
         " and field",
         "field VARCHAR the field",
@@ -676,7 +680,7 @@ WEEKLY_VIEWS = (
         "unresolved BIGINT those of them that are unresolved",
         "settles BIGINT those of these that lack no other answer: this one settles each of them, whatever it is",
     ),
-    _weekly(
+    _make_weekly_table(
         "weekly_quality",
         ", source, measure and item; a file counts in the week of its delivery clock, a rejected one when it was tried",
         "source VARCHAR the sender",
@@ -684,7 +688,7 @@ WEEKLY_VIEWS = (
         "item VARCHAR the field, or column: check; NULL for the other measures",
         "value DOUBLE count of files, rows or cells, share 0-1, or days",
     ),
-    _weekly(
+    _make_weekly_table(
         "weekly_symptoms",
         " and yes/no field of the rule pack",
         """
@@ -695,7 +699,7 @@ WEEKLY_VIEWS = (
         share DOUBLE yes as a share, 0-1, of the records with an answer; NULL without any
         """,
     ),
-    _weekly(
+    _make_weekly_table(
         "weekly_distributions",
         ", numeric field and value that has reports",
         """
@@ -705,7 +709,7 @@ WEEKLY_VIEWS = (
         share DOUBLE 0-1 of the week's reports
         """,
     ),
-    _weekly(
+    _make_weekly_table(
         "weekly_rule_pairs",
         " and pair of triage rules that fired together",
         """
@@ -714,20 +718,20 @@ WEEKLY_VIEWS = (
         reports BIGINT records in which both were TRUE
         """,
     ),
-    _weekly(
+    _make_weekly_table(
         "weekly_source_levels",
         " and source that has reports of it",
         "source VARCHAR the sender\nreports BIGINT number of records",
         "emergency BIGINT records of them tagged emergency",
         _OTHER_LEVELS,
     ),
-    _weekly(
+    _make_weekly_table(
         "weekly_source_rules",
         ", source and triage rule that fired",
         "source VARCHAR the sender\nrule_id VARCHAR the triage rule\ntriage_level VARCHAR the level it calls for",
         "reports BIGINT records in which it was TRUE\nshare DOUBLE 0-1 of the source's reports of the week",
     ),
-    _weekly(
+    _make_weekly_table(
         "weekly_source_missing_answers",
         ", source and field that some record lacks",
         """
@@ -741,7 +745,7 @@ WEEKLY_VIEWS = (
     ),
     *WEEKLY_SIGNAL_TABLES,
     WEEKLY_INDICATORS,
-    _weekly(
+    _make_weekly_table(
         "weekly_revisions",
         " and series that changed after its report was published",
         """
@@ -759,7 +763,7 @@ STORED_WEEKLY = ("weekly_signals", "weekly_indicators", "weekly_revisions", "wee
 DAILY_SIGNALS = Table(
     "daily_signals",
     "one day of the latest eight weeks and series: the seven days up to it against those of the weeks before",
-    _columns("""
+    _parse_columns("""
         report_date DATE the last of the seven days
         week VARCHAR the week that it is in
         week_start DATE first day of that week
@@ -778,7 +782,7 @@ DAILY_SIGNALS = Table(
 ALARM_EPISODES = Table(
     "alarm_episodes",
     "one alarm of a series that goes on: it ends after two judged weeks without an alarm",
-    _columns("""
+    _parse_columns("""
         series VARCHAR what is counted
         first_week VARCHAR first week with an alarm
         first_start DATE first day of that week
@@ -796,7 +800,7 @@ ALARM_EPISODES = Table(
 ALARM_NOTES = Table(
     "alarm_notes",
     "one thing that was noted on an alarm; it is kept when signals are worked out anew",
-    _columns("""
+    _parse_columns("""
         noted_at TIMESTAMPTZ when
         noted_by VARCHAR the user account that ran the command
         action VARCHAR note, close or reopen
@@ -812,7 +816,7 @@ ALARM_NOTES = Table(
 LEVEL_NAMES = Table(
     "levels",
     "one triage level",
-    _columns("""
+    _parse_columns("""
         triage_level VARCHAR its name
         rank INTEGER how urgent it is: 3 emergency, 2 contact_doctor, 1 unresolved, 0 self_care
         meaning VARCHAR when a record gets it
@@ -821,7 +825,7 @@ LEVEL_NAMES = Table(
 REGIONS = Table(
     "regions",
     "one region that has reports, and unknown if some have none",
-    _columns("""
+    _parse_columns("""
         region VARCHAR region, or unknown
         reports BIGINT number of records
         first_date DATE day of the first
@@ -831,7 +835,7 @@ REGIONS = Table(
 SOURCES = Table(
     "sources",
     "one sender of which a file was taken",
-    _columns("""
+    _parse_columns("""
         source VARCHAR the sender
         files BIGINT its accepted files
         reports BIGINT number of its records
@@ -852,7 +856,7 @@ PUBLISHED_FILES = Table(
 ABOUT = Table(
     "about",
     "the snapshot as a whole",
-    _columns("""
+    _parse_columns("""
         rule_pack VARCHAR version of the rule pack in use
         complaint VARCHAR the complaint it is about
         time_zone VARCHAR the reporting time zone, in which days are cut
@@ -871,7 +875,7 @@ ABOUT = Table(
 SIGNAL_FITS = Table(
     "signal_fits",
     "one fit of Farrington flexible: the same counts give the same fit, so it is not made again",
-    _columns("""
+    _parse_columns("""
         fit_key UBIGINT hash of the counts, shares, model matrix and settings that were fitted
         expected DOUBLE expected count; NaN if the fit does not converge
         phi DOUBLE overdispersion
@@ -887,25 +891,25 @@ SMALL_TABLES = (
 )
 
 
-def stored_tables(pack: Pack) -> tuple[Table, ...]:
+def list_stored_tables(pack: Pack) -> tuple[Table, ...]:
     """Return every base table of records.duckdb."""
     weekly = tuple(view for view in WEEKLY_VIEWS if view.name in STORED_WEEKLY)
-    return (records_table(pack), superseded_table(pack), *SMALL_TABLES, *weekly)
+    return (make_records_table(pack), make_superseded_table(pack), *SMALL_TABLES, *weekly)
 
 
-def stored_views(pack: Pack) -> tuple[Table, ...]:
+def list_stored_views(pack: Pack) -> tuple[Table, ...]:
     """Return every view of records.duckdb."""
     weekly = (view for view in WEEKLY_VIEWS if view.name not in STORED_WEEKLY)
-    return (reports_table(pack), WARNINGS, *weekly, *DIMENSION_VIEWS)
+    return (make_reports_table(pack), WARNINGS, *weekly, *DIMENSION_VIEWS)
 
 
-def published_tables() -> tuple[Table, ...]:
+def list_published_tables() -> tuple[Table, ...]:
     """Return every table of summaries.duckdb: counts only, no record, no cell of a file."""
     signals, pack = (DAILY_SIGNALS, ALARM_EPISODES), (RULES, CAUSES, FIELDS, SIGNATURES)
     dimensions = (*DIMENSION_VIEWS, PUBLISHED_CALENDAR, PUBLISHED_FILES)
     return (DAILY_SUMMARY, *WEEKLY_VIEWS, *signals, *pack, *dimensions, ASSESSMENTS, ABOUT)
 
 
-def quoted(text: str) -> str:
+def quoted_sql(text: str) -> str:
     """Return a SQL string literal."""
     return "'" + text.replace("'", "''") + "'"

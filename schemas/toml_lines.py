@@ -26,7 +26,7 @@ def load_toml(text: str) -> dict[str, Any]:
         raise ValueError(TOO_DEEP) from None
     level: list[Any] = [content]
     for _ in range(MOST_LEVELS):
-        level = [inner for value in level for inner in _inner_values(value)]
+        level = [inner for value in level for inner in _list_inner_values(value)]
         if any(isinstance(value, str) and "\0" in value for value in level):
             raise ValueError("a text has the character U+0000")
     if level:
@@ -34,39 +34,39 @@ def load_toml(text: str) -> dict[str, Any]:
     return content
 
 
-def _inner_values(value: Any) -> list[Any]:
+def _list_inner_values(value: Any) -> list[Any]:
     """Return the keys and values of a table, the values of a list, and nothing of anything else."""
     if isinstance(value, dict):
         return [*value, *value.values()]
     return value if isinstance(value, list) else []
 
 
-def line_of(text: str, keys: Keys) -> int | None:
+def find_line(text: str, keys: Keys) -> int | None:
     """Return the line, from 1, on which a key begins, else that of the nearest table around it, else None.
 
     `keys` leads to the value as in what `tomllib` returns, such as ("sources", 1, "name"). The text is valid TOML.
     """
-    lines = _lines_of_keys(text)
+    lines = _find_lines_of_keys(text)
     return next((lines[keys[:length]] for length in range(len(keys), 0, -1) if keys[:length] in lines), None)
 
 
 @functools.lru_cache(maxsize=2)  # one text is asked about many times in a row
-def _lines_of_keys(text: str) -> Mapping[Keys, int]:
+def _find_lines_of_keys(text: str) -> Mapping[Keys, int]:
     lines: dict[Keys, int] = {}
     tables: dict[Keys, int] = {}  # how many of each [[array of tables]] were opened
     table: Keys = ()
-    for number, is_header, statement in _statements(text):
+    for number, is_header, statement in _split_statements(text):
         if is_header:
             table = _open_table(statement, tables)
             found = [table[:length] for length in range(1, len(table) + 1)]
         else:
-            found = list(_key_paths(statement, table))
+            found = list(_list_key_paths(statement, table))
         for keys in found:
             lines.setdefault(keys, number)
     return lines
 
 
-def _statements(text: str) -> Iterator[tuple[int, bool, dict[str, Any]]]:
+def _split_statements(text: str) -> Iterator[tuple[int, bool, dict[str, Any]]]:
     """Yield the first line of each statement, whether it is a header, and what it says.
 
     Each header and each `key = value` is TOML by itself, and an unfinished one never is: lines are added until the
@@ -98,9 +98,9 @@ def _open_table(header: dict[str, Any], tables: dict[Keys, int]) -> Keys:
     return keys
 
 
-def _key_paths(value: Any, above: Keys) -> Iterator[Keys]:
+def _list_key_paths(value: Any, above: Keys) -> Iterator[Keys]:
     """Yield the place of every key and item of a value."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in items:
         yield (*above, key)
-        yield from _key_paths(inner, (*above, key))
+        yield from _list_key_paths(inner, (*above, key))

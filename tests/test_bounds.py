@@ -22,7 +22,7 @@ from pipelines.intake.archive_list import read_archive
 from pipelines.intake.csv_rows import LONGEST_HEADER, MOST_COLUMNS
 from pipelines.intake.deliveries import Delivery
 from pipelines.intake.layouts.adapters import check_header, load_adapter
-from pipelines.intake.lines import content_chunks
+from pipelines.intake.lines import read_chunks
 from pipelines.intake.reader import PrefetchingReader
 from pipelines.jobs.inspecting.first_adapter import write_adapter
 from pipelines.jobs.monitoring.notice_targets import find_targets
@@ -31,7 +31,7 @@ from pipelines.rules.lint import list_findings, require_sound
 from pipelines.settings import Settings, Source, load_settings
 from pipelines.store.database import Home
 from schemas.pack import Pack
-from schemas.pack_file import InvalidPack, default_pack_path, load_pack, parse_pack
+from schemas.pack_file import InvalidPack, find_default_pack_path, load_pack, parse_pack
 
 ROOT = Path(__file__).parent
 
@@ -187,7 +187,7 @@ def test_a_pipe_put_in_the_place_of_a_file_is_not_waited_for(
     looked_at = path.stat()
     path.unlink()
     os.mkfifo(path)
-    monkeypatch.setattr("pipelines.intake.reader.file_identity", lambda _: tuple(looked_at[:4]))
+    monkeypatch.setattr("pipelines.intake.reader.read_file_identity", lambda _: tuple(looked_at[:4]))
     reader = PrefetchingReader(Delivery(path, Source("one")), Settings())
     with contextlib.closing(reader), pytest.raises(FileRejected, match="is not a regular file"):
         reader.file_id()
@@ -196,7 +196,7 @@ def test_a_pipe_put_in_the_place_of_a_file_is_not_waited_for(
 def test_a_file_that_grows_while_it_is_read_is_not_run_after(tmp_path: Path) -> None:
     path = tmp_path / "grows.csv"
     path.write_bytes(b"x" * lines.BLOCK_BYTES)
-    chunks = content_chunks(path, Settings())
+    chunks = read_chunks(path, Settings())
     next(chunks)
     with path.open("ab") as file:
         file.write(b"y")
@@ -259,7 +259,7 @@ def test_a_file_with_an_invented_header_is_read_or_refused(
 @settings(max_examples=100)
 @given(data=st.data())
 def test_damaged_packs_are_read_or_refused(data: st.DataObject) -> None:
-    lines = default_pack_path().read_text(encoding="utf-8").splitlines()
+    lines = find_default_pack_path().read_text(encoding="utf-8").splitlines()
     for _ in range(data.draw(st.integers(1, 3))):
         place = data.draw(st.integers(0, len(lines) - 1))
         key = lines[place].partition("=")[0]

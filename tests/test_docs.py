@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.dictionary import dictionary
+from schemas.dictionary import render_dictionary
 from schemas.pack import Pack
 from tests.end_to_end.test_commands import COMMANDS
 
@@ -17,7 +17,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_the_data_dictionary_is_what_the_code_declares(pack: Pack) -> None:
-    assert (ROOT / "docs" / "data-dictionary.md").read_text() == dictionary(pack), "run `make docs`"
+    assert (ROOT / "docs" / "data-dictionary.md").read_text() == render_dictionary(pack), "run `make docs`"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -30,7 +30,7 @@ def test_the_page_on_rules_names_every_rule_and_every_cause(pack: Pack) -> None:
     rows = [re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE) for part in page.split("\n## ")]
     assert [names for names in rows if names] == [
         [rule.id for rule in pack.triage],
-        [cause.name for category in pack.categories for cause in pack.causes_of(category.name)],
+        [cause.name for category in pack.categories for cause in pack.list_causes(category.name)],
     ]
 
 

@@ -26,6 +26,9 @@ FEW_PLACES = {
     "pandera": {"schemas/report_schema.py", "pipelines/intake/validator.py"},  # the schema, and its error
     "prefect": {"pipelines/flows.py", "pipelines/prefect_runner.py"},
     "cyclopts": {"pipelines/cli/"},
+    "dask": {"pipelines/jobs/cluster/client.py"},
+    "distributed": {"pipelines/jobs/cluster/client.py"},
+    "fsspec": {"pipelines/jobs/cluster/parcels.py"},
     "s3fs": {"pipelines/intake/objects/bucket.py"},
     "botocore": {"pipelines/intake/objects/bucket.py"},
     "aiohttp": {"pipelines/intake/objects/bucket.py"},
@@ -170,22 +173,26 @@ LARGE_MODULES = {
 LARGE_CLASSES: dict[str, str] = {}
 LONG_FUNCTIONS = {
     "pipelines/synthetic/writing.py:generate": "a signature of one line a parameter",
-    "pipelines/synthetic/case_sql.py:_sql_parts": "a table of placeholders",
-    "pipelines/explain/explanation.py:explanation": "one dict, a line a key",
+    "pipelines/synthetic/case_sql.py:_make_sql_parts": "a table of placeholders",
+    "pipelines/explain/explanation.py:explain_record": "one dict, a line a key",
     "pipelines/rules/compiler.py:tag_sql": "one SQL text",
     "pipelines/rules/plain_sql.py:plain_sql": "one SQL text",
     "pipelines/signals/farrington.py:farrington_flexible": "public: a signature of one line a parameter",
     "pipelines/cli/clinical.py:explain": "a signature of one line an option",
+    "pipelines/cli/engineer.py:run": "a signature of one line an option",
+    "pipelines/jobs/ingest.py:ingest_batch": "a signature of one line an option",
 }
 MANY_PARAMETERS = {
     "pipelines/synthetic/writing.py:generate": "the options of the command",
-    "pipelines/synthetic/schedule.py:_delivered": "the columns of a delivery",
+    "pipelines/synthetic/schedule.py:_assign_to_files": "the columns of a delivery",
     "pipelines/flows.py:ingest_files": "Prefect stores the parameters of a task: plain values, no bundle",
+    "pipelines/flows.py:run_batch": "Prefect stores the parameters of a flow: plain values, no bundle",
     "pipelines/jobs/ingest.py:ingest_batch": "the options of the command",
+    "pipelines/jobs/scheduled_run.py:run_without_server": "the options of the command",
     "pipelines/jobs/withdraw.py:withdraw_file": "the options of the command",
     "pipelines/signals/farrington.py:farrington_flexible": "public: the settings by their published names",
-    "pipelines/signals/daily.py:_rows": "the columns of the table",
-    "pipelines/pages/charts.py:_bar": "the geometry of a bar",
+    "pipelines/signals/daily.py:_make_rows": "the columns of the table",
+    "pipelines/pages/charts.py:_draw_bar": "the geometry of a bar",
 }
 
 

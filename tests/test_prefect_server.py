@@ -82,13 +82,13 @@ def test_a_password_file_of_somebody_else_is_told_and_left(tmp_path: Path) -> No
     place = tmp_path / "prefect" / "auth"
     place.write_bytes(b"\xffmine\n")
     with pytest.raises(UsageError, match="was not written by calfwatch, and is left as it is; move it away"):
-        prefect_server.password(tmp_path)
+        prefect_server.load_password(tmp_path)
     assert place.read_bytes() == b"\xffmine\n"
 
 
 def test_the_password_is_made_once_and_for_the_owner_alone(tmp_path: Path) -> None:
-    first = prefect_server.password(tmp_path)
-    assert prefect_server.password(tmp_path) == first
+    first = prefect_server.load_password(tmp_path)
+    assert prefect_server.load_password(tmp_path) == first
     assert stat.S_IMODE((tmp_path / "prefect" / "auth").stat().st_mode) == 0o600
     user, _, secret = first.partition(":")
     assert (user, len(secret) >= 32) == ("calfwatch", True)

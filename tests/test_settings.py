@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pipelines.cli.settings_text import describe_settings, write_first_settings
 from pipelines.errors import UsageError
 from pipelines.settings import FILE_NAME, Allowed, Public, Settings, Source, load_settings
-from pipelines.settings_file import key_meanings
+from pipelines.settings_file import read_key_meanings
 
 DOCS = Path(__file__).parent.parent / "docs" / "commands.md"
 
@@ -152,7 +152,10 @@ def test_the_file_that_the_docs_show_names_every_key_and_is_read(tmp_path: Path)
     settings = load_settings(tmp_path)
     assert settings.source("line-7").patterns == ("l7_*.csv*",)
     shown = set(re.findall(r"^(\w+) =", text, re.MULTILINE))
-    assert shown == {*key_meanings(Settings), *key_meanings(Source), *key_meanings(Public)} - {"sources", "public"}
+    assert shown == {*read_key_meanings(Settings), *read_key_meanings(Source), *read_key_meanings(Public)} - {
+        "sources",
+        "public",
+    }
 
 
 @pytest.mark.parametrize(("line", "told"), FAULTS.items())
@@ -226,7 +229,7 @@ def test_each_setting_is_described_with_its_origin(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_text('threads = 0\n[[sources]]\nname = "a"\npatterns = ["x*", "y*"]\n')
     rows = {name: (value, origin) for name, value, origin, _ in describe_settings(tmp_path)}
     assert list(rows) == [
-        *(key for key in key_meanings(Settings) if key not in ("sources", "public")),
+        *(key for key in read_key_meanings(Settings) if key not in ("sources", "public")),
         "public hide_up_to",
         "source a",
     ]

@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from pipelines.errors import CalfwatchError, UsageError
-from pipelines.synthetic import CAUSES, REGIONS, Outbreak, generate, model, schedule, symptom_fields, writing
+from pipelines.synthetic import CAUSES, REGIONS, Outbreak, generate, list_symptom_fields, model, schedule, writing
 from pipelines.synthetic.case_sql import cases_sql
 from pipelines.synthetic.draws import stream_sql
 from schemas.fields import CONTEXT_FIELDS, CONTEXT_NAMES
@@ -115,7 +115,7 @@ def test_a_file_written_in_parts_is_the_file_written_at_once(tmp_path: Path, mon
 
 
 def test_the_columns_are_the_contract_s_in_its_order(out: Path) -> None:
-    assert list(symptom_fields()) == SYMPTOMS
+    assert list(list_symptom_fields()) == SYMPTOMS
     for path in (out / "reports").iterdir():
         assert path.read_text().split("\n", 1)[0].split(",") == [*CONTEXT_NAMES, *SYMPTOMS]
 
@@ -443,4 +443,4 @@ def test_a_field_of_the_pack_without_probabilities_is_an_error_of_ours(monkeypat
     symptoms = {name: row for name, row in model.MODEL.symptoms.items() if name != "redness"}
     monkeypatch.setattr(model, "MODEL", replace(model.MODEL, symptoms=symptoms))
     with pytest.raises(ValueError, match="no probabilities for redness"):
-        symptom_fields()
+        list_symptom_fields()

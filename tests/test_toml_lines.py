@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.toml_lines import Keys, line_of
+from schemas.toml_lines import Keys, find_line
 
 TEXT = '''\
 # a comment with [[sources]] in it
@@ -65,13 +65,13 @@ key = 1
     ],
 )
 def test_a_key_is_found_on_the_line_on_which_it_begins(keys: Keys, line: int) -> None:
-    assert line_of(TEXT, keys) == line
+    assert find_line(TEXT, keys) == line
 
 
 def test_a_missing_key_is_looked_for_in_its_table_and_an_unknown_table_nowhere() -> None:
-    assert line_of(TEXT, ("sources", 1, "patterns")) == 17
-    assert line_of(TEXT, ("nothing", "there")) is None
-    assert line_of("", ("nothing",)) is None
+    assert find_line(TEXT, ("sources", 1, "patterns")) == 17
+    assert find_line(TEXT, ("nothing", "there")) is None
+    assert find_line("", ("nothing",)) is None
 
 
 names = st.sampled_from(["a", "b", "c"])
@@ -96,7 +96,7 @@ def test_every_key_that_the_parser_finds_stands_on_a_line_of_its_own_name(text: 
     except tomllib.TOMLDecodeError:
         return
     for keys in paths(parsed):
-        number = line_of(text, keys)
+        number = find_line(text, keys)
         assert number is not None
         name = [key for key in keys if isinstance(key, str)][-1]
         assert name in text.split("\n")[number - 1]

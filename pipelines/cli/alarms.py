@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from pipelines.cli.options import DEFAULT_WAIT, HomeOption, WaitOption, existing_home
+from pipelines.cli.options import DEFAULT_WAIT, HomeOption, WaitOption, require_home
 from pipelines.text import say
 
 Series = Annotated[str, Parameter(name="SERIES", help="as in `alarm list`, such as triage_level=emergency")]
@@ -22,13 +22,13 @@ def list_alarms(
     all: Annotated[bool, Parameter(help="those that are over too")] = False,  # noqa: A002
 ) -> None:
     """List the alarms that go on, with the latest note on each."""
-    from pipelines.cli.output import text_table
+    from pipelines.cli.output import format_table
     from pipelines.jobs.findings.alarms import list_alarms as read_alarms
     from pipelines.store.database import Home
 
-    rows = read_alarms(Home(existing_home(home)), all)
+    rows = read_alarms(Home(require_home(home)), all)
     if rows:
-        say(*text_table(list(rows[0]), [list(row.values()) for row in rows]).rstrip().split("\n"))
+        say(*format_table(list(rows[0]), [list(row.values()) for row in rows]).rstrip().split("\n"))
     else:
         say("no alarm was ever raised" if all else "no alarm goes on; `--all` lists those that are over")
 
@@ -65,5 +65,5 @@ def _keep(action: str, series: str, text: str, home: str | None, week: str | Non
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
-    place = Home(existing_home(home))
+    place = Home(require_home(home))
     say(keep_finding(place, load_settings(place.path), Finding(action, series, text, week), wait))

@@ -13,9 +13,9 @@ from pipelines.cli.options import (
     DEFAULT_WAIT,
     HomeOption,
     WaitOption,
-    existing_home,
     refresh_status,
     refuse_option,
+    require_home,
 )
 from pipelines.errors import UsageError
 from pipelines.text import say
@@ -36,7 +36,7 @@ def report(
     from pipelines.jobs.weekly_report import write_week
     from pipelines.store.database import Home
 
-    path = existing_home(home)
+    path = require_home(home)
     if reset:
         if as_known_now or out or week != "latest":
             raise UsageError("--reset takes a report back and writes none: it goes with no other option")
@@ -94,7 +94,7 @@ def assess(
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
-    path = existing_home(home)
+    path = require_home(home)
     say(keep_assessment(Home(path), load_settings(path), Assessment(week, text, name, contact), wait))
 
 
@@ -116,7 +116,7 @@ def query(
     from pipelines.store.home import refuse_own_output
 
     statement = read_sql(sql, file)
-    path = existing_home(home)
+    path = require_home(home)
     if out:
         refuse_own_output(Path(out), path)
     result = run_query(path / f"{db}.duckdb", statement, timeout, force=True)

@@ -27,7 +27,7 @@ from cyclopts import (
 )
 
 from pipelines.errors import DISK_FAILURES, CalfwatchError, DiskError, UsageError
-from pipelines.text import printable, say
+from pipelines.text import escape_unprintable, say
 
 if TYPE_CHECKING:
     from cyclopts.help import HelpPanel
@@ -130,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(words)
     except Exception:  # paths may be any bytes; where a text is wanted, each library says so in its own way
         if odd := [word for word in words if not _is_utf8(word)]:
-            return _print_error(UsageError(f"{printable(odd[0])} is no text in UTF-8; type it again"))
+            return _print_error(UsageError(f"{escape_unprintable(odd[0])} is no text in UTF-8; type it again"))
         raise
 
 
@@ -148,7 +148,7 @@ def _run(words: list[str]) -> int:
         _require_command(app, words)
         return int(app(words) or 0)
     except CycloptsError as error:
-        return _print_error(UsageError(_usage_text(error)))
+        return _print_error(UsageError(_describe_usage_error(error)))
     except CalfwatchError as error:
         return _print_error(error)
     except ValueError as error:
@@ -177,7 +177,7 @@ def build_app() -> App:
         help_epilogue=NOTICE,
         help_format="plaintext",
         help_formatter=_HelpFormatter(),
-        version=_version_line,
+        version=_format_version,
         default_parameter=Parameter(negative=(), show_default=lambda value: value or None),
         exit_on_error=False,
         print_error=False,
@@ -191,19 +191,19 @@ def build_app() -> App:
         group = Group(title, sort_key=place)
         for name, (function, text) in commands.items():
             family, _, action = name.rpartition(" ")
-            parent = _family(app, family, group) if family else app
+            parent = _make_family(app, family, group) if family else app
             parent.command(f"pipelines.cli.{function}", name=action, help=text, group=None if family else group)
     return app
 
 
-def _family(app: App, name: str, group: Group) -> App:
+def _make_family(app: App, name: str, group: Group) -> App:
     """Return the command that has the actions of a family below it, made at its first action."""
     if name not in app:
         app.command(App(name=name, help=FAMILIES[name], group=group))
     return app[name]
 
 
-def _version_line() -> str:
+def _format_version() -> str:
     from importlib.metadata import version
 
     return f"calfwatch {version('calfwatch')}"
@@ -230,7 +230,7 @@ def _require_command(app: App, words: Sequence[str]) -> None:
         raise UsageError(f"a command is missing; known: {actions}. See `{' '.join(('calfwatch', *chain))} --help`")
 
 
-def _usage_text(error: CycloptsError) -> str:
+def _describe_usage_error(error: CycloptsError) -> str:
     """Return what is wrong with the words that were typed, and which help tells what is allowed."""
     text = str(error).partition(" Available commands")[0]
     name = error.argument.name if error.argument else ""

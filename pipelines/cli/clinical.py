@@ -16,9 +16,9 @@ from pipelines.cli.options import (
     HomeOption,
     JsonOption,
     WaitOption,
-    existing_home,
-    home_path,
     refresh_status,
+    require_home,
+    resolve_home,
 )
 from pipelines.errors import UsageError
 from pipelines.text import say
@@ -46,23 +46,23 @@ def explain(
 ) -> None:
     """Explain why a record is tagged so: rules, answers, what is missing, guidance."""
     from pipelines.explain.explanation import explain_report
-    from pipelines.explain.text import explanation_text
+    from pipelines.explain.text import render_explanation
     from pipelines.files import write_output
     from pipelines.store.home import refuse_own_output
 
     if json and out:
         raise UsageError("--json prints the explanation, and --out writes it as a page: take one of them")
-    path = existing_home(home)
+    path = require_home(home)
     if out:
         refuse_own_output(Path(out), path)
     found = explain_report(path / "records.duckdb", report_id, source, file)
     if out:
-        from pipelines.explain.pages import explanation_page
+        from pipelines.explain.pages import render_explanation_page
 
-        write_output(Path(out), explanation_page(found).encode())
+        write_output(Path(out), render_explanation_page(found).encode())
         say(out)
     else:
-        say(*(json_text.dumps(found, indent=2, default=str) if json else explanation_text(found)).split("\n"))
+        say(*(json_text.dumps(found, indent=2, default=str) if json else render_explanation(found)).split("\n"))
 
 
 def check_pack(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
@@ -70,7 +70,7 @@ def check_pack(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
     from pipelines.rules.lint import ERROR, list_findings
     from schemas.pack_file import load_pack
 
-    path = _pack_path(pack, home_path(home))
+    path = _choose_pack_path(pack, resolve_home(home))
     checked = load_pack(path)
     found = list_findings(checked)
     for finding in found:
@@ -87,12 +87,12 @@ def check_pack(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
 
 def show_pack(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
     """Print a pack as a page to sign, in Markdown, with the signatures that the home has recorded."""
-    from pipelines.explain.rule_page import pack_page
-    from pipelines.store.packs import recorded_signatures
+    from pipelines.explain.rule_page import render_pack_page
+    from pipelines.store.packs import read_recorded_signatures
 
-    shown, path = _load_pack(pack, home), home_path(home)
-    signatures = recorded_signatures(path, shown.version) if (path / "records.duckdb").exists() else []
-    say(*pack_page(shown, signatures).split("\n"))
+    shown, path = _load_pack(pack, home), resolve_home(home)
+    signatures = read_recorded_signatures(path, shown.version) if (path / "records.duckdb").exists() else []
+    say(*render_pack_page(shown, signatures).split("\n"))
 
 
 def sign_pack(
@@ -112,7 +112,7 @@ def sign_pack(
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
-    path = existing_home(home)
+    path = require_home(home)
     settings = load_settings(path)
     signature = (name, role, signed_on or clock.today(settings.time_zone))
     say(record_signature(Home(path), settings, pack, signature, wait))
@@ -127,33 +127,33 @@ def print_sql(pack: PackFile = None, /, *, home: HomeOption = None) -> None:
 
 def _load_pack(given: str | None, home: str | None) -> Pack:
     """Return the pack of a file, else the one that tagged the records of the home, else the configured one."""
-    from pipelines.store.packs import history_pack
+    from pipelines.store.packs import load_history_pack
     from schemas.pack_file import load_pack
 
-    path = home_path(home)
+    path = resolve_home(home)
     if not given and (path / "records.duckdb").exists():
-        return history_pack(path)
-    return load_pack(_pack_path(given, path))
+        return load_history_pack(path)
+    return load_pack(_choose_pack_path(given, path))
 
 
-def _pack_path(given: str | None, home: Path) -> Path:
+def _choose_pack_path(given: str | None, home: Path) -> Path:
     """Return the path of a pack: the one given, else that of the settings, else the shipped one."""
     from pipelines.settings import load_settings
-    from pipelines.store.packs import pack_path
+    from pipelines.store.packs import find_pack_path
 
-    return Path(given) if given else pack_path(home, load_settings(home))
+    return Path(given) if given else find_pack_path(home, load_settings(home))
 
 
 def compare_packs(a: ComparedPack, b: ComparedPack, /, *, home: HomeOption = None, json: JsonOption = False) -> None:
     """Show how two packs tag the stored history differently; nothing is written."""
-    from pipelines.explain.comparison_text import comparison_text
+    from pipelines.explain.comparison_text import render_comparison
     from pipelines.jobs.packs.compare import compare_packs as compare_stored
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
-    path = existing_home(home)
+    path = require_home(home)
     found = compare_stored(Home(path), load_settings(path), a, b)
-    say(*(json_text.dumps(asdict(found), indent=2) if json else comparison_text(found)).split("\n"))
+    say(*(json_text.dumps(asdict(found), indent=2) if json else render_comparison(found)).split("\n"))
 
 
 def retag(
@@ -169,6 +169,6 @@ def retag(
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
-    path = existing_home(home)
+    path = require_home(home)
     say(retag_history(Home(path), load_settings(path), pack, wait))
     refresh_status(path)

@@ -15,29 +15,32 @@ from cyclopts import Parameter
 from pipelines import clock
 from pipelines.cli.options import (
     DEFAULT_WAIT,
+    ClusterOption,
     FileOption,
     HomeOption,
     InOrderOption,
     Lines,
     QuietOption,
+    SharedOption,
     SourceOption,
     VerboseOption,
     WaitOption,
     WholeNumber,
     WholeOption,
     choose_lines,
-    existing_home,
-    home_path,
     make_home,
     refresh_status,
+    require_home,
+    resolve_home,
 )
 from pipelines.errors import FilesRejectedError, UsageError
-from pipelines.text import many, say, shown_path
+from pipelines.text import format_path, pluralise, say
 
 if TYPE_CHECKING:
     from pipelines.intake.deliveries import Delivery
     from pipelines.intake.reader import PrefetchingReader
     from pipelines.intake.together.small_files import FilesAhead
+    from pipelines.jobs.cluster.address import Workers
     from pipelines.jobs.outcome import Lines as Progress
     from pipelines.settings import Settings
     from pipelines.store.database import Home
@@ -52,6 +55,8 @@ def run(
     source: SourceOption = None,
     wait: WaitOption = DEFAULT_WAIT,
     no_server: Annotated[bool, Parameter(help="without Prefect, as from cron or a systemd timer")] = False,
+    cluster: ClusterOption = None,
+    shared: SharedOption = None,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
 ) -> int:
@@ -59,19 +64,31 @@ def run(
     from pipelines.prefect_server import prepare_prefect, running_server
 
     refuse_odd_paths(paths)
+    workers = choose_workers(cluster, shared)
     place, settings = make_home(home)
     os.environ["CALFWATCH_LINES"] = choose_lines(quiet, verbose)  # the flow's tasks read it
     if no_server:
         from pipelines.jobs.scheduled_run import run_without_server
 
-        return run_without_server(place, settings, paths, source, wait)
-    given = list(paths) or incoming_paths(place.path, settings)
+        return run_without_server(place, settings, paths, source, wait, workers)
+    given = list(paths) or find_incoming_paths(place.path, settings)
     prepare_prefect(place.path, settings.prefect_days)
     with running_server(place.path):
         from pipelines import flows  # Prefect reads its environment when it is imported
 
-        flows.run_once(place.path, given, source, wait)
+        flows.run_once(place.path, given, source, wait, workers)
     return 0
+
+
+def choose_workers(cluster: str | None, shared: str | None) -> Workers | None:
+    """Return where the workers of a cluster are, if one is named. Raises UsageError for an address that is refused."""
+    if cluster is None:
+        if shared is not None:
+            raise UsageError("--shared is the folder of a cluster's workers: name the cluster by --cluster")
+        return None
+    from pipelines.jobs.cluster.address import Workers
+
+    return Workers(cluster, shared or "")
 
 
 def refuse_odd_paths(paths: Sequence[str], hint: str = "") -> None:
@@ -85,9 +102,9 @@ def refuse_odd_paths(paths: Sequence[str], hint: str = "") -> None:
             raise UsageError(f"{path}: no such file or folder{hint}")
 
 
-def incoming_paths(home: Path, settings: Settings) -> list[str]:
+def find_incoming_paths(home: Path, settings: Settings) -> list[str]:
     """Return what `run` ingests if nothing is named. Raises UsageError if a folder of it is not there."""
-    paths = settings.incoming_of(home)
+    paths = settings.find_incoming(home)
     hint = (
         "; it is what the setting `incoming` names. Make the folder and put files into it, "
         "name files (`calfwatch run PATH`), or set `incoming`"
@@ -182,7 +199,7 @@ def inspect(
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
-    place = Home(home_path(home))
+    place = Home(resolve_home(home))
     settings = load_settings(place.path)
     if adapter:
         say(*write_adapter(place, settings, file, source).removesuffix("\n").split("\n"))
@@ -190,7 +207,7 @@ def inspect(
     lines, is_taken = inspect_file(place, settings, file, source)
     say(*lines)
     if not is_taken:
-        raise FilesRejectedError(f"{shown_path(file)}: would be rejected, for the reasons above")
+        raise FilesRejectedError(f"{format_path(file)}: would be rejected, for the reasons above")
 
 
 def quarantine(
@@ -203,13 +220,13 @@ def quarantine(
     file: FileOption = None,
 ) -> None:
     """Count the open bad cells by reason over all files, or print every cell as CSV."""
-    from pipelines.jobs.quarantine import reason_lines, write_cells
+    from pipelines.jobs.quarantine import describe_reasons, write_cells
 
-    records = existing_home(home) / "records.duckdb"
+    records = require_home(home) / "records.duckdb"
     if action == "export":
         write_cells(records, file or "", sys.stdout)
     else:
-        say(*reason_lines(records, file or ""))
+        say(*describe_reasons(records, file or ""))
 
 
 def withdraw(
@@ -231,7 +248,7 @@ def withdraw(
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
-    path = existing_home(home)
+    path = require_home(home)
     say(withdraw_file(Home(path), load_settings(path), file_id, source, csv or [], undo, wait))
     refresh_status(path)
 
@@ -253,7 +270,7 @@ def generate(
     from pipelines.synthetic import Outbreak
     from pipelines.synthetic import generate as write_reports
 
-    refuse_own_output(Path(out), home_path(os.environ.get("CALFWATCH_HOME")))
+    refuse_own_output(Path(out), resolve_home(os.environ.get("CALFWATCH_HOME")))
     paths = write_reports(
         Path(out),
         reports=reports,
@@ -263,4 +280,4 @@ def generate(
         outbreak=Outbreak.parse(outbreak) if outbreak else None,
         files=files,
     )
-    say(f"{many(len(paths), 'file')} in {paths[0].parent}")
+    say(f"{pluralise(len(paths), 'file')} in {paths[0].parent}")

@@ -20,12 +20,12 @@ from pipelines.cli.options import (
     JsonOption,
     WaitOption,
     WholeNumber,
-    existing_home,
-    home_path,
     make_home,
     refresh_status,
+    require_home,
+    resolve_home,
 )
-from pipelines.text import many, say
+from pipelines.text import pluralise, say
 
 if TYPE_CHECKING:
     from pipelines.store.database import Home
@@ -47,7 +47,7 @@ def demo(
     from pipelines.jobs.weekly_report import write_week
 
     place, settings = make_home(home)
-    made = _make_reports(place.path / "demo", reports, seed, end or _last_sunday(clock.today("UTC")))
+    made = _make_reports(place.path / "demo", reports, seed, end or _find_last_sunday(clock.today("UTC")))
     outcomes = ingest_files(place, settings, find_deliveries([str(made)], settings, None), wait)
     folder = write_week(place, "latest", None, False, wait)
     refresh_status(place.path)
@@ -69,7 +69,7 @@ def _make_reports(folder: Path, reports: int, seed: int, end: date) -> Path:
     return folder / "reports"
 
 
-def _last_sunday(today: date) -> date:
+def _find_last_sunday(today: date) -> date:
     """Return the last day of the last complete ISO week."""
     return today - timedelta(days=today.isoweekday() % 7 or 7)
 
@@ -109,14 +109,14 @@ def status(
 ) -> int:
     """Show what is stored, what is due and what was rejected; exit code 7 if something needs attention."""
     from pipelines.jobs.monitoring.status import read_health, read_status
-    from pipelines.jobs.monitoring.status_text import status_lines
+    from pipelines.jobs.monitoring.status_lines import describe_status
 
     if health:
-        wrong = read_health(home_path(home))
+        wrong = read_health(resolve_home(home))
         say(*(wrong or ["healthy"]))
         return ATTENTION if wrong else 0
-    found = read_status(existing_home(home))
-    say(*(json_text.dumps(found, indent=2).split("\n") if json else status_lines(found)))
+    found = read_status(require_home(home))
+    say(*(json_text.dumps(found, indent=2).split("\n") if json else describe_status(found)))
     return ATTENTION if found["attention"] else 0
 
 
@@ -128,17 +128,17 @@ def config(
     """Show every setting, its value, where it came from and what it means."""
     from pipelines.cli.settings_text import describe_settings, write_first_settings
 
-    path = home_path(home)
+    path = resolve_home(home)
     if init:
         say(f"{write_first_settings(path)}: written; take the # from a line to set it")
         return
     rows = describe_settings(path)
-    say(f"home = {path}  ({_home_origin(home)})")
+    say(f"home = {path}  ({_name_home_origin(home)})")
     for name, value, origin, meaning in rows:
         say(f"{name} = {value}  ({origin}: {meaning})")
 
 
-def _home_origin(given: str | None) -> str:
+def _name_home_origin(given: str | None) -> str:
     if not given:
         return "default"
     return "CALFWATCH_HOME" if given == os.environ.get("CALFWATCH_HOME") else "--home"
@@ -154,12 +154,12 @@ def check(
     from pipelines.jobs.check import check as check_state
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
-    from pipelines.store.packs import configured_pack
+    from pipelines.store.packs import load_configured_pack
 
-    place = Home(existing_home(home))
+    place = Home(require_home(home))
     settings = load_settings(place.path)
     with place.lock(wait):
-        lines = check_state(place, settings, configured_pack(place, settings), deep)
+        lines = check_state(place, settings, load_configured_pack(place, settings), deep)
     say(*(f"ok  {line}" for line in lines))
 
 
@@ -171,11 +171,11 @@ def backup(
     wait: WaitOption = DEFAULT_WAIT,
 ) -> None:
     """Write a checked copy of the records; readers need not stop."""
-    from pipelines.jobs.backup import backup as copy_records
+    from pipelines.jobs.backup import write_backup as copy_records
     from pipelines.store.database import Home
 
-    records = copy_records(Home(existing_home(home)), Path(file).absolute(), wait)
-    say(f"{file}: {many(records, 'record')}, opened and checked")
+    records = copy_records(Home(require_home(home)), Path(file).absolute(), wait)
+    say(f"{file}: {pluralise(records, 'record')}, opened and checked")
 
 
 def restore(
@@ -187,13 +187,13 @@ def restore(
 ) -> None:
     """Replace the records by a backup; the old state is kept beside it."""
     from pipelines.jobs.backup import restore as replace_records
-    from pipelines.store.packs import configured_pack
+    from pipelines.store.packs import load_configured_pack
 
     place, settings = make_home(home)
-    pack = configured_pack(place, settings)
+    pack = load_configured_pack(place, settings)
     records, kept = replace_records(place, settings, pack, Path(file).absolute(), wait)
     refresh_status(place.path)
-    say(f"{many(records, 'record')} restored" + (f"; the state before is kept as {kept}" if kept else ""))
+    say(f"{pluralise(records, 'record')} restored" + (f"; the state before is kept as {kept}" if kept else ""))
 
 
 def install_completion(

@@ -9,8 +9,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from pipelines.cli.options import DEFAULT_WAIT, HomeOption, WaitOption, existing_home, refresh_status
-from pipelines.text import many, say
+from pipelines.cli.options import DEFAULT_WAIT, HomeOption, WaitOption, refresh_status, require_home
+from pipelines.text import pluralise, say
 
 
 def archive(
@@ -25,7 +25,7 @@ def archive(
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
-    path = existing_home(home)
+    path = require_home(home)
     say(*archive_files(Home(path), load_settings(path), Path(folder).absolute(), wait))
     refresh_status(path)
 
@@ -42,9 +42,9 @@ def export(
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
-    path = existing_home(home)
+    path = require_home(home)
     records = export_records(Home(path), load_settings(path), Path(folder).absolute(), wait)
-    say(f"{folder}: {many(records, 'record')}; single reports of people: keep them as the home is kept")
+    say(f"{folder}: {pluralise(records, 'record')}; single reports of people: keep them as the home is kept")
 
 
 def forget(
@@ -68,6 +68,6 @@ def forget(
         say(*plan.split("\n"), stream=sys.stdout)
         return not dry_run and (yes or not sys.stdin.isatty() or input("erase? [yes/no] ") == "yes")
 
-    path = existing_home(home)
+    path = require_home(home)
     say(*erase(Home(path), load_settings(path), Wish(report_ids or (), source, before), wait, tell).split("\n"))
     refresh_status(path)

@@ -43,6 +43,14 @@ InOrderOption = Annotated[
 WholeOption = Annotated[
     bool, Parameter(negative="", help="take a file whose last line has no line end: it is no unfinished upload")
 ]
+ClusterOption = Annotated[
+    str | None,
+    Parameter(metavar="ADDRESS", help="have a Dask cluster read, check and tag: tls://HOST:PORT, or local:N"),
+]
+SharedOption = Annotated[
+    str | None,
+    Parameter(metavar="ADDRESS", help="with --cluster: a folder its workers see, or s3://BUCKET (else HOME/tmp)"),
+]
 FileOption = Annotated[
     str | None, Parameter(metavar="FILE_ID", help="only this file (the first characters are enough)")
 ]
@@ -80,7 +88,7 @@ def read_whole_number(_: type, tokens: Sequence[Token]) -> int:
 WholeNumber = Annotated[int, Parameter(converter=read_whole_number)]
 
 
-def home_path(given: str | None) -> Path:
+def resolve_home(given: str | None) -> Path:
     """Return the home as an absolute path; nothing, or an empty CALFWATCH_HOME, means ./calfwatch-home.
 
     Raises UsageError for a path that cannot hold a database.
@@ -95,17 +103,17 @@ def make_home(given: str | None) -> tuple[Home, Settings]:
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
-    home = Home(home_path(given))
+    home = Home(resolve_home(given))
     home.make()
     return home, load_settings(home.path)
 
 
-def existing_home(given: str | None) -> Path:
+def require_home(given: str | None) -> Path:
     """Return a home in which something is stored.
 
     Raises UsageError if nothing was stored yet, StateError if the records are gone.
     """
-    home = home_path(given)
+    home = resolve_home(given)
     if not (home / "records.duckdb").exists():
         if (home / "summaries.duckdb").exists():
             raise lost_records(home / "records.duckdb")

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from pipelines.errors import UsageError, write_error
 from pipelines.files import open_output
-from pipelines.text import harmless, many, printable, shown_in
+from pipelines.text import escape_for_stream, escape_formula, escape_unprintable, pluralise
 
 CELL_WIDTH = 60
 TABLE_ROWS = 10_000  # of a table in a pipe; the other formats have no limit
@@ -77,7 +77,7 @@ def _write_parquet(table: pa.Table, stream: BinaryIO) -> None:
     pyarrow.parquet.write_table(table, stream)
 
 
-def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+def _iterate_rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
     for batch in table.to_batches(BATCH_ROWS):
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
@@ -85,27 +85,27 @@ def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
 def _write_csv(table: pa.Table, stream: TextIO) -> None:
     """NULL is an empty cell; lists and structs are JSON within their cell; no text becomes a spreadsheet's formula."""
     writer = csv.writer(stream, lineterminator="\n")
-    for row in itertools.chain([table.column_names], _rows(table)):  # a PIVOT makes names of cells
-        writer.writerow([shown_in(stream, _csv_cell(cell)) for cell in row])
+    for row in itertools.chain([table.column_names], _iterate_rows(table)):  # a PIVOT makes names of cells
+        writer.writerow([escape_for_stream(stream, _format_csv_cell(cell)) for cell in row])
 
 
-def _csv_cell(cell: Any) -> Any:
+def _format_csv_cell(cell: Any) -> Any:
     if isinstance(cell, list | dict):
-        return json.dumps(_json_value(cell), ensure_ascii=False)
-    return cell.isoformat() if isinstance(cell, date | time) else harmless(cell)
+        return json.dumps(_convert_to_json(cell), ensure_ascii=False)
+    return cell.isoformat() if isinstance(cell, date | time) else escape_formula(cell)
 
 
 def _write_json(table: pa.Table, stream: TextIO) -> None:
     """An array of objects, one a line; NaN and infinity, which JSON has not, are null."""
     stream.write("[")
-    for place, row in enumerate(_rows(table)):
+    for place, row in enumerate(_iterate_rows(table)):
         stream.write(",\n " if place else "\n ")
-        cells = {name: _json_value(cell) for name, cell in zip(table.column_names, row, strict=True)}
+        cells = {name: _convert_to_json(cell) for name, cell in zip(table.column_names, row, strict=True)}
         stream.write(json.dumps(cells, allow_nan=False))
     stream.write("\n]\n")
 
 
-def _json_value(cell: Any) -> Any:
+def _convert_to_json(cell: Any) -> Any:
     """Return a cell in JSON's own types: times in ISO 8601, decimals as numbers."""
     match cell:
         case bool() | int() | str() | None:
@@ -117,9 +117,9 @@ def _json_value(cell: Any) -> Any:
         case date() | time():
             return cell.isoformat()
         case dict():
-            return {str(key): _json_value(value) for key, value in cell.items()}
+            return {str(key): _convert_to_json(value) for key, value in cell.items()}
         case list() | tuple():
-            return [_json_value(value) for value in cell]
+            return [_convert_to_json(value) for value in cell]
     return str(cell)
 
 
@@ -129,17 +129,17 @@ def _write_table(table: pa.Table, stream: TextIO, whole: bool = False) -> None:
         return
     on_terminal = stream.isatty()
     some = table.slice(0, SCREEN_ROWS if on_terminal else TABLE_ROWS)
-    rows = list(_rows(some))
+    rows = list(_iterate_rows(some))
     if on_terminal:
         _print_on_terminal(table.column_names, rows, stream)
     else:
-        text = text_table(table.column_names, rows, None if whole else CELL_WIDTH)
+        text = format_table(table.column_names, rows, None if whole else CELL_WIDTH)
         stream.write(text)
         if CUT in text and not whole:
             stream.write("long texts are cut; --whole or --format csv writes them whole\n")
     stream.write(f"({len(rows)} {'row' if len(rows) == 1 else 'rows'})\n")
     if some.num_rows < table.num_rows:
-        stream.write(f"and {many(table.num_rows - some.num_rows, 'row')} more; --format csv writes them all\n")
+        stream.write(f"and {pluralise(table.num_rows - some.num_rows, 'row')} more; --format csv writes them all\n")
 
 
 def _print_on_terminal(names: Sequence[str], rows: Sequence[Sequence[Any]], stream: TextIO) -> None:
@@ -152,8 +152,8 @@ def _print_on_terminal(names: Sequence[str], rows: Sequence[Sequence[Any]], stre
 
     console = Console(file=stream, highlight=False)
     screen = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    cells, least = [[printable(name) for name in names], *_cell_texts(rows)], 0
-    for column, is_number in zip(zip(*cells, strict=True), _number_columns(names, rows), strict=True):
+    cells, least = [[escape_unprintable(name) for name in names], *_format_cells(rows)], 0
+    for column, is_number in zip(zip(*cells, strict=True), _find_number_columns(names, rows), strict=True):
         longest = max(map(cell_len, column))
         width = longest if is_number else min(longest, WRAPPED_WIDTH)  # a number is never wrapped
         screen.add_column(Text(column[0]), justify="right" if is_number else "left", overflow="fold", min_width=width)
@@ -161,16 +161,16 @@ def _print_on_terminal(names: Sequence[str], rows: Sequence[Sequence[Any]], stre
     for row in cells[1:]:
         screen.add_row(*map(Text, row))  # as Text: brackets in a cell are no markup
     if least - GAP > console.width:  # rich would leave out what does not fit, and not say so
-        stream.write(text_table(names, rows))
+        stream.write(format_table(names, rows))
     else:
         console.print(screen)
 
 
-def text_table(names: Sequence[str], rows: Sequence[Sequence[Any]], widest: int | None = CELL_WIDTH) -> str:
+def format_table(names: Sequence[str], rows: Sequence[Sequence[Any]], widest: int | None = CELL_WIDTH) -> str:
     """Return aligned columns for a pipe: numbers to the right, unknown as a dash, cells cut at `widest` characters."""
-    numeric = _number_columns(names, rows)
-    names = [printable(name) for name in names]
-    cells = [[_cut(cell, widest) for cell in row] for row in _cell_texts(rows)]
+    numeric = _find_number_columns(names, rows)
+    names = [escape_unprintable(name) for name in names]
+    cells = [[_cut_text(cell, widest) for cell in row] for row in _format_cells(rows)]
     widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
     lines = [names, ["-" * width for width in widths], *cells]
     return "".join(
@@ -183,7 +183,7 @@ def text_table(names: Sequence[str], rows: Sequence[Sequence[Any]], widest: int 
     )
 
 
-def _number_columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[bool]:
+def _find_number_columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[bool]:
     """Return for each column whether it holds numbers alone."""
     return [
         bool(rows) and all(isinstance(row[place], int | float | Decimal | None) for row in rows)
@@ -191,21 +191,21 @@ def _number_columns(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list
     ]
 
 
-def _cell_texts(rows: Sequence[Sequence[Any]]) -> list[list[str]]:
-    return [[_cell_text(cell) for cell in row] for row in rows]
+def _format_cells(rows: Sequence[Sequence[Any]]) -> list[list[str]]:
+    return [[_format_cell(cell) for cell in row] for row in rows]
 
 
-def _cell_text(cell: Any) -> str:
+def _format_cell(cell: Any) -> str:
     if cell is None:
         return "-"
-    text = _number_text(cell) if isinstance(cell, float) else str(cell)
+    text = _format_number(cell) if isinstance(cell, float) else str(cell)
     return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
-def _cut(text: str, widest: int | None) -> str:
+def _cut_text(text: str, widest: int | None) -> str:
     return text if widest is None or len(text) <= widest else text[: widest - 1] + CUT
 
 
-def _number_text(number: float) -> str:
+def _format_number(number: float) -> str:
     """Return four digits, without an exponent if people would write the number out."""
     return f"{number:.1f}".removesuffix(".0") if 1000 <= abs(number) < 1e15 else f"{number:.4g}"

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from pipelines.intake.deliveries import Delivery
 from pipelines.jobs.outcome import Lines, describe
 from pipelines.store.ledger import Outcome
-from pipelines.text import printable
+from pipelines.text import escape_unprintable
 
 
 class Bar(Lines):
@@ -41,4 +41,4 @@ class Bar(Lines):
         self.rows += outcome.rows_accepted
         self.progress.update(self.task, advance=1, rows=self.rows)
         if outcome.status == "rejected" or outcome.rows_quarantined or outcome.notes:
-            self.progress.console.print(printable(describe(outcome)), markup=False, highlight=False)
+            self.progress.console.print(escape_unprintable(describe(outcome)), markup=False, highlight=False)

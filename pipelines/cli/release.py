@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from pipelines.cli.options import DEFAULT_WAIT, HomeOption, WaitOption, existing_home, refresh_status
+from pipelines.cli.options import DEFAULT_WAIT, HomeOption, WaitOption, refresh_status, require_home
 from pipelines.errors import ReleaseRefused, UsageError
-from pipelines.text import many, say
+from pipelines.text import pluralise, say
 
 if TYPE_CHECKING:
     from pipelines.jobs.releasing.decision import Decision
@@ -33,7 +33,7 @@ def release(
     from pipelines.settings import load_settings
     from pipelines.store.database import Home
 
-    place = Home(existing_home(home))
+    place = Home(require_home(home))
     settings, asked = load_settings(place.path), Asked(week, incomplete)
     if preview and not (withdraw or reason):
         print_preview(job.preview_week(place, settings, asked))
@@ -50,19 +50,19 @@ def release(
 
 def print_preview(decision: Decision) -> None:
     """Print what would be published. Raises ReleaseRefused, after the rows, for a week that would be held back."""
-    from pipelines.cli.output import text_table
-    from pipelines.jobs.releasing.decision import held_back_words
+    from pipelines.cli.output import format_table
+    from pipelines.jobs.releasing.decision import explain_held_back
 
     week = decision.release.week
     say(f"{week}: nothing is written; this is what a release would publish ({decision.release.method})")
     rows = [
         (cell.attribute, cell.value, cell.reports, cell.at_least, cell.at_most) for cell in decision.disclosure.cells
     ]
-    say(*text_table(("attribute", "value", "reports", "at_least", "at_most"), rows).rstrip().split("\n"))
-    say(_audit_line(decision))
+    say(*format_table(("attribute", "value", "reports", "at_least", "at_most"), rows).rstrip().split("\n"))
+    say(_describe_audit(decision))
     _print_warnings(decision)
     if decision.is_held_back:
-        raise ReleaseRefused(held_back_words(decision).replace(" is held back", " would be held back"))
+        raise ReleaseRefused(explain_held_back(decision).replace(" is held back", " would be held back"))
 
 
 def print_release(done: Done) -> None:
@@ -72,14 +72,14 @@ def print_release(done: Done) -> None:
     if done.was_killed:
         say(f"finished what a killed run had decided on {decision.release.released_on}, with the numbers of then")
     say(f"{week} released: about {total.reports:,} reports ({total.at_least:,} to {total.at_most:,})")
-    say(_audit_line(decision))
+    say(_describe_audit(decision))
     _print_warnings(decision)
     say(str(done.page))
 
 
-def _audit_line(decision: Decision) -> str:
+def _describe_audit(decision: Decision) -> str:
     hidden, unlisted = decision.disclosure.hidden_cells, decision.disclosure.unlisted_regions
-    line = f"{many(hidden, 'count')} hidden"
+    line = f"{pluralise(hidden, 'count')} hidden"
     if unlisted:
         line += f", {unlisted} of them of regions without a row"
     if decision.narrowest is None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from pipelines.cli.options import HomeOption, QuietOption, VerboseOption, choose_lines, home_path, make_home
+from pipelines.cli.options import HomeOption, QuietOption, VerboseOption, choose_lines, make_home, resolve_home
 from pipelines.errors import UsageError
 from pipelines.text import say
 
@@ -38,13 +38,13 @@ def deploy(
     out: Annotated[str | None, Parameter(metavar="FILE", help="write there")] = None,
 ) -> None:
     """Print prefect.yaml for a Prefect server of your own, from the settings."""
-    from pipelines.deployment_file import deployment_text
+    from pipelines.deployment_file import render_deployment
     from pipelines.files import write_output
     from pipelines.settings import load_settings
     from pipelines.store.home import refuse_own_output
 
-    path = home_path(home)
-    text = deployment_text(path, load_settings(path))
+    path = resolve_home(home)
+    text = render_deployment(path, load_settings(path))
     if out:
         refuse_own_output(Path(out), path)
         write_output(Path(out), text.encode())
@@ -63,7 +63,7 @@ def notify(
 
     if not test:
         raise UsageError("notices are sent by `run` and `serve`; try their targets with --test")
-    path = home_path(home)
+    path = resolve_home(home)
     results = send_test(path, load_settings(path))
     for target, problem in results:
         say(f"{target}: {problem or 'sent'}")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from schemas.pack import Pack
 
 
-def certainty(leader: str | None, points: Mapping[str, int]) -> str:
+def judge_certainty(leader: str | None, points: Mapping[str, int]) -> str:
     """Return how sure the leading cause is, from the points of every cause that has some: the first that holds."""
     if leader is None or leader not in points:
         return "none"
@@ -21,7 +21,7 @@ def certainty(leader: str | None, points: Mapping[str, int]) -> str:
 
 def find_near_causes(pack: Pack, leader: str | None, points: Mapping[str, int]) -> list[str]:
     """Return the leading cause, with those that it cannot be told apart from: the more dangerous first."""
-    kind = certainty(leader, points)
+    kind = judge_certainty(leader, points)
     if leader is None or kind != "close":
         return [leader] if leader else []
     return [
@@ -31,10 +31,10 @@ def find_near_causes(pack: Pack, leader: str | None, points: Mapping[str, int]) 
     ]
 
 
-def cause_words(pack: Pack, leader: str | None, points: Mapping[str, int]) -> str:
+def describe_cause(pack: Pack, leader: str | None, points: Mapping[str, int]) -> str:
     """Return the likely cause as a sentence; of causes that cannot be told apart the more dangerous first."""
     labels = {cause.name: cause.label for cause in pack.causes}
-    kind = certainty(leader, points)
+    kind = judge_certainty(leader, points)
     if leader is None or kind == "none":
         return "Undetermined: no evidence points to a cause."
     if kind == "close":

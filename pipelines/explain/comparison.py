@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 import duckdb
 
-from pipelines.explain.changed_questions import changed_questions, questions_sql
-from pipelines.explain.level_moves import BY_CEILING, BY_LEVEL, level_moves
+from pipelines.explain.changed_questions import count_changed_questions, questions_sql
+from pipelines.explain.level_moves import BY_CEILING, BY_LEVEL, count_level_moves
 from pipelines.rules.compiler import TAG_COLUMNS
-from pipelines.rules.condition_sql import condition_tests
+from pipelines.rules.condition_sql import compile_condition
 from pipelines.rules.translation import answers_sql, stored_sql, tagged_sql
-from pipelines.statements import Row, rows_by_name, sql_list, statement
+from pipelines.statements import Row, fetch_rows, list_sql, read_statement
 from pipelines.store.packs import check_fits
-from schemas.conditions import condition_fields
+from schemas.conditions import list_condition_fields
 from schemas.pack import LEVELS, UNDETERMINED, Pack, TriageRule
-from schemas.record_layout import answer_columns, answer_in_words, rules_of
+from schemas.record_layout import describe_answer, find_rules, list_answer_columns
 
 EXAMPLES = 20
 EMERGENCY = LEVELS.index("emergency")
@@ -60,7 +60,7 @@ def compare(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, a
         check_fits(connection, stored, pack)
     connection.execute(_compared_sql(stored, before, after))
     connection.execute(_cause_moves_sql(stored, before, after))
-    pairs = rows_by_name(
+    pairs = fetch_rows(
         connection,
         "SELECT triage_level_before, triage_level, cause_before, cause, sum(records)::BIGINT AS records "
         "FROM compared GROUP BY ALL",
@@ -74,30 +74,30 @@ def compare(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, a
             for place in reversed(range(len(LEVELS)))
         },
         {name: _count_before_and_after(pairs, "cause", name) for name in _merge_cause_names(before, after)},
-        level_moves(connection, before, after, BY_LEVEL),
+        count_level_moves(connection, before, after, BY_LEVEL),
         _find_cause_moves(connection, before, after),
         _find_fallen(connection),
         _find_examples(connection, (stored, before, after), BY_LEVEL),
         _find_cause_examples(connection, stored, before, after),
-        level_moves(connection, before, after, BY_CEILING),
+        count_level_moves(connection, before, after, BY_CEILING),
         _find_examples(connection, (stored, before, after), BY_CEILING),
-        changed_questions(connection, before, after),
+        count_changed_questions(connection, before, after),
     )
 
 
 def _compared_sql(stored: Pack, before: Pack, after: Pack) -> str:
     tags = (*TAG_COLUMNS, "rules_open")
     renamed = ", ".join(f"{name} AS {name}_before" for name in tags)
-    answers = answer_columns(before)
+    answers = list_answer_columns(before)
     first = tagged_sql(stored, before, stored_sql(stored), open_rules=True)
     between = f"(SELECT * EXCLUDE ({', '.join((*tags, *answers))}), {renamed} FROM ({first}))"
-    shown = ("pain_score", "duration_days", *(f"{name}_stored" for name in answer_columns(stored)))
-    return statement(
+    shown = ("pain_score", "duration_days", *(f"{name}_stored" for name in list_answer_columns(stored)))
+    return read_statement(
         "explain",
         "compared_tags",
         tagged=tagged_sql(stored, after, between, open_rules=True),
-        cause_before=f"({sql_list(_list_causes(before))})[likely_cause_before::INTEGER + 1]",
-        cause_after=f"({sql_list(_list_causes(after))})[likely_cause::INTEGER + 1]",
+        cause_before=f"({list_sql(_list_causes(before))})[likely_cause_before::INTEGER + 1]",
+        cause_after=f"({list_sql(_list_causes(after))})[likely_cause::INTEGER + 1]",
         answers=", ".join(f"'{name.removesuffix('_stored')}': {name}" for name in shown),
         questions=questions_sql(before, after),
     )
@@ -117,7 +117,7 @@ def _cause_moves_sql(stored: Pack, before: Pack, after: Pack) -> str:
 
 
 def _evidence_sql(stored: Pack, pack: Pack, relation: str, name: str) -> str:
-    tests = ", ".join(condition_tests(pack, row.when).true for row in pack.evidence)
+    tests = ", ".join(compile_condition(pack, row.when).true for row in pack.evidence)
     scratch = ", ".join(("no", "answered", "yes", *pack.columns))
     answers = f"(SELECT *, xor(answered, yes) AS no FROM {answers_sql(stored, pack, relation)})"
     return f"(SELECT * EXCLUDE ({scratch}), [{tests}] AS {name} FROM {answers})"
@@ -138,7 +138,7 @@ def _count_before_and_after(pairs: list[Row], column: str, value: object) -> tup
 
 def _find_cause_moves(connection: duckdb.DuckDBPyConnection, before: Pack, after: Pack) -> list[Row]:
     """Return the moves of the likely cause, each with how many records each row of evidence moved."""
-    rows = rows_by_name(
+    rows = fetch_rows(
         connection,
         """SELECT cause_before, cause, evidence_before, evidence_after, count(*) AS records
            FROM cause_moves GROUP BY ALL""",
@@ -179,7 +179,7 @@ def _list_category(pack: Pack, name: str) -> list[str]:
 
 
 def _find_fallen(connection: duckdb.DuckDBPyConnection) -> list[Row]:
-    rows = rows_by_name(
+    rows = fetch_rows(
         connection,
         f"""SELECT source, report_id, triage_level FROM compared
             WHERE triage_level_before = {EMERGENCY} AND triage_level < {EMERGENCY} ORDER BY ALL""",
@@ -189,7 +189,7 @@ def _find_fallen(connection: duckdb.DuckDBPyConnection) -> list[Row]:
 
 def _find_examples(connection: duckdb.DuckDBPyConnection, packs: tuple[Pack, Pack, Pack], moved: str) -> list[Row]:
     """Return some records of every move, falls first, in turn; `packs`: the stored one, before, after."""
-    rows = rows_by_name(
+    rows = fetch_rows(
         connection,
         f"""SELECT * FROM (SELECT *, {moved})
             ORDER BY row_number() OVER (PARTITION BY was, now ORDER BY source, report_id), now::INTEGER - was, now
@@ -209,7 +209,7 @@ def _find_examples(connection: duckdb.DuckDBPyConnection, packs: tuple[Pack, Pac
 
 def _find_cause_examples(connection: duckdb.DuckDBPyConnection, stored: Pack, before: Pack, after: Pack) -> list[Row]:
     """Return some records of every move of the likely cause, in turn."""
-    rows = rows_by_name(
+    rows = fetch_rows(
         connection,
         f"""SELECT * FROM cause_moves
             ORDER BY
@@ -239,7 +239,7 @@ def _find_cause_examples(connection: duckdb.DuckDBPyConnection, stored: Pack, be
 
 
 def _read_answers(stored: Pack, answers: Row, when: str) -> Row:
-    return {field: answer_in_words(stored, answers, field) for field in condition_fields(when)}
+    return {field: describe_answer(stored, answers, field) for field in list_condition_fields(when)}
 
 
 def _find_differing_rules(row: Row, stored: Pack, before: Pack, after: Pack) -> list[Row]:
@@ -261,5 +261,5 @@ def _find_differing_rules(row: Row, stored: Pack, before: Pack, after: Pack) -> 
 
 
 def _find_states(pack: Pack, true: int, unknown: int) -> dict[str, str]:
-    are_true, are_open = rules_of(pack, true), rules_of(pack, unknown)
+    are_true, are_open = find_rules(pack, true), find_rules(pack, unknown)
     return {rule.id: STATES[2 * (rule in are_true) + (rule in are_open)] for rule in pack.triage}

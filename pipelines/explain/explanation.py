@@ -9,16 +9,16 @@ import duckdb
 
 from pipelines.connections import open_for_reading
 from pipelines.errors import UsageError
-from pipelines.explain.causes import cause_words, certainty, find_near_causes
-from pipelines.explain.guidance import shown_guidance, vars_of
+from pipelines.explain.causes import describe_cause, find_near_causes, judge_certainty
+from pipelines.explain.guidance import choose_guidance, convert_entry
 from pipelines.explain.questions import make_space, plan_questions
 from pipelines.rules.condition_sql import condition_sql
 from pipelines.rules.formulas import Space
-from pipelines.statements import Row, one_number, rows_by_name
+from pipelines.statements import Row, fetch_number, fetch_rows
 from pipelines.store import ledger
-from pipelines.store.database import check_version, stored_pack
-from pipelines.text import many
-from schemas.conditions import condition_fields
+from pipelines.store.database import check_version, load_stored_pack
+from pipelines.text import pluralise
+from schemas.conditions import list_condition_fields
 from schemas.pack import Evidence, Pack, TriageRule
 
 STATES = {True: "TRUE", False: "FALSE", None: "UNKNOWN"}
@@ -45,12 +45,12 @@ def explain_report(records: Path, report_id: str, source: str | None, file: str 
         found = _find(connection, report_id, source)
         versions = [*found["superseded"], *found["stored"]]
         if not versions:
-            return _quarantined(report_id, found["quarantined"])
-        number = _chosen(report_id, versions, file)
+            return _explain_quarantined(report_id, found["quarantined"])
+        number = _choose_version(report_id, versions, file)
         record = versions[number]
-        pack = stored_pack(connection, record["rule_pack"])
+        pack = load_stored_pack(connection, record["rule_pack"])
         known = dict.fromkeys(pack.askable) | record  # a later pack may have dropped a field, and its column here
-        return explanation(connection, pack, make_space(pack), known) | {
+        return explain_record(connection, pack, make_space(pack), known) | {
             "place": "stored" if record in found["stored"] else "superseded",
             "replaced": {name: str(record[name]) for name in REPLACED if name in record},
             "earlier": [{name: row[name] for name in VERSION_COLUMNS} for row in versions[:number]],
@@ -58,11 +58,11 @@ def explain_report(records: Path, report_id: str, source: str | None, file: str 
         }
 
 
-def _quarantined(report_id: str, cells: list[Row]) -> Row:
+def _explain_quarantined(report_id: str, cells: list[Row]) -> Row:
     return {"report_id": report_id, "source": cells[0]["source"], "place": "quarantined", "reasons": cells}
 
 
-def _chosen(report_id: str, versions: list[Row], file: str | None) -> int:
+def _choose_version(report_id: str, versions: list[Row], file: str | None) -> int:
     """Return the place of the version to explain: that of a file, else the last."""
     if file is None:
         return len(versions) - 1
@@ -86,7 +86,7 @@ _PLACES = {
 
 def _find(connection: duckdb.DuckDBPyConnection, report_id: str, source: str | None) -> dict[str, list[Row]]:
     """The rows of one sender in every place. An id that two senders use, wherever it lies, may mean two persons."""
-    found = {place: rows_by_name(connection, sql, [report_id, source]) for place, sql in _PLACES.items()}
+    found = {place: fetch_rows(connection, sql, [report_id, source]) for place, sql in _PLACES.items()}
     senders = sorted({row["source"] for rows in found.values() for row in rows})
     if len(senders) > 1:
         raise UsageError(f"'{report_id}' is sent by several sources ({', '.join(senders)}); say which with --source")
@@ -94,24 +94,24 @@ def _find(connection: duckdb.DuckDBPyConnection, report_id: str, source: str | N
         of = f" of source '{source}'" if source else ""
         hashes = ledger.describe_ids_of_files(connection, report_id, source)
         if hashes or not senders:
-            hint = f"; {hashes}" if hashes else withdrawn_note(connection)
+            hint = f"; {hashes}" if hashes else describe_withdrawn(connection)
             raise UsageError(f"no record '{report_id}'{of} is stored{hint}")
     return found
 
 
-def withdrawn_note(connection: duckdb.DuckDBPyConnection) -> str:
+def describe_withdrawn(connection: duckdb.DuckDBPyConnection) -> str:
     """A word on withdrawn files for who looks for what is not there; the ledger does not keep what was in them."""
-    number = one_number(connection, "SELECT count(*) FROM files WHERE status = 'withdrawn'")
-    return f"; {many(number, 'file was', 'files were')} withdrawn with all that came in" if number else ""
+    number = fetch_number(connection, "SELECT count(*) FROM files WHERE status = 'withdrawn'")
+    return f"; {pluralise(number, 'file was', 'files were')} withdrawn with all that came in" if number else ""
 
 
-def explanation(connection: duckdb.DuckDBPyConnection, pack: Pack, space: Space, record: Row) -> Row:
+def explain_record(connection: duckdb.DuckDBPyConnection, pack: Pack, space: Space, record: Row) -> Row:
     """Return one record's tags and their reasons, with no word on other versions of it; `space` is the pack's.
 
     The action, what the level asks of the patient, comes first wherever a person reads it.
     """
-    evidence = [row for row in _rules(connection, pack, record, pack.evidence) if row["state"] == "TRUE"]
-    points = _cause_points(pack, evidence)
+    evidence = [row for row in _explain_rules(connection, pack, record, pack.evidence) if row["state"] == "TRUE"]
+    points = _sum_cause_points(pack, evidence)
     serious = [name for name in points if name in pack.serious_causes]
     home_care = record["triage_level"] == "self_care" and not serious
     near = find_near_causes(pack, record["likely_cause"], points)
@@ -121,20 +121,20 @@ def explanation(connection: duckdb.DuckDBPyConnection, pack: Pack, space: Space,
         "place": "stored",
         "replaced": {},
         "reported_at": str(record["reported_at"]),
-        "action": pack.action(record["triage_level"], record["triage_ceiling"]),
+        "action": pack.choose_action(record["triage_level"], record["triage_ceiling"]),
         "open_note": _open_note(record),
-        "serious_note": _serious_note(pack, record, serious),
+        "serious_note": _describe_serious(pack, record, serious),
         "triage_level": record["triage_level"],
         "triage_ceiling": record["triage_ceiling"],
         **plan_questions(pack, space, record, record["missing_answers"]),
-        "rules": _rules(connection, pack, record, pack.triage),
+        "rules": _explain_rules(connection, pack, record, pack.triage),
         "cause_category": record["cause_category"],
         "likely_cause": record["likely_cause"],
-        "cause_certainty": certainty(record["likely_cause"], points),
+        "cause_certainty": judge_certainty(record["likely_cause"], points),
         "cause_scores": points,
-        "cause_words": cause_words(pack, record["likely_cause"], points),
+        "cause_words": describe_cause(pack, record["likely_cause"], points),
         "evidence": evidence,
-        "guidance": [vars_of(entry) for entry in shown_guidance(pack, near, home_care)],
+        "guidance": [convert_entry(entry) for entry in choose_guidance(pack, near, home_care)],
         "rule_pack": record["rule_pack"],
         "complaint": pack.complaint,
         "article": pack.article,
@@ -159,7 +159,7 @@ def _open_note(record: Row) -> str:
     return "It could still be an emergency: ask the open questions first."
 
 
-def _serious_note(pack: Pack, record: Row, serious: list[str]) -> str:
+def _describe_serious(pack: Pack, record: Row, serious: list[str]) -> str:
     """Return a sentence for a self_care record whose signs point to a serious cause; empty for every other one."""
     if record["triage_level"] != "self_care" or not serious:
         return ""
@@ -167,20 +167,20 @@ def _serious_note(pack: Pack, record: Row, serious: list[str]) -> str:
     return f"Some signs can belong to a serious cause ({labels}), so that no home care is shown."
 
 
-def _rules(
+def _explain_rules(
     connection: duckdb.DuckDBPyConnection, pack: Pack, record: Row, rules: tuple[TriageRule | Evidence, ...]
 ) -> list[Row]:
     """The rules' states on this record, evaluated by the SQL of their conditions, and the answers that they read."""
     values = ", ".join(f'?::{pack.sql_type(name)} AS "{name}"' for name in pack.askable)
     select = f"SELECT {', '.join(condition_sql(rule.when) for rule in rules)} FROM (SELECT {values})"
     (states,) = connection.execute(select, [record[name] for name in pack.askable]).fetchall()
-    return [_rule(pack, record, rule, state) for rule, state in zip(rules, states, strict=True)]
+    return [_explain_rule(pack, record, rule, state) for rule, state in zip(rules, states, strict=True)]
 
 
-def _rule(pack: Pack, record: Row, rule: TriageRule | Evidence, state: bool | None) -> Row:
+def _explain_rule(pack: Pack, record: Row, rule: TriageRule | Evidence, state: bool | None) -> Row:
     answers = {
         name: ANSWERS[record[name]] if name in pack.field_names else record[name]
-        for name in condition_fields(rule.when)
+        for name in list_condition_fields(rule.when)
     }
     return {
         "id": rule.id,
@@ -194,7 +194,7 @@ def _rule(pack: Pack, record: Row, rule: TriageRule | Evidence, state: bool | No
     }
 
 
-def _cause_points(pack: Pack, evidence: list[Row]) -> dict[str, int]:
+def _sum_cause_points(pack: Pack, evidence: list[Row]) -> dict[str, int]:
     """Points of every cause that has any, the most dangerous cause first."""
     points = {cause.name: sum(row["points"] for row in evidence if row["for"] == cause.name) for cause in pack.causes}
     return {name: number for name, number in points.items() if number}

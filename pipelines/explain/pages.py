@@ -14,25 +14,25 @@ NUMBER_LABELS = {"pain_score": "Pain score, 0 to 10", "duration_days": "How long
 STATE_ORDER = ("TRUE", "UNKNOWN", "FALSE")
 
 
-def explanation_page(found: Row) -> str:
+def render_explanation_page(found: Row) -> str:
     """An explanation (explain_report) as a self-contained page. Every value is escaped: a cell may hold anything."""
     return render(
         "explain/explain.html.jinja",
         found=found,
         rules=sorted(found.get("rules", []), key=lambda rule: STATE_ORDER.index(rule["state"])),
-        label=partial(_label, NUMBER_LABELS | found.get("labels", {})),
+        label=partial(_label_name, NUMBER_LABELS | found.get("labels", {})),
         is_met=IS_MET,
-        moment=moment_words,
+        moment=format_moment,
         kinds=KIND_LABELS,
-        cause_label=partial(_label, found.get("cause_labels", {})),
+        cause_label=partial(_label_name, found.get("cause_labels", {})),
     )
 
 
-def _label(labels: dict[str, str], name: str | None) -> str:
+def _label_name(labels: dict[str, str], name: str | None) -> str:
     """Return a name in words; undetermined has no label of its own."""
     return labels.get(name or "", (name or "undetermined").replace("_", " ").capitalize())
 
 
-def moment_words(text: str) -> str:
+def format_moment(text: str) -> str:
     """Return an instant of the records, which are read in UTC, to the minute as `status` writes it."""
     return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"

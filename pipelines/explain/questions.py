@@ -18,8 +18,8 @@ from pipelines.rules.formulas import (
     every,
     holds,
 )
-from pipelines.rules.solver import model
-from pipelines.rules.terms import LevelTerms, TooManyTermsError, asked_terms, level_terms
+from pipelines.rules.solver import find_model
+from pipelines.rules.terms import LevelTerms, TooManyTermsError, find_asked_terms, find_level_terms
 from schemas.pack import LEVELS, RULE_LEVELS, Pack
 
 Answers = Mapping[str, bool | int | str | None]
@@ -31,7 +31,7 @@ def make_space(pack: Pack) -> Space:
     return Space(pack, Effort(MOST_STATEMENTS))
 
 
-def questions(pack: Pack, space: Space, answers: Answers, missing: list[str]) -> list[dict[str, Any]]:
+def list_questions(pack: Pack, space: Space, answers: Answers, missing: list[str]) -> list[dict[str, Any]]:
     """Return for each missing field, in the pack's order, what every answer would lead to, alone.
 
     An answer has `answer` (yes, no, a value, or a range of numbers such as 7-10), the `triage_level` and
@@ -43,7 +43,8 @@ def questions(pack: Pack, space: Space, answers: Answers, missing: list[str]) ->
 
 def _make_question(pack: Pack, space: Space, now: Masks, name: str) -> dict[str, Any]:
     led = [
-        (value, levels(pack, space, now | {name: 1 << place})) for place, value in enumerate(space.values[name][:-1])
+        (value, find_levels(pack, space, now | {name: 1 << place}))
+        for place, value in enumerate(space.values[name][:-1])
     ]
     found = []
     for (level, ceiling), group in groupby(led, key=lambda pair: pair[1]):
@@ -58,11 +59,11 @@ def _join_ranges(values: list[Value]) -> list[str]:
     """Return answers in words; neighbouring ranges that lead to the same are one."""
     first, last = values[0], values[-1]
     if isinstance(first, range) and isinstance(last, range):
-        return [shown(range(first.start, last.stop))]
-    return [shown(value) for value in values]
+        return [format_answer(range(first.start, last.stop))]
+    return [format_answer(value) for value in values]
 
 
-def shown(value: Value) -> str:
+def format_answer(value: Value) -> str:
     """Return an answer in words."""
     if isinstance(value, range):
         return str(value.start) if len(value) == 1 else f"{value.start}-{value.stop - 1}"
@@ -71,7 +72,7 @@ def shown(value: Value) -> str:
     return "unknown" if value is None else "yes" if value else "no"
 
 
-def levels(pack: Pack, space: Space, record: Masks) -> tuple[str, str]:
+def find_levels(pack: Pack, space: Space, record: Masks) -> tuple[str, str]:
     """Return triage level and ceiling of one record (docs/rules.md)."""
     true = [rule.level for rule in pack.triage if holds(space.true(rule.when), record)]
     ceilings = [rule.level for rule in pack.triage if not holds(space.false(rule.when), record)]
@@ -85,7 +86,7 @@ def plan_questions(pack: Pack, space: Space, answers: Answers, missing: list[str
     the tags stood are no longer stored, or if the search is given up), and the single answers that settle it at once.
     """
     ordered = sorted(missing, key=_order_questions(pack, space, answers))
-    found = questions(pack, space, answers, ordered)
+    found = list_questions(pack, space, answers, ordered)
     return {
         "missing_answers": ordered,
         "questions": found,
@@ -99,21 +100,21 @@ def plan_questions(pack: Pack, space: Space, answers: Answers, missing: list[str
     }
 
 
-def emergency_questions(terms: LevelTerms, space: Space, answers: Answers) -> list[tuple[str, ...]]:
+def find_emergency_questions(terms: LevelTerms, space: Space, answers: Answers) -> list[tuple[str, ...]]:
     """Return the groups of missing answers that could still make a record an emergency, the smallest first."""
-    return sorted(asked_terms(terms.emergency, space, space.masks(answers)), key=len)
+    return sorted(find_asked_terms(terms.emergency, space, space.masks(answers)), key=len)
 
 
 def _order_questions(pack: Pack, space: Space, answers: Answers) -> Callable[[str], tuple[int, int, int]]:
     """Return the order of questions: those that decide the highest open level with the fewest other answers first."""
     order = {name: (len(RULE_LEVELS), len(pack.askable), place) for place, name in enumerate(pack.askable)}
     try:
-        terms = level_terms(pack, space)
+        terms = find_level_terms(pack, space)
     except TooManyTermsError:
         return order.__getitem__
     record = space.masks(answers)
     for place, part in enumerate((terms.emergency, terms.any_level)):
-        for term in asked_terms(part, space, record):
+        for term in find_asked_terms(part, space, record):
             for name in term:
                 order[name] = min(order[name], (place, len(term), pack.askable.index(name)))
     return order.__getitem__
@@ -129,14 +130,14 @@ def _rule_out_if_found(pack: Pack, space: Space, answers: Answers, missing: list
 def _rule_out(pack: Pack, space: Space, answers: Answers, missing: list[str]) -> dict[str, Any] | None:
     """Return the fewest answers after which no level above is possible. Exact: every smaller number is tried before."""
     now = space.masks(answers)
-    level, _ = levels(pack, space, now)
+    level, _ = find_levels(pack, space, now)
     higher = [r for r in pack.triage if level == "unresolved" or LEVELS.index(r.level) > LEVELS.index(level)]
     possible = now | {name: space.everything()[name] for name in missing}
     unasked: list[Formula] = [OneOf(name, space.unknown(name)) for name in missing]
     for count in range(1, len(missing) + 1):
         few = AtLeast(len(missing) - count, tuple((1, statement) for statement in unasked))
-        if found := model(every([few, *(space.false(rule.when) for rule in higher)]), space, possible=possible):
+        if found := find_model(every([few, *(space.false(rule.when) for rule in higher)]), space, possible=possible):
             given = {name: found[name] for name in missing if found[name] != space.unknown(name)}
-            words = {name: shown(space.values[name][mask.bit_length() - 1]) for name, mask in given.items()}
-            return {"count": len(words), "answers": words, "triage_level": levels(pack, space, now | given)[0]}
+            words = {name: format_answer(space.values[name][mask.bit_length() - 1]) for name, mask in given.items()}
+            return {"count": len(words), "answers": words, "triage_level": find_levels(pack, space, now | given)[0]}
     return None

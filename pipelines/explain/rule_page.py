@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from pipelines.pages.style import render
-from pipelines.rules.urgency import evidence_urgencies
+from pipelines.rules.urgency import find_evidence_urgencies
 from pipelines.statements import Row
-from pipelines.text import printable
+from pipelines.text import escape_unprintable
 from schemas.conditions import parse_condition
 from schemas.fields import CONTEXT_FIELDS
 from schemas.pack import ANY_CAUSE, Field, Pack
@@ -27,71 +27,71 @@ COMPARISONS = {
 NEGATED = {exp.GT: exp.LTE, exp.GTE: exp.LT, exp.LT: exp.GTE, exp.LTE: exp.GT, exp.EQ: exp.NEQ, exp.NEQ: exp.EQ}
 
 
-def pack_page(pack: Pack, signatures: Sequence[Row] = ()) -> str:
+def render_pack_page(pack: Pack, signatures: Sequence[Row] = ()) -> str:
     """The whole pack in Markdown: fields, rules by level, evidence by cause, guidance, open readings, signatures."""
     return render(
         "explain/rules.md.jinja",
         pack=pack,
         levels=LEVEL_TITLES,
-        guided=_guided(pack),
+        guided=_list_guided(pack),
         context=[field for field in CONTEXT_FIELDS if field.limits],
-        answers=answers_in_words,
+        answers=describe_answers,
         categories={category.name: category.label for category in pack.categories},
-        urgency=dict(zip((row.id for row in pack.evidence), evidence_urgencies(pack), strict=True)),
+        urgency=dict(zip((row.id for row in pack.evidence), find_evidence_urgencies(pack), strict=True)),
         signatures=signatures,
-        words=lambda when: in_words(pack, when),
-        cell=_cell,
+        words=lambda when: describe_condition(pack, when),
+        cell=_escape_cell,
     )
 
 
-def _guided(pack: Pack) -> list[tuple[str, str]]:
+def _list_guided(pack: Pack) -> list[tuple[str, str]]:
     """Name and title of every cause with guidance, then of what is for any cause."""
     groups = [(category.name, category.label) for category in pack.categories]
     named = [(cause.name, cause.label) for cause in pack.causes] + groups + [(ANY_CAUSE, "Any cause")]
     return [(name, title) for name, title in named if any(entry.cause == name for entry in pack.guidance)]
 
 
-def _cell(text: object) -> str:
+def _escape_cell(text: object) -> str:
     """A text inside a table or a list: on one line, each character shown, none taken for a sign of Markdown or HTML.
 
     What cannot be seen, such as a mark that turns the direction of reading, is an escape: this page is signed.
     """
-    shown = printable(re.sub(r"[ \t\r\n]+", " ", str(text)).strip())
+    shown = escape_unprintable(re.sub(r"[ \t\r\n]+", " ", str(text)).strip())
     shown = re.sub(r"[\\|*`<>\[\]&~]", r"\\\g<0>", shown)
     edge = r"(?<![^\W_])_+|_+(?![^\W_])"  # within a word an underscore emphasises nothing
     return re.sub(edge, lambda found: r"\_" * len(found[0]), shown)
 
 
-def answers_in_words(field: Field) -> str:
+def describe_answers(field: Field) -> str:
     """Return what may be answered, beside unknown."""
     if field.type == "number":
         return f"{field.smallest} to {field.largest} {field.unit}"
     return ", ".join(field.values) if field.type == "choice" else "yes, no"
 
 
-def in_words(pack: Pack, when: str) -> str:
+def describe_condition(pack: Pack, when: str) -> str:
     """A condition in words, NOT taken down to the single answers: for those, not TRUE and FALSE are two things."""
     labels = {field.name: field.label for field in pack.fields}
-    return _words(labels, parse_condition(when), True)
+    return _describe_tree(labels, parse_condition(when), True)
 
 
-def _words(labels: dict[str, str], tree: exp.Expression, wanted: bool) -> str:
+def _describe_tree(labels: dict[str, str], tree: exp.Expression, wanted: bool) -> str:
     if isinstance(tree, exp.Paren):
-        return _words(labels, tree.this, wanted)
+        return _describe_tree(labels, tree.this, wanted)
     if isinstance(tree, exp.Not):
-        return _words(labels, tree.this, not wanted)
+        return _describe_tree(labels, tree.this, not wanted)
     if isinstance(tree, exp.And | exp.Or):
         joined = "and" if isinstance(tree, exp.And) == wanted else "or"
-        return f" {joined} ".join(_operand(labels, part, wanted, joined) for part in (tree.left, tree.right))
+        return f" {joined} ".join(_describe_operand(labels, part, wanted, joined) for part in (tree.left, tree.right))
     if isinstance(tree, exp.Column):
         return f"“{labels[tree.name]}” is {'yes' if wanted else 'no'}"
     kind = type(tree) if wanted else NEGATED[type(tree)]
     return f"“{labels.get(tree.this.name, tree.this.name)}” {COMPARISONS[kind]} {tree.expression.name}"
 
 
-def _operand(labels: dict[str, str], tree: exp.Expression, wanted: bool, joined: str) -> str:
+def _describe_operand(labels: dict[str, str], tree: exp.Expression, wanted: bool, joined: str) -> str:
     """In parentheses where it is joined by the other word."""
-    words, inner, kept = _words(labels, tree, wanted), tree, wanted
+    words, inner, kept = _describe_tree(labels, tree, wanted), tree, wanted
     while isinstance(inner, exp.Paren | exp.Not):
         kept = kept != isinstance(inner, exp.Not)
         inner = inner.this

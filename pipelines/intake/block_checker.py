@@ -12,17 +12,17 @@ import pyarrow as pa
 import pyarrow.compute
 
 from pipelines.intake.anonymisation.gate import SHOWS_IDENTIFIER, Gate
-from pipelines.intake.coded_columns import distinct_values
+from pipelines.intake.coded_columns import find_distinct_values
 from pipelines.intake.csv_rows import RawRows
 from pipelines.intake.duplicates import RepeatedIds
 from pipelines.intake.instants import instant_sql, parse_times
-from pipelines.intake.layouts.adapters import ADAPTER_WARNING, Adapter, canonical_rows
+from pipelines.intake.layouts.adapters import ADAPTER_WARNING, Adapter, select_canonical_rows
 from pipelines.intake.layouts.warnings import find_warned_cells
 from pipelines.intake.line_keeper import KeptLine, LineKeeper
 from pipelines.intake.reader import WHOLE_COLUMNS, is_read_answer
 from pipelines.intake.validator import Validator
 from pipelines.settings import Settings, Source
-from schemas.checked_file import BAD_CELLS, LINES_SHOWN, RAW_LINES, CheckedBlock, RowCounts, accepted_schema
+from schemas.checked_file import BAD_CELLS, LINES_SHOWN, RAW_LINES, CheckedBlock, RowCounts, make_accepted_schema
 from schemas.pack import Pack
 
 SAMPLE_PER_BLOCK = 256  # report ids that are looked at in each block
@@ -55,23 +55,25 @@ class BlockChecker:
         self.gate_lock = threading.Lock()
         self.validator = Validator(rules.pack, rules.source.regions)
         self.instant_sql = instant_sql(rules.source)
-        self.instant_field = accepted_schema(rules.pack).field("reported_at")
+        self.instant_field = make_accepted_schema(rules.pack).field("reported_at")
 
     def check(self, raw: RawRows) -> tuple[CheckedBlock, RowCounts]:
         """Check a block. Raises FileRejected for a direct identifier, or if the source's adapter fails."""
         checked = self.check_rows(raw)
-        return checked.block, _count(raw, checked)
+        return checked.block, _count_rows(raw, checked)
 
     def check_rows(self, raw: RawRows) -> CheckedRows:
         """Check a block, and count nothing. Raises as `check`."""
         with self.gate_lock:
             self.look_for_identifiers(raw)
-        rows = canonical_rows(self.rules.adapter, self.rules.source, raw.table, self.file_ids(raw), self.rules.pack)
+        rows = select_canonical_rows(
+            self.rules.adapter, self.rules.source, raw.table, self.file_ids(raw), self.rules.pack
+        )
         rows, warnings = _split_warnings(rows)
         validated = self.validator.validate(rows, raw.bad_lines)
         with contextlib.closing(self.ids.scratch.cursor()) as cursor:
             self.ids.add(cursor, rows)
-            accepted = self._with_times(cursor, validated.accepted)
+            accepted = self._add_times(cursor, validated.accepted)
         self._look_at_refused(raw, validated.bad_cells)
         block = self._make_block(raw, accepted, validated.bad_cells)
         block = replace(block, warned=find_warned_cells(warnings, accepted))
@@ -84,10 +86,10 @@ class BlockChecker:
     def _make_block(self, raw: RawRows, accepted: pa.Table, bad_cells: pa.Table) -> CheckedBlock:
         """Return the block; a line that must not be kept leaves neither its text nor a cell that holds it."""
         numbers = sorted(set(bad_cells.column("line_number").to_pylist()))
-        keeper = LineKeeper(self.gate, _column_names(raw), self.rules.source.delimiter)
+        keeper = LineKeeper(self.gate, _list_columns(raw), self.rules.source.delimiter)
         with self.gate_lock:
             lines = [keeper.keep(number, text) for number, text in raw.block.texts(numbers)]
-        return CheckedBlock(accepted, _hide_values(bad_cells, lines), raw_lines_table(lines))
+        return CheckedBlock(accepted, _hide_values(bad_cells, lines), make_raw_lines(lines))
 
     def look_for_identifiers(self, raw: RawRows) -> None:
         """Let the gate look at every column of a block, and at its damaged lines."""
@@ -100,10 +102,10 @@ class BlockChecker:
                 column = column.take(pa.array(range(0, len(column), step), pa.int64()))
             filled = len(column) - column.null_count
             # yes and no identify nobody
-            values, counts = ([], list) if is_read_answer(column) else distinct_values(column)
+            values, counts = ([], list) if is_read_answer(column) else find_distinct_values(column)
             self.gate.see(name, values, filled, counts)
         for line in raw.bad_lines:
-            self.gate.see_line(line.text, self.rules.source.delimiter, _column_names(raw))
+            self.gate.see_line(line.text, self.rules.source.delimiter, _list_columns(raw))
 
     def _look_at_refused(self, raw: RawRows, bad_cells: pa.Table) -> None:
         """Look at invalid ids and times: of good ones only the share counts, but these go to the quarantine."""
@@ -119,7 +121,7 @@ class BlockChecker:
             for value in rows.column(name).unique().drop_null().to_pylist():
                 self.gate.see_refused(name, value)
 
-    def _with_times(self, cursor: duckdb.DuckDBPyConnection, accepted: pa.Table) -> pa.Table:
+    def _add_times(self, cursor: duckdb.DuckDBPyConnection, accepted: pa.Table) -> pa.Table:
         place = accepted.schema.get_field_index("reported_at")
         instants, dates = parse_times(cursor, accepted.column(place), self.instant_sql)
         accepted = accepted.set_column(place, self.instant_field, instants)
@@ -135,7 +137,7 @@ def _split_warnings(rows: pa.Table) -> tuple[pa.Table, dict[int, str]]:
     return rows.drop_columns([ADAPTER_WARNING]), texts
 
 
-def _count(raw: RawRows, checked: CheckedRows) -> RowCounts:
+def _count_rows(raw: RawRows, checked: CheckedRows) -> RowCounts:
     accepted = checked.block.accepted
     lines = checked.block.warned["line_number"].unique().to_pylist()
     ends = pyarrow.compute.min_max(accepted.column("reported_at")).as_py()
@@ -151,7 +153,7 @@ def _count(raw: RawRows, checked: CheckedRows) -> RowCounts:
     )
 
 
-def _column_names(raw: RawRows) -> list[str]:
+def _list_columns(raw: RawRows) -> list[str]:
     return [name for name in raw.table.column_names if name != "line_number"]
 
 
@@ -168,7 +170,7 @@ def _hide_values(bad_cells: pa.Table, lines: Sequence[KeptLine]) -> pa.Table:
     return bad_cells.set_column(bad_cells.schema.get_field_index("value"), BAD_CELLS.field("value"), shown)
 
 
-def raw_lines_table(lines: Iterable[KeptLine]) -> pa.Table:
+def make_raw_lines(lines: Iterable[KeptLine]) -> pa.Table:
     """Return lines as RAW_LINES."""
     rows = [(line.number, line.text[:RAW_LINE_CUT], line.fingerprint) for line in lines]
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(RAW_LINES)

@@ -56,7 +56,7 @@ class EncryptedBuffer:
         for number, size in enumerate(self.sizes):
             sealed = os.pread(self.file.fileno(), size, place)
             place += size
-            yield _decompress(pa.py_buffer(self.cipher.decrypt(_nonce(number), sealed, None)))
+            yield _decompress(pa.py_buffer(self.cipher.decrypt(_make_nonce(number), sealed, None)))
 
     @cached_property
     def cipher(self) -> AESGCM:
@@ -74,7 +74,7 @@ class EncryptedBuffer:
     def _write(self, buffer: pa.Buffer) -> None:
         if self.file is None:
             self.file = tempfile.TemporaryFile(dir=self.folder, buffering=0)  # noqa: SIM115 - `close` does
-        sealed = memoryview(self.cipher.encrypt(_nonce(len(self.sizes)), memoryview(buffer).cast("B"), None))
+        sealed = memoryview(self.cipher.encrypt(_make_nonce(len(self.sizes)), memoryview(buffer).cast("B"), None))
         self.sizes.append(len(sealed))
         while sealed:
             sealed = sealed[self.file.write(sealed) :]
@@ -101,7 +101,7 @@ class BufferedBlocks:
         self.buffer.close()
 
 
-def _nonce(number: int) -> bytes:
+def _make_nonce(number: int) -> bytes:
     """Count: a key is used for one buffer alone, so every nonce is different."""
     return number.to_bytes(NONCE_BYTES, "big")
 

@@ -25,7 +25,7 @@ class CodedColumn:
         return table[self.places]
 
 
-def distinct_values(column: pa.ChunkedArray) -> tuple[list[str], Callable[[], list[int]]]:
+def find_distinct_values(column: pa.ChunkedArray) -> tuple[list[str], Callable[[], list[int]]]:
     """Return a column's distinct values, blanks left out, and a function that counts the cells of each."""
     array = _merge_dictionaries(column)
 
@@ -46,7 +46,7 @@ def encode_column(column: pa.ChunkedArray) -> CodedColumn:
     return CodedColumn(values, places)
 
 
-def known_values(name: str, column: CodedColumn) -> CodedColumn:
+def blank_unknown_words(name: str, column: CodedColumn) -> CodedColumn:
     """Return a context column with the words for unknown as blank; sex has an `unknown` of its own.
 
     Answers are left as they are: their words are judged, and remembered, as they stand.
@@ -70,7 +70,7 @@ def _merge_dictionaries(column: pa.ChunkedArray) -> pa.DictionaryArray | None:
     return array
 
 
-def text_column(rows: pa.Table, name: str) -> pa.ChunkedArray:
+def read_text_column(rows: pa.Table, name: str) -> pa.ChunkedArray:
     """Return a column as text; all null if there is no such column."""
     if name not in rows.column_names:
         return pa.chunked_array([pa.nulls(rows.num_rows, pa.string())])

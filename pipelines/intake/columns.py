@@ -11,7 +11,7 @@ from pipelines.intake.layouts.adapters import Adapter
 from schemas.checked_file import CheckedBlock
 from schemas.fields import CONTEXT_NAMES, REQUIRED_NAMES
 from schemas.pack import Pack
-from schemas.record_layout import CODED_CONTEXT, UNKNOWN_CODE, field_bit
+from schemas.record_layout import CODED_CONTEXT, UNKNOWN_CODE, find_field_bit
 
 
 def find_absent_columns(
@@ -35,7 +35,7 @@ def _has_value(accepted: pa.Table, name: str, pack: Pack) -> bool:
     """Return whether any packed row has a value in a column."""
     if name in pack.field_names:
         answered = accepted.column("answered").to_numpy()
-        return bool(np.bitwise_or.reduce(answered, initial=0) & field_bit(pack, name))
+        return bool(np.bitwise_or.reduce(answered, initial=0) & find_field_bit(pack, name))
     column = accepted.column(name)
     if name in CODED_CONTEXT or name in pack.choices:
         return bool((column.to_numpy() != UNKNOWN_CODE).any())

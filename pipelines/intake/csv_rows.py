@@ -17,7 +17,7 @@ import pyarrow.csv
 
 from pipelines.errors import FileRejected, OtherDelimiter
 from pipelines.intake.lines import Block
-from schemas.fields import NO_WORDS, YES_WORDS, plain_words
+from schemas.fields import NO_WORDS, YES_WORDS, list_spellings
 
 QUOTING = "RFC 4180 quotes that open and close on one line: export without line breaks inside cells"
 ENCODING = "UTF-8 text: export the file as UTF-8 (spreadsheets call it CSV UTF-8)"
@@ -57,7 +57,7 @@ def split_header(block: Block) -> tuple[bytes, Block]:
     return header, Block(2, block.data[end:], block.lines - 1)
 
 
-def header_names(line: bytes, delimiter: str) -> list[str]:
+def parse_header(line: bytes, delimiter: str) -> list[str]:
     """Return the column names. Raises FileRejected for a line that cannot be a header.
 
     A blank name becomes `unnamed_N` by its position, as exports with a row index have it.
@@ -121,7 +121,7 @@ def split_line(text: str, delimiter: str) -> list[str] | None:
     cells, place = [], 0
     while True:
         if text.startswith('"', place):
-            end = _closing_quote(text, place + 1)
+            end = _find_closing_quote(text, place + 1)
             if end < 0:
                 return None
             cells.append(text[place + 1 : end].replace('""', '"'))
@@ -140,7 +140,7 @@ def split_line(text: str, delimiter: str) -> list[str] | None:
         place += 1
 
 
-def _closing_quote(text: str, place: int) -> int:
+def _find_closing_quote(text: str, place: int) -> int:
     """Find the end of a quoted cell: the next quote that is not doubled, or -1."""
     while True:
         place = text.find('"', place)
@@ -179,15 +179,17 @@ def _parse_fast(
     data = block.data
     if _needs_line_by_line(data) or not delimiter.isascii():
         return None
-    table = _read_csv(data, names, delimiter, _column_types(names, whole, answers)) if answers else None
+    table = _read_csv(data, names, delimiter, _choose_column_types(names, whole, answers)) if answers else None
     if table is None:
-        table = _read_csv(data, names, delimiter, _column_types(names, whole, frozenset()))
+        table = _read_csv(data, names, delimiter, _choose_column_types(names, whole, frozenset()))
     if table is None or table.num_rows != block.lines:  # blank lines are no rows: then each line is looked at
         return None
     return table
 
 
-def _column_types(names: Sequence[str], whole: frozenset[str], answers: frozenset[str]) -> dict[str, pa.DataType]:
+def _choose_column_types(
+    names: Sequence[str], whole: frozenset[str], answers: frozenset[str]
+) -> dict[str, pa.DataType]:
     coded = pa.dictionary(pa.int32(), pa.string())
     return {name: pa.string() if name in whole else pa.bool_() if name in answers else coded for name in names}
 
@@ -206,8 +208,8 @@ def _read_csv(data: bytes, names: Sequence[str], delimiter: str, types: dict[str
                 null_values=[""],
                 strings_can_be_null=True,
                 check_utf8=not data.isascii(),
-                true_values=plain_words(YES_WORDS),
-                false_values=plain_words(NO_WORDS),
+                true_values=list_spellings(YES_WORDS),
+                false_values=list_spellings(NO_WORDS),
             ),
         )
     except pa.ArrowInvalid:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipelines.errors import FileRejected, UsageError
 from pipelines.intake.archive_list import is_archive_list, read_archive
-from pipelines.intake.file_names import Period, match_name, natural_key, plain_name
+from pipelines.intake.file_names import Period, match_name, natural_key, normalise_name
 from pipelines.intake.objects.bucket import StoredObject, find_objects, locate_objects
 from pipelines.settings import Settings, Source, is_address
 
@@ -48,7 +48,7 @@ class Delivery:
     @property
     def delivered_name(self) -> str:
         """The plain name of the file, whether compressed or not."""
-        name = plain_name(self.name or self.path.name)
+        name = normalise_name(self.name or self.path.name)
         return name.removesuffix(".gz").removesuffix(".zst")
 
 
@@ -114,7 +114,7 @@ def _assign_source(path: Path, settings: Settings, name: str | None) -> Delivery
     What matches none is the fallback's, if the home names no sources, or the fallback among them; else, and if it
     matches two, it has a fault.
     """
-    matches = {each.name: period for each in settings.sources for period in _periods(path, each)}
+    matches = {each.name: period for each in settings.sources for period in _find_periods(path, each)}
     if name:
         return Delivery(path, settings.source(name), matches.get(name))
     if len(matches) == 1:
@@ -130,7 +130,7 @@ def _assign_source(path: Path, settings: Settings, name: str | None) -> Delivery
     )
 
 
-def _periods(path: Path, source: Source) -> list[Period | None]:
+def _find_periods(path: Path, source: Source) -> list[Period | None]:
     """Return the period that the first fitting pattern of a source gives; nothing if none fits."""
     found = (match_name(path.name, pattern) for pattern in source.patterns)
     return [period for fits, period in found if fits][:1]
@@ -143,11 +143,11 @@ def find_other_files(paths: Sequence[str], is_left_out: IsLeftOut = leave_nothin
     """
     folders = (Path(given) for given in paths if given and Path(given).is_dir())
     found = {path.absolute() for folder in folders for path in _walk(folder, is_left_out) if _is_other(path)}
-    found |= {Path(each.address) for given in paths if is_address(given) for each in _other_objects(given)}
+    found |= {Path(each.address) for given in paths if is_address(given) for each in _find_other_objects(given)}
     return sorted(found, key=_path_key)
 
 
-def _other_objects(given: str) -> list[StoredObject]:
+def _find_other_objects(given: str) -> list[StoredObject]:
     return [each for each in find_objects(given) if each.address != given and _is_other(Path(each.address))]
 
 
@@ -202,7 +202,7 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def file_identity(path: Path) -> FileIdentity:
+def read_file_identity(path: Path) -> FileIdentity:
     """Return what differs once a file is replaced or written to: inode, size in bytes, its two times in ns.
 
     A writer can set the time of modification back; that of change is the system's own.
@@ -219,6 +219,6 @@ def file_identity(path: Path) -> FileIdentity:
 def has_changed(path: Path, before: FileIdentity | None) -> bool:
     """Return whether the file is another one than before, or gone."""
     try:
-        return file_identity(path) != before
+        return read_file_identity(path) != before
     except FileRejected:
         return True

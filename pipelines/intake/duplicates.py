@@ -11,8 +11,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from pipelines.statements import one_number, statement
-from schemas.checked_file import ROWS_LEFT_OUT, CheckedBlock, accepted_schema
+from pipelines.statements import fetch_number, read_statement
+from schemas.checked_file import ROWS_LEFT_OUT, CheckedBlock, make_accepted_schema
 from schemas.pack import Pack
 
 ROWS_AT_A_TIME = 4_000_000  # whose hashes are compared at a time
@@ -23,7 +23,7 @@ class RepeatedIds:
 
     def __init__(self, scratch: duckdb.DuckDBPyConnection, pack: Pack) -> None:
         self.scratch = scratch
-        self.content = [name for name in accepted_schema(pack).names if name not in ("line_number", "report_id")]
+        self.content = [name for name in make_accepted_schema(pack).names if name not in ("line_number", "report_id")]
         scratch.execute("CREATE TABLE seen_ids (id UBIGINT)")
 
     def add(self, cursor: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
@@ -43,20 +43,20 @@ class RepeatedIds:
             for block in blocks:
                 self._add_candidates(block)
         # a table of its own: DuckDB then knows that it is the smaller one
-        self.scratch.execute(statement("intake", "repeated_ids"))
-        return self.scratch.sql(statement("intake", "rows_left_out")).to_arrow_table().cast(ROWS_LEFT_OUT)
+        self.scratch.execute(read_statement("intake", "repeated_ids"))
+        return self.scratch.sql(read_statement("intake", "rows_left_out")).to_arrow_table().cast(ROWS_LEFT_OUT)
 
     def _find_repeated_hashes(self) -> int:
         """Fill the table `repeated_hashes`, by sorting a part of all hashes at a time; return their number."""
-        parts = 1 + one_number(self.scratch, "SELECT count(*) FROM seen_ids") // ROWS_AT_A_TIME
+        parts = 1 + fetch_number(self.scratch, "SELECT count(*) FROM seen_ids") // ROWS_AT_A_TIME
         self.scratch.execute("CREATE TABLE repeated_hashes (id UBIGINT)")
         for part in range(parts):
             # written out: as parameters the numbers would make this a slow division of wide integers
             found = self.scratch.execute(f"SELECT id FROM seen_ids WHERE id % {parts}::UBIGINT = {part}").fetchnumpy()
             ids = np.sort(np.asarray(found["id"], dtype=np.uint64))
-            self._insert("INSERT INTO repeated_hashes FROM repeated", repeated=_repeated(ids))
+            self._insert("INSERT INTO repeated_hashes FROM repeated", repeated=_find_repeated(ids))
         self.scratch.execute("DROP TABLE seen_ids")
-        return one_number(self.scratch, "SELECT count(*) FROM repeated_hashes")
+        return fetch_number(self.scratch, "SELECT count(*) FROM repeated_hashes")
 
     def _add_candidates(self, block: CheckedBlock) -> None:
         """Compare accepted rows as typed, bad rows as the lines they came in."""
@@ -86,5 +86,5 @@ class RepeatedIds:
             self.scratch.unregister(name)
 
 
-def _repeated(ids: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> pa.Table:
+def _find_repeated(ids: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> pa.Table:
     return pa.table({"id": np.unique(ids[1:][ids[1:] == ids[:-1]])})

@@ -19,26 +19,26 @@ PLACEHOLDERS = {
 }
 
 
-def plain_name(name: str) -> str:
+def normalise_name(name: str) -> str:
     """Return a name without what senders' systems change: the case of letters, and the form of accented ones."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def match_name(name: str, pattern: str) -> tuple[bool, Period | None]:
     """Whether a file's name fits a shell pattern; and from the first to the last day that {date} and {week} found."""
-    found = _compile(pattern).fullmatch(plain_name(name))
+    found = _compile(pattern).fullmatch(normalise_name(name))
     if not found:
         return False, None
     days: list[Period] = []
     with contextlib.suppress(ValueError):  # a day that no calendar has: not such a name
-        days = [_period(text) for text in found.groups()]
+        days = [_parse_period(text) for text in found.groups()]
         return True, (min(first for first, _ in days), max(last for _, last in days)) if days else None
     return False, None
 
 
 @functools.cache
 def _compile(pattern: str) -> re.Pattern[str]:
-    text = plain_name(pattern)
+    text = normalise_name(pattern)
     for placeholder, (stand_in, _) in PLACEHOLDERS.items():
         text = text.replace(placeholder, stand_in)
     text = fnmatch.translate(text)
@@ -47,17 +47,17 @@ def _compile(pattern: str) -> re.Pattern[str]:
     return re.compile(text)
 
 
-def _period(text: str) -> Period:
+def _parse_period(text: str) -> Period:
     """Return the days of 2026-11-16, 20261116, 2026-w47 or 2026-mw47. Raises ValueError if there is no such day."""
     if "w" not in text:
         day = date.fromisoformat(text)
         return day, day
     year, week = int(text[:4]), int(text[-2:])
-    start = _mmwr_start(year, week) if "m" in text else date.fromisocalendar(year, week, 1)
+    start = _find_mmwr_start(year, week) if "m" in text else date.fromisocalendar(year, week, 1)
     return start, start + timedelta(6)
 
 
-def _mmwr_start(year: int, week: int) -> date:
+def _find_mmwr_start(year: int, week: int) -> date:
     """Return the Sunday that a week begins with; week 1 is the one with January 4."""
     fourth = date(year, 1, 4)
     start = fourth - timedelta(fourth.isoweekday() % 7) + timedelta(7 * (week - 1))
@@ -70,5 +70,5 @@ def natural_key(path: Path) -> tuple[tuple[tuple[int, int, str], ...], ...]:
     """Return what sorts paths as people count: export_9 before export_10, whatever the case, a folder at a time."""
     return tuple(
         tuple((0, int(piece), piece) if piece.isdecimal() and piece.isascii() else (1, 0, piece) for piece in pieces)
-        for pieces in (re.split(r"([0-9]+)", plain_name(part)) for part in path.parts)
+        for pieces in (re.split(r"([0-9]+)", normalise_name(part)) for part in path.parts)
     )

@@ -8,7 +8,7 @@ import pyarrow.compute
 
 from pipelines.settings import Source
 from schemas.checked_file import INSTANT
-from schemas.tables import quoted
+from schemas.tables import quoted_sql
 
 DATE_LENGTH = len("2026-11-16")
 NOON = "T12:00:00Z"
@@ -50,5 +50,5 @@ def instant_sql(source: Source) -> str:
     if source.time_zone in ("", "UTC"):
         return f"TRY_CAST({text} AS TIMESTAMPTZ)"
     offset = "length(reported_at) > 10 AND regexp_matches(reported_at, '(Z|[+-][0-9]{2}(:?[0-9]{2})?)$')"
-    local = f"timezone({quoted(source.time_zone)}, TRY_CAST(reported_at AS TIMESTAMP))"
+    local = f"timezone({quoted_sql(source.time_zone)}, TRY_CAST(reported_at AS TIMESTAMP))"
     return f"CASE WHEN {offset} THEN TRY_CAST({text} AS TIMESTAMPTZ) ELSE {local} END"

@@ -36,9 +36,9 @@ class LineKeeper:
         cells = split_line(text, self.delimiter) or [cell.strip(' "') for cell in text.split(self.delimiter)]
         reason = self.gate.find_reason_to_drop(self.names, cells)
         kept = text if reason is None else f"(not kept: {reason})"
-        return KeptLine(number, kept, _fingerprint(text), reason)
+        return KeptLine(number, kept, _hash_line(text), reason)
 
 
-def _fingerprint(text: str) -> int:
+def _hash_line(text: str) -> int:
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big")

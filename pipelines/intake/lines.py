@@ -84,15 +84,15 @@ class Block:
             yield number, line.decode("utf-8", errors="backslashreplace")
 
 
-def content_id(path: Path, settings: Settings, period: Period | None = None) -> str:
+def hash_content(path: Path, settings: Settings, period: Period | None = None) -> str:
     """Return the id of the content, after decompression. Raises FileRejected if it cannot be read."""
     meter = ContentMeter(period)
-    for chunk in content_chunks(path, settings):
+    for chunk in read_chunks(path, settings):
         meter.see(chunk)
     return meter.file_id
 
 
-def content_chunks(path: Path, settings: Settings) -> Iterator[bytes]:
+def read_chunks(path: Path, settings: Settings) -> Iterator[bytes]:
     """Yield the content in pieces, decompressed.
 
     Raises FileRejected for what cannot be read, and for an archive that is broken or unpacks too far.
@@ -135,10 +135,10 @@ def _unpack(path: Path, file: FileIO) -> BinaryIO:
     return file
 
 
-def blocks(path: Path, settings: Settings, meter: ContentMeter | None = None) -> Iterator[Block]:
+def read_blocks(path: Path, settings: Settings, meter: ContentMeter | None = None) -> Iterator[Block]:
     """Yield the complete physical lines in blocks of bounded size; the header is line 1 of the first."""
     first_line, rest = 1, b""
-    for chunk in content_chunks(path, settings):
+    for chunk in read_chunks(path, settings):
         if meter:
             meter.see(chunk)
         end = chunk.rfind(b"\n") + 1
@@ -185,10 +185,10 @@ def refuse_long_lines(data: bytes) -> None:
             raise FileRejected(f"a line is longer than {LONGEST_LINE:,} bytes; is a quote or a line end missing?")
 
 
-def lines_at(path: Path, settings: Settings, numbers: Sequence[int]) -> Iterator[tuple[int, str]]:
+def read_lines_at(path: Path, settings: Settings, numbers: Sequence[int]) -> Iterator[tuple[int, str]]:
     """Yield the physical lines of these ascending numbers as (number, text). Raises FileRejected if one is gone."""
     place = 0
-    for block in blocks(path, settings):
+    for block in read_blocks(path, settings):
         if place >= len(numbers):
             return
         end = place

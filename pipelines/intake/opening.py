@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.errors import FileRejected
-from pipelines.intake.deliveries import Delivery, FileIdentity, file_identity, has_changed
+from pipelines.intake.deliveries import Delivery, FileIdentity, has_changed, read_file_identity
 from pipelines.intake.reader import PrefetchingReader
 from pipelines.settings import Settings
 from schemas.checked_file import Rejection
@@ -64,5 +64,5 @@ def open_delivery(
 
 def _fits(reader: PrefetchingReader | None, delivery: Delivery, answers: frozenset[str]) -> bool:
     """Return whether a reader reads this file as it is now, and its columns as they are meant."""
-    wanted = (delivery, answers, file_identity(delivery.path))
+    wanted = (delivery, answers, read_file_identity(delivery.path))
     return reader is not None and (reader.delivery, reader.answers, reader.identity) == wanted

@@ -1,4 +1,4 @@
-"""Pack accepted rows: codes, numbers, and two masks of answers, as `schemas.checked_file.accepted_schema` says."""
+"""Pack accepted rows: codes, numbers, and two masks of answers, as `schemas.checked_file.make_accepted_schema` says."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipelines.intake.coded_columns import CodedColumn, text_column
-from schemas.checked_file import accepted_schema
+from pipelines.intake.coded_columns import CodedColumn, read_text_column
+from schemas.checked_file import make_accepted_schema
 from schemas.pack import Pack
-from schemas.record_layout import ANSWER_MASKS, CODED_CONTEXT, UNKNOWN_CODE, code_of
+from schemas.record_layout import ANSWER_MASKS, CODED_CONTEXT, UNKNOWN_CODE, find_code
 from schemas.report_schema import ANSWERS, is_answer
 
 Mask = npt.NDArray[np.bool_]
 
 
 def pack_rows(rows: pa.Table, coded: Mapping[str, CodedColumn], keep: Mask, pack: Pack) -> pa.Table:
-    """Pack the rows of a canonical table to be kept; `reported_at` stays text (`untyped_schema`)."""
-    schema = untyped_schema(pack)
+    """Pack the rows of a canonical table to be kept; `reported_at` stays text (`make_untyped_schema`)."""
+    schema = make_untyped_schema(pack)
     columns = {
         "line_number": rows.column("line_number").cast(pa.uint32()),
-        "report_id": text_column(rows, "report_id"),
-        "reported_at": text_column(rows, "reported_at"),
+        "report_id": read_text_column(rows, "report_id"),
+        "reported_at": read_text_column(rows, "reported_at"),
         "region": _decode(coded.get("region"), rows.num_rows),
         **{name: _pack_ordinal(coded.get(name), values, rows.num_rows) for name, values in CODED_CONTEXT.items()},
         **{name: _pack_choice(coded.get(name), values, rows.num_rows) for name, values in pack.choices.items()},
@@ -35,9 +35,9 @@ def pack_rows(rows: pa.Table, coded: Mapping[str, CodedColumn], keep: Mask, pack
     return table if keep.all() else table.filter(pa.array(keep))
 
 
-def untyped_schema(pack: Pack) -> pa.Schema:
+def make_untyped_schema(pack: Pack) -> pa.Schema:
     """Return the schema of accepted rows before `reported_at` becomes an instant."""
-    schema = accepted_schema(pack)
+    schema = make_accepted_schema(pack)
     return schema.set(schema.get_field_index("reported_at"), pa.field("reported_at", pa.string()))
 
 
@@ -50,7 +50,7 @@ def _decode(column: CodedColumn | None, rows: int) -> pa.Array:
 
 
 def _pack_integers(rows: pa.Table, coded: Mapping[str, CodedColumn], pack: Pack) -> dict[str, pa.Array]:
-    schema = accepted_schema(pack)
+    schema = make_accepted_schema(pack)
     return {
         name: _pack_integer(coded.get(name), limits, schema.field(name).type, rows.num_rows)
         for name, limits in pack.numbers.items()
@@ -71,7 +71,7 @@ def _pack_answers(rows: pa.Table, coded: Mapping[str, CodedColumn], pack: Pack) 
     masks = {name: np.zeros(rows.num_rows, dtype=np.uint32) for name in ANSWER_MASKS}
     for place, name in enumerate(pack.field_names):
         if name in coded:
-            bits = [_word_bits(coded[name], place, answers) for answers in ((True, False), (True,))]
+            bits = [_set_word_bits(coded[name], place, answers) for answers in ((True, False), (True,))]
         elif name in rows.column_names:
             bits = [read.astype(np.uint32) << np.uint32(place) for read in _split_answers(rows.column(name))]
         else:
@@ -90,7 +90,7 @@ def _split_answers(column: pa.ChunkedArray) -> tuple[Mask, Mask]:
     return valid, valid & anything.to_numpy(zero_copy_only=False)
 
 
-def _word_bits(column: CodedColumn, place: int, answers: tuple[bool, ...]) -> npt.NDArray[np.uint32]:
+def _set_word_bits(column: CodedColumn, place: int, answers: tuple[bool, ...]) -> npt.NDArray[np.uint32]:
     """Set bit `place` in each row of which the word is one of the answers."""
     found = [is_answer(value) and ANSWERS[value.lower()] in answers for value in column.values]
     return column.take(np.array([*found, False], dtype=np.uint32) << np.uint32(place))
@@ -100,7 +100,7 @@ def _pack_ordinal(column: CodedColumn | None, values: Sequence[str], rows: int) 
     """Return 1 + the value's place in its list; 0 if blank (or bad, and then not kept)."""
     if column is None:
         return pa.array(np.zeros(rows, dtype=np.uint8))
-    codes = [code_of(values, value) for value in column.values]
+    codes = [find_code(values, value) for value in column.values]
     return pa.array(column.take(np.array([*codes, UNKNOWN_CODE], dtype=np.uint8)))
 
 

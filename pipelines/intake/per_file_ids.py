@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from schemas.checked_file import CheckedBlock, per_file_id
+from schemas.checked_file import CheckedBlock, make_per_file_id
 
 
 class PerFileIds:
@@ -31,5 +31,5 @@ class PerFileIds:
 def replace_ids(rows: pa.Table, name: str) -> pa.Table:
     """Return accepted rows or warned cells of the file `name` with the stored ids in place of the delivered ones."""
     place = rows.schema.get_field_index("report_id")
-    ids = [per_file_id(name, report_id) for report_id in rows.column(place).to_pylist()]
+    ids = [make_per_file_id(name, report_id) for report_id in rows.column(place).to_pylist()]
     return rows.set_column(place, "report_id", pa.array(ids, pa.string()))

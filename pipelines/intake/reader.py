@@ -15,9 +15,9 @@ from queue import SimpleQueue
 import pyarrow as pa
 
 from pipelines.errors import FileRejected
-from pipelines.intake.csv_rows import RawRows, header_names, parse_block, split_header
-from pipelines.intake.deliveries import Delivery, file_identity
-from pipelines.intake.lines import Block, ContentMeter, blocks, content_chunks
+from pipelines.intake.csv_rows import RawRows, parse_block, parse_header, split_header
+from pipelines.intake.deliveries import Delivery, read_file_identity
+from pipelines.intake.lines import Block, ContentMeter, read_blocks, read_chunks
 from pipelines.settings import Settings
 
 AHEAD_BYTES = 96 << 20  # what is read and not yet taken, its text and its rows
@@ -61,13 +61,13 @@ class Room:
 class PrefetchingReader:
     """The content id and the rows of one file; reading starts at once. Close it after use.
 
-    `answers`: columns that hold a yes or no if their words are plain. `identity`: what `file_identity` was before the
+    `answers`: columns that hold a yes or no if their words are plain. `identity`: `read_file_identity` before the
     first byte was read. The rows can be taken once; then `meter` knows the content that they came from.
     """
 
     def __init__(self, delivery: Delivery, settings: Settings, answers: frozenset[str] = frozenset()) -> None:
         self.delivery, self.settings, self.answers = delivery, settings, answers
-        self.identity = file_identity(delivery.path)
+        self.identity = read_file_identity(delivery.path)
         self.meter = ContentMeter(delivery.period)
         self._other_words = 0
         self._file_id: Future[str] = Future()
@@ -91,7 +91,7 @@ class PrefetchingReader:
             raise ValueError("rows of a file are taken before they are closed")
         while (parsed := self._parsed.get()) is not None:
             raw = parsed.result()
-            self._room.hold(-_size(raw))
+            self._room.hold(-_measure_size(raw))
             yield raw
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ class PrefetchingReader:
 
     def _read(self) -> None:
         try:
-            for block in self._row_blocks():
+            for block in self._read_row_blocks():
                 if not self._wait_for_room():
                     return
                 self._room.hold(2 * len(block.data))  # its text, and about as much for its rows
@@ -129,14 +129,14 @@ class PrefetchingReader:
             except BaseException as unread:
                 self._file_id.set_exception(unread)
 
-    def _row_blocks(self) -> Iterator[Block]:
+    def _read_row_blocks(self) -> Iterator[Block]:
         """Yield the blocks behind the header."""
-        stream = blocks(self.delivery.path, self.settings, self.meter)
+        stream = read_blocks(self.delivery.path, self.settings, self.meter)
         first = next(stream, None)
         if first is None:
             raise FileRejected("the file is empty; a header line is required")
         line, rest = split_header(first)
-        self._names.set_result(header_names(line, self.delivery.source.delimiter))
+        self._names.set_result(parse_header(line, self.delivery.source.delimiter))
         if rest.lines:
             yield rest
         yield from stream
@@ -168,14 +168,14 @@ class PrefetchingReader:
 
     def _identify(self) -> None:
         meter = ContentMeter(self.delivery.period)
-        for chunk in content_chunks(self.delivery.path, self.settings):
+        for chunk in read_chunks(self.delivery.path, self.settings):
             if self._room.is_closed:
                 return
             meter.see(chunk)
         self._file_id.set_result(meter.file_id)
 
 
-def _size(raw: RawRows) -> int:
+def _measure_size(raw: RawRows) -> int:
     return int(raw.table.nbytes) + len(raw.block.data)
 
 

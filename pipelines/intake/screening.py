@@ -23,14 +23,14 @@ import pyarrow.compute
 from pipelines.errors import FileRejected
 from pipelines.intake.anonymisation.column_names import check_names, find_refused_names
 from pipelines.intake.anonymisation.gate import Gate, NoPostal
-from pipelines.intake.block_checker import BlockChecker, Rules, raw_lines_table
+from pipelines.intake.block_checker import BlockChecker, Rules, make_raw_lines
 from pipelines.intake.buffer import BufferedBlocks
 from pipelines.intake.columns import find_absent_columns
 from pipelines.intake.deliveries import CHANGED, Delivery
 from pipelines.intake.duplicates import RepeatedIds
-from pipelines.intake.layouts.adapters import check_header, scratch
+from pipelines.intake.layouts.adapters import check_header, open_scratch
 from pipelines.intake.line_keeper import LineKeeper
-from pipelines.intake.lines import lines_at
+from pipelines.intake.lines import read_lines_at
 from pipelines.intake.opening import OpenDelivery
 from pipelines.intake.per_file_ids import PerFileIds
 from pipelines.intake.reader import PrefetchingReader
@@ -41,7 +41,7 @@ from schemas.checked_file import (
     CheckedFile,
     Rejection,
     RowCounts,
-    accepted_schema,
+    make_accepted_schema,
 )
 from schemas.fields import CONTEXT_NAMES, NUMERIC_FIELDS
 
@@ -62,7 +62,7 @@ def screen_file(
         rejection = opened.rejection or Rejection("cannot be read")
     else:
         try:
-            with contextlib.closing(scratch(blocks.folder)) as work:
+            with contextlib.closing(open_scratch(blocks.folder)) as work:
                 checked = _check_file(opened.reader, rules, blocks, RepeatedIds(work, rules.pack), earlier_ids)
                 is_whole = opened.reader.meter.last in (b"", b"\n")
                 return describe_file(checked, opened.delivery, opened.reader.names(), is_whole, rules)
@@ -91,7 +91,7 @@ def _check_file(
     _check_share(rules, counts, blocks)  # before the work that many bad rows make
     left_out, note = ids.find_rows_left_out(blocks), describe_allowed(rules, reader.names())
     checked = CheckedFile(reader.file_id(), rules.source.name, counts, left_out, blocks, note=note)
-    return _with_conflicts(checked, reader, rules, blocks) if checked.count_left_out(CONFLICT) else checked
+    return _add_conflicts(checked, reader, rules, blocks) if checked.count_left_out(CONFLICT) else checked
 
 
 def check_columns(rules: Rules, names: list[str]) -> None:
@@ -128,16 +128,16 @@ def describe_allowed(rules: Rules, names: Sequence[str]) -> str | None:
 
 
 def _make_gate(rules: Rules, earlier_ids: Sequence[str]) -> Gate:
-    return Gate(*gate_columns(rules), earlier_ids, no_postal(rules))
+    return Gate(*choose_gate_columns(rules), earlier_ids, find_no_postal(rules))
 
 
-def gate_columns(rules: Rules) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+def choose_gate_columns(rules: Rules) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
     """Return the columns that the gate exempts, judges as a whole, and looks at for certain values alone."""
     adapter = rules.adapter
     return frozenset({"reported_at"}) | adapter.dates, frozenset({"report_id"}) | adapter.ids, adapter.ignores
 
 
-def no_postal(rules: Rules) -> NoPostal:
+def find_no_postal(rules: Rules) -> NoPostal:
     """Return what of a file looks like a postal code and is declared to be something else."""
     numbers = frozenset((*NUMERIC_FIELDS, *rules.pack.own_numbers))
     return NoPostal(numbers, frozenset(region.lower() for region in rules.source.regions))
@@ -175,11 +175,11 @@ def _check_share(rules: Rules, counts: RowCounts, blocks: BufferedBlocks, good_c
     if counts.rows and wrong / counts.rows > limit:
         raise FileRejected(
             f"{wrong} of {counts.rows} rows are bad ({wrong / counts.rows:.0%}; at most {limit:.0%} are allowed): "
-            + ", ".join(_common_reasons(blocks, good_conflicts))
+            + ", ".join(_find_common_reasons(blocks, good_conflicts))
         )
 
 
-def _common_reasons(blocks: BufferedBlocks, conflicts: int) -> list[str]:
+def _find_common_reasons(blocks: BufferedBlocks, conflicts: int) -> list[str]:
     """Return the three commonest, each with what is allowed, its cells and the first one's line: no value is told."""
     counts = Counter({"report_id: conflict": conflicts} if conflicts else {})
     told: dict[str, str] = {}
@@ -192,23 +192,23 @@ def _common_reasons(blocks: BufferedBlocks, conflicts: int) -> list[str]:
     return [f"{reason} ({count}{told.get(reason, '')})" for reason, count in counts.most_common(3)]
 
 
-def _with_conflicts(
+def _add_conflicts(
     checked: CheckedFile, reader: PrefetchingReader, rules: Rules, blocks: BufferedBlocks
 ) -> CheckedFile:
     """Add the rows in conflict to the bad cells, and take their times out of the file's range."""
     conflicts = checked.rows_left_out.filter(pyarrow.compute.equal(checked.rows_left_out["kind"], CONFLICT))
     _check_share(rules, checked.counts, blocks, conflicts.filter(conflicts["accepted"]).num_rows)
     first, last = _find_range(checked.blocks, conflicts["line_number"])
-    lines = lines_at(reader.delivery.path, rules.settings, conflicts["line_number"].to_pylist())
+    lines = read_lines_at(reader.delivery.path, rules.settings, conflicts["line_number"].to_pylist())
     keeper = LineKeeper(_make_gate(rules, ()), reader.names(), rules.source.delimiter)
-    for ids in _in_chunks(conflicts["report_id"].to_pylist(), CONFLICTS_AT_A_TIME):
-        raw_lines = raw_lines_table(keeper.keep(*line) for line in islice(lines, len(ids)))
-        empty = accepted_schema(rules.pack).empty_table()
-        blocks.add(CheckedBlock(empty, _conflict_cells(raw_lines["line_number"], ids), raw_lines))
+    for ids in _split_in_chunks(conflicts["report_id"].to_pylist(), CONFLICTS_AT_A_TIME):
+        raw_lines = make_raw_lines(keeper.keep(*line) for line in islice(lines, len(ids)))
+        empty = make_accepted_schema(rules.pack).empty_table()
+        blocks.add(CheckedBlock(empty, _make_conflict_cells(raw_lines["line_number"], ids), raw_lines))
     return replace(checked, counts=replace(checked.counts, first=first, last=last))
 
 
-def _conflict_cells(line_numbers: pa.ChunkedArray, ids: list[str]) -> pa.Table:
+def _make_conflict_cells(line_numbers: pa.ChunkedArray, ids: list[str]) -> pa.Table:
     allowed = "one content for one report_id within a file"
     texts = [[text] * len(ids) for text in ("report_id", CONFLICT, allowed)]
     return pa.table(
@@ -216,7 +216,7 @@ def _conflict_cells(line_numbers: pa.ChunkedArray, ids: list[str]) -> pa.Table:
     )
 
 
-def _in_chunks(items: list[str], size: int) -> Iterator[list[str]]:
+def _split_in_chunks(items: list[str], size: int) -> Iterator[list[str]]:
     return (items[place : place + size] for place in range(0, len(items), size))
 
 

@@ -16,14 +16,14 @@ import pandas as pd
 import pyarrow as pa
 from pandera.errors import SchemaErrors
 
-from pipelines.intake.coded_columns import CodedColumn, encode_column, known_values, text_column
+from pipelines.intake.coded_columns import CodedColumn, blank_unknown_words, encode_column, read_text_column
 from pipelines.intake.csv_rows import BadLine
 from pipelines.intake.layouts.adapters import ADAPTER_ERROR
 from pipelines.intake.packing import pack_rows
 from pipelines.intake.reader import WHOLE_COLUMNS, is_read_answer
 from schemas.checked_file import BAD_CELLS
 from schemas.pack import Pack
-from schemas.report_schema import allowed_text, check_name, report_schema
+from schemas.report_schema import check_name, describe_allowed, make_report_schema
 
 VALUE_CUT = 80
 REMEMBERED_VALUES = 100_000  # distinct values of a column that are remembered as validated
@@ -34,7 +34,7 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Validated:
-    """A block's rows: the accepted ones (as `untyped_schema`) and every bad cell of the others (BAD_CELLS)."""
+    """A block's rows: the accepted ones (as `make_untyped_schema`) and every bad cell of the others (BAD_CELLS)."""
 
     accepted: pa.Table
     bad_cells: pa.Table
@@ -45,13 +45,15 @@ class Validator:
 
     def __init__(self, pack: Pack, regions: Sequence[str] = ()) -> None:
         self.pack = pack
-        self.schema = report_schema(pack, regions)
+        self.schema = make_report_schema(pack, regions)
         self.verdicts: dict[str, dict[str, bool]] = {name: {} for name in self.schema.columns}
         self.lock = threading.Lock()
 
     def validate(self, rows: pa.Table, bad_lines: Sequence[BadLine] = ()) -> Validated:
         """Split canonical rows (text, null where blank, with `line_number`) into accepted rows and bad cells."""
-        coded = {name: known_values(name, encode_column(rows.column(name))) for name in self._coded_names(rows)}
+        coded = {
+            name: blank_unknown_words(name, encode_column(rows.column(name))) for name in self._list_coded_names(rows)
+        }
         bad = self._find_bad_rows(rows) | self._find_bad_values(coded) | _find_adapter_errors(rows)
         wrong = np.zeros(rows.num_rows, dtype=bool)
         for mask in bad.values():
@@ -59,7 +61,7 @@ class Validator:
         accepted = pack_rows(rows, coded, ~wrong, self.pack)
         return Validated(accepted, self._collect_bad_cells(rows, bad, bad_lines))
 
-    def _coded_names(self, rows: pa.Table) -> list[str]:
+    def _list_coded_names(self, rows: pa.Table) -> list[str]:
         present = set(rows.column_names) - WHOLE_COLUMNS
         return [name for name in self.schema.columns if name in present and not is_read_answer(rows.column(name))]
 
@@ -126,13 +128,13 @@ class Validator:
     def _list_bad_cells(self, rows: pa.Table, name: str, mask: Mask) -> pa.Table:
         """Make one row for every bad cell of a column."""
         chosen = rows.filter(pa.array(mask))
-        values = [_cut(value) for value in text_column(chosen, name).to_pylist()]
+        values = [_cut_value(value) for value in read_text_column(chosen, name).to_pylist()]
         if name == ADAPTER_ERROR:
             checks, allowed = ["adapter"] * len(values), "what the source's adapter can translate"
         else:
             checks = ["required" if value is None else check_name(self.schema, name) for value in values]
-            allowed = allowed_text(self.schema, name)
-        ids = [_cut(value) for value in text_column(chosen, "report_id").to_pylist()]
+            allowed = describe_allowed(self.schema, name)
+        ids = [_cut_value(value) for value in read_text_column(chosen, "report_id").to_pylist()]
         columns = [
             chosen.column("line_number"),
             ids,
@@ -151,10 +153,10 @@ def _find_adapter_errors(rows: pa.Table) -> dict[str, Mask]:
 
 
 def _list_bad_lines(bad_lines: Iterable[BadLine]) -> pa.Table:
-    rows = [(b.line_number, None, None, b.check, b.allowed, _cut(b.text)) for b in bad_lines]
+    rows = [(b.line_number, None, None, b.check, b.allowed, _cut_value(b.text)) for b in bad_lines]
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(BAD_CELLS)
     return pa.table([pa.array(c, t) for c, t in zip(columns, BAD_CELLS.types, strict=True)], schema=BAD_CELLS)
 
 
-def _cut(value: str | None) -> str | None:
+def _cut_value(value: str | None) -> str | None:
     return value if value is None else value[:VALUE_CUT]

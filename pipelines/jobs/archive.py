@@ -21,14 +21,14 @@ import duckdb
 from pipelines import files
 from pipelines.errors import FileRejected, UsageError
 from pipelines.intake.archive_list import HEADER, LIST
-from pipelines.intake.lines import content_id
+from pipelines.intake.lines import hash_content
 from pipelines.settings import Settings, is_address
 from pipelines.store import database, ledger
-from pipelines.store.clocks import period_days
+from pipelines.store.clocks import parse_period
 from pipelines.store.database import Home, transaction
 from pipelines.store.home import refuse_own_output
-from pipelines.store.packs import configured_pack
-from pipelines.text import many, shown_path
+from pipelines.store.packs import load_configured_pack
+from pipelines.text import format_path, pluralise
 
 
 @dataclass(frozen=True)
@@ -53,18 +53,18 @@ def archive_files(home: Home, settings: Settings, folder: Path, wait_seconds: fl
     if any(folder.resolve().is_relative_to(each) for each in incoming):
         raise UsageError(f"{folder} lies in an incoming folder, where it would be taken in again; name another one")
     done, told = 0, []
-    with database.writing(home, settings, configured_pack(home, settings), wait_seconds) as connection:
+    with database.writing(home, settings, load_configured_pack(home, settings), wait_seconds) as connection:
         for taken in _list_taken_in(connection):
             place = Path(taken.path)
             if not _lies_in(place, incoming) or not place.is_file():
                 continue
             if problem := _find_problem(place, taken, settings):
-                told.append(f"left      {shown_path(taken.path)}: {problem}")
+                told.append(f"left      {format_path(taken.path)}: {problem}")
                 continue
             _archive(connection, taken, folder)
             done += 1
         connection.execute("CHECKPOINT calfwatch")
-    return [*told, f"{many(done, 'file')} moved to {folder}"]
+    return [*told, f"{pluralise(done, 'file')} moved to {folder}"]
 
 
 def _list_taken_in(connection: duckdb.DuckDBPyConnection) -> list[Taken]:
@@ -84,7 +84,7 @@ def _find_problem(path: Path, taken: Taken, settings: Settings) -> str:
     if path.is_symlink():
         return "it is a link"
     try:
-        found = content_id(path, settings, period_days(taken.period) if taken.period else None)
+        found = hash_content(path, settings, parse_period(taken.period) if taken.period else None)
     except FileRejected as error:
         return error.reason
     return "" if found == taken.file_id else "it is not what was taken in any more"
@@ -103,7 +103,7 @@ def _archive(connection: duckdb.DuckDBPyConnection, taken: Taken, folder: Path) 
         rows.writerow([taken.source, taken.delivery_no, taken.file_id, target.relative_to(folder)])
     _move(path, target)
     with transaction(connection):
-        values = [ledger.path_text(target), taken.delivery_no]
+        values = [ledger.encode_path(target), taken.delivery_no]
         connection.execute("UPDATE files SET path = ? WHERE delivery_no = ?", values)
 
 
@@ -120,7 +120,7 @@ def _choose_free_name(folder: Path, name: str) -> Path:
 def _read_listed(folder: Path) -> Iterator[Any]:
     path = folder / LIST
     is_new = not path.exists()
-    with open(path, "a", encoding="utf-8", errors="surrogateescape", newline="", opener=files.private) as file:
+    with open(path, "a", encoding="utf-8", errors="surrogateescape", newline="", opener=files.open_private) as file:
         writer = csv.writer(file, lineterminator="\n")
         if is_new:
             writer.writerow(HEADER)
@@ -136,7 +136,7 @@ def _move(path: Path, target: Path) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        new = files.temporary_beside(target)
+        new = files.name_temporary(target)
         files.copy(path, new)
         os.utime(new, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
         files.put_where_nothing_is(new, target)

@@ -15,14 +15,14 @@ import duckdb
 from pipelines import clock, files
 from pipelines.connections import connect, open_for_reading
 from pipelines.errors import StateError, UsageError, write_error
-from pipelines.files import log_of
+from pipelines.files import name_log
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs.check import check
 from pipelines.jobs.erasing.holders import note_copy
 from pipelines.release import ledger
 from pipelines.release.public_database import Rows
 from pipelines.settings import Settings
-from pipelines.statements import one_number
+from pipelines.statements import fetch_number
 from pipelines.store import audit, database
 from pipelines.store.attachment import private_database, refuse_foreign_databases
 from pipelines.store.home import Home, refuse_own_output
@@ -30,19 +30,19 @@ from schemas.pack import Pack
 from schemas.tables import SCHEMA_VERSION
 
 
-def backup(home: Home, target: Path, wait_seconds: float) -> int:
+def write_backup(home: Home, target: Path, wait_seconds: float) -> int:
     """Write a checked copy of records.duckdb to a new file; return how many records it holds.
 
     Raises UsageError if the file is there already or cannot be written, StateError if the state is damaged.
     """
     refuse_own_output(target, home.path)
-    for place in (target, log_of(target)):
+    for place in (target, name_log(target)):
         if os.path.lexists(place):
             raise UsageError(f"{place} is there already; name another file")
-    new = files.temporary_beside(target)
+    new = files.name_temporary(target)
     try:
         with home.lock(wait_seconds):
-            _look(home.records)  # a program that writes without our lock is told here
+            _check_state(home.records)  # a program that writes without our lock is told here
             _copy_with_log(home.records, new)
         records = _settle(new)
         new.chmod(0o600)
@@ -51,7 +51,7 @@ def backup(home: Home, target: Path, wait_seconds: float) -> int:
     except OSError as error:
         raise write_error(target, error) from error
     finally:
-        for leftover in (new, log_of(new)):
+        for leftover in (new, name_log(new)):
             leftover.unlink(missing_ok=True)
     return records
 
@@ -59,8 +59,8 @@ def backup(home: Home, target: Path, wait_seconds: float) -> int:
 def _copy_with_log(source: Path, target: Path) -> None:
     """What a killed run left in the write-ahead log belongs to the state."""
     files.copy(source, target)
-    if log_of(source).exists():
-        files.copy(log_of(source), log_of(target))
+    if name_log(source).exists():
+        files.copy(name_log(source), name_log(target))
 
 
 def _settle(path: Path) -> int:
@@ -69,10 +69,10 @@ def _settle(path: Path) -> int:
         connect(path).close()
     except duckdb.Error as error:
         raise StateError(f"the copy {path} cannot be opened ({type(error).__name__}); nothing was backed up") from error
-    return _look(path)
+    return _check_state(path)
 
 
-def _look(path: Path) -> int:
+def _check_state(path: Path) -> int:
     """Open and check a state; return how many records it holds.
 
     The counts of an older schema version are checked when it is restored, and brought up to date for that.
@@ -81,7 +81,7 @@ def _look(path: Path) -> int:
         database.check_version(connection, path, older_too=True)
         if database.get_state(connection, "schema_version") == str(SCHEMA_VERSION):
             database.check_counts(connection)
-        return one_number(connection, "SELECT count(*) FROM records")
+        return fetch_number(connection, "SELECT count(*) FROM records")
 
 
 def restore(home: Home, settings: Settings, pack: Pack, source: Path, wait_seconds: float) -> tuple[int, Path | None]:
@@ -93,14 +93,14 @@ def restore(home: Home, settings: Settings, pack: Pack, source: Path, wait_secon
         raise UsageError(f"{source}: no such backup")
     if home.records.exists() and source.samefile(home.records):
         raise UsageError(f"{source} is the state of this home itself; name a backup")
-    _look(source)
+    _check_state(source)
     with home.lock(wait_seconds), files.work_folder(home.path, "restore") as folder:
         with private_database(home, settings) as connection:
             refuse_foreign_databases(connection, home)
         made = Home(folder)
         made.make()
         _copy_with_log(source, made.records)
-        kept = _name_for_old(home)
+        kept = _name_old(home)
         with database.open_records(made, settings, pack) as connection:
             detail = f"from {source}" + (f"; the state before is kept as {kept.name}" if kept else "")
             audit.note(connection, "restore", source.name, detail)
@@ -109,7 +109,7 @@ def restore(home: Home, settings: Settings, pack: Pack, source: Path, wait_secon
         _exchange(home, made, kept)
         with database.open_records(home, settings, pack) as connection:
             publish_job.publish(connection, home, settings)
-            return one_number(connection, "SELECT count(*) FROM records"), kept
+            return fetch_number(connection, "SELECT count(*) FROM records"), kept
 
 
 def _keep_releases(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
@@ -127,7 +127,7 @@ def _read_releases(home: Home) -> tuple[list[ledger.Release], Rows]:
     return [], []
 
 
-def _name_for_old(home: Home) -> Path | None:
+def _name_old(home: Home) -> Path | None:
     if not home.records.exists():
         return None
     return home.path / f"records.before-{clock.now():%Y%m%dT%H%M%S.%fZ}.duckdb"
@@ -139,6 +139,6 @@ def _exchange(home: Home, made: Home, kept: Path | None) -> None:
         with contextlib.suppress(duckdb.Error):  # a damaged one keeps its log beside it
             connect(home.records).close()
         os.link(home.records, kept)
-        if log_of(home.records).exists():
-            os.rename(log_of(home.records), log_of(kept))
+        if name_log(home.records).exists():
+            os.rename(name_log(home.records), name_log(kept))
     files.put_database_in_place(made.records, home.records, 0o600)

@@ -8,6 +8,7 @@ import json
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import duckdb
 from pipelines.intake.block_checker import Rules
 from pipelines.intake.buffer import BufferedBlocks
 from pipelines.intake.deliveries import CHANGED, Delivery, has_changed
-from pipelines.intake.layouts.adapters import Adapter, answer_columns, load_adapter
+from pipelines.intake.layouts.adapters import Adapter, find_answer_columns, load_adapter
 from pipelines.intake.opening import open_delivery
 from pipelines.intake.reader import PrefetchingReader
 from pipelines.intake.screening import screen_file
@@ -78,7 +79,7 @@ class Judge:
     def judge(self, connection: duckdb.DuckDBPyConnection, member: Member) -> Candidate:
         """Read and check a file that was not screened with others."""
         run, rules = self.run, self.rules
-        answers = answer_columns(rules.adapter, run.pack)
+        answers = find_answer_columns(rules.adapter, run.pack)
         delivery, refuse = member.delivery, run.home.refuse_as_delivery
         with open_delivery(delivery, run.settings, answers, self.prefetched, refuse) as opened:
             attempt = self.attempt(delivery, opened.file_id)
@@ -93,8 +94,8 @@ class Judge:
     def attempt(self, delivery: Delivery, file_id: str | None) -> Attempt:
         """Return the try of a content, or of a file that cannot be read."""
         path, run = delivery.path, self.run
-        known_by = file_id or ledger.unread_id(Path(delivery.address or path))
-        tried_with = fingerprint(self.rules.adapter, self.rules.source, run)
+        known_by = file_id or ledger.make_unread_id(Path(delivery.address or path))
+        tried_with = compute_fingerprint(self.rules.adapter, self.rules.source, run)
         return Attempt(
             known_by, _name_place(delivery), self.rules.source.name, tried_with, run.pack.version, run.run_id
         )
@@ -102,10 +103,10 @@ class Judge:
 
 def _name_place(delivery: Delivery) -> str:
     """Return where a delivery lies, as the ledger keeps it."""
-    return delivery.address or ledger.path_text(delivery.path)
+    return delivery.address or ledger.encode_path(delivery.path)
 
 
-def fingerprint(adapter: Adapter, source: Source, run: Run) -> str:
+def compute_fingerprint(adapter: Adapter, source: Source, run: Run) -> str:
     """Return what changes if a rejected file could fare otherwise: settings, adapter, rule pack or version."""
     settings = run.settings
     parts = [asdict(source), adapter.digest, settings.max_quarantined_share, settings.max_expansion]
@@ -129,16 +130,17 @@ def find_candidates(connection: duckdb.DuckDBPyConnection, part: Sequence[Member
         if known is None and isinstance(member.verdict, Alone):
             candidates.append(judge.judge(connection, member))
         else:
-            candidates.append(_candidate(member, attempt, known))
+            candidates.append(_make_candidate(member, attempt, known))
     return candidates
 
 
-def _candidate(member: Member, attempt: Attempt, known: Outcome | None) -> Candidate:
+def _make_candidate(member: Member, attempt: Attempt, known: Outcome | None) -> Candidate:
     assert known or not isinstance(member.verdict, Alone)
     assert member.small
     looked_at = member.small.identity
     verdict = known or member.verdict
-    return Candidate(member.delivery, attempt, verdict, lambda: has_changed(member.delivery.path, looked_at))  # type: ignore[arg-type]
+    is_changed = partial(has_changed, member.delivery.path, looked_at) if looked_at else lambda: False
+    return Candidate(member.delivery, attempt, verdict, is_changed)  # type: ignore[arg-type]
 
 
 def compare_forms(connection: duckdb.DuckDBPyConnection, candidates: Sequence[Candidate], run: Run) -> list[Candidate]:

@@ -15,25 +15,25 @@ import duckdb
 from pipelines.connections import read_only
 from pipelines.errors import WHAT_TO_DO, StateError
 from pipelines.jobs import check_derived
-from pipelines.jobs.releasing.release import lagging_weeks
+from pipelines.jobs.releasing.release import find_lagging_weeks
 from pipelines.release import ledger
 from pipelines.rules.compiler import TAG_COLUMNS, tag_sql
 from pipelines.settings import Settings
-from pipelines.statements import first_row, one_number, statement
+from pipelines.statements import fetch_first_row, fetch_number, read_statement
 from pipelines.store import clocks, daily_counts
 from pipelines.store.database import (
     Home,
     check_counts,
     check_version,
     damage_told,
+    find_pack_in_use,
     get_state,
     is_declared,
-    pack_in_use,
-    stored_pack,
+    load_stored_pack,
     view_sql,
 )
-from pipelines.store.packs import kept_packs
-from pipelines.text import many
+from pipelines.store.packs import list_kept_packs
+from pipelines.text import pluralise
 from schemas.pack import Pack
 from schemas.tables import (
     ABOUT,
@@ -41,9 +41,9 @@ from schemas.tables import (
     DELIVERY_DAYS,
     PUBLISHED_CALENDAR,
     Table,
-    published_tables,
-    stored_tables,
-    stored_views,
+    list_published_tables,
+    list_stored_tables,
+    list_stored_views,
 )
 
 # in the published calendar alone: they go by when that was made
@@ -70,11 +70,11 @@ def check(home: Home, settings: Settings, pack: Pack, deep: bool) -> list[str]:
         with damage_told(home.records):
             check_version(connection, home.records)
             check_counts(connection)
-            pack_in_use(connection, pack)
-            used = stored_pack(connection, get_state(connection, "rule_pack"))  # the very text that was verified
+            find_pack_in_use(connection, pack)
+            used = load_stored_pack(connection, get_state(connection, "rule_pack"))  # the very text that was verified
             released = ledger.require_sound(connection)
         lines = ["ledger, records and summaries have the same counts"]
-        lines += [f"the audit of what was released holds ({many(released, 'week')})"] if released else []
+        lines += [f"the audit of what was released holds ({pluralise(released, 'week')})"] if released else []
         if not deep:
             return lines
         zone, weeks = get_state(connection, "time_zone"), get_state(connection, "week_system")
@@ -107,7 +107,7 @@ def _check_blocks(look: Look) -> Iterator[str]:
 
 def _sum_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> tuple[object, ...] | None:
     """Number of rows and the sum of their hashes: the same for the same rows in any order."""
-    return first_row(connection, f"SELECT count(*), sum(hash(row)::HUGEINT) FROM ({relation}) AS row")
+    return fetch_first_row(connection, f"SELECT count(*), sum(hash(row)::HUGEINT) FROM ({relation}) AS row")
 
 
 def _check_schema(look: Look) -> Iterator[str]:
@@ -120,7 +120,7 @@ def _check_schema(look: Look) -> Iterator[str]:
     found: dict[str, list[tuple[str, str, str]]] = {}
     for name, *column in rows:
         found.setdefault(name, []).append((column[0], _strip_quotes(column[1]), column[2]))
-    wanted = {table.name: table for table in (*stored_tables(look.pack), *stored_views(look.pack))}
+    wanted = {table.name: table for table in (*list_stored_tables(look.pack), *list_stored_views(look.pack))}
     for name in sorted(found.keys() ^ wanted.keys()):
         yield f"table or view {name} is {'missing' if name in wanted else 'none of ours'}"
     yield from check_derived.find_foreign(look.connection)
@@ -137,7 +137,7 @@ def _strip_quotes(kind: str) -> str:
 
 
 def _check_references(look: Look) -> Iterator[str]:
-    for name, rows in look.connection.execute(statement("store", "check_references")).fetchall():
+    for name, rows in look.connection.execute(read_statement("store", "check_references")).fetchall():
         if rows:
             yield f"{rows:,} {name}"
 
@@ -153,19 +153,19 @@ def _check_daily_counts(look: Look) -> Iterator[str]:
 def _compare_counts(look: Look, table: Table, sql: str) -> Iterator[str]:
     columns = ", ".join(f"{column.name}::{column.type} AS {column.name}" for column in table.columns)
     again, stored = f"SELECT {columns} FROM ({sql})", f"SELECT {columns} FROM {table.name}"
-    rows = one_number(
+    rows = fetch_number(
         look.connection,
         f"SELECT count(*) FROM ((({again}) EXCEPT ALL ({stored})) UNION ALL (({stored}) EXCEPT ALL ({again})))",
     )
     if rows:
-        yield f"{table.name}: {many(rows, 'row differs', 'rows differ')} from the records counted again"
+        yield f"{table.name}: {pluralise(rows, 'row differs', 'rows differ')} from the records counted again"
 
 
 def _check_views(look: Look) -> Iterator[str]:
     """Compare every view with its SELECT of this version; the next run replaces those of another version."""
     if not is_declared(look.connection, look.settings, look.pack):
         return
-    for view in stored_views(look.pack):
+    for view in list_stored_views(look.pack):
         sql = view_sql(view, look.settings, look.pack)
         if _sum_rows(look.connection, f"FROM {view.name}") != _sum_rows(look.connection, sql):
             yield f"view {view.name} is not that of this version of calfwatch"
@@ -173,9 +173,9 @@ def _check_views(look: Look) -> Iterator[str]:
 
 def _check_tags(look: Look) -> Iterator[str]:
     """Every record tagged again with the text kept of the pack that the state names; every text held to its version."""
-    for version, number, article in kept_packs(look.connection):
+    for version, number, article in list_kept_packs(look.connection):
         try:
-            kept = stored_pack(look.connection, version)
+            kept = load_stored_pack(look.connection, version)
             if (kept.number, kept.article) != (number, article):
                 yield f"rule_packs: number or article of {version} is not that of its text"
         except StateError as error:
@@ -183,9 +183,9 @@ def _check_tags(look: Look) -> Iterator[str]:
     before = ", ".join(f"{name} AS {name}_before" for name in TAG_COLUMNS)
     relation = f"(SELECT * EXCLUDE ({', '.join(TAG_COLUMNS)}), {before} FROM records)"
     differ = " OR ".join(f"{name} IS DISTINCT FROM {name}_before" for name in TAG_COLUMNS)
-    wrong = one_number(look.connection, f"SELECT count(*) FROM ({tag_sql(look.pack, relation)}) WHERE {differ}")
+    wrong = fetch_number(look.connection, f"SELECT count(*) FROM ({tag_sql(look.pack, relation)}) WHERE {differ}")
     if wrong:
-        having = many(wrong, "record has", "records have")
+        having = pluralise(wrong, "record has", "records have")
         yield f"{having} tags that the rule pack {look.pack.version} does not give {'it' if wrong == 1 else 'them'}"
 
 
@@ -204,7 +204,7 @@ def _check_snapshot(look: Look) -> Iterator[str]:
         _check_blocks(replace(look, connection=published))
         if not is_current(published, look.connection):
             return
-        for table in published_tables():
+        for table in list_published_tables():
             sql = (
                 f"SELECT {', '.join(name for name in table.column_names if name not in IS_COMPLETE)} FROM {table.name}"
             )
@@ -214,11 +214,11 @@ def _check_snapshot(look: Look) -> Iterator[str]:
 
 def is_current(published: duckdb.DuckDBPyConnection, records: duckdb.DuckDBPyConnection) -> bool:
     """Whether a snapshot knows every delivery and deed. Numbers tell, not times: a clock may have been set back."""
-    newest = first_row(
+    newest = fetch_first_row(
         records, "SELECT (SELECT coalesce(max(delivery_no), 0) FROM files), (SELECT count(*) FROM audit)"
     )
     try:
-        return first_row(published, "SELECT last_delivery, deeds FROM about") == newest
+        return fetch_first_row(published, "SELECT last_delivery, deeds FROM about") == newest
     except duckdb.BinderException:  # published by an older calfwatch
         return False
 
@@ -227,7 +227,7 @@ def _check_public_files(look: Look) -> Iterator[str]:
     """Compare the public files with the record of what was released; `status` tells of missing ones."""
     if not look.home.public.exists():
         return
-    for week in sorted(lagging_weeks(look.connection, look.home)):
+    for week in sorted(find_lagging_weeks(look.connection, look.home)):
         yield f"the public files of {week} are not what is on record; `calfwatch release` writes them"
 
 

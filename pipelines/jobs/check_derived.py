@@ -16,9 +16,9 @@ import numpy as np
 
 from pipelines.settings import Settings
 from pipelines.signals import weekly_signals
-from pipelines.statements import create_sql, one_number
+from pipelines.statements import create_sql, fetch_number
 from pipelines.store import revisions, schema
-from pipelines.text import many
+from pipelines.text import pluralise
 from schemas.pack import Pack
 from schemas.tables import (
     ALARM_EPISODES,
@@ -65,7 +65,7 @@ def find_other_signals(connection: duckdb.DuckDBPyConnection, settings: Settings
         return
     empty, copied = [table for table in SIGNALS if table.name != "weekly_revisions"], [FILES, CALENDAR]
     with _hide_stored(connection, empty, copied):
-        weekly_signals.work_out(connection, settings, day)
+        weekly_signals.compute_signals(connection, settings, day)
         for table in (*empty, *copied):
             yield from _find_differing(connection, table)
     revised = [table for table in SIGNALS if table.name == "weekly_revisions"]
@@ -88,19 +88,19 @@ def find_other_reports(connection: duckdb.DuckDBPyConnection, reports: Path) -> 
     """Compare what is on record of published weeks with the counts in their folders, and each week with itself."""
     for name in ("reported_weeks", "reported_counts"):
         key = "week" if name == "reported_weeks" else "week, series"
-        twice = one_number(connection, f"SELECT count(*) - count(DISTINCT ({key})) FROM {name}")
+        twice = fetch_number(connection, f"SELECT count(*) - count(DISTINCT ({key})) FROM {name}")
         if twice:
-            yield f"{name}: {many(twice, 'row stands', 'rows stand')} twice"
-    for folder in revisions.published_folders(reports):
+            yield f"{name}: {pluralise(twice, 'row stands', 'rows stand')} twice"
+    for folder in revisions.list_published_folders(reports):
         if not revisions.is_publication(folder):
             continue
         for table in (REPORTED_WEEKS, REPORTED_COUNTS):
             stored = f"SELECT {', '.join(table.column_names)} FROM {table.name} WHERE week = ?"
             with revisions.as_read(connection, folder, table) as relation:
                 sql = _difference_sql(stored, _published_sql(table, relation))
-                rows = one_number(connection, sql, [folder.name] * 2)
+                rows = fetch_number(connection, sql, [folder.name] * 2)
             if rows:
-                yield f"{table.name}: {many(rows, 'row differs', 'rows differ')} from the published {folder.name}"
+                yield f"{table.name}: {pluralise(rows, 'row differs', 'rows differ')} from the published {folder.name}"
 
 
 def _published_sql(table: Table, relation: str) -> str:
@@ -137,9 +137,9 @@ def _find_differing(connection: duckdb.DuckDBPyConnection, table: Table) -> Iter
     """Compare a stored table with the temporary one: exact, but for the last digits of numbers with a point."""
     exact = ", ".join(column.name for column in table.columns if column.type != "DOUBLE")
     pair = [f"SELECT {exact} FROM {database}.{table.name}" for database in ("temp", "calfwatch")]
-    rows = one_number(connection, _difference_sql(*pair)) or _count_unlike(connection, table, exact)
+    rows = fetch_number(connection, _difference_sql(*pair)) or _count_unlike(connection, table, exact)
     if rows:
-        yield f"{table.name}: {many(rows, 'row differs', 'rows differ')} from what the stored counts give"
+        yield f"{table.name}: {pluralise(rows, 'row differs', 'rows differ')} from what the stored counts give"
 
 
 def _count_unlike(connection: duckdb.DuckDBPyConnection, table: Table, exact: str) -> int:
@@ -152,7 +152,7 @@ def _count_unlike(connection: duckdb.DuckDBPyConnection, table: Table, exact: st
         connection.execute(f"SELECT {', '.join(columns)} FROM {database}.{table.name} {order}").fetchnumpy()
         for database in ("temp", "calfwatch")
     ]
-    unlike = np.zeros(one_number(connection, f"SELECT count(*) FROM calfwatch.{table.name}"), dtype=bool)
+    unlike = np.zeros(fetch_number(connection, f"SELECT count(*) FROM calfwatch.{table.name}"), dtype=bool)
     for name in columns:
         again, stored = (np.ma.asarray(each[name], dtype=np.float64).filled(np.nan) for each in found)
         unlike |= ~np.isclose(again, stored, rtol=ALIKE, atol=ALIKE, equal_nan=True)

@@ -42,7 +42,7 @@ def read_file(home: Home, settings: Settings) -> list[Denominator]:
         if key in found:
             raise UsageError(f"{path}, line {line}: this region, age band and week stands there already; say it once")
         found[key] = number
-    return [(*key, kind, number) for key, number in sorted((found | dict(_sums(found))).items(), key=str)]
+    return [(*key, kind, number) for key, number in sorted((found | dict(_sum_groups(found))).items(), key=str)]
 
 
 def _find_kind(path: Path, header: list[str]) -> str:
@@ -69,7 +69,7 @@ def _read_row(place: str, row: Mapping[str, str | None], kind: str) -> tuple[tup
     return (cells[REQUIRED].lower(), cells["age_band"] or None, cells["week"] or None), int(cells[kind])
 
 
-def _sums(
+def _sum_groups(
     found: Mapping[tuple[str, str | None, str | None], int],
 ) -> Iterator[tuple[tuple[str, str | None, str | None], int]]:
     for region, week in {(region, week) for region, _, week in found}:

@@ -7,12 +7,14 @@ and what follows it is judged again: so every verdict is that of files ingested 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import duckdb
 
 from pipelines.errors import FileRejected
+from pipelines.intake.block_checker import Rules
 from pipelines.intake.deliveries import CHANGED, Delivery
 from pipelines.intake.reader import PrefetchingReader
 from pipelines.intake.screening import TOO_LARGE
@@ -56,7 +58,7 @@ def ingest_members(
     """
     waiting, limit, then = list(members), len(members), len(members)
     while waiting:
-        part = _cut(waiting, limit)
+        part = _cut_transaction(waiting, limit)
         try:
             outcomes = _ingest_part(connection, part, run, prefetched)
         except StruckError as struck:
@@ -79,22 +81,27 @@ def _take_out(waiting: list[Member], struck: StruckError) -> int:
     return struck.place + 1
 
 
-def _cut(waiting: Sequence[Member], limit: int) -> list[Member]:
-    """Return the files of the next transaction: not two of the same content, and alone what needs it.
+def _cut_transaction(waiting: Sequence[Member], limit: int) -> list[Member]:
+    """Return the files of the next transaction: not two of the same content, alone what needs it, all tagged or none.
 
     A whole list of its days takes out what it lacks: what earlier files of the group brought must be stored by then.
     """
     part = [waiting[0]]
+    is_tagged = _is_tagged(waiting[0])
     seen = {waiting[0].small.file_id} if waiting[0].small else set()
     if not waiting[0].small or waiting[0].delivery.source.cumulative:
         return part
     for member in waiting[1:limit]:
         needs_earlier = isinstance(member.verdict, Alone) and member.verdict.needs_earlier
-        if not member.small or needs_earlier or member.small.file_id in seen:
+        if not member.small or needs_earlier or member.small.file_id in seen or _is_tagged(member) != is_tagged:
             break
         part.append(member)
         seen.add(member.small.file_id)
     return part
+
+
+def _is_tagged(member: Member) -> bool:
+    return isinstance(member.verdict, CheckedFile) and member.verdict.is_tagged
 
 
 def _ingest_part(
@@ -125,7 +132,7 @@ def _store(connection: duckdb.DuckDBPyConnection, candidates: Sequence[Candidate
     entries: list[NewEntry] = []
     if attempts:
         with transaction(connection):
-            first = ledger.next_delivery_no(connection, attempts)
+            first = ledger.find_next_delivery_no(connection, attempts)
             entries = _load(connection, candidates, first, run)
     written = iter(entries)
     return [each.verdict if isinstance(each.verdict, Outcome) else next(written).outcome for each in candidates]
@@ -162,15 +169,15 @@ def _make_entry(candidate: Candidate, place: int, number: int, loaded: dict[int,
         is_sure = len(group.files) == 1 or guards.is_counted_exactly(loaded[number].counts, verdict, group.source)
         raise StruckError(place, rejection if is_sure else None)
     try:
-        outcome = _account(verdict, attempt, loaded[number])
+        outcome = _account_for_rows(verdict, attempt, loaded[number])
     except FileRejected as error:
         raise StruckError(place, Rejection(error.reason, error.passing)) from error
     period = candidate.delivery.period
-    text = clocks.period_text(*period) if period else None
+    text = clocks.format_period(*period) if period else None
     return NewEntry(attempt, outcome, number, (verdict.counts.first, verdict.counts.last), text)
 
 
-def _account(checked: CheckedFile, attempt: Attempt, loaded: LoadedRows) -> Outcome:
+def _account_for_rows(checked: CheckedFile, attempt: Attempt, loaded: LoadedRows) -> Outcome:
     """Return what became of every row. Raises FileRejected if the accounts do not add up."""
     outcome = Outcome(
         attempt.path,
@@ -187,16 +194,17 @@ def _account(checked: CheckedFile, attempt: Attempt, loaded: LoadedRows) -> Outc
         rows_removed=loaded.counts.removed,
         columns=checked.columns,
         is_whole=checked.is_whole,
-        notes=guards.note(loaded.counts, checked),
+        notes=guards.describe_file(loaded.counts, checked),
     )
     if not outcome.adds_up():
         raise FileRejected(f"the accounts do not add up: {outcome}")
     return outcome
 
 
-def screen_members(files: Sequence[tuple[Delivery, SmallFile | None]], run: Run, known: set[str]) -> list[Member]:
+def screen_members(
+    files: Sequence[tuple[Delivery, SmallFile | None]], rules: Rules, scratch: Path, known: Container[str]
+) -> list[Member]:
     """Screen small files of one source together, those of the same header; what is `known` need not be read again."""
-    rules = make_rules(files[0][0].source, run)
     members = [Member(delivery, small, Alone(needs_earlier=False)) for delivery, small in files]
     alike: dict[tuple[bytes, bool], list[int]] = {}
     for place, (_, small) in enumerate(files):
@@ -204,6 +212,6 @@ def screen_members(files: Sequence[tuple[Delivery, SmallFile | None]], run: Run,
             alike.setdefault((small.header, b'"' in small.body.data), []).append(place)
     for places in alike.values():
         chosen = [small for place in places if (small := files[place][1])]
-        for place, verdict in zip(places, screen_batch(chosen, rules, run.home.scratch), strict=True):
+        for place, verdict in zip(places, screen_batch(chosen, rules, scratch), strict=True):
             members[place] = replace(members[place], verdict=verdict)
     return members

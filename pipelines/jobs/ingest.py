@@ -6,6 +6,8 @@ import contextlib
 import itertools
 import uuid
 from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -13,7 +15,7 @@ from pipelines.intake.deliveries import Delivery, has_changed
 from pipelines.intake.reader import PrefetchingReader
 from pipelines.intake.together.small_files import FilesAhead, SmallFile, read_small_file
 from pipelines.jobs import publish as publish_job
-from pipelines.jobs.candidates import Member, Run
+from pipelines.jobs.candidates import Member, Run, make_rules
 from pipelines.jobs.fetching.objects import Objects
 from pipelines.jobs.group import ingest_members, screen_members
 from pipelines.jobs.outcome import Lines
@@ -22,7 +24,10 @@ from pipelines.settings import Settings
 from pipelines.store import database, ledger
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
-from pipelines.store.packs import configured_pack
+from pipelines.store.packs import load_configured_pack
+
+if TYPE_CHECKING:
+    from pipelines.jobs.cluster.handover import Preparer
 
 __all__ = ["Run", "ingest_batch", "ingest_file", "ingest_group"]
 
@@ -37,20 +42,23 @@ def ingest_batch(
     run_id: str = "",
     prefetched: PrefetchingReader | FilesAhead | None = None,
     whole: bool = False,
+    preparer: Preparer | None = None,
 ) -> list[Outcome]:
     """Ingest files in delivery order behind the home's lock, and publish a snapshot; return an outcome a file.
 
-    `prefetched` reads the first file or group; `whole` as in Run. Raises LockedError, StateError or UsageError.
+    `prefetched` reads the first file or group; `whole` as in Run; a `preparer` has other machines read and check.
+    Raises LockedError, StateError, UsageError or ClusterError.
     """
-    configured = configured_pack(home, settings)
+    configured = load_configured_pack(home, settings)
     progress.start(deliveries)
     with database.writing(home, settings, configured, wait_seconds) as connection:
-        run = Run(home, settings, database.pack_in_use(connection, configured), run_id or uuid.uuid4().hex, whole)
+        run = Run(home, settings, database.find_pack_in_use(connection, configured), run_id or uuid.uuid4().hex, whole)
         known = (objects := Objects(home)).find_known(connection, deliveries, run)
         outcomes = dict(_tell(list(known), iter([list(known.values())]), progress))
         groups = plan_groups(deliveries, known)
         parts = [[deliveries[place] for place in group] for group in groups]
-        ingested = _ingest_groups(connection, parts, run, prefetched, objects)
+        ingest = preparer.ingest if preparer else partial(_ingest_groups, prefetched=prefetched)
+        ingested = ingest(connection, parts, run, objects)
         for group, (files, stored) in zip(groups, ingested, strict=True):
             outcomes.update(_tell(group, stored, progress))
             objects.note(files, [outcomes[place] for place in group])
@@ -70,8 +78,8 @@ def _ingest_groups(
     connection: duckdb.DuckDBPyConnection,
     groups: Sequence[Sequence[Delivery]],
     run: Run,
-    prefetched: PrefetchingReader | FilesAhead | None,
     objects: Objects,
+    prefetched: PrefetchingReader | FilesAhead | None,
 ) -> Iterator[tuple[list[Delivery], Iterator[list[Outcome]]]]:
     """Yield each group, with copies of objects, and what becomes of it; the next one is read while one is stored."""
     reading = prefetched
@@ -115,7 +123,7 @@ def _read_group(
         return [(deliveries[0], None)], reading if isinstance(reading, PrefetchingReader) else None
     ahead = reading if isinstance(reading, FilesAhead) and reading.deliveries == deliveries else None
     with contextlib.closing(ahead or FilesAhead(deliveries, run.settings, run.home.refuse_as_delivery)) as files:
-        return [(delivery, _as_it_is_now(delivery, files.take(), run)) for delivery in deliveries], None
+        return [(delivery, _read_again_if_changed(delivery, files.take(), run)) for delivery in deliveries], None
 
 
 def _ingest_files(
@@ -126,11 +134,12 @@ def _ingest_files(
 ) -> Iterator[list[Outcome]]:
     if len(files) == 1:
         return ingest_members(connection, [Member(files[0][0])], run, reader)
-    known = ledger.known_ids(connection, files[0][0].source.name, [small.file_id for _, small in files if small])
-    return ingest_members(connection, screen_members(files, run, known), run)
+    source = files[0][0].source
+    known = ledger.find_known_ids(connection, source.name, [small.file_id for _, small in files if small])
+    return ingest_members(connection, screen_members(files, make_rules(source, run), run.home.scratch, known), run)
 
 
-def _as_it_is_now(delivery: Delivery, small: SmallFile | None, run: Run) -> SmallFile | None:
+def _read_again_if_changed(delivery: Delivery, small: SmallFile | None, run: Run) -> SmallFile | None:
     """Return a file that was read ahead, or read it again: it may have changed while the run waited for its lock."""
     if small and has_changed(delivery.path, small.identity):
         return read_small_file(delivery, run.settings, run.home.refuse_as_delivery)

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipelines.intake.deliveries import Delivery, IsLeftOut, find_other_files
 from pipelines.settings import SCHEME
 from pipelines.store.ledger import Outcome
-from pipelines.text import many, say, shown_path
+from pipelines.text import format_path, pluralise, say
 
 
 class Lines:
@@ -25,12 +25,12 @@ class Lines:
 
 def describe(outcome: Outcome) -> str:
     """Return one line about a file; its path may hold anything, so it is shown without control characters."""
-    path = f"{shown_path(outcome.path)} ({outcome.source})"
+    path = f"{format_path(outcome.path)} ({outcome.source})"
     if outcome.status == "rejected":
         return f"rejected  {path}: {outcome.reason}"
     if outcome.status == "known":
         return f"known     {path}: {outcome.reason or 'nothing new'}"
-    parts = [many(outcome.rows_read, "row"), f"{outcome.rows_accepted:,} accepted"]
+    parts = [pluralise(outcome.rows_read, "row"), f"{outcome.rows_accepted:,} accepted"]
     for count, word in (
         (outcome.rows_quarantined, "quarantined"),
         (outcome.rows_duplicate, "duplicate"),
@@ -56,8 +56,8 @@ def is_object(path: Path) -> bool:
 def describe_other_files(others: Sequence[Path]) -> str:
     """Name files that are no CSVs; three of them in full."""
     texts = (SCHEME + "/".join(path.parts[1:]) if is_object(path) else str(path) for path in others[:3])
-    names = ", ".join(map(shown_path, texts)) + (", ..." if len(others) > 3 else "")
-    return f"{many(len(others), 'file')} passed over: {names}; export as .csv, .csv.gz or .csv.zst"
+    names = ", ".join(map(format_path, texts)) + (", ..." if len(others) > 3 else "")
+    return f"{pluralise(len(others), 'file')} passed over: {names}; export as .csv, .csv.gz or .csv.zst"
 
 
 def describe_totals(outcomes: Sequence[Outcome]) -> str:
@@ -69,9 +69,9 @@ def describe_totals(outcomes: Sequence[Outcome]) -> str:
     others = [f"{count:,} {word}" for count, word in ((replaced, "replaced"), (removed, "taken out")) if count]
     quarantined = sum(outcome.rows_quarantined for outcome in accepted)
     return (
-        f"{many(len(outcomes), 'file')}: {len(accepted)} accepted, {known} known already, "
+        f"{pluralise(len(outcomes), 'file')}: {len(accepted)} accepted, {known} known already, "
         f"{count_rejected(outcomes)} rejected; "
-        f"{', '.join([many(records, 'new record'), *others])}, {many(quarantined, 'row')} quarantined"
+        f"{', '.join([pluralise(records, 'new record'), *others])}, {pluralise(quarantined, 'row')} quarantined"
     )
 
 
@@ -87,4 +87,4 @@ def count_rejected(outcomes: Sequence[Outcome]) -> int:
 
 def describe_rejected(rejected: int, files: int) -> str:
     """Say that files were rejected, and that the others, if there are any, were not stopped by it."""
-    return f"{rejected} of {many(files, 'file')} rejected" + ("; the others are done" if rejected < files else "")
+    return f"{rejected} of {pluralise(files, 'file')} rejected" + ("; the others are done" if rejected < files else "")

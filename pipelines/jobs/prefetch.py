@@ -6,13 +6,13 @@ import contextlib
 from collections.abc import Container, Iterator, Sequence
 
 from pipelines.errors import FileRejected
-from pipelines.intake.deliveries import Delivery, file_identity
-from pipelines.intake.layouts.adapters import answer_columns, load_adapter
+from pipelines.intake.deliveries import Delivery, read_file_identity
+from pipelines.intake.layouts.adapters import find_answer_columns, load_adapter
 from pipelines.intake.reader import PrefetchingReader
 from pipelines.intake.together.small_files import LARGE_BYTES, FilesAhead
 from pipelines.settings import Settings
 from pipelines.store.database import Home
-from pipelines.store.packs import configured_pack
+from pipelines.store.packs import load_configured_pack
 
 GROUP_FILES = 1000
 GROUP_BYTES = 192 << 20  # some 1.5 million rows
@@ -37,7 +37,9 @@ def prefetch_first(
                 reader = FilesAhead(first, settings, home.refuse_as_delivery)
                 continue
             home.refuse_as_delivery(first[0].path)
-            answers = answer_columns(load_adapter(first[0].source, home.path), configured_pack(home, settings))
+            answers = find_answer_columns(
+                load_adapter(first[0].source, home.path), load_configured_pack(home, settings)
+            )
             reader = PrefetchingReader(first[0], settings, answers)
     try:
         yield reader
@@ -56,7 +58,7 @@ def plan_groups(deliveries: Sequence[Delivery], done: Container[int] = ()) -> li
     for place, delivery in enumerate(deliveries):
         if place in done:
             continue
-        size = _size(delivery)
+        size = _estimate_size(delivery)
         group, held = open_groups.get(delivery.source.name, ([], 0))
         if not group or size > LARGE_BYTES or len(group) == GROUP_FILES or held + size > GROUP_BYTES:
             group, held = [], 0
@@ -66,9 +68,9 @@ def plan_groups(deliveries: Sequence[Delivery], done: Container[int] = ()) -> li
     return groups
 
 
-def _size(delivery: Delivery) -> int:
+def _estimate_size(delivery: Delivery) -> int:
     """Return about how many bytes a file has, unpacked; 0 for one that cannot be looked at."""
     with contextlib.suppress(FileRejected):
-        size = delivery.stored.size if delivery.stored else file_identity(delivery.path)[1]
+        size = delivery.stored.size if delivery.stored else read_file_identity(delivery.path)[1]
         return size * UNPACKED if delivery.path.suffix.lower() in (".gz", ".zst") else size
     return 0

@@ -11,7 +11,7 @@ from pipelines.settings import Settings
 from pipelines.signals import weekly_signals
 from pipelines.store import database, revisions, snapshot
 from pipelines.store.home import Home
-from pipelines.store.packs import configured_pack
+from pipelines.store.packs import load_configured_pack
 
 
 def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
@@ -36,6 +36,6 @@ def publish_if_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings
 
 def publish_snapshot(home: Home, settings: Settings, wait_seconds: float) -> None:
     """Publish the summaries of now, behind the home's lock."""
-    pack = configured_pack(home, settings)
+    pack = load_configured_pack(home, settings)
     with database.writing(home, settings, pack, wait_seconds) as connection:
         publish(connection, home, settings)

@@ -12,9 +12,9 @@ import duckdb
 
 from pipelines.connections import open_for_reading
 from pipelines.errors import UsageError
-from pipelines.statements import first_row
+from pipelines.statements import fetch_first_row
 from pipelines.store.state import check_version
-from pipelines.text import harmless, many, printable, shown_in
+from pipelines.text import escape_for_stream, escape_formula, escape_unprintable, pluralise
 
 REASONS = """
 SELECT coalesce(column_name, 'line') || ': ' || check_name AS reason, any_value(allowed),
@@ -30,7 +30,7 @@ ORDER BY delivery_no, line_number, column_name NULLS FIRST"""
 ROWS_AT_A_TIME = 10_000
 
 
-def reason_lines(records: Path, file_id: str = "") -> list[str]:
+def describe_reasons(records: Path, file_id: str = "") -> list[str]:
     """Return a line for each reason with its number of open cells and their files, and a line of sums.
 
     A cell is open until its row came right, in a later file of its sender.
@@ -42,33 +42,33 @@ def reason_lines(records: Path, file_id: str = "") -> list[str]:
     if not rows:
         return ["nothing in the quarantine"]
     lines = [
-        f"{cells:>8,}  {reason}  (allowed: {allowed})  {_places(files, path)}"
+        f"{cells:>8,}  {reason}  (allowed: {allowed})  {_describe_places(files, path)}"
         for reason, allowed, cells, _, files, path in rows
         if cells
     ]
     corrected = sum(row[3] for row in rows)
-    return [*lines, f"{many(sum(row[2] for row in rows), 'open cell')}, {corrected:,} corrected by later files"]
+    return [*lines, f"{pluralise(sum(row[2] for row in rows), 'open cell')}, {corrected:,} corrected by later files"]
 
 
-def _places(files: int, path: str) -> str:
-    return printable(path) if files == 1 else f"in {files:,} files, the first {printable(path)}"
+def _describe_places(files: int, path: str) -> str:
+    return escape_unprintable(path) if files == 1 else f"in {files:,} files, the first {escape_unprintable(path)}"
 
 
 def write_cells(records: Path, file_id: str, stream: TextIO) -> None:
-    """Write every bad cell as CSV for a spreadsheet. Raises UsageError as `reason_lines`."""
+    """Write every bad cell as CSV for a spreadsheet. Raises UsageError as `describe_reasons`."""
     writer = csv.writer(stream)
     with _open_quarantine(records, file_id) as connection:
         result = connection.execute(CELLS, [file_id])
         writer.writerow([column[0] for column in result.description or []])
         while rows := result.fetchmany(ROWS_AT_A_TIME):
-            writer.writerows([[shown_in(stream, harmless(cell)) for cell in row] for row in rows])
+            writer.writerows([[escape_for_stream(stream, escape_formula(cell)) for cell in row] for row in rows])
 
 
 @contextlib.contextmanager
 def _open_quarantine(records: Path, file_id: str) -> Iterator[duckdb.DuckDBPyConnection]:
     with open_for_reading(records) as connection:
         check_version(connection, records)
-        known = first_row(connection, "SELECT 1 FROM files WHERE starts_with(file_id, ?) LIMIT 1", [file_id])
+        known = fetch_first_row(connection, "SELECT 1 FROM files WHERE starts_with(file_id, ?) LIMIT 1", [file_id])
         if file_id and not known:
             raise UsageError(
                 f"no file of the ledger has an id that begins with '{file_id}'; "

@@ -14,7 +14,7 @@ import pyarrow as pa
 from pipelines.bounds import bounded_memory, bounded_time
 from pipelines.connections import MEMORY_LIMIT, interruptible, open_error, read_only
 from pipelines.errors import UsageError, is_damage
-from schemas.tables import SMALL_TABLES, published_tables
+from schemas.tables import SMALL_TABLES, list_published_tables
 
 STDIN = "-"
 NOTHING_TYPED = "there is no SQL statement in it; try `SELECT * FROM weekly_triage`"
@@ -31,7 +31,7 @@ def run_query(path: Path, sql: str, timeout_seconds: float = 60, force: bool = F
     """
     if not timeout_seconds > 0:
         raise UsageError("--timeout must be more than 0 seconds")
-    late = _timeout_text(timeout_seconds)
+    late = _describe_timeout(timeout_seconds)
     connection = read_only(path)
     with contextlib.closing(connection), bounded_time(connection, timeout_seconds, late if force else None) as over:
         try:
@@ -44,7 +44,7 @@ def run_query(path: Path, sql: str, timeout_seconds: float = 60, force: bool = F
                 raise UsageError(late) from error
             if is_damage(error):
                 raise open_error(path, error) from error
-            raise UsageError(*_error_lines(error), *_other_database(path, str(error))) from error
+            raise UsageError(*_describe_error(error), *_name_other_database(path, str(error))) from error
 
 
 def read_sql(sql: str | None, file: str | None) -> str:
@@ -58,7 +58,7 @@ def read_sql(sql: str | None, file: str | None) -> str:
         raise UsageError(f"{place}: cannot be read as SQL in UTF-8: {error}") from error
 
 
-def _timeout_text(timeout_seconds: float) -> str:
+def _describe_timeout(timeout_seconds: float) -> str:
     return f"the query took longer than {timeout_seconds:g} s; narrow it, or raise --timeout"
 
 
@@ -82,18 +82,18 @@ def _read_result(relation: duckdb.DuckDBPyRelation | None) -> pa.Table:
     return pa.Table.from_batches(batches, reader.schema)
 
 
-def _error_lines(error: BaseException) -> list[str]:
+def _describe_error(error: BaseException) -> list[str]:
     if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
         return [f"the query needs more than {MEMORY_LIMIT} of memory; narrow it, or take it in parts"]
     lines = [line for line in f"SQL: {error}".splitlines() if line.strip()]
     return lines[:4]
 
 
-def _other_database(path: Path, error: str) -> list[str]:
+def _name_other_database(path: Path, error: str) -> list[str]:
     """Return a line about where a table is that the queried database has not; none if it is nowhere."""
     found = re.search(r"Table with name (\w+) does not exist", error)
     name = found[1].lower() if found else ""
-    published = {table.name for table in published_tables()}
+    published = {table.name for table in list_published_tables()}
     private = {*(table.name for table in SMALL_TABLES), "reports", "records", "superseded"}
     if path.name != "records.duckdb" and name in private - published:
         return [f"{name} is in records.duckdb: add --db records"]
@@ -116,11 +116,11 @@ def _convert_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
         with contextlib.suppress(pa.ArrowInvalid):
             return column.cast(pa.int64())
     if pa.types.is_interval(column.type):
-        return pa.chunked_array([pa.array([_interval_text(value) for value in column.to_pylist()], pa.string())])
+        return pa.chunked_array([pa.array([_format_interval(value) for value in column.to_pylist()], pa.string())])
     return column
 
 
-def _interval_text(value: Any) -> str | None:
+def _format_interval(value: Any) -> str | None:
     """Return an interval such as `1 month 26 days 03:00:00`."""
     if value is None:
         return None

@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 
 from pipelines.errors import FilesRejectedError
-from pipelines.jobs.incoming import settled_deliveries
+from pipelines.jobs.cluster.address import Workers, prepared_by
+from pipelines.jobs.incoming import find_settled_deliveries
 from pipelines.jobs.ingest import ingest_batch
 from pipelines.jobs.monitoring.run_lines import RunLines
 from pipelines.jobs.monitoring.run_record import recorded_run
@@ -18,7 +19,12 @@ from pipelines.text import say
 
 
 def run_without_server(
-    home: Home, settings: Settings, paths: Sequence[str], source: str | None, wait_seconds: float
+    home: Home,
+    settings: Settings,
+    paths: Sequence[str],
+    source: str | None,
+    wait_seconds: float,
+    workers: Workers | None = None,
 ) -> int:
     """Ingest what is new, publish, and write every due report; a rejected file does not stop the report.
 
@@ -26,15 +32,16 @@ def run_without_server(
     Raises FilesRejectedError at the end if a file was rejected.
     """
     settle_seconds = 0 if paths else settings.settle_seconds
-    incoming = settings.incoming_of(home.path)
+    incoming = settings.find_incoming(home.path)
     with recorded_run(home.path, "run") as record:
         given = paths or _made(incoming)
         record.passed_over += tell_other_files(given, home.owns)
-        deliveries = settled_deliveries(home, given, settings, source, settle_seconds)
+        deliveries = find_settled_deliveries(home, given, settings, source, settle_seconds)
         lines = RunLines(settings.time_zone)
-        record.outcomes += ingest_batch(home, settings, deliveries, wait_seconds, lines)
+        with prepared_by(workers, home) as preparer:
+            record.outcomes += ingest_batch(home, settings, deliveries, wait_seconds, lines, preparer=preparer)
         record.reports += write_due_reports(home, wait_seconds)
-    say(record.summary(), *(f"report  {folder}/internal.html" for folder in record.reports))
+    say(record.summarise(), *(f"report  {folder}/internal.html" for folder in record.reports))
     if record.rejected:
         raise FilesRejectedError(describe_rejected(len(record.rejected), len(record.outcomes)))
     return 0

@@ -92,7 +92,7 @@ def _is_same(one: Path, other: Path) -> bool:
 def _copy_file(source: Path, target: Path, group: int | None) -> None:
     if not source.exists() or _is_same(source, target):
         return
-    fresh = files.temporary_beside(target)
+    fresh = files.name_temporary(target)
     files.copy(source, fresh)
     shutil.copystat(source, fresh)
     _let_read(fresh, group)

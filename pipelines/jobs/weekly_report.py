@@ -25,8 +25,8 @@ from pipelines.jobs.publish import publish, publish_if_stale
 from pipelines.settings import load_settings
 from pipelines.store import audit, database, revisions
 from pipelines.store.home import Home, refuse_own_output
-from pipelines.store.packs import configured_pack, published_pack
-from pipelines.text import many, say
+from pipelines.store.packs import load_configured_pack, load_published_pack
+from pipelines.text import pluralise, say
 
 PRELIMINARY = "preliminary"  # in `reports`: the folder of weeks that still run
 UNPUBLISHED = ".calfwatch-unpublished"  # in `reports`: where a report is made before it is published
@@ -46,7 +46,7 @@ def write_week(home: Home, week: str, out: Path | None, as_known_now: bool, wait
     if out:
         refuse_own_output(out, home.path)
     if as_known_now and out:
-        return write_report(home.summaries, published_pack(home), out, _find_week(home, week))
+        return write_report(home.summaries, load_published_pack(home), out, _find_week(home, week))
     folder = home.reports / _find_week(home, week)
     if not _has_report(folder) or _is_unfinished(home):
         (folder,) = _publish_reports(home, [week], wait_seconds)
@@ -96,7 +96,7 @@ def reset_week(home: Home, week: str, wait_seconds: float = 60) -> str:
 
     settings = load_settings(home.path)
     folder = home.reports / _find_week(home, week)
-    with database.writing(home, settings, configured_pack(home, settings), wait_seconds) as connection:
+    with database.writing(home, settings, load_configured_pack(home, settings), wait_seconds) as connection:
         if not revisions.is_published(connection, folder.name):
             raise UsageError(f"{folder.name} is not published; `calfwatch status` names the last week that is")
         files.remove_folder(folder)
@@ -127,7 +127,7 @@ def _publish_reports(home: Home, weeks: Sequence[str], wait_seconds: float) -> l
     from pipelines.report import write_index
 
     settings = load_settings(home.path)
-    configured = configured_pack(home, settings)
+    configured = load_configured_pack(home, settings)
     with database.writing(home, settings, configured, wait_seconds) as connection:
         publish_if_stale(connection, home, settings)
         folders = [_write_report(connection, home, _find_week(home, week)) for week in weeks]
@@ -140,13 +140,13 @@ def _publish_reports(home: Home, weeks: Sequence[str], wait_seconds: float) -> l
 
 
 def _write_report(connection: duckdb.DuckDBPyConnection, home: Home, week: str) -> Path:
-    from pipelines.explain.calls import week_calls
+    from pipelines.explain.calls import find_week_calls
     from pipelines.report import write_report
 
     if _has_report(home.reports / week):  # a run before, or beside, was first
         return home.reports / week
     lost = _find_lost(connection, home, week)
-    calls, pack = week_calls(connection, week), published_pack(home)
+    calls, pack = find_week_calls(connection, week), load_published_pack(home)
     if week not in _list_ended_weeks(home):
         return write_report(home.summaries, pack, home.reports / PRELIMINARY, week, calls)
     folder = write_report(home.summaries, pack, _make_unpublished(home), week, calls)
@@ -170,7 +170,7 @@ def _find_lost(connection: duckdb.DuckDBPyConnection, home: Home, week: str) -> 
     told = f"{home.reports / week}: published on {day}, and its folder is gone"
     if changed:
         raise StateError(
-            f"{told}; {many(changed, 'count is another', 'counts are others')} now, and a published week does not "
+            f"{told}; {pluralise(changed, 'count is another', 'counts are others')} now, and a published week does not "
             f"change. Restore the folder from a backup, look at today's counts with --as-known-now --out DIR, or take "
             f"the publication back with --reset {week}"
         )
@@ -216,10 +216,10 @@ def _find_week(home: Home, week: str) -> str:
 
 def _describe_withdrawn(home: Home) -> str:
     """Say how many files were withdrawn, if the records can be read now; the snapshot does not know of them."""
-    from pipelines.explain.explanation import withdrawn_note
+    from pipelines.explain.explanation import describe_withdrawn
 
     with contextlib.suppress(CalfwatchError), contextlib.closing(read_only(home.records)) as connection:
-        return withdrawn_note(connection)
+        return describe_withdrawn(connection)
     return ""
 
 

@@ -17,20 +17,20 @@ from pipelines.errors import FileRejected, UsageError
 from pipelines.intake.block_checker import Rules
 from pipelines.intake.buffer import BufferedBlocks
 from pipelines.intake.deliveries import CHANGED, Delivery, find_deliveries
-from pipelines.intake.layouts.adapters import answer_columns, load_adapter
-from pipelines.intake.lines import content_id
+from pipelines.intake.layouts.adapters import find_answer_columns, load_adapter
+from pipelines.intake.lines import hash_content
 from pipelines.intake.opening import open_delivery
 from pipelines.intake.screening import screen_file
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs.ingest import Run
 from pipelines.settings import Settings, is_address
-from pipelines.statements import first_row
+from pipelines.statements import fetch_first_row
 from pipelines.store import audit, daily_counts, database, versions
 from pipelines.store.database import Home, check_counts, transaction
 from pipelines.store.erasing import erasure
 from pipelines.store.ledger import UNREAD, Entry, find_entry, mark_withdrawn
-from pipelines.store.packs import configured_pack
-from pipelines.text import many
+from pipelines.store.packs import load_configured_pack
+from pipelines.text import pluralise
 from schemas.checked_file import CheckedFile, Rejection
 
 UNDONE = "its withdrawal was undone: deliver the file again; it then counts as the latest delivery"
@@ -46,11 +46,11 @@ def withdraw_file(
     wait_seconds: float,
 ) -> str:
     """Take a file back, or undo that, and publish the summaries of now; return what was done."""
-    configured = configured_pack(home, settings)
+    configured = load_configured_pack(home, settings)
     with database.writing(home, settings, configured, wait_seconds) as connection:
         if is_undone:
             return undo(connection, file_id, source)
-        run = Run(home, settings, database.pack_in_use(connection, configured))
+        run = Run(home, settings, database.find_pack_in_use(connection, configured))
         if any(map(is_address, csvs)):
             raise UsageError("--csv takes paths of this machine; copy the objects to a folder, and name that")
         places = find_deliveries(csvs, settings, source, home.leaves_out) if csvs else []
@@ -96,7 +96,7 @@ def _refuse_if_taken_out(connection: duckdb.DuckDBPyConnection, entry: Entry) ->
 
 def _refuse_if_erased(connection: duckdb.DuckDBPyConnection, entry: Entry) -> None:
     """Raise UsageError if records of the file were erased: what it brought can no longer be told from the rest."""
-    if first_row(connection, "SELECT 1 FROM erased_files WHERE delivery_no = ?", [entry.delivery_no]):
+    if fetch_first_row(connection, "SELECT 1 FROM erased_files WHERE delivery_no = ?", [entry.delivery_no]):
         raise UsageError(
             f"{entry.file_id[:12]}: some of its records were erased, and their counts cannot be taken back",
             "Nothing was changed. Let the sender deliver the right file: its records take the place of those left.",
@@ -161,7 +161,7 @@ def _holds_content(run: Run, path: Path, entry: Entry) -> bool:
 def _read_file_id(run: Run, path: Path) -> str:
     """Return a file's id. Raises FileRejected if it cannot be read, or leads to a file of the home itself."""
     run.home.refuse_as_delivery(path)
-    return content_id(path, run.settings)
+    return hash_content(path, run.settings)
 
 
 def _read_again(
@@ -173,7 +173,7 @@ def _read_again(
         source = run.settings.source(entry.source)
         rules = Rules(source, load_adapter(source, run.home.path), run.pack, run.settings)
         delivery = Delivery(places[entry.delivery_no], source, name=Path(entry.path).name)
-        answers = answer_columns(rules.adapter, run.pack)
+        answers = find_answer_columns(rules.adapter, run.pack)
         with (
             open_delivery(delivery, run.settings, answers) as opened,
             contextlib.closing(BufferedBlocks(run.home.scratch)) as blocks,
@@ -217,4 +217,5 @@ def _take_back(connection: duckdb.DuckDBPyConnection, run: Run, entry: Entry) ->
     mark_withdrawn(connection, entry)
     daily_counts.rebuild(connection, run.settings, run.pack)
     place = "its place" if entry.accepted == 1 else "their place"
-    return f"{entry.file_id[:12]}: {many(entry.accepted, 'record')} taken back, {many(back, 'other')} in use in {place}"
+    taken = f"{entry.file_id[:12]}: {pluralise(entry.accepted, 'record')} taken back"
+    return f"{taken}, {pluralise(back, 'other')} in use in {place}"

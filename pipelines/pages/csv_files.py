@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pipelines.pages.document import Document, Table
-from pipelines.pages.values import cell_value
-from pipelines.text import csv_text
+from pipelines.pages.values import export_value
+from pipelines.text import format_csv
 
 
-def as_csvs(document: Document) -> dict[str, str]:
+def render_csvs(document: Document) -> dict[str, str]:
     """Map the name of each exported table to its CSV."""
-    return {table.name: as_csv(table) for table in document.exported_tables()}
+    return {table.name: render_csv(table) for table in document.list_exported_tables()}
 
 
-def as_csv(table: Table) -> str:
+def render_csv(table: Table) -> str:
     """Return all rows of a table as CSV: the columns that have a name there."""
     named = [(place, column.name) for place, column in enumerate(table.columns) if column.name]
-    rows = ([cell_value(row.cells[place]) for place, _ in named] for row in table.rows)
-    return csv_text([name for _, name in named], rows)
+    rows = ([export_value(row.cells[place]) for place, _ in named] for row in table.rows)
+    return format_csv([name for _, name in named], rows)

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Protocol
 
 from pipelines.pages.values import Cell, Column
-from pipelines.text import many
+from pipelines.text import pluralise
 
 
 class Plot(Protocol):
@@ -88,7 +88,9 @@ class Table:
     def left_out(self) -> str:
         """How many rows people do not see, as a sentence; empty if they see all."""
         number = len(self.rows) - len(self.shown)
-        return f"{many(number, f'more {self.thing}')} {'is' if number == 1 else 'are'} in the CSV." if number else ""
+        return (
+            f"{pluralise(number, f'more {self.thing}')} {'is' if number == 1 else 'are'} in the CSV." if number else ""
+        )
 
 
 @dataclass(frozen=True)
@@ -240,11 +242,11 @@ class Document:
         """Subject and issue in one line."""
         return f"{self.subject}: {self.issue}"
 
-    def charts(self) -> list[Chart]:
+    def list_charts(self) -> list[Chart]:
         """Return every chart, in reading order."""
         return [block for block in self._walk() if isinstance(block, Chart)]
 
-    def exported_tables(self) -> list[Table]:
+    def list_exported_tables(self) -> list[Table]:
         """Return the tables that have a CSV of their own."""
         return [block for block in self._walk() if isinstance(block, Table) and block.exported]
 
@@ -257,10 +259,10 @@ def walk(blocks: Iterable[Block]) -> Iterator[Block]:
     """Yield the blocks and all that they hold, in reading order."""
     for block in blocks:
         yield block
-        yield from walk(_children(block))
+        yield from walk(_list_children(block))
 
 
-def _children(block: Block) -> Sequence[Block]:
+def _list_children(block: Block) -> Sequence[Block]:
     match block:
         case Table() | Gallery():
             return block.charts

@@ -6,6 +6,6 @@ from pipelines.pages.document import Document
 from pipelines.pages.style import render
 
 
-def as_html(document: Document) -> str:
+def render_html(document: Document) -> str:
     """Return the document as HTML."""
     return render("pages/document.html.jinja", document=document)

@@ -20,77 +20,79 @@ from pipelines.pages.document import (
     Section,
     Table,
 )
-from pipelines.pages.values import Cell, Column, Kind, cell_note, cell_text
-from pipelines.text import visible
+from pipelines.pages.values import Cell, Column, Kind, format_cell, format_note
+from pipelines.text import escape_hidden
 
 _MARKUP = re.compile(r"[\\`*\[\]<>&|~#@$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=//)|(?<=www)\.|!(?=\[)")
 _GAP = re.compile(r"[\t\r\n]+")
 _SOFT_HYPHEN = "\N{SOFT HYPHEN}"
 
 
-def as_markdown(document: Document, closing: str) -> str:
+def render_markdown(document: Document, closing: str) -> str:
     """Return the document as Markdown with tables (GitHub's kind). closing: a sentence that says where the rest is."""
     sections = [*document.opening, *(section for section in document.sections if section.brief)]
     paragraphs = [
-        f"# {escaped(document.title)}",
-        escaped(f"{document.dates}. {document.audience}: {document.handling}."),
-        f"**{escaped(document.headline)}**",
-        *(_block(notice) for notice in document.notices),
-        *(paragraph for section in sections for paragraph in _section(section)),
-        escaped(closing),
-        escaped("; ".join(f"{label}: {value}" for label, value in document.facts) + "."),
-        escaped(document.disclaimer),
+        f"# {escape_markdown(document.title)}",
+        escape_markdown(f"{document.dates}. {document.audience}: {document.handling}."),
+        f"**{escape_markdown(document.headline)}**",
+        *(_render_block(notice) for notice in document.notices),
+        *(paragraph for section in sections for paragraph in _render_section(section)),
+        escape_markdown(closing),
+        escape_markdown("; ".join(f"{label}: {value}" for label, value in document.facts) + "."),
+        escape_markdown(document.disclaimer),
     ]
     return "\n\n".join(filter(None, paragraphs)) + "\n"
 
 
-def escaped(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Return a text that Markdown shows as it is, on one line."""
-    return _MARKUP.sub(r"\\\g<0>", visible(_GAP.sub(" ", text.replace(_SOFT_HYPHEN, ""))))
+    return _MARKUP.sub(r"\\\g<0>", escape_hidden(_GAP.sub(" ", text.replace(_SOFT_HYPHEN, ""))))
 
 
-def _section(section: Section) -> Iterable[str]:
-    yield f"## {escaped(section.title)}"
-    yield escaped(section.lead)
-    yield from map(_block, section.blocks)
+def _render_section(section: Section) -> Iterable[str]:
+    yield f"## {escape_markdown(section.title)}"
+    yield escape_markdown(section.lead)
+    yield from map(_render_block, section.blocks)
 
 
-def _block(block: Block) -> str:
+def _render_block(block: Block) -> str:
     """Return a block as paragraphs; charts, folded numbers and links to files have no place in a mail."""
     match block:
         case Table():
-            return "\n\n".join(filter(None, (escaped(block.caption), _table(block), escaped(block.left_out))))
+            return "\n\n".join(
+                filter(None, (escape_markdown(block.caption), _render_table(block), escape_markdown(block.left_out)))
+            )
         case Note():
-            return escaped(block.on_paper)
+            return escape_markdown(block.on_paper)
         case Callout():
-            return f"**{escaped(block.text)}**"
+            return f"**{escape_markdown(block.text)}**"
         case List():
-            title = f"### {escaped(block.title)}\n\n" if block.title else ""
-            return title + "\n".join(f"- {escaped(item.text)}" for item in block.items)
+            title = f"### {escape_markdown(block.title)}\n\n" if block.title else ""
+            return title + "\n".join(f"- {escape_markdown(item.text)}" for item in block.items)
         case Folded(on_paper=True) | Group():
-            return "\n\n".join(filter(None, [f"### {escaped(block.title)}", *map(_block, block.blocks)]))
+            return "\n\n".join(filter(None, [f"### {escape_markdown(block.title)}", *map(_render_block, block.blocks)]))
         case Beside():
-            return "\n\n".join(filter(None, map(_block, (block.left, block.right))))
+            return "\n\n".join(filter(None, map(_render_block, (block.left, block.right))))
     return ""
 
 
-def _table(table: Table) -> str:
+def _render_table(table: Table) -> str:
     if not table.rows:
-        return escaped(table.empty)
+        return escape_markdown(table.empty)
     shown = [(i, column) for i, column in enumerate(table.columns) if column.title and column.kind is not Kind.BARS]
     rows = [*table.shown, *([table.total] if table.total else [])]
     lines = [
-        _line([escaped(column.title) for _, column in shown]),
-        _line(["--:" if column.is_number else "---" for _, column in shown]),
-        *(_line([_cell(row.cells[i], column) for i, column in shown]) for row in rows),
+        _join_cells([escape_markdown(column.title) for _, column in shown]),
+        _join_cells(["--:" if column.is_number else "---" for _, column in shown]),
+        *(_join_cells([_render_cell(row.cells[i], column) for i, column in shown]) for row in rows),
     ]
     return "\n".join(lines)
 
 
-def _line(cells: Sequence[str]) -> str:
+def _join_cells(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _cell(cell: Cell, column: Column) -> str:
-    note = cell_note(cell)
-    return escaped(cell_text(cell, column.kind) + (f" ({note})" if note else ""))
+def _render_cell(cell: Cell, column: Column) -> str:
+    note = format_note(cell)
+    return escape_markdown(format_cell(cell, column.kind) + (f" ({note})" if note else ""))

@@ -20,7 +20,7 @@ class WeeklyColumns:
 
     def draw(self, name: str, title: str) -> str:
         """Return the chart as SVG text."""
-        return charts.weekly_columns(name, title, self.weeks, self.series, self.look)
+        return charts.draw_weekly_columns(name, title, self.weeks, self.series, self.look)
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class EpidemicCurve:
 
     def draw(self, name: str, title: str) -> str:
         """Return the chart as SVG text."""
-        return charts.epidemic_curve(name, title, self.weeks, self.seen, self.expected)
+        return charts.draw_epidemic_curve(name, title, self.weeks, self.seen, self.expected)
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Sparkline:
 
     def draw(self, name: str, title: str) -> str:
         """Return the chart as SVG text."""
-        return charts.sparkline(name, title, self.paint, self.counts)
+        return charts.draw_sparkline(name, title, self.paint, self.counts)
 
 
 @dataclass(frozen=True)
@@ -58,4 +58,4 @@ class Pyramid:
 
     def draw(self, name: str, title: str) -> str:
         """Return the chart as SVG text."""
-        return crosstabs.pyramid(name, title, self.sides, self.rows, self.marked)
+        return crosstabs.draw_pyramid(name, title, self.sides, self.rows, self.marked)

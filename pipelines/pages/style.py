@@ -14,8 +14,8 @@ from markupsafe import Markup
 
 from pipelines.pages import svg, words
 from pipelines.pages.labels import LEVELS
-from pipelines.pages.values import Cell, Kind, card_of, cell_text
-from pipelines.text import visible
+from pipelines.pages.values import Cell, Kind, format_cell, make_card
+from pipelines.text import escape_hidden
 
 PAINT_RULES = "".join(f"i.{paint}{{background-color:var(--{paint})}}\n" for paint in svg.PAINTS)
 
@@ -25,28 +25,28 @@ def render(template: str, **values: object) -> str:
 
     Raises jinja2.UndefinedError for a name that the values lack: better an error than a hole in what a clinician reads.
     """
-    return _environment().get_template(template).render(values)
+    return _make_environment().get_template(template).render(values)
 
 
 @cache
-def _environment() -> Environment:
+def _make_environment() -> Environment:
     environment = Environment(
         loader=FunctionLoader(read_template),
         autoescape=select_autoescape(disabled_extensions=("md.jinja",), default=True),
         undefined=StrictUndefined,
-        finalize=_shown,
+        finalize=_escape_hidden,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"count": words.count, "share": words.share, "change": words.change}
-    environment.filters |= {"kind": lambda node: type(node).__name__, "safe_svg": _trusted}
-    environment.filters |= {"cell_text": _cell_text, "as_card": card_of}
-    environment.globals |= {"stylesheet": _stylesheet, "level_labels": LEVELS, "fail": _fail}
+    environment.filters |= {"count": words.format_count, "share": words.format_share, "change": words.change}
+    environment.filters |= {"kind": lambda node: type(node).__name__, "safe_svg": _trust}
+    environment.filters |= {"cell_text": _format_cell, "as_card": make_card}
+    environment.globals |= {"stylesheet": _join_stylesheets, "level_labels": LEVELS, "fail": _fail}
     return environment
 
 
-def _shown(value: object) -> object:
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+def _escape_hidden(value: object) -> object:
+    return escape_hidden(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def read_template(name: str) -> str:
@@ -55,19 +55,19 @@ def read_template(name: str) -> str:
     return (files(f"pipelines.{package}.templates") / file).read_text(encoding="utf-8")
 
 
-def _stylesheet(*names: str) -> Markup:
+def _join_stylesheets(*names: str) -> Markup:
     """Return the colors, the charts' rules and the named style sheets, for a `style` element."""
-    return _trusted("\n".join([svg.STYLE, PAINT_RULES, *map(read_template, names)]))
+    return _trust("\n".join([svg.STYLE, PAINT_RULES, *map(read_template, names)]))
 
 
-def _cell_text(cell: Cell, kind: Kind | str) -> str:
-    return cell_text(cell, Kind(kind))
+def _format_cell(cell: Cell, kind: Kind | str) -> str:
+    return format_cell(cell, Kind(kind))
 
 
 def _fail(message: str) -> NoReturn:
     raise TypeError(message)
 
 
-def _trusted(text: str) -> Markup:
+def _trust(text: str) -> Markup:
     # style sheets ship with the program; drawings are built from XML nodes, which escape their values
     return Markup(text)  # noqa: S704

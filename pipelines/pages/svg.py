@@ -14,7 +14,7 @@ import re
 from datetime import date
 from xml.etree import ElementTree
 
-from pipelines.text import visible
+from pipelines.text import escape_hidden
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -68,28 +68,28 @@ _RULES = """
 _RULES += "".join(f".chart .{paint}{{fill:var(--{paint})}}\n" for paint in PAINTS)
 
 
-def _variables(scheme: str) -> str:
+def _list_variables(scheme: str) -> str:
     return ":root{" + ";".join(f"--{name}:{value}" for name, value in PALETTE[scheme].items()) + "}"
 
 
 # for the page: on paper the light colors hold whatever the screen's scheme is
-COLORS = f"{_variables('light')}\n@media screen and (prefers-color-scheme:dark){{{_variables('dark')}}}"
+COLORS = f"{_list_variables('light')}\n@media screen and (prefers-color-scheme:dark){{{_list_variables('dark')}}}"
 STYLE = COLORS + _RULES
 
 
-def _literal_style() -> str:
+def _list_literal_styles() -> str:
     """Return the light colors written out: office programs that open an SVG file know no variables."""
     style = re.sub(r"var\(--chart-text,(\w+)\)", r"\1", _RULES)
     return re.sub(r"var\(--(\w+)\)", lambda found: PALETTE["light"][found[1]], style)
 
 
-def drawing(name: str, title: str, description: str, size: tuple[int, int]) -> ElementTree.Element:
+def make_drawing(name: str, title: str, description: str, size: tuple[int, int]) -> ElementTree.Element:
     """Return the root, named by its title and described by its description for screen readers."""
     width, height = size
-    return node(
+    return make_node(
         "svg",
-        node("title", title, id=f"{name}-title"),
-        node("desc", description, id=f"{name}-desc"),
+        make_node("title", title, id=f"{name}-title"),
+        make_node("desc", description, id=f"{name}-desc"),
         class_="chart",
         role="img",
         aria_labelledby=f"{name}-title",
@@ -100,36 +100,36 @@ def drawing(name: str, title: str, description: str, size: tuple[int, int]) -> E
     )
 
 
-def as_file(svg: str) -> str:
+def render_file(svg: str) -> str:
     """Return a drawing as a file of its own: with its namespace and, written out, its style."""
     own = svg.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
-    style = f"<style>{_literal_style()}svg{{background:{PALETTE['light']['paper']}}}</style>"
+    style = f"<style>{_list_literal_styles()}svg{{background:{PALETTE['light']['paper']}}}</style>"
     return own.replace("</desc>", f"</desc>{style}", 1) + "\n"
 
 
-def node(tag: str, *content: ElementTree.Element | str, **attributes: float | str) -> ElementTree.Element:
+def make_node(tag: str, *content: ElementTree.Element | str, **attributes: float | str) -> ElementTree.Element:
     """Return an element; `class_` stands for class, and an underscore in a name for a hyphen."""
-    named = {key.rstrip("_").replace("_", "-"): _short(value) for key, value in attributes.items()}
+    named = {key.rstrip("_").replace("_", "-"): _shorten(value) for key, value in attributes.items()}
     made = ElementTree.Element(tag, named)
     for item in content:
         if isinstance(item, str):
-            made.text = visible(item)
+            made.text = escape_hidden(item)
         else:
             made.append(item)
     return made
 
 
-def _short(value: float | str) -> str:
+def _shorten(value: float | str) -> str:
     """Coordinates to a tenth of a unit: nobody sees more, and the page stays small."""
     if isinstance(value, str):
-        return visible(value)
+        return escape_hidden(value)
     rounded = round(value, 1)
     return str(int(rounded)) if math.isclose(rounded, int(rounded)) else str(rounded)
 
 
-def text_of(root: ElementTree.Element) -> str:
+def render_drawing(root: ElementTree.Element) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
-def day(day: date) -> str:
+def format_day(day: date) -> str:
     return f"{day.day} {MONTHS[day.month - 1]} {day.year}"

@@ -85,7 +85,7 @@ class Share:
     @property
     def text(self) -> str:
         """A percentage; empty if the whole is too small for one."""
-        return words.share(self.part, self.whole)
+        return words.format_share(self.part, self.whole)
 
     @property
     def value(self) -> float | None:
@@ -103,7 +103,7 @@ class ThenNow:
     @property
     def text(self) -> str:
         """Both counts."""
-        return f"{words.count(self.then)} → {words.count(self.now)}"
+        return f"{words.format_count(self.then)} → {words.format_count(self.now)}"
 
     @property
     def value(self) -> int | None:
@@ -137,14 +137,14 @@ TypedCell = Text | Level | Share | ThenNow | Bars  # each has a text for people,
 Cell = str | int | float | None | tuple[str, ...] | TypedCell
 
 NUMBERS: Mapping[Kind, Callable[[float], str]] = {
-    Kind.COUNT: lambda value: words.count(int(value)),
-    Kind.DECIMAL: words.decimal,
+    Kind.COUNT: lambda value: words.format_count(int(value)),
+    Kind.DECIMAL: words.format_decimal,
     Kind.TENTHS: lambda value: f"{value:,.1f}",
-    Kind.PERCENT: words.percent,
+    Kind.PERCENT: words.format_percent,
 }
 
 
-def cell_text(cell: Cell, kind: Kind) -> str:
+def format_cell(cell: Cell, kind: Kind) -> str:
     """Return a cell as people read it, without the note under it; a dash if there is no value."""
     match cell:
         case None:
@@ -158,14 +158,14 @@ def cell_text(cell: Cell, kind: Kind) -> str:
     return cell.text
 
 
-def cell_note(cell: Cell) -> str:
+def format_note(cell: Cell) -> str:
     """Return the note under a cell, with the tag before it; empty if it has none."""
     if isinstance(cell, Text):
         return ": ".join(filter(None, (cell.tag, cell.note)))
     return cell.note if isinstance(cell, Level) else ""
 
 
-def cell_value(cell: Cell) -> object:
+def export_value(cell: Cell) -> object:
     """Return a cell as a CSV holds it: exact, and one value."""
     if isinstance(cell, tuple):
         return "; ".join(cell)
@@ -182,7 +182,7 @@ class Card:
     others: Sequence[tuple[str, Text]]
 
 
-def card_of(cells: Sequence[Cell], columns: Sequence[Column]) -> Card:
+def make_card(cells: Sequence[Cell], columns: Sequence[Column]) -> Card:
     """Sort the cells of a row for a card; an empty one is left out. Raises ValueError without words or a count."""
     shown = [(column, cell) for column, cell in zip(columns, cells, strict=True) if column.title]
     title = next((cell for _, cell in shown if isinstance(cell, Text)), None)
@@ -193,6 +193,7 @@ def card_of(cells: Sequence[Cell], columns: Sequence[Column]) -> Card:
     first = next(place for place, (column, _) in enumerate(shown) if column.kind is Kind.COUNT)
     rest = [(column, cell) for column, cell in shown[first + 1 :] if not isinstance(cell, Share) and cell is not None]
     others = [
-        (column.title, cell if isinstance(cell, Text) else Text(cell_text(cell, column.kind))) for column, cell in rest
+        (column.title, cell if isinstance(cell, Text) else Text(format_cell(cell, column.kind)))
+        for column, cell in rest
     ]
     return Card(title, count, share, [(name, text) for name, text in others if text.text])

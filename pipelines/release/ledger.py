@@ -15,8 +15,8 @@ import duckdb
 from pipelines.errors import StateError
 from pipelines.release.audit import Narrowest, find_narrowest, is_safe
 from pipelines.release.public_database import PublicRows, Rows
-from pipelines.release.rounding import REGION, TOTAL, Cell, hidden_limit, method_of, total_of
-from pipelines.statements import rows_by_name
+from pipelines.release.rounding import REGION, TOTAL, Cell, find_total, name_method, parse_hidden_limit
+from pipelines.statements import fetch_rows
 from schemas.public_tables import PUBLIC_RELEASE_COLUMNS, WEEKLY_COUNTS
 
 RELEASED, HELD_BACK, WITHDRAWN = "released", "held_back", "withdrawn"
@@ -68,9 +68,7 @@ class History:
 def read_releases(connection: duckdb.DuckDBPyConnection) -> list[Release]:
     """Return every release, the oldest week first."""
     names = ", ".join(field.name for field in fields(Release))
-    return [
-        Release(**row) for row in rows_by_name(connection, f"SELECT {names} FROM releases ORDER BY week_start, week")
-    ]
+    return [Release(**row) for row in fetch_rows(connection, f"SELECT {names} FROM releases ORDER BY week_start, week")]
 
 
 def read_counts(connection: duckdb.DuckDBPyConnection) -> Rows:
@@ -84,7 +82,7 @@ def read_history(connection: duckdb.DuckDBPyConnection, published: PublicRows | 
     """Return what was decided before, by this record and, if given, by public.duckdb."""
     releases, counts = read_releases(connection), list(read_counts(connection))
     if published:
-        releases += published_releases(connection, published)
+        releases += list_published_releases(connection, published)
         counts += published.weekly_counts
     return History(releases, {row[3] for row in counts if row[2] == REGION and row[4] is not None})
 
@@ -130,7 +128,7 @@ def take_over(connection: duckdb.DuckDBPyConnection, releases: Iterable[Release]
     return taken
 
 
-def published_releases(connection: duckdb.DuckDBPyConnection, published: PublicRows) -> list[Release]:
+def list_published_releases(connection: duckdb.DuckDBPyConnection, published: PublicRows) -> list[Release]:
     """Return the releases that public.duckdb tells of.
 
     It names the time zones that were used, not whose week was which: a week is taken to last from the first midnight
@@ -144,16 +142,16 @@ def published_releases(connection: duckdb.DuckDBPyConnection, published: PublicR
         values = dict(zip(PUBLIC_RELEASE_COLUMNS, row, strict=True))
         start = values["week_start"]
         (moments,) = connection.execute(sql, [start, start, zones.split(NEXT_ZONE)]).fetchall()
-        limit = hidden_limit(values["method"])
-        found.append(Release(**values | _moments(moments, zones), published=True, hide_up_to=limit))
+        limit = parse_hidden_limit(values["method"])
+        found.append(Release(**values | _make_moments(moments, zones), published=True, hide_up_to=limit))
     return found
 
 
-def _moments(moments: Sequence[datetime], zones: str) -> dict[str, Any]:
+def _make_moments(moments: Sequence[datetime], zones: str) -> dict[str, Any]:
     return {"first_moment": moments[0], "last_moment": moments[1], "time_zone": zones}
 
 
-def time_zones(connection: duckdb.DuckDBPyConnection) -> str:
+def list_time_zones(connection: duckdb.DuckDBPyConnection) -> str:
     """Return the time zones of all releases as public.duckdb names them: one, or several in the order of their use."""
     zones = connection.execute("SELECT time_zone FROM releases ORDER BY released_at NULLS FIRST, week_start").fetchall()
     return NEXT_ZONE.join(dict.fromkeys(zone for (each,) in zones for zone in each.split(NEXT_ZONE)))
@@ -164,7 +162,7 @@ def mark_published(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("UPDATE releases SET published = true WHERE NOT published")
 
 
-def public_rows(connection: duckdb.DuckDBPyConnection, about: tuple[str, ...] = ()) -> PublicRows:
+def read_public_rows(connection: duckdb.DuckDBPyConnection, about: tuple[str, ...] = ()) -> PublicRows:
     """Return what public.duckdb must hold: the rows of released weeks, and every decision."""
     releases = read_releases(connection)
     released = {release.week for release in releases if release.status == RELEASED}
@@ -178,41 +176,41 @@ def public_rows(connection: duckdb.DuckDBPyConnection, about: tuple[str, ...] = 
 def audit_again(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Repeat the audit of every published week from its stored rows; return what is wrong, in sentences."""
     counts = read_counts(connection)
-    problems = _weeks_at_other_moments(connection)
+    problems = _find_weeks_at_other_moments(connection)
     for release in read_releases(connection):
         cells = [Cell(*row[2:]) for row in counts if row[0] == release.week]
         if release.status == HELD_BACK:
             problems += [f"{release.week} is held back and has disclosed rows"] if cells else []
         else:
-            problems += _problems_of(release, cells)
+            problems += _find_problems(release, cells)
     return problems
 
 
-def _problems_of(release: Release, cells: list[Cell]) -> list[str]:
+def _find_problems(release: Release, cells: list[Cell]) -> list[str]:
     if not cells or release.hide_up_to is None:
         return [] if release.status == WITHDRAWN and release.who is None else [f"{release.week} has no disclosed rows"]
-    if [cell for cell in cells if cell.attribute == TOTAL] != [total_of(cells)]:
+    if [cell for cell in cells if cell.attribute == TOTAL] != [find_total(cells)]:
         return [f"the total of {release.week} is not what its triage levels show"]
     narrowest = find_narrowest(cells, release.unlisted_regions, release.hide_up_to)
     if not is_safe(narrowest):
         return [f"a hidden count of {release.week} has fewer possible values than it must: {narrowest}"]
-    return _problems_of_record(release, cells, narrowest) if release.rule_pack else []
+    return _find_problems_of_record(release, cells, narrowest) if release.rule_pack else []
 
 
-def _problems_of_record(release: Release, cells: list[Cell], narrowest: Narrowest | None) -> list[str]:
+def _find_problems_of_record(release: Release, cells: list[Cell], narrowest: Narrowest | None) -> list[str]:
     """Compare what the record of a week says of its rows with them; one taken over from the public files says less."""
     stored = (release.possible_values, release.possible_values_of)
     if stored != ((narrowest.values, narrowest.cell) if narrowest else (None, None)):
         return [f"the audit of {release.week} gives {narrowest}, the record says {stored}"]
     hidden = sum(cell.is_hidden for cell in cells) + (release.unlisted_regions or 0)
-    told = (method_of(release.hide_up_to or 0), hidden)
+    told = (name_method(release.hide_up_to or 0), hidden)
     if told != (release.method, release.hidden_cells):
         said = (release.method, release.hidden_cells)
         return [f"{release.week} has (method, hidden counts) {told}, the record says {said}"]
     return []
 
 
-def _weeks_at_other_moments(connection: duckdb.DuckDBPyConnection) -> list[str]:
+def _find_weeks_at_other_moments(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Name the weeks whose moments, which keep a day from being published twice, are not those of their days."""
     rows = connection.execute(
         """SELECT week FROM releases WHERE rule_pack IS NOT NULL AND (first_moment, last_moment) IS DISTINCT FROM

@@ -38,7 +38,7 @@ def write_public_database(path: Path, rows: PublicRows) -> None:
         connection.execute(f"ATTACH {path_sql(path)} AS public ({OPTIONS})")
         connection.execute("USE public")
         connection.execute("BEGIN TRANSACTION")
-        for table, content in _tables(rows):
+        for table, content in _list_tables(rows):
             connection.execute(create_sql(table))
             connection.execute(";".join(comment_sql(table)))
             if content:
@@ -55,7 +55,7 @@ def is_week(name: str) -> bool:
     return re.fullmatch(r"\d{4}-M?W\d{2}", name, re.ASCII) is not None
 
 
-def _tables(rows: PublicRows) -> list[tuple[Table, Rows]]:
+def _list_tables(rows: PublicRows) -> list[tuple[Table, Rows]]:
     return [(WEEKLY_COUNTS, rows.weekly_counts), (PUBLIC_RELEASES, rows.releases), (PUBLIC_ABOUT, rows.about)]
 
 

@@ -15,14 +15,14 @@ from typing import Any
 from markupsafe import Markup
 
 from pipelines.errors import UsageError
-from pipelines.files import clear_temporaries, put_in_place, temporary_beside
+from pipelines.files import clear_temporaries, name_temporary, put_in_place
 from pipelines.pages import svg
 from pipelines.pages.charts import Week
-from pipelines.pages.words import in_words, share, span
+from pipelines.pages.words import format_date, format_share, format_span
 from pipelines.release import curve
 from pipelines.release.public_database import read_public_database
-from pipelines.release.rounding import TOTAL, Cell, hidden_limit
-from pipelines.text import csv_text, say
+from pipelines.release.rounding import TOTAL, Cell, parse_hidden_limit
+from pipelines.text import format_csv, say
 from schemas.public_tables import PUBLIC_ABOUT, PUBLIC_RELEASE_COLUMNS, WEEKLY_COUNTS
 
 FOLDER, PAGE, TABLE = "public", "public.html", "weekly_counts.csv"
@@ -62,8 +62,8 @@ def write_public_pages(database: Path) -> list[Path]:
     for release in releases:
         if release["status"] == "released":
             rows = [row for row in published.weekly_counts if row[0] == release["week"]]
-            page = _fill_page(page_values(about, release, releases, cells))
-            _write(folder / release["week"], {PAGE: page, TABLE: csv_text(WEEKLY_COUNTS.column_names, rows)})
+            page = _fill_page(make_page_values(about, release, releases, cells))
+            _write(folder / release["week"], {PAGE: page, TABLE: format_csv(WEEKLY_COUNTS.column_names, rows)})
         elif release["status"] == "withdrawn":
             _remove(folder / release["week"])
     return [folder / release["week"] / PAGE for release in releases if release["status"] == "released"]
@@ -79,14 +79,14 @@ def _write(folder: Path, contents: Mapping[str, str]) -> None:
         path, content = folder / name, text.encode()
         refuse_link(path)
         if not path.exists() or path.read_bytes() != content:
-            new = temporary_beside(path)
+            new = name_temporary(path)
             new.write_bytes(content)
             put_in_place(new, path, READABLE)
 
 
 def _make_folder(path: Path) -> None:
     """Make a folder that everybody may read as soon as it is there."""
-    new = temporary_beside(path)
+    new = name_temporary(path)
     new.mkdir()
     new.chmod(0o755)  # mkdir's own mode is subject to the umask
     new.rename(path)
@@ -108,22 +108,22 @@ def refuse_link(path: Path) -> None:
         raise UsageError(f"{path} is a link; calfwatch writes to nothing behind it: move it away")
 
 
-def page_values(about: Row, release: Row, releases: Sequence[Row], cells: Cells) -> Row:
+def make_page_values(about: Row, release: Row, releases: Sequence[Row], cells: Cells) -> Row:
     """Everything the page of one week shows, as plain values."""
     start = release["week_start"]
-    weeks, points = _weeks_shown(start, releases, cells)
+    weeks, points = _list_weeks_shown(start, releases, cells)
     total = _find(points[-1], TOTAL, "all")
-    groups = [(name, title, head, _bars(cells[start], name, total)) for name, title, head in GROUPS]
+    groups = [(name, title, head, _make_bars(cells[start], name, total)) for name, title, head in GROUPS]
     return {
         "about": about,
         "release": release,
-        "dates": span(start, start + timedelta(days=6)),
+        "dates": format_span(start, start + timedelta(days=6)),
         "total": total,
-        "levels": [_level(name, weeks, points, total) for name in LEVELS],
+        "levels": [_make_level(name, weeks, points, total) for name in LEVELS],
         "level_labels": {name: label for name, (label, _) in LEVELS.items()},
-        "trend": list(_trend(weeks, points)),
+        "trend": list(_make_trend_rows(weeks, points)),
         "groups": groups,
-        "hidden": hidden_limit(release["method"]),
+        "hidden": parse_hidden_limit(release["method"]),
         "gaps": sum(week is None for week in points),
         "weeks_shown": curve.WEEKS_SHOWN,
         "style": Markup(svg.STYLE + curve.STYLE),  # noqa: S704 - constant
@@ -131,7 +131,9 @@ def page_values(about: Row, release: Row, releases: Sequence[Row], cells: Cells)
     }
 
 
-def _weeks_shown(start: date, releases: Sequence[Row], cells: Cells) -> tuple[list[Week], list[Sequence[Cell] | None]]:
+def _list_weeks_shown(
+    start: date, releases: Sequence[Row], cells: Cells
+) -> tuple[list[Week], list[Sequence[Cell] | None]]:
     """Return the weeks up to this one, and the cells of those that were released.
 
     A week that begins on another weekday, of the other week system, takes the nearest place.
@@ -150,33 +152,33 @@ def _find(cells: Sequence[Cell] | None, attribute: str, value: str) -> Cell | No
     return next((cell for cell in cells or () if (cell.attribute, cell.value) == (attribute, value)), None)
 
 
-def _level(name: str, weeks: list[Week], points: list[Sequence[Cell] | None], total: Cell | None) -> Row:
+def _make_level(name: str, weeks: list[Week], points: list[Sequence[Cell] | None], total: Cell | None) -> Row:
     """Return one triage level: this week, the week before if it was released, and its curve."""
     label, meaning = LEVELS[name]
     series = [_find(week, "triage_level", name) for week in points]
     now, before = series[-1], series[-2]
     chart = curve.draw_curve(name, f"{label}, reports by week", weeks, series)
     row = {"name": name, "label": label, "meaning": meaning, "chart": Markup(chart)}  # noqa: S704 - built from XML nodes
-    return row | {"cell": now, "before": before, "share": _share(now, total)}
+    return row | {"cell": now, "before": before, "share": _format_share(now, total)}
 
 
-def _trend(weeks: list[Week], points: list[Sequence[Cell] | None]) -> Iterator[Row]:
+def _make_trend_rows(weeks: list[Week], points: list[Sequence[Cell] | None]) -> Iterator[Row]:
     """Yield the curves as a table, the latest week first."""
     for week, cells in reversed(list(zip(weeks, points, strict=True))):
         levels = [_find(cells, "triage_level", name) for name in LEVELS]
         yield {"week": week.label, "start": week.start, "total": _find(cells, TOTAL, "all"), "levels": levels}
 
 
-def _bars(cells: Sequence[Cell], attribute: str, total: Cell | None) -> list[Row]:
+def _make_bars(cells: Sequence[Cell], attribute: str, total: Cell | None) -> list[Row]:
     """Return one attribute's values in the order of their shown number, then of their name; hidden ones last."""
     chosen = [cell for cell in cells if cell.attribute == attribute]
     longest = max((cell.at_most for cell in chosen), default=1)
     rows = [
         {
             "value": cell.value,
-            "label": plain(attribute, cell.value),
+            "label": spell_out(attribute, cell.value),
             "cell": cell,
-            "share": _share(cell, total),
+            "share": _format_share(cell, total),
             "width": round(100 * (cell.at_most if cell.is_hidden else cell.reports or 0) / longest, 1),
         }
         for cell in chosen
@@ -184,12 +186,12 @@ def _bars(cells: Sequence[Cell], attribute: str, total: Cell | None) -> list[Row
     return sorted(rows, key=lambda row: (-(row["cell"].reports or 0), row["value"]))
 
 
-def _share(cell: Cell | None, total: Cell | None) -> str:
+def _format_share(cell: Cell | None, total: Cell | None) -> str:
     """Return a share of the published total, of published numbers alone."""
-    return share(cell.reports, total.reports) if cell and total else ""
+    return format_share(cell.reports, total.reports) if cell and total else ""
 
 
-def plain(attribute: str, value: str) -> str:
+def spell_out(attribute: str, value: str) -> str:
     """Return a name of the database as words; regions and ages are names already."""
     if value == "unknown":
         return "Not known"
@@ -199,7 +201,7 @@ def plain(attribute: str, value: str) -> str:
 def _fill_page(values: Mapping[str, Any]) -> str:
     from pipelines.pages.style import render  # here: `status` needs the names of the files alone
 
-    return render("release/public.html.jinja", **values, day=in_words, cell_words=curve.cell_words)
+    return render("release/public.html.jinja", **values, day=format_date, cell_words=curve.describe_cell)
 
 
 if __name__ == "__main__":

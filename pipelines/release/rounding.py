@@ -43,13 +43,13 @@ class Disclosure:
         return self.unlisted_regions + sum(cell.is_hidden for cell in self.cells)
 
 
-def method_of(hide_up_to: int) -> str:
+def name_method(hide_up_to: int) -> str:
     """Return the method as the public table `releases` names it."""
     return f"hide up to {hide_up_to}, round to {STEP}"
 
 
-def hidden_limit(method: str) -> int | None:
-    """Return the largest hidden count of a method as named by `method_of`; None if it is another."""
+def parse_hidden_limit(method: str) -> int | None:
+    """Return the largest hidden count of a method as named by `name_method`; None if it is another."""
     found = re.fullmatch(rf"hide up to (\d{{1,4}}), round to {STEP}", method)
     return int(found[1]) if found else None
 
@@ -62,7 +62,7 @@ def disclose_count(attribute: str, value: str, exact: int, hide_up_to: int) -> C
     return Cell(attribute, value, rounded, rounded - HALF, rounded + HALF)
 
 
-def total_of(cells: Iterable[Cell]) -> Cell:
+def find_total(cells: Iterable[Cell]) -> Cell:
     """Return the total that the triage table shows; `reports` is the multiple of 5 nearest to the middle, halves up."""
     levels = [cell for cell in cells if cell.attribute == TOTAL_OF]
     low, high = sum(cell.at_least for cell in levels), sum(cell.at_most for cell in levels)
@@ -80,5 +80,5 @@ def disclose(counts: Mapping[str, Mapping[str, int]], hide_up_to: int, shown_bef
         disclose_count(name, value, n, hide_up_to) for name, values in named.items() for value, n in values.items()
     ]
     listed = [cell for cell in every if cell.attribute != REGION or not cell.is_hidden or cell.value in shown_before]
-    cells = sorted([*listed, total_of(listed)], key=lambda cell: (cell.attribute, cell.value))
+    cells = sorted([*listed, find_total(listed)], key=lambda cell: (cell.attribute, cell.value))
     return Disclosure(tuple(cells), len(every) - len(listed), hide_up_to)

@@ -12,18 +12,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipelines.pages.calls import WeekCalls
-from pipelines.pages.csv_files import as_csvs
-from pipelines.pages.html import as_html
-from pipelines.pages.markdown import as_markdown
-from pipelines.pages.paper import as_pdf
-from pipelines.pages.svg import as_file
-from pipelines.report.curves import curves_csv, find_curves
-from pipelines.report.document import weekly_document
+from pipelines.pages.csv_files import render_csvs
+from pipelines.pages.html import render_html
+from pipelines.pages.markdown import render_markdown
+from pipelines.pages.paper import render_pdf
+from pipelines.pages.svg import render_file
+from pipelines.report.curves import find_curves, render_curves_csv
+from pipelines.report.document import make_weekly_document
 from pipelines.report.folder import publish
 from pipelines.report.index import write_index
 from pipelines.report.week import read_week
 from pipelines.report.wording import CLOSING
-from pipelines.text import csv_text
+from pipelines.text import format_csv
 from schemas.pack import Pack
 
 __all__ = ["write_index", "write_report"]
@@ -37,15 +37,15 @@ def write_report(summaries: Path, pack: Pack, out: Path, week: str = "latest", c
     without summaries or for a week that is not covered, StateError if the summaries cannot be read.
     """
     tables = read_week(summaries, week)
-    document = weekly_document(tables, pack, calls)
+    document = make_weekly_document(tables, pack, calls)
     contents: dict[str, str | bytes] = {
-        "internal.html": as_html(document),
-        "report.md": as_markdown(document, CLOSING),
-        "report.pdf": as_pdf(document),
+        "internal.html": render_html(document),
+        "report.md": render_markdown(document, CLOSING),
+        "report.pdf": render_pdf(document),
     }
-    contents |= {f"charts/{chart.name}.svg": as_file(chart.svg) for chart in document.charts()}
-    contents |= {f"data/{name}.csv": csv_text(table.columns, table.rows) for name, table in tables.raw.items()}
-    contents |= {f"data/{name}.csv": text for name, text in as_csvs(document).items()}
-    contents["data/curves.csv"] = curves_csv(tables, find_curves(tables))
+    contents |= {f"charts/{chart.name}.svg": render_file(chart.svg) for chart in document.list_charts()}
+    contents |= {f"data/{name}.csv": format_csv(table.columns, table.rows) for name, table in tables.raw.items()}
+    contents |= {f"data/{name}.csv": text for name, text in render_csvs(document).items()}
+    contents["data/curves.csv"] = render_curves_csv(tables, find_curves(tables))
     contents |= {f"explain/{name}": text for name, text in (calls.pages if calls else {}).items()}
     return publish(out, tables.week, contents)

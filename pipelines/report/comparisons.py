@@ -9,7 +9,7 @@ from pipelines.pages.values import Cell, Column, Kind, Text
 from pipelines.report.curves import count_series
 from pipelines.report.rows import IndicatorCount, SenderWeek, Signal
 from pipelines.report.week import YEAR_BEFORE, WeekTables
-from pipelines.text import sender_words
+from pipelines.text import describe_sender
 
 ALARM = "above, alarm"
 NOT_JUDGED = "not judged"
@@ -18,13 +18,13 @@ ARRIVAL_WEEKS = 8  # as many as make a sender silent
 TRENDS = {"rising": "▲ rising", "falling": "▼ falling", "steady": "steady"}
 
 
-def comparison_columns(tables: WeekTables) -> tuple[Column, ...]:
+def make_comparison_columns(tables: WeekTables) -> tuple[Column, ...]:
     """Return the columns beside a count; that of the year before only where there is such a week."""
     year = (Column("Year before", Kind.COUNT, "year_before"),) if tables.has_year_before else ()
     return (Column("Expected", name="expectation"), Column("Trend", name="trend"), *year)
 
 
-def comparison_cells(tables: WeekTables, series: str) -> tuple[Cell, ...]:
+def make_comparison_cells(tables: WeekTables, series: str) -> tuple[Cell, ...]:
     """Return the cells of one series; the words are those of the row that it is judged by."""
     level = describe_level(tables, series)
     found = _find_judged(tables, series)
@@ -58,7 +58,8 @@ def name_lacking(tables: WeekTables, weeks_back: int) -> str:
     week_start = tables.start - timedelta(weeks=weeks_back)
     rows = [row for row in tables.senders if row.week_start == week_start and row.state in ("missing", "partial")]
     return "; ".join(
-        sender_words(row.source, row.week, None if row.state == "missing" else row.reports, row.usual) for row in rows
+        describe_sender(row.source, row.week, None if row.state == "missing" else row.reports, row.usual)
+        for row in rows
     )
 
 

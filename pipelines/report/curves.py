@@ -8,11 +8,11 @@ from datetime import date
 
 from pipelines.pages.document import Row
 from pipelines.pages.values import Cell
-from pipelines.pages.words import in_words
+from pipelines.pages.words import format_date
 from pipelines.report.alarms import find_alarm_weeks
 from pipelines.report.rows import Signal
 from pipelines.report.week import ALWAYS_CURVED, WeekTables
-from pipelines.text import csv_text
+from pipelines.text import format_csv
 
 CURVE_COLUMNS = ("series", "week", "week_start", "reports", "observed", "expected", "lower", "upper", "alarm")
 EMERGENCY_IN = ",triage_level=emergency"
@@ -45,7 +45,7 @@ def find_curves(tables: WeekTables) -> list[Curve]:
 def _make_curve(tables: WeekTables, series: str, name: str) -> Curve:
     own = [row for row in tables.signals if row.series == series]
     judged = {row.week_start: row for row in own if row.is_primary}
-    judged |= {row.week_start: row for row in own if row.is_alarm and not _alarms(judged.get(row.week_start))}
+    judged |= {row.week_start: row for row in own if row.is_alarm and not _is_alarm(judged.get(row.week_start))}
     rows = [judged.get(day) for day in tables.starts]
     counts = count_series(tables, series)
     judged_counts = [row.observed if row and row.upper is not None else None for row in rows]
@@ -63,7 +63,7 @@ def _make_curve(tables: WeekTables, series: str, name: str) -> Curve:
     )
 
 
-def _alarms(row: Signal | None) -> bool:
+def _is_alarm(row: Signal | None) -> bool:
     return row is not None and row.is_alarm
 
 
@@ -90,13 +90,13 @@ def count_series(tables: WeekTables, series: str, days: Sequence[date] | None = 
     return tables.count_by_week(counts[kind], wanted) if kind in counts else [None] * len(wanted)
 
 
-def week_rows(tables: WeekTables, *values: Sequence[Cell]) -> list[Row]:
+def list_week_rows(tables: WeekTables, *values: Sequence[Cell]) -> list[Row]:
     """Return a row for each week shown: its name, or its first day if it is not covered, and its values."""
-    names = [tables.covered.get(day) or in_words(day) for day in tables.starts]
+    names = [tables.covered.get(day) or format_date(day) for day in tables.starts]
     return [Row(cells) for cells in reversed(list(zip(names, *values, strict=True)))]
 
 
-def curves_csv(tables: WeekTables, curves: Iterable[Curve]) -> str:
+def render_curves_csv(tables: WeekTables, curves: Iterable[Curve]) -> str:
     """Return what the curves draw as CSV: a row for each series and week shown."""
     rows = [
         (curve.series, week.label, week.start, *numbers)
@@ -112,4 +112,4 @@ def curves_csv(tables: WeekTables, curves: Iterable[Curve]) -> str:
             strict=True,
         )
     ]
-    return csv_text(CURVE_COLUMNS, rows)
+    return format_csv(CURVE_COLUMNS, rows)

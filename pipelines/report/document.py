@@ -1,4 +1,4 @@
-"""The weekly report as one document: what is said, in which order. A new section is a line in `_sections`."""
+"""The weekly report as one document: what is said, in which order. A new section is a line in `_make_sections`."""
 
 from __future__ import annotations
 
@@ -6,41 +6,41 @@ from datetime import timedelta
 
 from pipelines.pages.calls import WeekCalls
 from pipelines.pages.document import Block, Callout, Document, Item, List, Note, Section
-from pipelines.pages.words import span
+from pipelines.pages.words import format_span
 from pipelines.report.messages import find_headline, find_messages, find_notices
-from pipelines.report.sections.alarms import alarm_section
-from pipelines.report.sections.causes import cause_section
-from pipelines.report.sections.guidance import guidance_section, method_section
-from pipelines.report.sections.key_numbers import find_key_counts, key_number_section, level_section
-from pipelines.report.sections.phone import phone_section
-from pipelines.report.sections.quality import quality_section
-from pipelines.report.sections.regions_and_people import people_section, region_section
-from pipelines.report.sections.revisions import revision_section
-from pipelines.report.sections.rules_and_questions import rule_section, unanswered_section
+from pipelines.report.sections.alarms import make_alarm_section
+from pipelines.report.sections.causes import make_cause_section
+from pipelines.report.sections.guidance import make_guidance_section, make_method_section
+from pipelines.report.sections.key_numbers import find_key_counts, make_key_number_section, make_level_section
+from pipelines.report.sections.phone import make_phone_section
+from pipelines.report.sections.quality import make_quality_section
+from pipelines.report.sections.regions_and_people import make_people_section, make_region_section
+from pipelines.report.sections.revisions import make_revision_section
+from pipelines.report.sections.rules_and_questions import make_rule_section, make_unanswered_section
 from pipelines.report.week import WeekTables
 from pipelines.report.wording import NO_ASSESSMENT
-from pipelines.text import signature_words
+from pipelines.text import describe_signatures
 from schemas.pack import Pack
 
 
-def weekly_document(tables: WeekTables, pack: Pack, calls: WeekCalls | None = None) -> Document:
+def make_weekly_document(tables: WeekTables, pack: Pack, calls: WeekCalls | None = None) -> Document:
     """State the report of one week. calls: its single records; without them the report has counts alone."""
     about = tables.about
     as_of = f"{about.published_at[:16]} ({about.time_zone})"
     return Document(
         subject=pack.complaint.capitalize(),
         issue=f"week {tables.week}",
-        dates=span(tables.start, tables.start + timedelta(days=6)),
+        dates=format_span(tables.start, tables.start + timedelta(days=6)),
         audience="Internal",
         handling="exact counts, for staff; not for publication",
         as_of=as_of,
         headline=find_headline(tables, pack),
         notices=[Callout(notice) for notice in find_notices(tables, pack)],
         disclaimer=pack.disclaimer,
-        opening=[_message_section(tables, pack), key_number_section(tables, pack)],
-        sections=_sections(tables, pack, calls),
+        opening=[_make_message_section(tables, pack), make_key_number_section(tables, pack)],
+        sections=_make_sections(tables, pack, calls),
         facts=[
-            ("Signature", _signature(tables)),
+            ("Signature", _describe_signature(tables)),
             ("Article", pack.article),
             ("Data as of", as_of),
             ("Reports from", f"{about.first_report[:10]} to {about.last_report[:10]}"),
@@ -49,31 +49,31 @@ def weekly_document(tables: WeekTables, pack: Pack, calls: WeekCalls | None = No
     )
 
 
-def _sections(tables: WeekTables, pack: Pack, calls: WeekCalls | None) -> list[Section]:
+def _make_sections(tables: WeekTables, pack: Pack, calls: WeekCalls | None) -> list[Section]:
     total = find_key_counts(tables)["reports"].now
     return [
-        _assessment_section(tables),
-        *([phone_section(calls)] if calls else []),
-        alarm_section(tables, pack, calls or WeekCalls()),
-        level_section(tables),
-        cause_section(tables, pack),
-        region_section(tables),
-        people_section(tables),
-        rule_section(tables, pack, total),
-        unanswered_section(tables, pack),
-        quality_section(tables, pack),
-        revision_section(tables, pack),
-        guidance_section(tables, pack),
-        method_section(tables, pack),
+        _make_assessment_section(tables),
+        *([make_phone_section(calls)] if calls else []),
+        make_alarm_section(tables, pack, calls or WeekCalls()),
+        make_level_section(tables),
+        make_cause_section(tables, pack),
+        make_region_section(tables),
+        make_people_section(tables),
+        make_rule_section(tables, pack, total),
+        make_unanswered_section(tables, pack),
+        make_quality_section(tables, pack),
+        make_revision_section(tables, pack),
+        make_guidance_section(tables, pack),
+        make_method_section(tables, pack),
     ]
 
 
-def _message_section(tables: WeekTables, pack: Pack) -> Section:
+def _make_message_section(tables: WeekTables, pack: Pack) -> Section:
     items = [Item(message.text, message.paint) for message in find_messages(tables, pack)]
     return Section("messages", "Summary of the week", [List(items, marked=True)])
 
 
-def _assessment_section(tables: WeekTables) -> Section:
+def _make_assessment_section(tables: WeekTables) -> Section:
     blocks: list[Block] = [Note(NO_ASSESSMENT)]
     if tables.assessments:
         zone = tables.about.time_zone
@@ -85,6 +85,6 @@ def _assessment_section(tables: WeekTables) -> Section:
     return Section("assessment", "Assessment by the clinical lead", blocks, short="Assessment", brief=True)
 
 
-def _signature(tables: WeekTables) -> str:
+def _describe_signature(tables: WeekTables) -> str:
     signed = [{"name": row.name, "role": row.role, "signed_on": row.signed_on} for row in tables.signatures]
-    return signature_words(tables.about.rule_pack, signed).rstrip(".")
+    return describe_signatures(tables.about.rule_pack, signed).rstrip(".")

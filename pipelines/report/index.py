@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.errors import UsageError
-from pipelines.files import put_in_place, temporary_beside, write_private
+from pipelines.files import name_temporary, put_in_place, write_private
 from pipelines.pages.style import render
 
 INDEX = "index.html"
@@ -43,7 +43,7 @@ def write_index(reports: Path, assessments: Mapping[str, Sequence[Mapping[str, s
         raise UsageError(f"{reports / INDEX} was not written by calfwatch, and is left as it is; move it away")
     folders = sorted(filter(_is_week, reports.iterdir()), key=_find_place, reverse=True)
     weeks = [_read_week(folder) for folder in folders]
-    fresh = temporary_beside(reports / INDEX)
+    fresh = name_temporary(reports / INDEX)
     write_private(reports, fresh.name, render("report/index.html.jinja", weeks=weeks, assessments=assessments or {}))
     put_in_place(fresh, reports / INDEX, 0o600)
     return reports / INDEX

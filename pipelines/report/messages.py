@@ -6,18 +6,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipelines.pages.labels import LEVELS, series_label
-from pipelines.pages.words import decimal, share
+from pipelines.pages.labels import LEVELS, label_series
+from pipelines.pages.words import format_decimal, format_share
 from pipelines.report.alarms import Alarm, Standing, find_standing
 from pipelines.report.comparisons import describe_level, find_arrived, name_lacking
 from pipelines.report.quality import find_quality
 from pipelines.report.rows import Nowcast
-from pipelines.report.sections.causes import CauseTotals, add_up_causes, cause_label
+from pipelines.report.sections.causes import CauseTotals, add_up_causes, label_cause
 from pipelines.report.sections.key_numbers import find_key_counts
 from pipelines.report.sections.revisions import find_revised_weeks
 from pipelines.report.sections.rules_and_questions import sort_rules
 from pipelines.report.week import WeekTables
-from pipelines.text import arrival_words, many
+from pipelines.text import describe_arrival, pluralise
 from schemas.pack import Pack
 
 ALARMS_SAID = 2
@@ -65,10 +65,10 @@ def find_headline(tables: WeekTables, pack: Pack) -> str:
     found = find_standing(tables)
     emergencies = find_key_counts(tables)["emergency"].now
     if found.new:
-        return f"{many(len(found.new), 'new alarm')}: {_say_alarm(found.new[0], pack)}{_describe_rest(found.new)}."
-    told = many(emergencies, "emergency", "emergencies")
+        return f"{pluralise(len(found.new), 'new alarm')}: {_say_alarm(found.new[0], pack)}{_describe_rest(found.new)}."
+    told = pluralise(emergencies, "emergency", "emergencies")
     if early := _name_early_alarms(tables, pack):
-        return f"{many(len(tables.daily_alarms), 'alarm')} before the week is over: {early[0]}."
+        return f"{pluralise(len(tables.daily_alarms), 'alarm')} before the week is over: {early[0]}."
     if not found.judged:
         return f"{told} this week; whether that is more than expected cannot be judged yet."
     go_on = len(found.going_on) + len(found.quiet)
@@ -111,12 +111,11 @@ def _say_senders(tables: WeekTables) -> str:
     lacking = name_lacking(tables, weeks_back=0)
     told = f"Senders: {lacking}." if lacking else f"Senders: every one that was expected has reported ({len(came)})."
     if not tables.is_complete:
-        told = (
-            f"Senders: {many(len(came), 'sender')} sent something so far; what is due is known when the week is over."
-        )
+        some = pluralise(len(came), "sender")
+        told = f"Senders: {some} sent something so far; what is due is known when the week is over."
     arrived = find_arrived(tables)
     joined = [row.source for row in came if row.joined and row not in arrived]
-    told += "".join(f" {arrival_words(row.source, row.week, row.reports, row.joined)}." for row in arrived)
+    told += "".join(f" {describe_arrival(row.source, row.week, row.reports, row.joined)}." for row in arrived)
     if joined and len(joined) < len(rows):  # in a home of the first weeks all of them would be
         told += f" New, in the first eight weeks: {', '.join(joined)}."
     if silent:
@@ -134,8 +133,8 @@ def _name_early_alarms(tables: WeekTables, pack: Pack) -> list[str]:
     if tables.is_complete:
         return []
     return [
-        f"{series_label(row.series, pack)}, {row.observed:,} in the seven days to {row.report_date} where "
-        f"{decimal(row.expected)} were expected"
+        f"{label_series(row.series, pack)}, {row.observed:,} in the seven days to {row.report_date} where "
+        f"{format_decimal(row.expected)} were expected"
         for row in tables.daily_alarms[:ALARMS_SAID]
     ]
 
@@ -146,14 +145,14 @@ def _say_alarms(tables: WeekTables, found: Standing, pack: Pack) -> str:
     if not found.judged:
         reason = found.reasons[0][0] if found.reasons else "no expected numbers are stored"
         return f"Alarms: whether this week is more than expected cannot be judged, {reason}.{early}"
-    parts = [f"no new alarm among {many(found.judged, 'count')} judged"]
+    parts = [f"no new alarm among {pluralise(found.judged, 'count')} judged"]
     if found.new:
         told = "; ".join(_say_alarm(alarm, pack) for alarm in found.new[:ALARMS_SAID])
         left = len(found.new) - ALARMS_SAID
         parts = [f"{len(found.new)} new: {told}" + (f"; {left} more" if left > 0 else "")]
     go_on = [alarm.series for alarm in found.going_on] + [row.series for row in found.quiet]
     if go_on:
-        named, left = [series_label(name, pack) for name in go_on[:ALARMS_SAID]], len(go_on) - ALARMS_SAID
+        named, left = [label_series(name, pack) for name in go_on[:ALARMS_SAID]], len(go_on) - ALARMS_SAID
         parts.append(f"{len(go_on)} going on: {', '.join(named)}" + (f"; {left} more" if left > 0 else ""))
     closed = sum(alarm.is_closed for alarm in found.alarms)
     parts += [f"{closed} closed"] if closed else []
@@ -163,7 +162,9 @@ def _say_alarms(tables: WeekTables, found: Standing, pack: Pack) -> str:
 def _say_alarm(alarm: Alarm, pack: Pack) -> str:
     row = alarm.found
     again = " (closed before, now twice as many)" if alarm.has_risen else ""
-    return f"{series_label(row.series, pack)}{again}, {row.observed:,} where {decimal(row.expected)} were expected"
+    return (
+        f"{label_series(row.series, pack)}{again}, {row.observed:,} where {format_decimal(row.expected)} were expected"
+    )
 
 
 def _say_emergencies(tables: WeekTables, pack: Pack) -> str:
@@ -172,16 +173,16 @@ def _say_emergencies(tables: WeekTables, pack: Pack) -> str:
     if not now:
         return "Emergencies: no report met an emergency criterion."
     expected = _describe_expected(tables, EMERGENCY)
-    told = f"Emergencies: {now:,} of {many(total, 'report')}{_format_share(now, total)}, {expected}"
+    told = f"Emergencies: {now:,} of {pluralise(total, 'report')}{_format_share(now, total)}, {expected}"
     sentences = {rule.id: rule.sentence for rule in pack.triage}
     fired = [row for row in sort_rules(tables) if row.triage_level == "emergency" and row.rule_id in sentences]
     if not fired or not fired[0].reports:
         return f"{told}."
-    return f"{told}. Most often ({fired[0].reports:,}): {_first_sentence(sentences[fired[0].rule_id])}"
+    return f"{told}. Most often ({fired[0].reports:,}): {_take_first_sentence(sentences[fired[0].rule_id])}"
 
 
 def _format_share(now: int, total: int) -> str:
-    part = share(now, total)
+    part = format_share(now, total)
     return f" ({part})" if part else ""
 
 
@@ -196,7 +197,7 @@ def _say_open_ended(tables: WeekTables) -> str:
         if by_level.get(name)
     ]
     what = "an emergency" if now == 1 else "emergencies"
-    return f"{many(now, 'more report')} could still be {what}, as answers are missing: {', '.join(parts)}."
+    return f"{pluralise(now, 'more report')} could still be {what}, as answers are missing: {', '.join(parts)}."
 
 
 def _say_still_to_come(tables: WeekTables) -> str:
@@ -204,7 +205,7 @@ def _say_still_to_come(tables: WeekTables) -> str:
     row = tables.nowcasts.get("all")
     if row is None:
         return ""
-    told = f"Still to come: {many(row.reported_so_far, 'report')} so far"
+    told = f"Still to come: {pluralise(row.reported_so_far, 'report')} so far"
     if row.expected_final is None or math.isnan(row.expected_final):
         return f"{told}; how many more will come cannot be told ({row.reason})."
     if row.upper is not None and round(row.upper) == row.reported_so_far:
@@ -240,8 +241,8 @@ def _say_serious(tables: WeekTables) -> str:
         return ""
     has, it = ("has", "it") if number == 1 else ("have", "them")
     return (
-        f"{many(number, 'self-care report')} {has} signs that can belong to a serious cause: the home care below is "
-        f"not for {it}."
+        f"{pluralise(number, 'self-care report')} {has} signs that can belong to a serious cause: the home care below "
+        f"is not for {it}."
     )
 
 
@@ -252,9 +253,9 @@ def _say_causes(tables: WeekTables, pack: Pack) -> str:
         return ""
     named = {name: row.leading for name, row in totals.items() if row.leading}
     most = max(named, key=lambda name: named[name], default=None)
-    often = f", most often {cause_label(most, pack).lower()} ({named[most]:,})" if most else ""
+    often = f", most often {label_cause(most, pack).lower()} ({named[most]:,})" if most else ""
     close = f"; in {everything.close:,} it cannot be told apart from another" if everything.close else ""
-    leads = f"Causes: one leads in {many(everything.leading, 'report')}{often}"
+    leads = f"Causes: one leads in {pluralise(everything.leading, 'report')}{often}"
     return f"{leads}{close}; {everything.undetermined:,} are undetermined."
 
 
@@ -262,9 +263,9 @@ def _say_rejected(tables: WeekTables, pack: Pack) -> str:
     found = find_quality(tables, pack)
     parts = []
     if rejected := found.count("files_rejected"):
-        parts.append(f"{many(rejected, 'file')} rejected")
+        parts.append(f"{pluralise(rejected, 'file')} rejected")
     if quarantined := found.count("rows_quarantined"):
-        parts.append(f"{many(quarantined, 'row')} of {found.count('rows_read'):,} set aside in this week's files")
+        parts.append(f"{pluralise(quarantined, 'row')} of {found.count('rows_read'):,} set aside in this week's files")
     return f"Data: {'; '.join(parts)}." if parts else ""
 
 
@@ -272,17 +273,17 @@ def _say_revisions(tables: WeekTables) -> str:
     weeks = find_revised_weeks(tables)
     changed = [week for week in weeks if week.is_compared]
     if not changed:
-        cut = f"{many(len(weeks), 'week')} published earlier {'was' if len(weeks) == 1 else 'were'} cut otherwise"
+        cut = f"{pluralise(len(weeks), 'week')} published earlier {'was' if len(weeks) == 1 else 'were'} cut otherwise"
         return f"{cut} (time zone or week system) and cannot be compared." if weeks else ""
     latest, verb = changed[0], "has" if len(changed) == 1 else "have"
-    told = f"{many(len(changed), 'week')} published earlier {verb} changed since, the latest {latest.week}"
+    told = f"{pluralise(len(changed), 'week')} published earlier {verb} changed since, the latest {latest.week}"
     total = latest.find("all")
     if not total:
         return f"{told}."
     if total.as_known_now is None:  # no longer covered
         return f"{told}: {', '.join(latest.reasons)}."
-    return f"{told}: {many(total.as_reported, 'report')} then, {total.as_known_now:,} now."
+    return f"{told}: {pluralise(total.as_reported, 'report')} then, {total.as_known_now:,} now."
 
 
-def _first_sentence(text: str) -> str:
+def _take_first_sentence(text: str) -> str:
     return text.split(". ")[0].rstrip(".") + "."

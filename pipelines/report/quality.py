@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipelines.pages.labels import field_labels, plain
+from pipelines.pages.labels import label_fields, spell_out
 from pipelines.report.rows import Measure
 from pipelines.report.week import WeekTables
 from schemas.pack import Pack
@@ -62,7 +62,7 @@ def find_quality(tables: WeekTables, pack: Pack) -> Quality:
 
 def _make_source(name: str, rows: Iterable[Measure]) -> SourceQuality:
     values = {row.measure: row.value for row in rows if row.item is None}
-    counts = {measure: _as_whole_number(values.get(measure)) for measure in COUNT_MEASURES}
+    counts = {measure: _round_number(values.get(measure)) for measure in COUNT_MEASURES}
     return SourceQuality(name, counts, values.get("median_delay_days"), values.get("late_share"))
 
 
@@ -82,8 +82,8 @@ def _find_completeness(tables: WeekTables, pack: Pack) -> list[tuple[str, float]
     by_field: dict[str, list[Measure]] = {}
     for row in _choose_measure(tables.measures, "completeness"):
         by_field.setdefault(row.item or "", []).append(row)
-    labels = field_labels(pack)
-    shares = [(labels.get(name, plain(name)), _weigh_share(tables, found)) for name, found in by_field.items()]
+    labels = label_fields(pack)
+    shares = [(labels.get(name, spell_out(name)), _weigh_share(tables, found)) for name, found in by_field.items()]
     known = [(label, value) for label, value in shares if value is not None]
     return sorted(known, key=lambda pair: (pair[1], pair[0]))
 
@@ -100,5 +100,5 @@ def _add_up(values: Iterable[int | None]) -> int | None:
     return sum(known) if known else None
 
 
-def _as_whole_number(value: float | None) -> int | None:
+def _round_number(value: float | None) -> int | None:
     return None if value is None else round(value)

@@ -16,7 +16,7 @@ from pipelines.connections import read_only
 from pipelines.errors import StateError, UsageError
 from pipelines.pages import charts
 from pipelines.pages.calls import DETAILED_ALARMS
-from pipelines.pages.labels import series_parts
+from pipelines.pages.labels import split_series
 from pipelines.report.rows import (
     About,
     Assessment,
@@ -40,7 +40,7 @@ from pipelines.report.rows import (
     Signature,
     WeekShare,
 )
-from pipelines.statements import statement
+from pipelines.statements import read_statement
 
 WEEKS_SHOWN = 26
 YEAR_BEFORE = timedelta(weeks=52)  # the week nearest to the same date of the year before
@@ -206,9 +206,9 @@ def _read_tables(connection: duckdb.DuckDBPyConnection, week: str) -> WeekTables
     first = start - timedelta(weeks=WEEKS_SHOWN - 1)
     spans = dict.fromkeys(TRENDS, (first, start)) | dict.fromkeys(SINGLE_WEEK, (start, start))
     raw = {table: _read_weekly(connection, table, *span) for table, span in spans.items()}
-    this_week = {"first": start, "last": start + timedelta(days=6)}
-    raw["quality_trend"] = _select(connection, statement("report", "quality_trend"), {"first": first, "last": start})
-    raw["cause_levels"] = _select(connection, statement("report", "cause_levels"), this_week)
+    shown, this_week = {"first": first, "last": start}, {"first": start, "last": start + timedelta(days=6)}
+    raw["quality_trend"] = _select(connection, read_statement("report", "quality_trend"), shown)
+    raw["cause_levels"] = _select(connection, read_statement("report", "cause_levels"), this_week)
     return WeekTables(
         week=name,
         start=start,
@@ -251,11 +251,13 @@ def _read_one_week(
 
 def _read_alarm_days(connection: duckdb.DuckDBPyConnection, week: str, start: date) -> dict[str, list[SeriesDay]]:
     """Read the days of the first alarms, each part of a series that is not narrowed being None."""
-    chosen = _select(connection, statement("pages", "alarms_of_week"), {"week": week, "most": DETAILED_ALARMS}).rows
+    chosen = _select(
+        connection, read_statement("pages", "alarms_of_week"), {"week": week, "most": DETAILED_ALARMS}
+    ).rows
     last = start + timedelta(days=6)
     span = {"first": last - timedelta(days=DAYS_SHOWN - 1), "last": last}
-    sql = statement("report", "series_days")
-    return {series: _select(connection, sql, span | series_parts(series)).typed(SeriesDay) for (series,) in chosen}
+    sql = read_statement("report", "series_days")
+    return {series: _select(connection, sql, span | split_series(series)).typed(SeriesDay) for (series,) in chosen}
 
 
 def _read_about(connection: duckdb.DuckDBPyConnection) -> About:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from pipelines.rules.cause_sql import LIKELY_CAUSE, best_rank_sql, certainty_sql, evidence_sql, ranks_sql
-from pipelines.rules.condition_sql import bits_sql, condition_tests, joined_sql, true_bits_sql
+from pipelines.rules.condition_sql import bits_sql, compile_condition, joined_sql, true_bits_sql
 from pipelines.rules.missing_sql import missing_sql
 from schemas.pack import LEVELS, Pack
 from schemas.record_layout import TAG_COLUMNS as TAG_COLUMNS
@@ -27,19 +27,19 @@ def tag_sql(pack: Pack, relation: str, open_rules: bool = False) -> str:
   SELECT *, xor(answered, yes) AS no FROM {relation}
 ), states AS (
   SELECT *,
-    {_states(pack)},
+    {_states_sql(pack)},
     {evidence_sql(pack)} AS evidence_true
   FROM answers
 ), levels AS (
   SELECT *,
-    {_some_true(pack, "emergency")} AS emergency_true,
-    {_some_true(pack, "contact_doctor")} AS contact_doctor_true,
-    {_all_false(pack, "emergency")} AS emergency_false,
-    {_all_false(pack, "contact_doctor")} AS contact_doctor_false,
+    {_some_true_sql(pack, "emergency")} AS emergency_true,
+    {_some_true_sql(pack, "contact_doctor")} AS contact_doctor_true,
+    {_all_false_sql(pack, "emergency")} AS emergency_false,
+    {_all_false_sql(pack, "contact_doctor")} AS contact_doctor_false,
     {ranks_sql(pack)}
   FROM states
 )
-SELECT * EXCLUDE ({", ".join(_scratch(pack) + ranks)}),
+SELECT * EXCLUDE ({", ".join(_list_scratch_columns(pack) + ranks)}),
     CASE WHEN emergency_true THEN {LEVELS.index("emergency")}
          WHEN contact_doctor_true THEN {LEVELS.index("contact_doctor")}
          WHEN contact_doctor_false THEN {LEVELS.index("self_care")}
@@ -47,7 +47,7 @@ SELECT * EXCLUDE ({", ".join(_scratch(pack) + ranks)}),
     CASE WHEN NOT emergency_false THEN {LEVELS.index("emergency")}
          WHEN NOT contact_doctor_false THEN {LEVELS.index("contact_doctor")}
          ELSE {LEVELS.index("self_care")} END::UTINYINT AS triage_ceiling,
-    {_rules_true(pack)} AS rules_true,
+    {_rules_true_sql(pack)} AS rules_true,
     {missing_sql(pack)} AS missing,
     {LIKELY_CAUSE} AS likely_cause,
     {certainty_sql(pack)} AS cause_certainty,
@@ -55,30 +55,30 @@ SELECT * EXCLUDE ({", ".join(_scratch(pack) + ranks)}),
 FROM {ranked}"""
 
 
-def _states(pack: Pack) -> str:
-    pairs = [condition_tests(pack, rule.when) for rule in pack.triage]
+def _states_sql(pack: Pack) -> str:
+    pairs = [compile_condition(pack, rule.when) for rule in pack.triage]
     return ",\n    ".join(f"{pair.true} AS true_{i}, {pair.false} AS false_{i}" for i, pair in enumerate(pairs))
 
 
-def _rules_true(pack: Pack) -> str:
+def _rules_true_sql(pack: Pack) -> str:
     return true_bits_sql(pack, [rule.when for rule in pack.triage], [f"true_{i}" for i in range(len(pack.triage))])
 
 
-def _scratch(pack: Pack) -> list[str]:
+def _list_scratch_columns(pack: Pack) -> list[str]:
     rules = [f"{state}_{i}" for i in range(len(pack.triage)) for state in ("true", "false")]
     levels = [f"{level}_{state}" for level in ("emergency", "contact_doctor") for state in ("true", "false")]
     return ["no", *rules, *levels, "evidence_true"]
 
 
-def _at_least(pack: Pack, level: str) -> list[int]:
+def _find_rules_at_least(pack: Pack, level: str) -> list[int]:
     """Return the places of the rules that call for a level or a higher one."""
     floor = LEVELS.index(level)
     return [i for i, rule in enumerate(pack.triage) if LEVELS.index(rule.level) >= floor]
 
 
-def _some_true(pack: Pack, level: str) -> str:
-    return joined_sql(" OR ", (f"true_{i}" for i in _at_least(pack, level)), none="FALSE")
+def _some_true_sql(pack: Pack, level: str) -> str:
+    return joined_sql(" OR ", (f"true_{i}" for i in _find_rules_at_least(pack, level)), none="FALSE")
 
 
-def _all_false(pack: Pack, level: str) -> str:
-    return joined_sql(" AND ", (f"false_{i}" for i in _at_least(pack, level)), none="TRUE")
+def _all_false_sql(pack: Pack, level: str) -> str:
+    return joined_sql(" AND ", (f"false_{i}" for i in _find_rules_at_least(pack, level)), none="TRUE")

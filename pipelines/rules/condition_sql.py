@@ -31,50 +31,50 @@ def condition_sql(when: str) -> str:
     return str(parse_condition(when).sql(dialect="duckdb", comments=False, identify=True))
 
 
-def condition_tests(pack: Pack, when: str) -> Truth:
+def compile_condition(pack: Pack, when: str) -> Truth:
     """Return a pack's condition as tests on the masks `yes` and `no` (and on the numeric columns)."""
-    return _tests(pack, parse_condition(when))
+    return _compile_tree(pack, parse_condition(when))
 
 
-def _tests(pack: Pack, tree: exp.Expression) -> Truth:
+def _compile_tree(pack: Pack, tree: exp.Expression) -> Truth:
     if isinstance(tree, exp.Paren):
-        return _tests(pack, tree.this)
+        return _compile_tree(pack, tree.this)
     if isinstance(tree, exp.Not):
-        inner = _tests(pack, tree.this)
+        inner = _compile_tree(pack, tree.this)
         return Truth(inner.false, inner.true)
     if isinstance(tree, exp.Column):
-        bit = field_bit(pack, tree.name)
+        bit = find_field_bit(pack, tree.name)
         return Truth(f"(yes & {bit}) <> 0", f"(no & {bit}) <> 0")
     if isinstance(tree, exp.And | exp.Or):
-        return _combined(pack, _parts(tree, type(tree)), isinstance(tree, exp.And))
+        return _combine(pack, _split_operands(tree, type(tree)), isinstance(tree, exp.And))
     if tree.this.name in pack.choices:
-        return _choice_tests(pack, tree)
+        return _compile_choice(pack, tree)
     compared = tree.sql(dialect="duckdb")
     return Truth(f"coalesce({compared}, FALSE)", f"coalesce(NOT ({compared}), FALSE)")
 
 
-def _choice_tests(pack: Pack, tree: exp.Expression) -> Truth:
+def _compile_choice(pack: Pack, tree: exp.Expression) -> Truth:
     """A choice is stored as 1 + its place among the values, 0 where it is unknown."""
     name, code = tree.this.name, 1 + pack.choices[tree.this.name].index(tree.expression.name)
     chosen, other = f"{name} = {code}", f"{name} NOT IN (0, {code})"
     return Truth(chosen, other) if isinstance(tree, exp.EQ) else Truth(other, chosen)
 
 
-def _parts(tree: exp.Expression, kind: type[exp.Expression]) -> list[exp.Expression]:
+def _split_operands(tree: exp.Expression, kind: type[exp.Expression]) -> list[exp.Expression]:
     """Return the operands of a chain of ANDs, or of ORs."""
     if isinstance(tree, exp.Paren):
-        return _parts(tree.this, kind)
+        return _split_operands(tree.this, kind)
     if isinstance(tree, kind):
-        return _parts(tree.left, kind) + _parts(tree.right, kind)
+        return _split_operands(tree.left, kind) + _split_operands(tree.right, kind)
     return [tree]
 
 
-def _combined(pack: Pack, parts: Sequence[exp.Expression], every: bool) -> Truth:
+def _combine(pack: Pack, parts: Sequence[exp.Expression], every: bool) -> Truth:
     """AND (`every`) or OR of parts; the plain fields among them are one test on the mask."""
     bits = 0
     for part in parts:
-        bits |= field_bit(pack, part.name) if isinstance(part, exp.Column) else 0
-    tests = [_tests(pack, part) for part in parts if not isinstance(part, exp.Column)]
+        bits |= find_field_bit(pack, part.name) if isinstance(part, exp.Column) else 0
+    tests = [_compile_tree(pack, part) for part in parts if not isinstance(part, exp.Column)]
     if bits:
         all_yes, some_no = f"(yes & {bits}) = {bits}", f"(no & {bits}) <> 0"
         some_yes, all_no = f"(yes & {bits}) <> 0", f"(no & {bits}) = {bits}"
@@ -83,7 +83,7 @@ def _combined(pack: Pack, parts: Sequence[exp.Expression], every: bool) -> Truth
     return Truth(joined_sql(" AND " if every else " OR ", true), joined_sql(" OR " if every else " AND ", false))
 
 
-def field_bit(pack: Pack, field: str) -> int:
+def find_field_bit(pack: Pack, field: str) -> int:
     """Return the bit of a yes/no field in the masks."""
     return 1 << pack.field_names.index(field)
 

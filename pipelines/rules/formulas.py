@@ -60,7 +60,7 @@ def some(parts: Iterable[Formula]) -> AtLeast:
     return AtLeast(1, tuple((1, part) for part in parts))
 
 
-def conditions(pack: Pack) -> list[str]:
+def list_conditions(pack: Pack) -> list[str]:
     """Return every condition of the pack."""
     return [rule.when for rule in pack.triage] + [row.when for row in pack.evidence]
 
@@ -81,12 +81,12 @@ class Space:
 
     def __init__(self, pack: Pack, effort: Effort | None = None) -> None:
         self.effort = effort  # that every search in this space shares, unless it has its own
-        trees = {when: parse_condition(when) for when in conditions(pack)}
+        trees = {when: parse_condition(when) for when in list_conditions(pack)}
         cuts = _find_cuts(trees.values())
         self.values: dict[str, tuple[Value, ...]] = dict.fromkeys(pack.field_names, (True, False, None))
         self.values |= {name: (*_cut_ranges(*ends, cuts.get(name, set())), None) for name, ends in pack.numbers.items()}
         self.values |= {name: (*values, None) for name, values in pack.choices.items()}
-        self._formulas = {when: self._pair(tree) for when, tree in trees.items()}
+        self._formulas = {when: self._make_pair(tree) for when, tree in trees.items()}
 
     def true(self, when: str) -> Formula:
         """Hold if the condition is TRUE."""
@@ -98,21 +98,21 @@ class Space:
 
     def not_true(self, when: str) -> Formula:
         """Hold if the condition is FALSE or UNKNOWN."""
-        return self.opposite(self.true(when))
+        return self.negate(self.true(when))
 
-    def opposite(self, formula: Formula) -> Formula:
+    def negate(self, formula: Formula) -> Formula:
         """Hold if the formula does not."""
         if isinstance(formula, bool):
             return not formula
         if isinstance(formula, OneOf):
-            return OneOf(formula.field, self._all(formula.field) & ~formula.values)
+            return OneOf(formula.field, self._make_full_mask(formula.field) & ~formula.values)
         total = sum(weight for weight, _ in formula.parts)
-        parts = tuple((weight, self.opposite(part)) for weight, part in formula.parts)
+        parts = tuple((weight, self.negate(part)) for weight, part in formula.parts)
         return AtLeast(total - formula.least + 1, parts)
 
     def everything(self) -> Masks:
         """State that every answer of every field is possible."""
-        return {name: self._all(name) for name in self.values}
+        return {name: self._make_full_mask(name) for name in self.values}
 
     def unknown(self, name: str) -> int:
         """Return the bit of the unknown answer, the last of every field."""
@@ -120,29 +120,29 @@ class Space:
 
     def masks(self, answers: Mapping[str, bool | int | str | None]) -> Masks:
         """Return one record's answers, each the only possible one."""
-        return {name: 1 << self._place(name, answers[name]) for name in self.values}
+        return {name: 1 << self._find_place(name, answers[name]) for name in self.values}
 
-    def _place(self, name: str, answer: bool | int | str | None) -> int:
+    def _find_place(self, name: str, answer: bool | int | str | None) -> int:
         values = self.values[name]
         return next(i for i, v in enumerate(values) if (answer in v if isinstance(v, range) else answer == v))
 
-    def _all(self, name: str) -> int:
+    def _make_full_mask(self, name: str) -> int:
         return (1 << len(self.values[name])) - 1
 
-    def _pair(self, tree: exp.Expression) -> tuple[Formula, Formula]:
+    def _make_pair(self, tree: exp.Expression) -> tuple[Formula, Formula]:
         """Return the formulas for TRUE and for FALSE."""
         if isinstance(tree, exp.Paren):
-            return self._pair(tree.this)
+            return self._make_pair(tree.this)
         if isinstance(tree, exp.Not):
-            true, false = self._pair(tree.this)
+            true, false = self._make_pair(tree.this)
             return false, true
         if isinstance(tree, exp.And | exp.Or):
-            pairs = [self._pair(part) for part in _list_operands(tree, type(tree))]
+            pairs = [self._make_pair(part) for part in _list_operands(tree, type(tree))]
             trues, falses = [true for true, _ in pairs], [false for _, false in pairs]
             return (every(trues), some(falses)) if isinstance(tree, exp.And) else (some(trues), every(falses))
-        return self._statement(tree, True), self._statement(tree, False)
+        return self._make_statement(tree, True), self._make_statement(tree, False)
 
-    def _statement(self, tree: exp.Expression, wanted: bool) -> OneOf:
+    def _make_statement(self, tree: exp.Expression, wanted: bool) -> OneOf:
         column = tree if isinstance(tree, exp.Column) else tree.this
         known = self.values[column.name][:-1]
         found = [value if column is tree else _compare_value(tree, value) for value in known]
@@ -189,7 +189,7 @@ def holds(formula: Formula, masks: Masks) -> bool:
     return sum(weight for weight, part in formula.parts if holds(part, masks)) >= formula.least
 
 
-def alternatives(formula: Formula) -> Iterator[Formula]:
+def list_alternatives(formula: Formula) -> Iterator[Formula]:
     """Yield the formulas of which one must hold: the parts of an OR, else the formula itself."""
     if isinstance(formula, AtLeast) and formula.least == 1:
         yield from (part for _, part in formula.parts)

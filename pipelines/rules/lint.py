@@ -9,13 +9,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from pipelines.errors import UsageError
-from pipelines.rules.formulas import AtLeast, Effort, Formula, Space, TooMuchEffortError, conditions, every, holds, some
-from pipelines.rules.solver import counterexample, model
-from pipelines.rules.terms import TooManyTermsError, level_terms, over_asked
-from pipelines.rules.urgency import evidence_urgencies
-from schemas.conditions import condition_fields
+from pipelines.rules.formulas import (
+    AtLeast,
+    Effort,
+    Formula,
+    Space,
+    TooMuchEffortError,
+    every,
+    holds,
+    list_conditions,
+    some,
+)
+from pipelines.rules.solver import find_counterexample, find_model
+from pipelines.rules.terms import TooManyTermsError, find_level_terms, find_over_asked
+from pipelines.rules.urgency import find_evidence_urgencies
+from schemas.conditions import list_condition_fields
 from schemas.pack import LEVELS, URGENCY, Cause, Evidence, Pack, TriageRule
-from schemas.toml_lines import line_of
+from schemas.toml_lines import find_line
 
 # Causes are weighed against each other, over every condition of the pack at once: here alone a search can grow beyond
 # a few seconds, and is then given up and told. The shipped pack needs a hundredth of this.
@@ -43,12 +53,12 @@ def require_sound(pack: Pack) -> None:
         raise UsageError(f"rule pack {pack.version}: {BEYOND}") from error
     if found := [what for _, _, what in _report_never_true(pack, never)]:
         raise UsageError(*(f"rule pack {pack.version}: {what}" for what in found))
-    evidence_urgencies(pack)  # or says that they are beyond what can be decided
+    find_evidence_urgencies(pack)  # or says that they are beyond what can be decided
 
 
 def _find_never_true(pack: Pack, space: Space) -> set[str]:
     """Return the conditions that no answers make TRUE."""
-    return {when for when in conditions(pack) if model(space.true(when), space) is None}
+    return {when for when in list_conditions(pack) if find_model(space.true(when), space) is None}
 
 
 def list_findings(pack: Pack) -> list[Finding]:
@@ -86,7 +96,7 @@ Found = tuple[str, Place, str]  # severity, place, what
 
 def _find_line(pack: Pack, table: str, row: object, key: str) -> int:
     number = getattr(pack, table).index(row) if row else 0
-    return line_of(pack.text, (table, number, key) if key else (table, number)) or 1
+    return find_line(pack.text, (table, number, key) if key else (table, number)) or 1
 
 
 def _report_never_true(pack: Pack, never: set[str]) -> Iterator[Found]:
@@ -114,7 +124,7 @@ def _covers(pack: Pack, space: Space, rule: TriageRule, other: TriageRule, tried
     rules apart: most pairs need no search of their own."""
     if any(rule.id in true and other.id not in true for true in tried):
         return False
-    found = counterexample(space, rule.when, other.when)
+    found = find_counterexample(space, rule.when, other.when)
     if found:
         tried.append({each.id for each in pack.triage if holds(space.true(each.when), found)})
     return found is None
@@ -132,8 +142,8 @@ def _report_implied(pack: Pack, covered: dict[str, TriageRule]) -> Iterator[Foun
 
 
 def _report_unread(pack: Pack) -> Iterator[Found]:
-    triage = {name for rule in pack.triage for name in condition_fields(rule.when)}
-    evidence = {name for row in pack.evidence for name in condition_fields(row.when)}
+    triage = {name for rule in pack.triage for name in list_condition_fields(rule.when)}
+    evidence = {name for row in pack.evidence for name in list_condition_fields(row.when)}
     for field in pack.fields:
         place = ("fields", field, "name")
         if field.name not in triage | evidence:
@@ -146,14 +156,14 @@ def _report_unread(pack: Pack) -> Iterator[Found]:
 def _report_over_asked(pack: Pack, space: Space) -> Iterator[Found]:
     """Yield the fields that `missing_answers` may name although no answer to them changes the level."""
     try:
-        names = over_asked(level_terms(pack, space), space)
+        names = find_over_asked(find_level_terms(pack, space), space)
     except TooManyTermsError:
         what = "the conditions have too many ANDs of ORs: `missing_answers` may name fields that change nothing"
         yield NOTE, ("triage", None, ""), f"[[triage]]: {what}"
         return
     for name in names:
         what = "rules ask for opposite answers, so that `missing_answers` may name a field that changes nothing"
-        rule = next(rule for rule in pack.triage if name in condition_fields(rule.when))
+        rule = next(rule for rule in pack.triage if name in list_condition_fields(rule.when))
         yield NOTE, ("triage", rule, "when"), f"[[triage]] {rule.id}: {name}: {what}"
 
 
@@ -172,7 +182,7 @@ def _report_unreached(pack: Pack, space: Space, covered: dict[str, TriageRule]) 
         ),
         ("self_care", [every(space.false(rule.when) for rule in pack.triage)], "no answers make every rule FALSE"),
     ):
-        if not any(model(way, space) for way in ways):
+        if not any(find_model(way, space) for way in ways):
             what = f"[[triage]]: no record can be {level}: {why}; allowed, where that is meant"
             yield WARNING, ("triage", None, ""), what
 
@@ -207,7 +217,7 @@ def _can_be_likely(pack: Pack, space: Space, cause: Cause, effort: Effort) -> bo
     own = some(space.true(row.when) for row in pack.evidence if row.cause == cause.name)
     # without a point for any other cause first: nearly every cause is settled here
     tried = (every([own, *others]), _make_likely(pack, space, cause, pack.evidence))
-    return any(model(formula, space, effort) for formula in tried)
+    return any(find_model(formula, space, effort) for formula in tried)
 
 
 def _report_idle_evidence(pack: Pack, space: Space, effort: Effort) -> Iterator[Found]:
@@ -220,12 +230,12 @@ def _report_idle_evidence(pack: Pack, space: Space, effort: Effort) -> Iterator[
 def _decides(pack: Pack, space: Space, row: Evidence, effort: Effort) -> bool:
     """Return whether the likely cause of some record is another one without this row."""
     without = tuple(other for other in pack.evidence if other is not row)
-    if model(every([space.true(row.when), *(space.not_true(other.when) for other in without)]), space, effort):
+    if find_model(every([space.true(row.when), *(space.not_true(other.when) for other in without)]), space, effort):
         return True  # alone it decides: nearly every row is settled here
     for cause in _find_raised_causes(pack, row):
         now = _make_likely(pack, space, cause, pack.evidence)
-        before = space.opposite(_make_likely(pack, space, cause, without))
-        if model(every([space.true(row.when), now, before]), space, effort):
+        before = space.negate(_make_likely(pack, space, cause, without))
+        if find_model(every([space.true(row.when), now, before]), space, effort):
             return True
     return False
 
@@ -233,7 +243,7 @@ def _decides(pack: Pack, space: Space, row: Evidence, effort: Effort) -> bool:
 def _find_raised_causes(pack: Pack, row: Evidence) -> tuple[Cause, ...]:
     """Return the causes that a row can make likely: its own or, if points count by category, those of its category."""
     (cause,) = (cause for cause in pack.causes if cause.name == row.cause)
-    return (cause,) if pack.leading_cause == URGENCY else pack.causes_of(cause.category)
+    return (cause,) if pack.leading_cause == URGENCY else pack.list_causes(cause.category)
 
 
 def _make_likely(pack: Pack, space: Space, cause: Cause, evidence: tuple[Evidence, ...]) -> Formula:
@@ -245,7 +255,7 @@ def _make_likely(pack: Pack, space: Space, cause: Cause, evidence: tuple[Evidenc
 def _make_urgency_lead(pack: Pack, space: Space, cause: Cause, evidence: tuple[Evidence, ...]) -> Formula:
     """Some evidence of the cause is as urgent as any that is TRUE, and of the others that have such none has more
     points, nor as many and stands before it."""
-    urgencies = dict(zip((row.id for row in pack.evidence), evidence_urgencies(pack), strict=True))
+    urgencies = dict(zip((row.id for row in pack.evidence), find_evidence_urgencies(pack), strict=True))
     ways = []
     for level in ("emergency", "contact_doctor", "self_care"):
         above = [r for r in evidence if LEVELS.index(urgencies[r.id]) > LEVELS.index(level)]
@@ -264,8 +274,8 @@ def _make_urgency_lead(pack: Pack, space: Space, cause: Cause, evidence: tuple[E
 def _make_category_lead(pack: Pack, space: Space, cause: Cause, evidence: tuple[Evidence, ...]) -> Formula:
     """State that the cause's category leads, and that the cause leads in its category."""
     names = [category.name for category in pack.categories]
-    members = {name: {other.name for other in pack.causes_of(name)} for name in names}
-    own, siblings = members[cause.category], [other.name for other in pack.causes_of(cause.category)]
+    members = {name: {other.name for other in pack.list_causes(name)} for name in names}
+    own, siblings = members[cause.category], [other.name for other in pack.list_causes(cause.category)]
     leads = [_make_ahead(space, evidence, own, set(), 1)]
     for name in names:
         if name != cause.category:

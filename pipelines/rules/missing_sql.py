@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipelines.rules.condition_sql import Truth, bits_sql, field_bit, joined_sql
+from pipelines.rules.condition_sql import Truth, bits_sql, find_field_bit, joined_sql
 from pipelines.rules.formulas import OneOf, Space
-from pipelines.rules.terms import LevelTerms, OpenTerm, Term, TooManyTermsError, level_terms
-from schemas.conditions import condition_fields
+from pipelines.rules.terms import LevelTerms, OpenTerm, Term, TooManyTermsError, find_level_terms
+from schemas.conditions import list_condition_fields
 from schemas.pack import Pack, TriageRule
 
 
@@ -18,32 +18,32 @@ def missing_sql(pack: Pack) -> str:
     unknown += [(f"{name} = 0", 1 << pack.askable.index(name)) for name in pack.choices]
     space = Space(pack)
     try:
-        asked = _asked_by_terms(pack, space, level_terms(pack, space))
+        asked = _asked_by_terms_sql(pack, space, find_level_terms(pack, space))
     except TooManyTermsError:
-        asked = _asked_by_rules(pack)
+        asked = _asked_by_rules_sql(pack)
     return f"({asked} & (xor(answered, {yes_no}::UINTEGER) | {bits_sql(unknown)}))"
 
 
-def _asked_by_rules(pack: Pack) -> str:
+def _asked_by_rules_sql(pack: Pack) -> str:
     """Return every field of the unknown rules above the level: some too many, if the terms are too many to compare."""
     return bits_sql(
-        (f"NOT (true_{i} OR false_{i} OR {rule.level}_true)", _field_bits(pack, rule))
+        (f"NOT (true_{i} OR false_{i} OR {rule.level}_true)", _sum_field_bits(pack, rule))
         for i, rule in enumerate(pack.triage)
     )
 
 
-def _field_bits(pack: Pack, rule: TriageRule) -> int:
-    return sum(1 << pack.askable.index(name) for name in condition_fields(rule.when))
+def _sum_field_bits(pack: Pack, rule: TriageRule) -> int:
+    return sum(1 << pack.askable.index(name) for name in list_condition_fields(rule.when))
 
 
-def _asked_by_terms(pack: Pack, space: Space, terms: LevelTerms) -> str:
+def _asked_by_terms_sql(pack: Pack, space: Space, terms: LevelTerms) -> str:
     emergencies = {each.term for each in terms.emergency}  # they are asked for by the first part already
     others = [each for each in terms.any_level if each.term not in emergencies]
     parts = (("emergency_true", terms.emergency), ("contact_doctor_true", others))
     return joined_sql(
         " | ",
         (
-            f"(CASE WHEN {reached} THEN 0::UINTEGER ELSE {_asked(pack, space, open_terms)} END)"
+            f"(CASE WHEN {reached} THEN 0::UINTEGER ELSE {_asked_sql(pack, space, open_terms)} END)"
             for reached, open_terms in parts
             if open_terms
         ),
@@ -51,7 +51,7 @@ def _asked_by_terms(pack: Pack, space: Space, terms: LevelTerms) -> str:
     )
 
 
-def _asked(pack: Pack, space: Space, terms: Iterable[OpenTerm]) -> str:
+def _asked_sql(pack: Pack, space: Space, terms: Iterable[OpenTerm]) -> str:
     """Return the fields of the terms that decide; a term of one field does so whenever that is unknown."""
     plain, tests = 0, []
     for each in terms:
@@ -65,31 +65,31 @@ def _asked(pack: Pack, space: Space, terms: Iterable[OpenTerm]) -> str:
 
 def _decides(pack: Pack, space: Space, each: OpenTerm) -> str:
     covers = [
-        _term_test(pack, space, cover.needed).true
-        + (f" AND NOT {_term_test(pack, space, cover.unless).true}" if cover.unless else "")
+        _compile_term(pack, space, cover.needed).true
+        + (f" AND NOT {_compile_term(pack, space, cover.unless).true}" if cover.unless else "")
         for cover in each.covers
     ]
-    alive = f"NOT {_term_test(pack, space, each.term).false}"
+    alive = f"NOT {_compile_term(pack, space, each.term).false}"
     return f"{alive} AND NOT {joined_sql(' OR ', (f'({cover})' for cover in covers))}" if covers else alive
 
 
-def _term_test(pack: Pack, space: Space, term: Term) -> Truth:
+def _compile_term(pack: Pack, space: Space, term: Term) -> Truth:
     """When a term is TRUE and when it is FALSE; its plain signs are one test on the mask."""
-    yes = sum(field_bit(pack, each.field) for each in term if each.field in pack.field_names and each.values == 1)
+    yes = sum(find_field_bit(pack, each.field) for each in term if each.field in pack.field_names and each.values == 1)
     tests = [Truth(f"(yes & {yes}) = {yes}", f"(no & {yes}) <> 0")] if yes else []
     tests += [
-        _statement_tests(pack, space, each) for each in term if each.field not in pack.field_names or each.values != 1
+        _compile_statement(pack, space, each) for each in term if each.field not in pack.field_names or each.values != 1
     ]
     true, false = zip(*tests, strict=True)
     return Truth(joined_sql(" AND ", true), joined_sql(" OR ", false))
 
 
-def _statement_tests(pack: Pack, space: Space, each: OneOf) -> Truth:
+def _compile_statement(pack: Pack, space: Space, each: OneOf) -> Truth:
     """When the answer to a field is known to be one of some values, and when it is known to be none of them."""
     name, known = each.field, space.values[each.field][:-1]
     chosen = [place for place in range(len(known)) if each.values >> place & 1]
     if name in pack.field_names:
-        tests = [f"({('yes', 'no')[place]} & {field_bit(pack, name)}) <> 0" for place in chosen]
+        tests = [f"({('yes', 'no')[place]} & {find_field_bit(pack, name)}) <> 0" for place in chosen]
     elif name in pack.choices:
         tests = [f"{name} = {place + 1}" for place in chosen]
     else:
@@ -101,5 +101,5 @@ def _statement_tests(pack: Pack, space: Space, each: OneOf) -> Truth:
 
 def _is_known(pack: Pack, name: str) -> str:
     if name in pack.field_names:
-        return f"(answered & {field_bit(pack, name)}) <> 0"
+        return f"(answered & {find_field_bit(pack, name)}) <> 0"
     return f"{name} <> 0" if name in pack.choices else f"{name} IS NOT NULL"

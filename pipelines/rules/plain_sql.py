@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator
 
 from pipelines.rules.condition_sql import condition_sql
 from pipelines.rules.formulas import OneOf, Space
-from pipelines.rules.terms import OpenTerm, Term, TooManyTermsError, level_terms
-from pipelines.rules.urgency import evidence_urgencies
-from schemas.conditions import condition_fields
+from pipelines.rules.terms import OpenTerm, Term, TooManyTermsError, find_level_terms
+from pipelines.rules.urgency import find_evidence_urgencies
+from schemas.conditions import list_condition_fields
 from schemas.pack import LEVELS, UNDETERMINED, URGENCY, Cause, Pack
-from schemas.tables import quoted
+from schemas.tables import quoted_sql
 
 # the levels that rules call for, each with its column: whether a rule of that level or a higher one is TRUE
 LEVEL_COLUMNS = {"emergency": '"emergency level"', "contact_doctor": '"contact_doctor or higher"'}
@@ -24,37 +24,37 @@ LEVEL_COLUMNS = {"emergency": '"emergency level"', "contact_doctor": '"contact_d
 def plain_sql(pack: Pack, relation: str = "reports", keys: str = "source, report_id") -> str:
     """Return one SELECT over `reports`: source, report_id and the tags of each record, named and typed as there."""
     opened = dict(_open_columns(pack))
-    asked = (f'"{name}" IS NULL AND ({test})' for name, test in _asked(pack, opened).items())
+    asked = (f'"{name}" IS NULL AND ({test})' for name, test in _find_asked(pack, opened).items())
     return f"""-- One row a record of `reports`: its tags, worked out anew from its answers by rule pack {pack.version}.
 WITH rules AS (
   -- the triage rules: TRUE, FALSE, or NULL where unknown answers decide
   SELECT *,
-{_columns(f"({condition_sql(rule.when)}) AS {_name('rule', rule.id)}" for rule in pack.triage)}
+{_columns_sql(f"({condition_sql(rule.when)}) AS {_quote_name('rule', rule.id)}" for rule in pack.triage)}
   FROM {relation}
 ), levels AS (
   -- TRUE where some rule is, FALSE where all are, else NULL
   SELECT *,
-    {_some_rule(pack, "emergency")} AS "emergency level",
-    {_some_rule(pack, "contact_doctor")} AS "contact_doctor or higher"
+    {_some_rule_sql(pack, "emergency")} AS "emergency level",
+    {_some_rule_sql(pack, "contact_doctor")} AS "contact_doctor or higher"
   FROM rules
 ), questions AS (
   -- the ways in which unknown answers can still reach a level, without those that another way makes superfluous
   SELECT *,
-{_columns(f"{test} AS {name}" for name, (_, test) in opened.items())}
+{_columns_sql(f"{test} AS {name}" for name, (_, test) in opened.items())}
   FROM levels
 ), evidence AS (
   -- only evidence that is TRUE gives points
   SELECT *,
-{_columns(f"({condition_sql(row.when)}) IS TRUE AS {_name('evidence', row.id)}" for row in pack.evidence)}
+{_columns_sql(f"({condition_sql(row.when)}) IS TRUE AS {_quote_name('evidence', row.id)}" for row in pack.evidence)}
   FROM questions
 ), points AS (
   SELECT *,
-{_columns(f"{_points(pack, cause)} AS {_name('points', cause.name)}" for cause in pack.causes)}
+{_columns_sql(f"{_points(pack, cause)} AS {_quote_name('points', cause.name)}" for cause in pack.causes)}
   FROM evidence
 ), ranked AS (
-  -- the causes that have points, the leading one first: {_ranking_words(pack)}
+  -- the causes that have points, the leading one first: {_describe_ranking(pack)}
   SELECT *, list_reverse_sort(list_filter([
-{_columns(_ranked(pack, cause) for cause in pack.causes)}
+{_columns_sql(_ranked_sql(pack, cause) for cause in pack.causes)}
   ], lambda cause: cause.points > 0)) AS "the ranking"
   FROM points
 ), led AS (
@@ -72,9 +72,9 @@ SELECT
   CASE WHEN "emergency level" IS NOT FALSE THEN 'emergency'
        WHEN "contact_doctor or higher" IS NOT FALSE THEN 'contact_doctor'
        ELSE 'self_care' END AS triage_ceiling,
-  {_names((_name("rule", rule.id), rule.id) for rule in pack.triage)} AS triage_rules,
+  {_names_sql((_quote_name("rule", rule.id), rule.id) for rule in pack.triage)} AS triage_rules,
   -- what to ask: unknown fields whose answer can change the level
-  {_names(zip(asked, _asked(pack, opened), strict=True))} AS missing_answers,
+  {_names_sql(zip(asked, _find_asked(pack, opened), strict=True))} AS missing_answers,
   coalesce("the ranking"[1].category, '{UNDETERMINED}') AS cause_category,
   "the ranking"[1].cause AS likely_cause,
   CASE WHEN len("the ranking") = 0 THEN 'none'
@@ -83,27 +83,27 @@ SELECT
        WHEN "points behind" + 1 >= "points that lead" THEN 'close'
        ELSE 'leading' END AS cause_certainty,
   map_from_entries(list_filter([
-{_columns(f"{{k: {quoted(c.name)}, v: {_name('points', c.name)}::UTINYINT}}" for c in pack.causes)}
+{_columns_sql(f"{{k: {quoted_sql(c.name)}, v: {_quote_name('points', c.name)}::UTINYINT}}" for c in pack.causes)}
   ], lambda entry: entry.v > 0)) AS cause_scores
 FROM led"""
 
 
-def _name(kind: str, name: str) -> str:
+def _quote_name(kind: str, name: str) -> str:
     return f'"{kind} {name}"'
 
 
-def _columns(columns: Iterable[str]) -> str:
+def _columns_sql(columns: Iterable[str]) -> str:
     return ",\n".join(f"    {column}" for column in columns)
 
 
-def _some_rule(pack: Pack, level: str) -> str:
+def _some_rule_sql(pack: Pack, level: str) -> str:
     floor = LEVELS.index(level)
-    return _joined(
-        " OR", (_name("rule", rule.id) for rule in pack.triage if LEVELS.index(rule.level) >= floor), "FALSE"
+    return _joined_sql(
+        " OR", (_quote_name("rule", rule.id) for rule in pack.triage if LEVELS.index(rule.level) >= floor), "FALSE"
     )
 
 
-def _joined(operator: str, terms: Iterable[str], none: str) -> str:
+def _joined_sql(operator: str, terms: Iterable[str], none: str) -> str:
     """Terms in parentheses, one a line; `none` if there are none."""
     line_end = f"{operator}\n      "
     return f"({line_end.join(terms) or none})"
@@ -116,7 +116,7 @@ def _open_columns(pack: Pack) -> Iterator[tuple[str, tuple[tuple[str, ...], str]
     """Column -> the fields of a way to a level, and the SQL that says whether it is still open and decides."""
     space = Space(pack)
     try:
-        terms = level_terms(pack, space)
+        terms = find_level_terms(pack, space)
     except TooManyTermsError:
         yield from _open_rules(pack)
         return
@@ -128,8 +128,8 @@ def _open_columns(pack: Pack) -> Iterator[tuple[str, tuple[tuple[str, ...], str]
 
 def _open_rules(pack: Pack) -> Iterator[tuple[str, tuple[tuple[str, ...], str]]]:
     for rule in pack.triage:
-        test = f"({LEVEL_COLUMNS[rule.level]} IS NOT TRUE AND {_name('rule', rule.id)} IS NULL)"
-        yield _name("open", rule.id), (condition_fields(rule.when), test)
+        test = f"({LEVEL_COLUMNS[rule.level]} IS NOT TRUE AND {_quote_name('rule', rule.id)} IS NULL)"
+        yield _quote_name("open", rule.id), (list_condition_fields(rule.when), test)
 
 
 def _decides_sql(space: Space, each: OpenTerm) -> str:
@@ -155,7 +155,7 @@ def _statement_sql(space: Space, each: OneOf) -> str:
     tests = [
         f"{name} BETWEEN {value.start} AND {value.stop - 1}"
         if isinstance(value, range)
-        else f"{name} = {quoted(value)}"
+        else f"{name} = {quoted_sql(value)}"
         if isinstance(value, str)
         else (name if value else f"NOT {name}")
         for value in chosen
@@ -163,7 +163,7 @@ def _statement_sql(space: Space, each: OneOf) -> str:
     return tests[0] if len(tests) == 1 else f"({' OR '.join(tests)})"
 
 
-def _asked(pack: Pack, opened: dict[str, tuple[tuple[str, ...], str]]) -> dict[str, str]:
+def _find_asked(pack: Pack, opened: dict[str, tuple[tuple[str, ...], str]]) -> dict[str, str]:
     """Field -> when it is asked for, in the pack's order; without the fields that no triage rule reads."""
     tests = {
         name: " OR ".join(column for column, (fields, _) in opened.items() if name in fields) for name in pack.askable
@@ -176,42 +176,44 @@ def _asked(pack: Pack, opened: dict[str, tuple[tuple[str, ...], str]]) -> dict[s
 
 def _points(pack: Pack, cause: Cause) -> str:
     rows = (
-        f"CASE WHEN {_name('evidence', row.id)} THEN {row.points} ELSE 0 END"
+        f"CASE WHEN {_quote_name('evidence', row.id)} THEN {row.points} ELSE 0 END"
         for row in pack.evidence
         if row.cause == cause.name
     )
-    return _joined(" +", rows, "0")
+    return _joined_sql(" +", rows, "0")
 
 
-def _ranking_words(pack: Pack) -> str:
+def _describe_ranking(pack: Pack) -> str:
     if pack.leading_cause == URGENCY:
         return "by the urgency of its evidence, its points, its danger"
     return "by the points of its category, its own points, its place in the pack"
 
 
-def _ranked(pack: Pack, cause: Cause) -> str:
+def _ranked_sql(pack: Pack, cause: Cause) -> str:
     """Return one cause of the ranking: what decides first stands first."""
     danger = len(pack.causes) - pack.causes.index(cause)
-    last = f"points: {_name('points', cause.name)}, danger: {danger}, cause: {quoted(cause.name)}"
-    last += f", category: {quoted(cause.category)}"
+    last = f"points: {_quote_name('points', cause.name)}, danger: {danger}, cause: {quoted_sql(cause.name)}"
+    last += f", category: {quoted_sql(cause.category)}"
     if pack.leading_cause == URGENCY:
-        return f"{{urgency: {_urgency(pack, cause)}, {last}}}"
-    members = " + ".join(_name("points", each.name) for each in pack.causes_of(cause.category))
+        return f"{{urgency: {_urgency_sql(pack, cause)}, {last}}}"
+    members = " + ".join(_quote_name("points", each.name) for each in pack.list_causes(cause.category))
     names = [category.name for category in pack.categories]
     return f"{{category_points: {members}, category_danger: {len(names) - names.index(cause.category)}, {last}}}"
 
 
-def _urgency(pack: Pack, cause: Cause) -> str:
+def _urgency_sql(pack: Pack, cause: Cause) -> str:
     """Return the highest level that evidence of the cause establishes alone, as a number."""
-    rows = list(zip(pack.evidence, evidence_urgencies(pack), strict=True))
+    rows = list(zip(pack.evidence, find_evidence_urgencies(pack), strict=True))
     branches = []
     for level in ("emergency", "contact_doctor"):
-        names = [_name("evidence", row.id) for row, urgency in rows if (row.cause, urgency) == (cause.name, level)]
+        names = [
+            _quote_name("evidence", row.id) for row, urgency in rows if (row.cause, urgency) == (cause.name, level)
+        ]
         branches += [f"WHEN {' OR '.join(names)} THEN {LEVELS.index(level)}"] if names else []
     return f"CASE {' '.join(branches)} ELSE 0 END" if branches else "0"
 
 
-def _names(tests: Iterable[tuple[str, str]]) -> str:
+def _names_sql(tests: Iterable[tuple[str, str]]) -> str:
     """Return a list of the names whose test is TRUE."""
-    parts = [f"CASE WHEN {test} THEN [{quoted(name)}] ELSE [] END" for test, name in tests]
+    parts = [f"CASE WHEN {test} THEN [{quoted_sql(name)}] ELSE [] END" for test, name in tests]
     return "\n    || ".join(["[]::VARCHAR[]", *parts])

@@ -21,12 +21,14 @@ from pipelines.rules.formulas import (
     OneOf,
     Space,
     TooMuchEffortError,
-    alternatives,
     every,
+    list_alternatives,
 )
 
 
-def model(formula: Formula, space: Space, effort: Effort | None = None, possible: Masks | None = None) -> Masks | None:
+def find_model(
+    formula: Formula, space: Space, effort: Effort | None = None, possible: Masks | None = None
+) -> Masks | None:
     """Return an answer for which the formula holds, one a field (unknown where it does not matter), or None.
 
     `possible` are the answers to choose from, else every one. Raises TooMuchEffortError once the searches that share
@@ -36,18 +38,18 @@ def model(formula: Formula, space: Space, effort: Effort | None = None, possible
     return found and {name: 1 << (mask.bit_length() - 1) for name, mask in found.items()}
 
 
-def counterexample(space: Space, when: str, by: str) -> Masks | None:
+def find_counterexample(space: Space, when: str, by: str) -> Masks | None:
     """Return an answer for which the condition `when` is TRUE and `by` is not, or None."""
     # way by way: where `when` is a long OR or `by` a long AND, each of its parts alone is soon decided
-    pairs = product(alternatives(space.true(when)), alternatives(space.not_true(by)))
-    return next((found for pair in pairs if (found := model(every(pair), space))), None)
+    pairs = product(list_alternatives(space.true(when)), list_alternatives(space.not_true(by)))
+    return next((found for pair in pairs if (found := find_model(every(pair), space))), None)
 
 
 def _search(formula: Formula, possible: Masks, failed: set[tuple[object, ...]], effort: Effort) -> Masks | None:
     formula, possible = _propagate(formula, possible)
     if isinstance(formula, bool):
         return possible if formula else None
-    counts = Counter(statement.field for statement in _statements(formula))
+    counts = Counter(statement.field for statement in _list_statements(formula))
     effort.statements -= counts.total()
     if effort.statements < 0:
         raise TooMuchEffortError
@@ -55,7 +57,7 @@ def _search(formula: Formula, possible: Masks, failed: set[tuple[object, ...]], 
     if key in failed:
         return None
     field = max(counts, key=lambda name: (counts[name], name))
-    for bit in _bits(possible[field]):
+    for bit in _split_bits(possible[field]):
         if found := _search(formula, possible | {field: bit}, failed, effort):
             return found
     failed.add(key)
@@ -69,11 +71,11 @@ def _propagate(formula: Formula, possible: Masks) -> tuple[Formula, Masks]:
         if isinstance(formula, bool):
             return formula, possible
         narrowed = dict(possible)
-        for statement in _forced(formula):
+        for statement in _find_forced(formula):
             narrowed[statement.field] &= statement.values
         if not all(narrowed.values()):
             return False, possible
-        narrowed = narrowed if narrowed != possible else _without_idle(formula, possible)
+        narrowed = narrowed if narrowed != possible else _drop_idle(formula, possible)
         if narrowed == possible:
             return formula, possible
         possible = narrowed
@@ -98,7 +100,7 @@ def _reduce(formula: Formula, possible: Masks) -> Formula:
     return parts[0][1] if len(parts) == 1 else AtLeast(least, tuple(parts))
 
 
-def _forced(formula: Formula) -> Iterator[OneOf]:
+def _find_forced(formula: Formula) -> Iterator[OneOf]:
     """Yield the statements without which the formula cannot hold."""
     if isinstance(formula, OneOf):
         yield formula
@@ -106,37 +108,37 @@ def _forced(formula: Formula) -> Iterator[OneOf]:
         slack = sum(weight for weight, _ in formula.parts) - formula.least
         for weight, part in formula.parts:
             if weight > slack:
-                yield from _forced(part)
+                yield from _find_forced(part)
 
 
-def _statements(formula: Formula) -> Iterator[OneOf]:
+def _list_statements(formula: Formula) -> Iterator[OneOf]:
     if isinstance(formula, OneOf):
         yield formula
     elif isinstance(formula, AtLeast):
         for _, part in formula.parts:
-            yield from _statements(part)
+            yield from _list_statements(part)
 
 
-def _without_idle(formula: Formula, possible: Masks) -> Masks:
+def _drop_idle(formula: Formula, possible: Masks) -> Masks:
     """Of each field only answers that make some statement hold which no other answer makes hold with all of its own.
 
     Formulas have no NOT, so that an answer which fulfils more statements can take the place of one that fulfils fewer.
     """
     made: dict[str, list[int]] = {}
-    for field, values in set(_statements(formula)):
+    for field, values in set(_list_statements(formula)):
         made.setdefault(field, []).append(values)
-    return possible | {field: _useful(possible[field], values) for field, values in made.items()}
+    return possible | {field: _keep_useful(possible[field], values) for field, values in made.items()}
 
 
-def _useful(possible: int, statements: list[int]) -> int:
+def _keep_useful(possible: int, statements: list[int]) -> int:
     does: dict[int, int] = {}  # which statements an answer fulfils -> the last answer that fulfils just these
-    for bit in _bits(possible):
+    for bit in _split_bits(possible):
         does[sum(1 << i for i, values in enumerate(statements) if values & bit)] = bit
     best = (bit for done, bit in does.items() if not any(done & more == done != more for more in does))
     return reduce(operator.or_, best)
 
 
-def _bits(mask: int) -> Iterator[int]:
+def _split_bits(mask: int) -> Iterator[int]:
     while mask:
         lowest = mask & -mask
         yield lowest

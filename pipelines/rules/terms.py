@@ -3,8 +3,8 @@
 A level is reached if some term of its rules is TRUE. Take a record's known answers out of every term, and drop a term
 that holds a wrong one: what is left of the terms is what must be answered. A term is superfluous if what is left of
 another one is part of it, and the fields of the terms that remain are those whose answer can change the level. This is
-exact if no field is asked for opposite answers (`over_asked` lists those that are); else it names a field too many at
-times, never one too few.
+exact if no field is asked for opposite answers (`find_over_asked` lists those that are); else it names a field too many
+at times, never one too few.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class LevelTerms:
     any_level: tuple[OpenTerm, ...]
 
 
-def level_terms(pack: Pack, space: Space) -> LevelTerms:
+def find_level_terms(pack: Pack, space: Space) -> LevelTerms:
     """Return the terms of a pack's rules. Raises TooManyTermsError."""
     emergency = some(space.true(rule.when) for rule in pack.triage if rule.level == "emergency")
     any_level = some(space.true(rule.when) for rule in pack.triage)
@@ -65,17 +65,17 @@ def level_terms(pack: Pack, space: Space) -> LevelTerms:
 
 
 def _open_terms(formula: Formula) -> tuple[OpenTerm, ...]:
-    terms = sorted(terms_of(formula), key=lambda term: (len(term), term))
+    terms = sorted(list_terms(formula), key=lambda term: (len(term), term))
     return tuple(OpenTerm(term, tuple(_find_covers(terms, place))) for place, term in enumerate(terms))
 
 
-def terms_of(formula: Formula) -> list[Term]:
+def list_terms(formula: Formula) -> list[Term]:
     """Return the formula, which is made of AND and OR alone, as an OR of terms; none of them is part of another."""
     if isinstance(formula, bool):
         return [()] if formula else []
     if isinstance(formula, OneOf):
         return [(formula,)]
-    parts = [terms_of(part) for _, part in formula.parts]
+    parts = [list_terms(part) for _, part in formula.parts]
     if formula.least == 1:
         return _drop_superfluous(term for part in parts for term in part)
     return reduce(lambda left, right: _drop_superfluous(_join(a, b) for a in left for b in right), parts)
@@ -115,7 +115,7 @@ def _find_covers(terms: list[Term], place: int) -> Iterator[Cover]:
         yield Cover(needed, back if number > place and back != term else ())
 
 
-def asked_terms(terms: tuple[OpenTerm, ...], space: Space, record: Masks) -> list[tuple[str, ...]]:
+def find_asked_terms(terms: tuple[OpenTerm, ...], space: Space, record: Masks) -> list[tuple[str, ...]]:
     """Return the unknown fields of every term that decides in a record; nothing if the level is reached."""
 
     def is_true(statement: OneOf) -> bool:
@@ -138,7 +138,7 @@ def _holds(cover: Cover, is_true: Callable[[OneOf], bool]) -> bool:
     return all(map(is_true, cover.needed)) and not (cover.unless and all(map(is_true, cover.unless)))
 
 
-def over_asked(terms: LevelTerms, space: Space) -> list[str]:
+def find_over_asked(terms: LevelTerms, space: Space) -> list[str]:
     """Return the fields of which a record's missing answers may name one too many: rules want opposite answers to them.
 
     For every other field the tests can be told apart: each has an answer that fulfils it and no test but those that

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipelines.rules.compiler import tag_sql
 from schemas.pack import Pack
-from schemas.record_layout import ANSWER_MASKS, TAG_COLUMNS, answer_columns, moved_choice_sql, moved_mask_sql
+from schemas.record_layout import ANSWER_MASKS, TAG_COLUMNS, list_answer_columns, moved_choice_sql, moved_mask_sql
 
 
 def tagged_sql(stored: Pack, pack: Pack, relation: str, open_rules: bool = False) -> str:
@@ -25,6 +25,6 @@ def answers_sql(stored: Pack, pack: Pack, relation: str) -> str:
 
 def stored_sql(stored: Pack, relation: str = "records") -> str:
     """Return the records without their tags, their answers renamed: room for those of another pack."""
-    answers = answer_columns(stored)
+    answers = list_answer_columns(stored)
     renamed = ", ".join(f"{name} AS {name}_stored" for name in answers)
     return f"(SELECT * EXCLUDE ({', '.join((*TAG_COLUMNS, *answers))}), {renamed} FROM {relation})"

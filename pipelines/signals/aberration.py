@@ -30,17 +30,17 @@ def ears(counts: pd.Series, method: Literal["C1", "C2", "C3"] = "C1", min_sigma:
     """
     if method not in GAP:
         raise ValueError(f"method must be C1, C2 or C3, not {method!r}")
-    grid = weekly_grid(counts)
-    expected, upper, statistic = ears_arrays(grid.to_numpy(float)[:, None], method, min_sigma)
-    alarm = ears_alarms(grid.to_numpy(float)[:, None], upper, statistic, method)
+    grid = make_weekly_grid(counts)
+    expected, upper, statistic = compute_ears(grid.to_numpy(float)[:, None], method, min_sigma)
+    alarm = find_ears_alarms(grid.to_numpy(float)[:, None], upper, statistic, method)
     columns = {"expected": expected, "upper": upper, "statistic": statistic, "alarm": alarm}
     judged = pd.DataFrame({name: values[:, 0] for name, values in columns.items()}, index=grid.index)
     return judged.loc[pd.DatetimeIndex(counts.index)].set_axis(counts.index)
 
 
-def ears_arrays(counts: Floats, method: str, min_sigma: float = 0.5) -> tuple[Floats, Floats, Floats]:
+def compute_ears(counts: Floats, method: str, min_sigma: float = 0.5) -> tuple[Floats, Floats, Floats]:
     """Expected, upper bound and statistic, each weeks x series like `counts`; NaN where there is no baseline."""
-    expected, sigma = _baseline(counts, GAP[method], min_sigma)
+    expected, sigma = _compute_baseline(counts, GAP[method], min_sigma)
     with np.errstate(divide="ignore", invalid="ignore"):  # min_sigma 0 and a constant baseline
         statistic = (counts - expected) / sigma
     if method != "C3":
@@ -51,7 +51,7 @@ def ears_arrays(counts: Floats, method: str, min_sigma: float = 0.5) -> tuple[Fl
     return expected, np.full(counts.shape, np.nan), total
 
 
-def _baseline(counts: Floats, gap: int, min_sigma: float) -> tuple[Floats, Floats]:
+def _compute_baseline(counts: Floats, gap: int, min_sigma: float) -> tuple[Floats, Floats]:
     """Mean and standard deviation (n - 1) of the seven points that end `gap` weeks before each week."""
     mean, sigma = np.full(counts.shape, np.nan), np.full(counts.shape, np.nan)
     first = BASELINE + gap - 1
@@ -62,7 +62,7 @@ def _baseline(counts: Floats, gap: int, min_sigma: float) -> tuple[Floats, Float
     return mean, sigma
 
 
-def ears_alarms(counts: Floats, upper: Floats, statistic: Floats, method: str) -> NDArray[np.bool_]:
+def find_ears_alarms(counts: Floats, upper: Floats, statistic: Floats, method: str) -> NDArray[np.bool_]:
     """Where the method alarms; never where there is no baseline."""
     return statistic >= normal_quantile(C3_QUANTILE) if method == "C3" else counts > upper
 
@@ -73,7 +73,7 @@ def normal_quantile(probability: float) -> float:
     return NormalDist().inv_cdf(probability)
 
 
-def weekly_grid(counts: pd.Series) -> pd.Series:
+def make_weekly_grid(counts: pd.Series) -> pd.Series:
     """Return the counts on an unbroken weekly grid, missing weeks as NaN."""
     starts = pd.DatetimeIndex(counts.index)
     series = pd.Series(counts.to_numpy(dtype=float, na_value=np.nan), index=starts).sort_index()

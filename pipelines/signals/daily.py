@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.signals.comparable import History
-from pipelines.signals.ears_law import GAPS, Law, compare_weeks, ears_law
-from pipelines.signals.families import ears_alarms, fingerprints, same_reports
+from pipelines.signals.ears_law import GAPS, Law, compare_weeks, fit_ears_law
+from pipelines.signals.families import compute_fingerprints, find_ears_alarms, find_same_reports
 from pipelines.signals.senders import DUE_DAYS, FEW, LEAST_WEEKS, USABLE, USUAL_WEEKS, Sender, SenderWeek
 
 Floats = NDArray[np.float64]
@@ -36,7 +36,7 @@ class DayJudged:
     sources: int
 
 
-def whole_days(starts: list[date], senders: list[Sender], rows: list[list[SenderWeek]], today: date) -> Flags:
+def find_whole_days(starts: list[date], senders: list[Sender], rows: list[list[SenderWeek]], today: date) -> Flags:
     """Return days x senders: the sender's day is reported whole. Of the running week as far as its clock has come."""
     found = np.zeros((len(starts) * 7, len(senders)), dtype=bool)
     for column, sender in enumerate(senders):
@@ -47,11 +47,11 @@ def whole_days(starts: list[date], senders: list[Sender], rows: list[list[Sender
                 found[place * 7 : place * 7 + 7, column] = states[place] in USABLE
             elif sender.clock is not None:
                 before = [week for week in usable if week < place][-USUAL_WEEKS:]
-                found[place * 7 : place * 7 + 7, column] = _days_so_far(sender, place, start, before)
+                found[place * 7 : place * 7 + 7, column] = _find_days_so_far(sender, place, start, before)
     return found
 
 
-def _days_so_far(sender: Sender, place: int, start: date, before: list[int]) -> list[bool]:
+def _find_days_so_far(sender: Sender, place: int, start: date, before: list[int]) -> list[bool]:
     """Return for each day of a week that runs whether the sender's reports of it are there."""
     found = []
     for offset in range(7):
@@ -71,19 +71,19 @@ def judge_days(counts: Floats, whole: Flags, last: date, names: list[str], least
     """
     found = []
     for back in range(7):
-        history = _windows(counts, whole, back)
+        history = _sum_windows(counts, whole, back)
         senders, observed = compare_weeks(history)
-        law = ears_law(history, senders, observed, GAPS["EARS C1"])
-        marks = fingerprints(np.rint(history.counts).astype(np.int64).astype(float))
+        law = fit_ears_law(history, senders, observed, GAPS["EARS C1"])
+        marks = compute_fingerprints(np.rint(history.counts).astype(np.int64).astype(float))
         for place in range(max(len(observed) - WEEKS_SHOWN, 0), len(observed)):
             day = last - timedelta(days=back + 7 * (len(observed) - 1 - place))
-            alarms = ears_alarms(law.p_value[place][None], names, same_reports(marks[place], names))[0]
+            alarms = find_ears_alarms(law.p_value[place][None], names, find_same_reports(marks[place], names))[0]
             alarms &= (observed[place] > law.upper[place]) & (observed[place] >= least)
-            found += _rows(day, names, observed[place], law, place, alarms, int(senders[place].sum()))
+            found += _make_rows(day, names, observed[place], law, place, alarms, int(senders[place].sum()))
     return sorted(found, key=lambda row: (row.day, row.series))
 
 
-def _windows(counts: Floats, whole: Flags, back: int) -> History:
+def _sum_windows(counts: Floats, whole: Flags, back: int) -> History:
     """Return the sums of seven days that end so many days before the last one, and the weeks before them."""
     weeks = (len(counts) - back) // 7
     start = len(counts) - back - 7 * weeks
@@ -92,7 +92,7 @@ def _windows(counts: Floats, whole: Flags, back: int) -> History:
     return History(days.sum(axis=1), np.asarray(is_whole.all(axis=1)), 0)
 
 
-def _rows(
+def _make_rows(
     day: date, names: list[str], observed: Floats, law: Law, place: int, alarms: Flags, sources: int
 ) -> list[DayJudged]:
     values = np.stack([law.mean[place], law.lower[place], law.upper[place], law.p_value[place]], axis=1)
@@ -109,7 +109,7 @@ def _rows(
     ]
 
 
-def first_alarms(rows: list[DayJudged]) -> set[tuple[date, str]]:
+def find_first_alarms(rows: list[DayJudged]) -> set[tuple[date, str]]:
     """Return the alarms that tell: those without an alarm of the same series in the 14 days before."""
     told, latest = set(), dict[str, date]()
     for row in rows:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.signals.comparable import BASELINE, History, comparable_senders, filled_baseline, observed_counts
+from pipelines.signals.comparable import BASELINE, History, fill_baseline, find_comparable_senders, sum_observed_counts
 from pipelines.signals.laws import LEAST_MEAN, LOWER, UPPER, quantiles, upper_tail
 
 Floats = NDArray[np.float64]
@@ -39,20 +39,20 @@ class Law:
 def compare_weeks(history: History) -> tuple[Flags, Floats]:
     """Return the comparable senders of every week (weeks x senders) and their counts (weeks x series)."""
     weeks = range(len(history.whole))
-    senders = np.array([comparable_senders(history.whole, place) for place in weeks]).reshape(history.whole.shape)
-    counts = [observed_counts(history, senders[place], place) for place in weeks]
+    senders = np.array([find_comparable_senders(history.whole, place) for place in weeks]).reshape(history.whole.shape)
+    counts = [sum_observed_counts(history, senders[place], place) for place in weeks]
     return senders, np.array(counts).reshape(len(history.whole), history.counts.shape[2])
 
 
-def ears_law(history: History, senders: Flags, observed: Floats, gap: int) -> Law:
+def fit_ears_law(history: History, senders: Flags, observed: Floats, gap: int) -> Law:
     """Return the law of every week's counts by the baselines that end `gap` weeks before."""
     mean = np.full(observed.shape, np.nan)
     for place in np.flatnonzero(senders.any(axis=1)):
-        baseline = filled_baseline(history, senders[place], int(place), gap)
+        baseline = fill_baseline(history, senders[place], int(place), gap)
         if baseline is not None:
             mean[place] = expect_next(baseline, gap)
     squares = np.minimum((observed - mean) ** 2 / (mean * WIDENING), MOST_SQUARE)
-    phi = pooled_phi(squares, gap)
+    phi = pool_phi(squares, gap)
     variance = phi * WIDENING * mean
     p_value = upper_tail(observed, mean, variance)
     return Law(mean, variance, phi, p_value, quantiles(LOWER, mean, variance), quantiles(UPPER, mean, variance))
@@ -72,7 +72,7 @@ def expect_next(baseline: Floats, gap: int) -> Floats:
     return np.asarray(np.where(np.abs(slope) > CLEAR_SLOPE * error, np.maximum(line, LEAST_MEAN), mean))
 
 
-def pooled_phi(squares: Floats, gap: int) -> Floats:
+def pool_phi(squares: Floats, gap: int) -> Floats:
     """Return the dispersion of every week and series from the squares that its earlier predictions missed by.
 
     Of the last 26 or fewer predictions that end before the baseline's gap; they are drawn towards the median of all

@@ -67,21 +67,23 @@ def find_episodes(series: str, weeks: Iterable[JudgedWeek]) -> list[Episode]:
         quiet = 0 if week.alarm else quiet + 1
         if week.alarm:
             if found and found[-1].is_open:
-                found[-1] = _continued(found[-1], week)
+                found[-1] = _continue_episode(found[-1], week)
             else:
-                found.append(_begun(series, week))
+                found.append(_begin_episode(series, week))
         elif found and quiet >= QUIET_WEEKS:
             found[-1] = replace(found[-1], is_open=False)
     latest = judged[-1].start if judged else None
-    return [replace(episode, state=_state(episode, latest), is_now=episode.last_start == latest) for episode in found]
+    return [
+        replace(episode, state=_choose_state(episode, latest), is_now=episode.last_start == latest) for episode in found
+    ]
 
 
-def _begun(series: str, week: JudgedWeek) -> Episode:
+def _begin_episode(series: str, week: JudgedWeek) -> Episode:
     counts = ((week.start, week.reports),)
     return Episode(series, week.start, week.start, 1, week.reports, week.reports, counts)
 
 
-def _continued(episode: Episode, week: JudgedWeek) -> Episode:
+def _continue_episode(episode: Episode, week: JudgedWeek) -> Episode:
     return replace(
         episode,
         last_start=week.start,
@@ -92,15 +94,15 @@ def _continued(episode: Episode, week: JudgedWeek) -> Episode:
     )
 
 
-def _state(episode: Episode, latest: date | None) -> str:
+def _choose_state(episode: Episode, latest: date | None) -> str:
     if not episode.is_open:
         return OVER
     return NEW if episode.first_start == latest else CONTINUING
 
 
-def with_notes(episodes: Sequence[Episode], notes: Sequence[Note]) -> list[Episode]:
+def add_notes(episodes: Sequence[Episode], notes: Sequence[Note]) -> list[Episode]:
     """Return the episodes with their latest note, closed ones as such; `notes` are oldest first."""
-    return [_with_own(episode, [note for note in notes if is_about(note, episode)]) for episode in episodes]
+    return [_add_own_note(episode, [note for note in notes if is_about(note, episode)]) for episode in episodes]
 
 
 def is_about(note: Note, episode: Episode) -> bool:
@@ -113,17 +115,17 @@ def is_about(note: Note, episode: Episode) -> bool:
     )
 
 
-def _with_own(episode: Episode, notes: Sequence[Note]) -> Episode:
+def _add_own_note(episode: Episode, notes: Sequence[Note]) -> Episode:
     if not notes:
         return episode
     deeds = [note for note in notes if note.action in (CLOSE, REOPEN)]
     is_closed = bool(deeds) and deeds[-1].action == CLOSE and episode.is_open
     with_text = [note for note in notes if note.text]  # reopening needs none
-    state = _state_of_closed(episode, deeds[-1]) if is_closed else episode.state
+    state = _choose_state_of_closed(episode, deeds[-1]) if is_closed else episode.state
     return replace(episode, state=state, note=(with_text or notes)[-1])
 
 
-def _state_of_closed(episode: Episode, closed: Note) -> str:
+def _choose_state_of_closed(episode: Episode, closed: Note) -> str:
     """Return closed until a week has twice the count that the episode was closed with; in that week it is new again."""
     risen = [
         start

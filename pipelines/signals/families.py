@@ -22,7 +22,7 @@ SECOND_LOOK_RATE = 0.01  # of it: for series that were above their range the wee
 KINDS = ("all", "triage_level", "region", "cause_category", "likely_cause")
 
 
-def adjusted_p_values(p_values: Floats) -> Floats:
+def adjust_p_values(p_values: Floats) -> Floats:
     """Return p-values after Benjamini and Hochberg; NaN is no test and stays NaN."""
     adjusted = np.full(p_values.shape, np.nan)
     tested = np.flatnonzero(~np.isnan(p_values))
@@ -33,7 +33,7 @@ def adjusted_p_values(p_values: Floats) -> Floats:
     return adjusted
 
 
-def fingerprints(counts: Floats) -> NDArray[np.uint64]:
+def compute_fingerprints(counts: Floats) -> NDArray[np.uint64]:
     """Return a number for each week and series that is the same for series with the same counts in all weeks so far.
 
     `counts` is weeks x senders x series of whole numbers. Sums of counts times fixed random numbers, modulo 2^64.
@@ -44,7 +44,7 @@ def fingerprints(counts: Floats) -> NDArray[np.uint64]:
     return np.asarray(np.cumsum(sums, axis=0, dtype=np.uint64))
 
 
-def same_reports(marks: NDArray[np.uint64], names: Sequence[str]) -> NDArray[np.int64]:
+def find_same_reports(marks: NDArray[np.uint64], names: Sequence[str]) -> NDArray[np.int64]:
     """Return for each series the place of the series that stands for it: itself, or one with the same counts."""
     order = sorted(range(len(names)), key=lambda place: (_kind(names[place]), names[place]))
     first: dict[int, int] = {}
@@ -57,7 +57,7 @@ def _kind(name: str) -> tuple[int, int]:
     return (KINDS.index(kind) if kind in KINDS else len(KINDS), name.count(","))
 
 
-def ears_alarms(
+def find_ears_alarms(
     p_values: Floats, names: Sequence[str], stands: NDArray[np.int64], above_before: Flags | None = None
 ) -> Flags:
     """Return the alarms of one week, methods x series, of p-values alike; a series that another stands for has none.
@@ -68,13 +68,13 @@ def ears_alarms(
     own = stands == np.arange(len(names))
     family = np.where(own & ~alone & ~np.isin(stands, np.flatnonzero(alone)), p_values, np.nan)
     rate = FALSE_DISCOVERY_RATE if above_before is None else FALSE_DISCOVERY_RATE - SECOND_LOOK_RATE
-    found = adjusted_p_values(family.ravel()).reshape(family.shape) <= rate
+    found = adjust_p_values(family.ravel()).reshape(family.shape) <= rate
     if above_before is not None:
-        found[-1] |= adjusted_p_values(np.where(above_before, family[-1], np.nan)) <= SECOND_LOOK_RATE
+        found[-1] |= adjust_p_values(np.where(above_before, family[-1], np.nan)) <= SECOND_LOOK_RATE
     return np.asarray(found | (alone & own & (p_values <= ALONE_P_VALUE)))
 
 
-def farrington_alarms(p_values: Floats, stands: NDArray[np.int64]) -> Flags:
+def find_farrington_alarms(p_values: Floats, stands: NDArray[np.int64]) -> Flags:
     """Return the alarms of one week by Farrington flexible: all series are one family."""
     own = stands == np.arange(len(p_values))
-    return np.asarray(adjusted_p_values(np.where(own, p_values, np.nan)) <= FALSE_DISCOVERY_RATE)
+    return np.asarray(adjust_p_values(np.where(own, p_values, np.nan)) <= FALSE_DISCOVERY_RATE)

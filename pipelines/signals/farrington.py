@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipelines.signals.aberration import normal_quantile, weekly_grid
+from pipelines.signals.aberration import make_weekly_grid, normal_quantile
 from pipelines.signals.quasi_poisson import Floats, ReweightedFit, fit_reweighted
 
 CASES, CASES_WEEKS = 5, 4  # fewer cases than this in so many weeks, the current one included: not evaluable
@@ -58,7 +58,7 @@ def farrington_flexible(
     """
     if threshold_method not in ("nb_plugin", "delta", "muan"):
         raise ValueError(f"threshold_method must be nb_plugin, delta or muan, not {threshold_method!r}")
-    grid = weekly_grid(counts)
+    grid = make_weekly_grid(counts)
     settings = FarringtonSettings(
         b, w, no_periods, past_weeks_not_included, p_threshold_trend, weights_threshold, alpha, threshold_method
     )
@@ -67,12 +67,12 @@ def farrington_flexible(
     if unknown := [week for week in wanted if pd.Timestamp(week) not in places]:
         raise ValueError(f"weeks that are not in counts: {unknown[:3]}")
     if weeks is None:
-        wanted = [week for week in wanted if reference_weeks(grid.index, places[pd.Timestamp(week)], b)[-1] >= 0]
+        wanted = [week for week in wanted if find_reference_weeks(grid.index, places[pd.Timestamp(week)], b)[-1] >= 0]
     values = grid.to_numpy(dtype=float)
     rows = []
     for place in (places[pd.Timestamp(week)] for week in wanted):
-        baseline = farrington_baseline(grid.index, ~np.isnan(values), place, settings)
-        rows.append(farrington_week(values[: place + 1], baseline, settings))
+        baseline = select_baseline(grid.index, ~np.isnan(values), place, settings)
+        rows.append(judge_week(values[: place + 1], baseline, settings))
     return pd.DataFrame([vars(row) for row in rows], index=wanted, columns=list(vars(NOT_JUDGED)))
 
 
@@ -100,35 +100,35 @@ class Baseline:
     row: Floats
 
 
-def farrington_baseline(
+def select_baseline(
     starts: pd.Index[Any], known: NDArray[np.bool_], place: int, settings: FarringtonSettings
 ) -> Baseline | None:
     """The baseline of the week at `place` of unbroken weeks, of which `known` are there; None where it is too short.
 
     It depends on the weeks alone, so that series with the same weeks can share it.
     """
-    periods = _periods(starts, place, settings)
+    periods = _number_periods(starts, place, settings)
     used = np.flatnonzero((periods > 0) & known[: place + 1])
     if not (periods[used] == settings.no_periods).any():
         return None
-    design, row = _design(periods[used], used, place, settings.no_periods)
+    design, row = _build_design(periods[used], used, place, settings.no_periods)
     return Baseline(used, design, row) if len(used) > design.shape[1] else None
 
 
-def farrington_week(
+def judge_week(
     counts: Floats, baseline: Baseline | None, settings: FarringtonSettings, shares: Floats | None = None
 ) -> Judged:
     """Judge the last week of `counts` (unbroken weeks, a missing one is NaN) against its baseline.
 
     `shares` (0-1) say for each week which part of the usual reports its senders make; by default all of them.
     """
-    if baseline is None or np.isnan(counts[-1]) or not enough_cases(counts):
+    if baseline is None or np.isnan(counts[-1]) or not has_enough_cases(counts):
         return NOT_JUDGED
     offset = np.zeros(len(baseline.used)) if shares is None else np.log(shares[baseline.used])
     fit, trend = _choose_trend(counts[baseline.used], offset, baseline, settings)
     if fit is None:
         return NOT_JUDGED
-    return _judged(counts[-1], fit, baseline.row[: len(fit.coefficients)], trend, settings)
+    return _judge(counts[-1], fit, baseline.row[: len(fit.coefficients)], trend, settings)
 
 
 def fit_expected(
@@ -138,29 +138,29 @@ def fit_expected(
     fit, _ = _choose_trend(counts[baseline.used], np.log(shares[baseline.used]), baseline, settings)
     if fit is None:
         return math.nan, math.nan
-    return math.exp(fit.prediction(baseline.row[: len(fit.coefficients)])[0]), fit.phi
+    return math.exp(fit.predict(baseline.row[: len(fit.coefficients)])[0]), fit.phi
 
 
-def enough_cases(counts: Floats) -> bool:
+def has_enough_cases(counts: Floats) -> bool:
     """Return whether the last four weeks hold five cases."""
     return bool(np.nansum(counts[-CASES_WEEKS:]) >= CASES)
 
 
-def reference_weeks(starts: pd.Index[Any], place: int, years: int) -> list[int]:
+def find_reference_weeks(starts: pd.Index[Any], place: int, years: int) -> list[int]:
     """Places of the judged week and of the week nearest to its date in each year before; may be negative."""
     today = starts[place]
     gaps = [(today - (today - pd.DateOffset(years=back))).days for back in range(years + 1)]
     return [place - (days + 3) // 7 for days in gaps]
 
 
-def _periods(starts: pd.Index[Any], place: int, settings: FarringtonSettings) -> NDArray[np.int64]:
+def _number_periods(starts: pd.Index[Any], place: int, settings: FarringtonSettings) -> NDArray[np.int64]:
     """Seasonal period 1..no_periods of every week up to the judged one, 0 where it is no part of the baseline.
 
     The last period are the windows around the reference weeks; the weeks between two windows are shared out evenly
     over the others, the first ones taking what is left over. Windows end where the series begins.
     """
     periods = np.zeros(place + 1, dtype=np.int64)
-    references = reference_weeks(starts, place, settings.b)
+    references = find_reference_weeks(starts, place, settings.b)
     if references[-1] < 0:
         return periods
     for later, reference in pairwise(references):
@@ -173,7 +173,7 @@ def _periods(starts: pd.Index[Any], place: int, settings: FarringtonSettings) ->
     return periods
 
 
-def _design(periods: NDArray[np.int64], used: NDArray[np.int64], place: int, last: int) -> tuple[Floats, Floats]:
+def _build_design(periods: NDArray[np.int64], used: NDArray[np.int64], place: int, last: int) -> tuple[Floats, Floats]:
     """Return the model matrix of the baseline and the judged week's row; the trend, in weeks, is the last column."""
     others = [period for period in range(1, last) if (periods == period).any()]
     columns = [np.ones(len(used)), *((periods == period).astype(float) for period in others), used - used[0]]
@@ -198,23 +198,23 @@ def _keeps_trend(fit: ReweightedFit, counts: Floats, row: Floats, settings: Farr
 
     error = math.sqrt(fit.covariance[-1, -1] * fit.spread)
     p_value = 2 * stdtr(fit.degrees_of_freedom, -abs(fit.coefficients[-1]) / error)
-    predicted = math.exp(fit.prediction(row)[0])
+    predicted = math.exp(fit.predict(row)[0])
     return bool(p_value < settings.p_threshold_trend and settings.b >= 3 and predicted <= counts.max())
 
 
-def _judged(observed: float, fit: ReweightedFit, row: Floats, trend: bool, settings: FarringtonSettings) -> Judged:
+def _judge(observed: float, fit: ReweightedFit, row: Floats, trend: bool, settings: FarringtonSettings) -> Judged:
     """Return the upper bound and the p-value by the chosen method."""
-    predictor, error = fit.prediction(row)
+    predictor, error = fit.predict(row)
     expected, phi = math.exp(predictor), fit.phi
     if settings.threshold_method == "delta":
-        upper, p_value = _delta(observed, expected, error, phi, settings.alpha)
+        upper, p_value = _bound_by_delta(observed, expected, error, phi, settings.alpha)
     else:
         shift = normal_quantile(1 - settings.alpha) * error if settings.threshold_method == "muan" else 0.0
-        upper, p_value = _negative_binomial(observed, math.exp(predictor + shift), phi, settings.alpha)
+        upper, p_value = _bound_by_negative_binomial(observed, math.exp(predictor + shift), phi, settings.alpha)
     return Judged(expected, upper, observed > upper, phi, trend, p_value)
 
 
-def _delta(observed: float, expected: float, error: float, phi: float, alpha: float) -> tuple[float, float]:
+def _bound_by_delta(observed: float, expected: float, error: float, phi: float, alpha: float) -> tuple[float, float]:
     """Bound and p-value of a normal distribution on the scale of counts to the power 2/3."""
     tau = phi + expected * error**2
     sigma = math.sqrt(4 / 9 * expected ** (1 / 3) * tau)
@@ -223,7 +223,7 @@ def _delta(observed: float, expected: float, error: float, phi: float, alpha: fl
     return upper, NormalDist().cdf((centre - observed ** (2 / 3)) / sigma)
 
 
-def _negative_binomial(observed: float, mean: float, phi: float, alpha: float) -> tuple[float, float]:
+def _bound_by_negative_binomial(observed: float, mean: float, phi: float, alpha: float) -> tuple[float, float]:
     """Bound and p-value of a negative binomial with variance phi x mean; Poisson where phi is 1."""
     from scipy import stats
 

@@ -10,9 +10,9 @@ import duckdb
 
 from pipelines.settings import RHYTHMS, Settings
 from pipelines.signals.senders import Sender
-from pipelines.statements import rows_by_name, statement
-from pipelines.store.clocks import period_days
-from pipelines.store.daily_counts import week_words
+from pipelines.statements import fetch_rows, read_statement
+from pipelines.store.clocks import parse_period
+from pipelines.store.daily_counts import make_week_placeholders
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,19 +32,19 @@ class Span:
 
     def names(self) -> list[str]:
         """Return the weeks as 2026-W47; the middle day decides the year, for ISO and MMWR alike."""
-        return [week_name(start, self.mark) for start in self.starts]
+        return [name_week(start, self.mark) for start in self.starts]
 
     def is_running(self, start: date) -> bool:
         return start + timedelta(days=7) > self.today
 
 
-def week_name(start: date, mark: str) -> str:
+def name_week(start: date, mark: str) -> str:
     """Return the name of the week that begins on `start`; `mark` is W (ISO) or MW (MMWR)."""
     middle = start + timedelta(days=3)
     return f"{middle.year}-{mark}{(middle.timetuple().tm_yday - 1) // 7 + 1:02}"
 
 
-def week_start(day: date, settings: Settings) -> date:
+def find_week_start(day: date, settings: Settings) -> date:
     """Return the first day of the week that a day is in."""
     into = day.weekday() if settings.week_system == "iso" else (day.weekday() + 1) % 7
     return day - timedelta(days=into)
@@ -52,36 +52,36 @@ def week_start(day: date, settings: Settings) -> date:
 
 def read_senders(connection: duckdb.DuckDBPyConnection, settings: Settings, today: date) -> tuple[Span, list[Sender]]:
     """Return the weeks and what is known of every sender over them; no weeks if no delivery is about any day."""
-    sql = statement("signals", "source_days", plausible_days=statement("store", "plausible_days"))
+    sql = read_statement("signals", "source_days", plausible_days=read_statement("store", "plausible_days"))
     days = connection.execute(sql).fetchall()
-    deliveries = rows_by_name(connection, statement("signals", "deliveries"))
-    mark = week_words(settings)["mark"]
-    said = _empty_days(deliveries)
+    deliveries = fetch_rows(connection, read_statement("signals", "deliveries"))
+    mark = make_week_placeholders(settings)["mark"]
+    said = _find_empty_days(deliveries)
     known = [day for _, day, _ in days] + [day for empty in said.values() for day in empty]
     if not known:
         return Span([], mark, today), []
-    first, last = week_start(min(known), settings), week_start(max(*known, today), settings)
+    first, last = find_week_start(min(known), settings), find_week_start(max(*known, today), settings)
     starts = [first + timedelta(weeks=week) for week in range((last - first).days // 7 + 1)]
-    return Span(starts, mark, today), _senders(settings, starts, days, deliveries)
+    return Span(starts, mark, today), _make_senders(settings, starts, days, deliveries)
 
 
-def _empty_days(deliveries: list[dict[str, Any]]) -> dict[str, set[date]]:
+def _find_empty_days(deliveries: list[dict[str, Any]]) -> dict[str, set[date]]:
     """Return by sender the days that files without a data row are about."""
     found: dict[str, set[date]] = {}
     for row in deliveries:
         if row["period"] and not row["has_rows"]:
-            first, last = period_days(row["period"])
+            first, last = parse_period(row["period"])
             days = {first + timedelta(days=day) for day in range((last - first).days + 1)}
             found.setdefault(row["source"], set()).update(days)
     return found
 
 
-def _senders(
+def _make_senders(
     settings: Settings, starts: list[date], days: list[tuple[str, date, int]], deliveries: list[dict[str, Any]]
 ) -> list[Sender]:
     import numpy as np
 
-    said, clocks = _empty_days(deliveries), {row["source"]: row["clock"] for row in deliveries if row["clock"]}
+    said, clocks = _find_empty_days(deliveries), {row["source"]: row["clock"] for row in deliveries if row["clock"]}
     counts = {name: np.zeros((len(starts), 7), dtype=np.int64) for name in {row["source"] for row in deliveries}}
     for source, day, reports in days:
         place = (day - starts[0]).days
@@ -102,7 +102,7 @@ def _senders(
 
 def read_series(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Return the names of all series that are counted here."""
-    return [name for (name,) in connection.execute(statement("signals", "series_of_home")).fetchall()]
+    return [name for (name,) in connection.execute(read_statement("signals", "series_of_home")).fetchall()]
 
 
 def read_counts(
@@ -112,7 +112,7 @@ def read_counts(
     import numpy as np
 
     senders, series = names
-    sql = statement("signals", "source_series", series_names=statement("signals", "series_names"), days=days)
+    sql = read_statement("signals", "source_series", series_names=read_statement("signals", "series_names"), days=days)
     last = first + timedelta(days=days * steps - 1)
     values = {"first": first, "last": last, "series": series, "sources": senders}
     found = connection.execute(sql, values).fetchnumpy()
@@ -128,7 +128,7 @@ def read_indicators(
     import numpy as np
 
     rows = connection.execute(
-        statement("signals", "indicators"), {"first": starts[0], "weeks": len(starts), "sources": senders}
+        read_statement("signals", "indicators"), {"first": starts[0], "weeks": len(starts), "sources": senders}
     ).fetchall()
     counts = np.zeros((len(starts), len(senders), 1 + len(INDICATORS)))
     for place, source_place, *numbers in rows:
@@ -138,13 +138,15 @@ def read_indicators(
 
 def read_arrivals(connection: duckdb.DuckDBPyConnection, settings: Settings, first: date) -> list[dict[str, Any]]:
     """Return when reports of the weeks from `first` on first came, by source, level and clock."""
-    return rows_by_name(connection, statement("signals", "arrivals", **week_words(settings)), {"first": first})
+    return fetch_rows(
+        connection, read_statement("signals", "arrivals", **make_week_placeholders(settings)), {"first": first}
+    )
 
 
 def read_clocks(connection: duckdb.DuckDBPyConnection) -> dict[str, list[date]]:
     """Return by sender the clock after each of its deliveries."""
     found: dict[str, list[date]] = {}
-    for row in rows_by_name(connection, statement("signals", "deliveries")):
+    for row in fetch_rows(connection, read_statement("signals", "deliveries")):
         if row["clock"]:
             found.setdefault(row["source"], []).append(row["clock"])
     return found

@@ -16,18 +16,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipelines.signals.comparable import BASELINE, WINDOW, History, comparable_series, filled_counts
-from pipelines.signals.ears_law import GAPS, Law, compare_weeks, ears_law
-from pipelines.signals.families import ears_alarms, farrington_alarms, fingerprints, same_reports
+from pipelines.signals.comparable import BASELINE, WINDOW, History, fill_counts, sum_comparable_series
+from pipelines.signals.ears_law import GAPS, Law, compare_weeks, fit_ears_law
+from pipelines.signals.families import compute_fingerprints, find_ears_alarms, find_farrington_alarms, find_same_reports
 from pipelines.signals.farrington import (
     FarringtonSettings,
-    enough_cases,
-    farrington_baseline,
+    find_reference_weeks,
     fit_expected,
-    reference_weeks,
+    has_enough_cases,
+    select_baseline,
 )
 from pipelines.signals.laws import LOWER, UPPER, quantiles, upper_tail
-from pipelines.signals.trend import TREND_WEEKS, trends
+from pipelines.signals.trend import TREND_WEEKS, find_trends
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -72,30 +72,30 @@ def judge_weeks(weeks: SeriesWeeks, fits: Fits, least: int) -> tuple[pd.DataFram
     reports = weeks.history.counts.sum(axis=1)
     has_senders = np.asarray(senders.any(axis=1))
     observed = np.where(has_senders[:, None], observed, reports)
-    compared = Compared(senders, observed, reports, fingerprints(weeks.history.counts))
-    laws = {method: ears_law(weeks.history, senders, observed, gap) for method, gap in GAPS.items()}
+    compared = Compared(senders, observed, reports, compute_fingerprints(weeks.history.counts))
+    laws = {method: fit_ears_law(weeks.history, senders, observed, gap) for method, gap in GAPS.items()}
     blocks, used = [], Fits()
     for place in weeks.covered:
-        found = None if place in weeks.running else _by_farrington(weeks, compared, place, fits, used)
-        stands = same_reports(compared.marks[place], weeks.series)
+        found = None if place in weeks.running else _fit_farrington(weeks, compared, place, fits, used)
+        stands = find_same_reports(compared.marks[place], weeks.series)
         if found is None:
-            judged = _ears_blocks(weeks, compared, place, laws, stands)
+            judged = _judge_by_ears(weeks, compared, place, laws, stands)
         else:
-            judged = [_farrington_block(compared.observed[place], found, stands)]
-        common = _common(weeks, compared, place) | {"trend": _trend(weeks, compared, place, laws)}
-        blocks += _finished([common | block for block in judged], weeks, stands, least)
-    return _frame(blocks, len(weeks.series)), used
+            judged = [_make_farrington_block(compared.observed[place], found, stands)]
+        common = _make_common_block(weeks, compared, place) | {"trend": _find_trends(weeks, compared, place, laws)}
+        blocks += _finish_blocks([common | block for block in judged], weeks, stands, least)
+    return _make_frame(blocks, len(weeks.series)), used
 
 
-def _frame(blocks: list[Block], each: int) -> pd.DataFrame:
+def _make_frame(blocks: list[Block], each: int) -> pd.DataFrame:
     """Return the blocks as rows; blocks are of `each` rows."""
     if not blocks:
         return pd.DataFrame()
-    columns = {name: [_spread(block[name], each) for block in blocks] for name in blocks[0]}
+    columns = {name: [_spread_values(block[name], each) for block in blocks] for name in blocks[0]}
     return pd.DataFrame({name: np.concatenate(parts) for name, parts in columns.items()}).astype({"rank": "Int32"})
 
 
-def _spread(values: Any, each: int) -> NDArray[Any]:
+def _spread_values(values: Any, each: int) -> NDArray[Any]:
     if isinstance(values, np.ndarray):
         return values
     found = np.empty(each, dtype=object)
@@ -106,13 +106,13 @@ def _spread(values: Any, each: int) -> NDArray[Any]:
 # EARS
 
 
-def _ears_blocks(
+def _judge_by_ears(
     weeks: SeriesWeeks, compared: Compared, place: int, laws: dict[str, Law], stands: NDArray[np.int64]
 ) -> list[Block]:
     """Return the rows of one week by C1 and C2."""
-    why = _reason(weeks, compared, place)
+    why = _find_reason(weeks, compared, place)
     p_values = np.stack([law.p_value[place] for law in laws.values()])
-    alarms = ears_alarms(p_values, weeks.series, stands, _above_range(compared, laws, place - 1))
+    alarms = find_ears_alarms(p_values, weeks.series, stands, _find_above_range(compared, laws, place - 1))
     return [
         {
             "method": method,
@@ -121,27 +121,27 @@ def _ears_blocks(
             "lower": law.lower[place],
             "upper": law.upper[place],
             "p_value": law.p_value[place],
-            "reason": why or _reasons(np.isnan(law.mean[place]), np.zeros(len(stands), dtype=bool)),
+            "reason": why or _list_reasons(np.isnan(law.mean[place]), np.zeros(len(stands), dtype=bool)),
             "alarm": alarms[row],
         }
         for row, (method, law) in enumerate(laws.items())
     ]
 
 
-def _above_range(compared: Compared, laws: dict[str, Law], place: int) -> Flags:
+def _find_above_range(compared: Compared, laws: dict[str, Law], place: int) -> Flags:
     """Return which series were above the range of the primary row, C1; none where the week was not judged."""
     upper = next(iter(laws.values())).upper
     return np.asarray(compared.observed[place] > upper[place]) if place >= 0 else np.zeros(upper.shape[1], dtype=bool)
 
 
-def _reasons(unknown: Flags, few: Flags) -> list[str | None]:
+def _list_reasons(unknown: Flags, few: Flags) -> list[str | None]:
     """Return why single series cannot be judged."""
     return [
         (FEW_CASES if is_few else SHORT_HISTORY) if lacks else None for lacks, is_few in zip(unknown, few, strict=True)
     ]
 
 
-def _reason(weeks: SeriesWeeks, compared: Compared, place: int) -> str | None:
+def _find_reason(weeks: SeriesWeeks, compared: Compared, place: int) -> str | None:
     """Return why nothing of the week can be judged, if so."""
     if place in weeks.running:
         return RUNNING_WEEK
@@ -162,48 +162,48 @@ class _Fitted:
     few: Flags
 
 
-def _by_farrington(weeks: SeriesWeeks, compared: Compared, place: int, fits: Fits, used: Fits) -> _Fitted | None:
+def _fit_farrington(weeks: SeriesWeeks, compared: Compared, place: int, fits: Fits, used: Fits) -> _Fitted | None:
     """Fit every series of one week; None where there are less than three whole years of comparable weeks."""
     senders = compared.senders[place]
     if not senders.any():
         return None
     starts = pd.DatetimeIndex(weeks.starts)
-    if reference_weeks(starts, place, LEAST_YEARS)[-1] < 0:
+    if find_reference_weeks(starts, place, LEAST_YEARS)[-1] < 0:
         return None
-    counts, shares = comparable_series(weeks.history, senders, place)
+    counts, shares = sum_comparable_series(weeks.history, senders, place)
     known = ~np.isnan(counts[:, 0])
-    years = _whole_years(starts, known, place)
+    years = _count_whole_years(starts, known, place)
     settings = FarringtonSettings(b=years)
-    baseline = farrington_baseline(starts, known, place, settings) if years >= LEAST_YEARS else None
+    baseline = select_baseline(starts, known, place, settings) if years >= LEAST_YEARS else None
     if baseline is None:
         return None
-    few = np.array([not enough_cases(counts[:, column]) for column in range(counts.shape[1])])
+    few = np.array([not has_enough_cases(counts[:, column]) for column in range(counts.shape[1])])
     model = hashlib.sha256(baseline.design.tobytes() + baseline.row.tobytes() + shares[baseline.used].tobytes())
     found = np.full((2, counts.shape[1]), np.nan)
     for column in np.flatnonzero(~few):
-        key = _key(model, counts[baseline.used, column])
+        key = _hash_fit(model, counts[baseline.used, column])
         fit = fits.get(key) or used.get(key) or fit_expected(counts[:, column], baseline, shares, settings)
         used[key] = fit
         found[:, column] = fit
     return _Fitted(years, found[0], found[1], few)
 
 
-def _key(model: Any, counts: Floats) -> int:
+def _hash_fit(model: Any, counts: Floats) -> int:
     own = model.copy()
     own.update(counts.tobytes())
     return int.from_bytes(own.digest()[:8], "little")
 
 
-def _whole_years(starts: pd.DatetimeIndex, known: Flags, place: int) -> int:
+def _count_whole_years(starts: pd.DatetimeIndex, known: Flags, place: int) -> int:
     """Return how many years back in a row have a known week in the window around the reference week, at most 4."""
     window = FarringtonSettings().w
-    for back, reference in enumerate(reference_weeks(starts, place, MOST_YEARS)[1:]):
+    for back, reference in enumerate(find_reference_weeks(starts, place, MOST_YEARS)[1:]):
         if reference < 0 or not known[max(reference - window, 0) : reference + window + 1].any():
             return back
     return MOST_YEARS
 
 
-def _farrington_block(observed: Floats, found: _Fitted, stands: NDArray[np.int64]) -> Block:
+def _make_farrington_block(observed: Floats, found: _Fitted, stands: NDArray[np.int64]) -> Block:
     """Return the rows of one week by Farrington flexible."""
     variance = found.expected * found.phi
     p_value = upper_tail(observed, found.expected, variance)
@@ -214,15 +214,15 @@ def _farrington_block(observed: Floats, found: _Fitted, stands: NDArray[np.int64
         "lower": quantiles(LOWER, found.expected, variance),
         "upper": quantiles(UPPER, found.expected, variance),
         "p_value": p_value,
-        "reason": _reasons(np.isnan(found.expected), found.few),
-        "alarm": farrington_alarms(p_value, stands),
+        "reason": _list_reasons(np.isnan(found.expected), found.few),
+        "alarm": find_farrington_alarms(p_value, stands),
     }
 
 
 # What both have in common
 
 
-def _common(weeks: SeriesWeeks, compared: Compared, place: int) -> Block:
+def _make_common_block(weeks: SeriesWeeks, compared: Compared, place: int) -> Block:
     senders = compared.senders[place]
     chosen = {weeks.senders[column] for column in np.flatnonzero(senders)}
     return {
@@ -236,20 +236,20 @@ def _common(weeks: SeriesWeeks, compared: Compared, place: int) -> Block:
     }
 
 
-def _trend(weeks: SeriesWeeks, compared: Compared, place: int, laws: dict[str, Law]) -> list[str] | None:
+def _find_trends(weeks: SeriesWeeks, compared: Compared, place: int, laws: dict[str, Law]) -> list[str] | None:
     """Return each series' trend over the last four weeks of the same senders; None where they cannot be compared."""
     places = np.arange(place - TREND_WEEKS + 1, place + 1)
     if place in weeks.running or places[0] < 0 or not compared.senders[place].any():
         return None
-    counts = filled_counts(weeks.history, compared.senders[place], place, places)
-    return None if counts is None else trends(counts, next(iter(laws.values())).phi[place])
+    counts = fill_counts(weeks.history, compared.senders[place], place, places)
+    return None if counts is None else find_trends(counts, next(iter(laws.values())).phi[place])
 
 
-def _finished(blocks: list[Block], weeks: SeriesWeeks, stands: NDArray[np.int64], least: int) -> list[Block]:
+def _finish_blocks(blocks: list[Block], weeks: SeriesWeeks, stands: NDArray[np.int64], least: int) -> list[Block]:
     """Add status, level and rank to the rows of one week; take away the ranges of what was not judged."""
     copies = stands != np.arange(len(stands))
     for block in blocks:
-        reasons = _spread(block["reason"], len(stands))
+        reasons = _spread_values(block["reason"], len(stands))
         judged = np.array([reason is None for reason in reasons], dtype=bool)
         for name in ("expected", "lower", "upper", "p_value"):
             block[name] = np.where(judged, block[name], np.nan)
@@ -259,18 +259,18 @@ def _finished(blocks: list[Block], weeks: SeriesWeeks, stands: NDArray[np.int64]
             reasons[column] = f"same reports as {weeks.series[stands[column]]}"
         block["reason"] = reasons
         block["status"] = np.select([~judged, block["alarm"]], ["not_evaluable", "alarm"], "none").astype(object)
-        block["level"] = _levels(block, judged, above) if block["is_primary"] else None
-    return _ranked(blocks, weeks.series)
+        block["level"] = _choose_levels(block, judged, above) if block["is_primary"] else None
+    return _rank_alarms(blocks, weeks.series)
 
 
-def _levels(block: Block, judged: Flags, above: Flags) -> NDArray[Any]:
+def _choose_levels(block: Block, judged: Flags, above: Flags) -> NDArray[Any]:
     """Return below, within or above the range; None for what was not judged."""
     found = np.select([above, block["observed"] < block["lower"]], ["above", "below"], "within").astype(object)
     found[~judged] = None
     return found
 
 
-def _ranked(blocks: list[Block], series: list[str]) -> list[Block]:
+def _rank_alarms(blocks: list[Block], series: list[str]) -> list[Block]:
     """Add the order of the week's alarms, by p-value, then by excess."""
     raised = [
         (block["p_value"][column], block["expected"][column] - block["observed"][column], series[column], row, column)

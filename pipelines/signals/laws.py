@@ -41,11 +41,11 @@ def quantiles(probability: float, mean: Any, variance: Any) -> Floats:
     found = np.full(mean.shape, np.nan)
     known = ~np.isnan(mean)
     if known.any():
-        found[known] = _smallest_counts(probability, mean[known], variance[known])
+        found[known] = _search_quantiles(probability, mean[known], variance[known])
     return found
 
 
-def _smallest_counts(probability: float, mean: Floats, variance: Floats) -> Floats:
+def _search_quantiles(probability: float, mean: Floats, variance: Floats) -> Floats:
     """Return quantiles: from a guess by three moments, a step at a time up, and then down, until each is right."""
     normal = NormalDist().inv_cdf(probability)
     skew = (2 * variance - mean) / np.maximum(mean, LEAST_MEAN)  # the skewness times the standard deviation

@@ -63,7 +63,7 @@ def nowcast_sender(arrivals: SenderArrivals) -> SenderNowcast:
     for age in range(LAST_AGE + 1):
         factor, known = np.ones((len(counts), weeks)), None
         for step in range(age, LAST_AGE):
-            ratio, used = _factors(counts, entering, step, places + age)
+            ratio, used = _compute_factors(counts, entering, step, places + age)
             factor, known = factor * ratio, used if known is None else known
         batches[:, age] = _has_batches(counts[0, :, age], counts[0, :, -1], entering)
         reached = (arrivals.age >= age) & arrivals.whole & ~batches[:, age]
@@ -75,7 +75,7 @@ def nowcast_sender(arrivals: SenderArrivals) -> SenderNowcast:
     return SenderNowcast(expected, batches, final)
 
 
-def _factors(
+def _compute_factors(
     counts: Floats, entering: NDArray[np.int64], step: int, until: NDArray[np.int64]
 ) -> tuple[Floats, NDArray[np.int64]]:
     """Return the factors from one age to the next (series x weeks), as they were known when the week `until` ended, and
@@ -124,29 +124,33 @@ def nowcast(senders: list[SenderArrivals]) -> Nowcast:
     reached = (age[:, :, None] >= ages) & whole[:, :, None]
     batches = np.asarray((np.stack([found.batches for found in each]) & reached).any(axis=0))
     counted = ~np.isnan(expected[:, 0]) & reached
-    reported, total = _sum(counts, counted), _sum(expected, counted)
+    reported, total = _sum_senders(counts, counted), _sum_senders(expected, counted)
     total = np.where(counted.any(axis=0) & ~batches, total, np.nan)
-    errors = _errors(total, _sum(np.repeat(final[:, :, :, None], LAST_AGE + 1, axis=3), counted), age, counted)
-    spread, found = _spread(errors)
-    lower, upper = _interval(reported, total, spread, found)
+    errors = _compute_errors(
+        total, _sum_senders(np.repeat(final[:, :, :, None], LAST_AGE + 1, axis=3), counted), age, counted
+    )
+    spread, found = _compute_spread(errors)
+    lower, upper = _compute_interval(reported, total, spread, found)
     change = _change(counts, expected, counted, (reported, total), (spread, found))
-    previous = _sum(_week_before(counts), counted & _week_before(counted[:, None])[:, 0])
-    return Nowcast(reported, total, lower, upper, previous, change, counted, batches, _latest_age(counts, age, whole))
+    previous = _sum_senders(_shift_by_a_week(counts), counted & _shift_by_a_week(counted[:, None])[:, 0])
+    return Nowcast(
+        reported, total, lower, upper, previous, change, counted, batches, _find_latest_age(counts, age, whole)
+    )
 
 
-def _sum(values: Floats, counted: Flags) -> Floats:
+def _sum_senders(values: Floats, counted: Flags) -> Floats:
     """Return the sum over the senders that count, series x weeks x ages."""
     return np.asarray(np.where(counted[:, None], np.nan_to_num(values), 0).sum(axis=0))
 
 
-def _week_before(values: Any) -> NDArray[Any]:
+def _shift_by_a_week(values: Any) -> NDArray[Any]:
     """Return the values of the week before, at the same age; zero or False before the first."""
     shifted: NDArray[Any] = np.zeros_like(values)
     shifted[:, :, 1:] = values[:, :, :-1]
     return shifted
 
 
-def _latest_age(counts: Floats, age: NDArray[np.int64], whole: Flags) -> NDArray[np.int64]:
+def _find_latest_age(counts: Floats, age: NDArray[np.int64], whole: Flags) -> NDArray[np.int64]:
     """Return each week's age now: the highest one that senders of at least half of its reports have reached."""
     now = np.where(whole, np.minimum(age, LAST_AGE), -1)
     weights = np.where(now >= 0, counts[:, 0, :, -1] + 1e-9, 0)
@@ -155,14 +159,14 @@ def _latest_age(counts: Floats, age: NDArray[np.int64], whole: Flags) -> NDArray
     return np.asarray(half.sum(axis=0) - 1)
 
 
-def _errors(total: Floats, final: Floats, age: NDArray[np.int64], counted: Flags) -> Floats:
+def _compute_errors(total: Floats, final: Floats, age: NDArray[np.int64], counted: Flags) -> Floats:
     """Return the log errors of every nowcast of which it is known what became of it, series x weeks x ages."""
     needed = np.minimum(np.arange(LAST_AGE + 1) + SETTLED_AFTER, LAST_AGE)
     is_settled = (np.where(counted, age[:, :, None], LAST_AGE) >= needed).all(axis=0)
     return np.where(is_settled & ~np.isnan(total), np.log((final + 0.5) / (total + 0.5)), np.nan)
 
 
-def _spread(errors: Floats) -> tuple[Floats, NDArray[np.int64]]:
+def _compute_spread(errors: Floats) -> tuple[Floats, NDArray[np.int64]]:
     """Return the root mean square of the latest 26 or fewer errors that were known by then, and their number."""
     spread, number = np.full(errors.shape, np.nan), np.zeros(errors.shape, dtype=np.int64)
     for series, age in np.ndindex(errors.shape[0], errors.shape[2]):
@@ -186,7 +190,9 @@ def _t_quantile(number: NDArray[np.int64]) -> Floats:
     return np.asarray(stdtrit(np.maximum(number, 1), (1 + COVERAGE) / 2))
 
 
-def _interval(reported: Floats, total: Floats, spread: Floats, number: NDArray[np.int64]) -> tuple[Floats, Floats]:
+def _compute_interval(
+    reported: Floats, total: Floats, spread: Floats, number: NDArray[np.int64]
+) -> tuple[Floats, Floats]:
     """Return the 90 % interval: by the errors of before, and at least that of a Poisson count of what is missing."""
     width = _t_quantile(number) * spread
     missing = np.where(np.isnan(width), np.nan, np.maximum(total - reported, 0))
@@ -206,13 +212,13 @@ def _change(
     Of the senders that are counted in both; the week before is one week older then.
     """
     older = np.minimum(np.arange(LAST_AGE + 1) + 1, LAST_AGE)
-    before = _week_before(expected)[:, :, :, older]
-    both = counted & ~np.isnan(before[:, 0]) & _week_before(counted[:, None])[:, 0][:, :, older]
-    now, then = _sum(expected, both), _sum(before, both)
+    before = _shift_by_a_week(expected)[:, :, :, older]
+    both = counted & ~np.isnan(before[:, 0]) & _shift_by_a_week(counted[:, None])[:, 0][:, :, older]
+    now, then = _sum_senders(expected, both), _sum_senders(before, both)
     open_now = np.maximum(sums[1] - sums[0], 0)
     spread, number = errors
     mine = np.maximum(spread, np.sqrt(open_now) / np.maximum(sums[1], 1))
-    shifted = _week_before(mine[None])[0][:, :, older]
+    shifted = _shift_by_a_week(mine[None])[0][:, :, older]
     width = _t_quantile(number) * np.sqrt(mine**2 + shifted**2)
     ratio = np.log((now + 0.5) / (then + 0.5))
     known = both.any(axis=0) & ~np.isnan(width) & (np.abs(ratio) > width) & (now != then) & ~np.isnan(sums[1])

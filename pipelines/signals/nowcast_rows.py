@@ -30,7 +30,7 @@ NEAR = 3  # days: a clock so near to a week's end, on either side, stands at tha
 CHANGES = {1: MORE, -1: FEWER, 0: NOT_CLEAR}
 
 
-def sender_arrivals(
+def find_sender_arrivals(
     starts: Sequence[date],
     senders: Sequence[Sender],
     whole: NDArray[np.bool_],
@@ -71,7 +71,7 @@ class _Ages:
     def __init__(self, ends: Sequence[date], clock: date, delivered: Sequence[date]) -> None:
         self.clock, self.delivered = clock, delivered
         self.days = ((clock - ends[0]).days + NEAR) % 7 - NEAR  # from the nearest week's end
-        self.slack = _half_distance([each for each in delivered if clock - each < timedelta(weeks=FACTOR_WEEKS)])
+        self.slack = _find_half_distance([each for each in delivered if clock - each < timedelta(weeks=FACTOR_WEEKS)])
 
     def count_weeks(self, clock: date, end: date) -> int:
         """Return the age of the week with this end when the clock stood there; negative before it had age 0."""
@@ -86,7 +86,7 @@ class _Ages:
         return np.array([place in places for place in range(len(ends))], dtype=bool)
 
 
-def _half_distance(clocks: Sequence[date]) -> int:
+def _find_half_distance(clocks: Sequence[date]) -> int:
     """Return the days that are nearer to a usual delivery than to the next one, on one side; those of a weekly sender
     if there is nothing to know it by."""
     days = sorted(set(clocks))
@@ -96,7 +96,7 @@ def _half_distance(clocks: Sequence[date]) -> int:
     return min(int(distance - 1) // 2, NEAR)
 
 
-def rows_of(
+def make_rows(
     found: Nowcast,
     starts: Sequence[date],
     names: Sequence[str],
@@ -121,11 +121,11 @@ def rows_of(
                 "sources": int(counted.sum()),
                 "left_out": ", ".join(left_out),
             }
-            rows += [common | _values(found, series, int(place), age) for series in range(len(SERIES))]
+            rows += [common | _make_values(found, series, int(place), age) for series in range(len(SERIES))]
     return pd.DataFrame(rows)
 
 
-def _values(found: Nowcast, series: int, place: int, age: int) -> dict[str, Any]:
+def _make_values(found: Nowcast, series: int, place: int, age: int) -> dict[str, Any]:
     expected, lower, upper = (float(part[series, place, age]) for part in (found.expected, found.lower, found.upper))
     reason = None
     if np.isnan(expected):

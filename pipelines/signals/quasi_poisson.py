@@ -28,7 +28,7 @@ class ReweightedFit:
     spread: float
     degrees_of_freedom: int
 
-    def prediction(self, row: Floats) -> tuple[float, float]:
+    def predict(self, row: Floats) -> tuple[float, float]:
         """Return the linear predictor and its standard error."""
         variance = max(float(row @ self.covariance @ row), 0.0)
         return float(self.coefficients @ row), math.sqrt(variance * self.spread)
@@ -40,7 +40,7 @@ def fit_reweighted(counts: Floats, offset: Floats, design: Floats, threshold: fl
     if first is None:
         return None
     working, fitted, result = first
-    phi = max(_dispersion(counts, fitted, working, design), 1)
+    phi = max(_estimate_dispersion(counts, fitted, working, design), 1)
     leverage = working * np.einsum("ij,jk,ik->i", design, result.normalized_cov_params, design)
     raw = 1.5 * (counts ** (2 / 3) * fitted ** (-1 / 6) - np.sqrt(fitted))
     residuals = raw / np.sqrt(phi * np.maximum(1 - leverage, 1e-12))
@@ -51,8 +51,8 @@ def fit_reweighted(counts: Floats, offset: Floats, design: Floats, threshold: fl
     if second is None:
         return None
     working, fitted, result = second
-    phi = max(_dispersion(counts, fitted, working, design), 1)
-    spread = _dispersion(counts, fitted, weights, design)
+    phi = max(_estimate_dispersion(counts, fitted, working, design), 1)
+    spread = _estimate_dispersion(counts, fitted, weights, design)
     return ReweightedFit(result.params, result.normalized_cov_params, phi, spread, len(counts) - design.shape[1])
 
 
@@ -62,7 +62,7 @@ def _iterate(counts: Floats, offset: Floats, design: Floats, weights: Floats) ->
     Start and stopping rule are R's, and like R it takes the working weights of the last step, not of the result:
     in the sixth digit of phi it shows.
     """
-    model = _glm()
+    model = _import_glm()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # constant and all-zero baselines fit perfectly; that is no fault
         result = model(counts, offset, design, weights).fit(maxiter=25, tol_criterion="deviance", atol=1e-9, rtol=1e-8)
@@ -75,7 +75,7 @@ def _iterate(counts: Floats, offset: Floats, design: Floats, weights: Floats) ->
 
 
 @cache
-def _glm() -> Any:
+def _import_glm() -> Any:
     """statsmodels' Poisson GLM that starts where R starts; imported on first use, because it takes a second."""
     from statsmodels.genmod.families import Poisson
     from statsmodels.genmod.generalized_linear_model import GLM
@@ -90,5 +90,5 @@ def _glm() -> Any:
     )
 
 
-def _dispersion(counts: Floats, fitted: Floats, weights: Floats, design: Floats) -> float:
+def _estimate_dispersion(counts: Floats, fitted: Floats, weights: Floats, design: Floats) -> float:
     return float(np.sum(weights * ((counts - fitted) / fitted) ** 2) / (len(counts) - design.shape[1]))

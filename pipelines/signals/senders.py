@@ -77,37 +77,37 @@ class _History:
     missing: int = 0
 
 
-def sender_weeks(starts: list[date], senders: list[Sender], today: date) -> list[list[SenderWeek]]:
+def judge_sender_weeks(starts: list[date], senders: list[Sender], today: date) -> list[list[SenderWeek]]:
     """Return the row of every sender for each week, oldest first.
 
     `starts` are the first days of unbroken weeks. Of a week that runs on `today` only senders with reports have a row:
     nothing is due yet.
     """
-    histories = {sender.name: _History(first=_first_week(sender, starts)) for sender in senders}
-    return [_week(place, starts, senders, histories, today) for place in range(len(starts))]
+    histories = {sender.name: _History(first=_find_first_week(sender, starts)) for sender in senders}
+    return [_judge_week(place, starts, senders, histories, today) for place in range(len(starts))]
 
 
-def _first_week(sender: Sender, starts: list[date]) -> int | None:
+def _find_first_week(sender: Sender, starts: list[date]) -> int | None:
     """Return the place of the first week with reports, or with a file that says that there are none."""
     reporting = np.flatnonzero(sender.counts > 0)
-    said = [place for place, start in enumerate(starts) if _said_zero(sender, start)]
+    said = [place for place, start in enumerate(starts) if _has_said_zero(sender, start)]
     return min([*map(int, reporting[:1]), *said[:1]], default=None)
 
 
-def _week(
+def _judge_week(
     place: int, starts: list[date], senders: list[Sender], histories: dict[str, _History], today: date
 ) -> list[SenderWeek]:
     start, rows = starts[place], []
     if start + timedelta(days=7) > today:
         running = [sender for sender in senders if sender.counts[place]]
-        return [_row(sender, histories[sender.name], place, REPORTED) for sender in running]
-    states = {sender.name: _state(sender, histories[sender.name], place, start) for sender in senders}
+        return [_make_row(sender, histories[sender.name], place, REPORTED) for sender in running]
+    states = {sender.name: _choose_state(sender, histories[sender.name], place, start) for sender in senders}
     if _is_holiday(states, histories):
         states = {name: REPORTED if state == PARTIAL else state for name, state in states.items()}
     for sender in senders:
         history, state = histories[sender.name], states[sender.name]
         state = _note(history, state, place)
-        rows.append(_row(sender, history, place, state))
+        rows.append(_make_row(sender, history, place, state))
         if state in (REPORTED, PARTIAL):
             history.places.append(place)
         if state == REPORTED:
@@ -115,23 +115,23 @@ def _week(
     return rows
 
 
-def _row(sender: Sender, history: _History, place: int, state: str) -> SenderWeek:
+def _make_row(sender: Sender, history: _History, place: int, state: str) -> SenderWeek:
     joined = history.first is not None and 0 <= place - history.first < JOINED_WEEKS
-    usual = _usual(sender, history)
+    usual = _find_usual(sender, history)
     return SenderWeek(sender.name, state, int(sender.counts[place]), usual, joined, sender.rhythm)
 
 
-def _usual(sender: Sender, history: _History) -> float | None:
+def _find_usual(sender: Sender, history: _History) -> float | None:
     places = history.places[-USUAL_WEEKS:]
     return float(median(sender.counts[places].tolist())) if len(places) >= LEAST_WEEKS else None
 
 
-def _state(sender: Sender, history: _History, place: int, start: date) -> str:
+def _choose_state(sender: Sender, history: _History, place: int, start: date) -> str:
     """Return the state of a week that is over, by the sender's own history alone."""
     if history.first is None or place < history.first or (sender.until is not None and start > sender.until):
         return NOT_EXPECTED
     if not sender.counts[place]:
-        return _state_without_reports(sender, history, start)
+        return _choose_state_without_reports(sender, history, start)
     if sender.rhythm == "none":
         return REPORTED
     if history.partial >= NEW_LEVEL:  # so much is usual from now on
@@ -141,15 +141,15 @@ def _state(sender: Sender, history: _History, place: int, start: date) -> str:
     return PARTIAL if is_part else REPORTED
 
 
-def _state_without_reports(sender: Sender, history: _History, start: date) -> str:
-    usual = _usual(sender, history)
+def _choose_state_without_reports(sender: Sender, history: _History, start: date) -> str:
+    usual = _find_usual(sender, history)
     passed = sender.clock is not None and sender.clock >= start + timedelta(days=6)
-    if _said_zero(sender, start) or (usual is not None and usual < FEW and passed):
+    if _has_said_zero(sender, start) or (usual is not None and usual < FEW and passed):
         return ZERO
     return NOT_EXPECTED if sender.rhythm == "none" else MISSING
 
 
-def _said_zero(sender: Sender, start: date) -> bool:
+def _has_said_zero(sender: Sender, start: date) -> bool:
     """Return whether files without a data row are about the week: for a daily sender about each due day."""
     week = {start + timedelta(days=day) for day in range(7)}
     due = {day for day in week if day.weekday() in DUE_DAYS[sender.rhythm]}
@@ -158,13 +158,13 @@ def _said_zero(sender: Sender, start: date) -> bool:
 
 def _is_below_usual(sender: Sender, history: _History, place: int) -> bool:
     """Return whether the count is below half of the usual one and below the 0.001 quantile of the sender's own law."""
-    usual, count = _usual(sender, history), int(sender.counts[place])
+    usual, count = _find_usual(sender, history), int(sender.counts[place])
     if usual is None or count >= usual / 2:
         return False
-    return len(history.whole) > 1 and count < _low_quantile(sender.counts[history.whole[-USUAL_WEEKS:]])
+    return len(history.whole) > 1 and count < _compute_low_quantile(sender.counts[history.whole[-USUAL_WEEKS:]])
 
 
-def _low_quantile(counts: NDArray[np.int64]) -> float:
+def _compute_low_quantile(counts: NDArray[np.int64]) -> float:
     """Return the 0.001 quantile of the next count after these: negative binomial, at least as wide as Poisson."""
     mean = float(counts.mean())
     phi = max(1.0, float(counts.var(ddof=1)) / mean)

@@ -13,17 +13,17 @@ CHI_SQUARE = 3.841458820694124  # 0.95 quantile, one degree of freedom
 NEWTON_STEPS = 30
 
 
-def trends(counts: Floats, phi: Floats) -> list[str]:
+def find_trends(counts: Floats, phi: Floats) -> list[str]:
     """Return the trend of each series over four weeks (4 x series), at a significance of 0.05, scaled by `phi`."""
-    slope = _slopes(counts)
-    ratio = 2 * (_log_likelihood(counts, slope) - _log_likelihood(counts, np.zeros(counts.shape[1])))
+    slope = _fit_slopes(counts)
+    ratio = 2 * (_compute_log_likelihood(counts, slope) - _compute_log_likelihood(counts, np.zeros(counts.shape[1])))
     moves = ratio / phi > CHI_SQUARE
     return [
         (RISING if up else FALLING) if is_moving else STEADY for is_moving, up in zip(moves, slope > 0, strict=True)
     ]
 
 
-def _slopes(counts: Floats) -> Floats:
+def _fit_slopes(counts: Floats) -> Floats:
     """Return the slope that fits best, by Newton's method: the mean week must be the same in counts and in the fit."""
     weeks = np.arange(TREND_WEEKS)[:, None] - (TREND_WEEKS - 1) / 2
     total = np.maximum(counts.sum(axis=0), 1e-9)
@@ -38,7 +38,7 @@ def _slopes(counts: Floats) -> Floats:
     return np.asarray(slope)
 
 
-def _log_likelihood(counts: Floats, slope: Floats) -> Floats:
+def _compute_log_likelihood(counts: Floats, slope: Floats) -> Floats:
     """Return the log-likelihood of how the sum is shared out over the weeks; the sum itself says nothing of a trend."""
     weeks = np.arange(TREND_WEEKS)[:, None] - (TREND_WEEKS - 1) / 2
     logits = slope * weeks

@@ -20,8 +20,8 @@ import duckdb
 from pipelines.settings import Settings
 from pipelines.signals import inputs
 from pipelines.signals.inputs import Span
-from pipelines.signals.senders import COVERING, NOT_EXPECTED, SILENT, USABLE, Sender, SenderWeek, sender_weeks
-from pipelines.statements import first_row
+from pipelines.signals.senders import COVERING, NOT_EXPECTED, SILENT, USABLE, Sender, SenderWeek, judge_sender_weeks
+from pipelines.statements import fetch_first_row
 from pipelines.store import clocks, daily_counts
 from pipelines.store.database import set_state
 
@@ -39,18 +39,18 @@ def update_signals(connection: duckdb.DuckDBPyConnection, settings: Settings, to
 
     `today` is in the reporting time zone.
     """
-    fingerprint = _fingerprint(connection, settings, today)
-    if first_row(connection, "SELECT value FROM state WHERE key = 'signals'") == (fingerprint,):
+    fingerprint = _compute_fingerprint(connection, settings, today)
+    if fetch_first_row(connection, "SELECT value FROM state WHERE key = 'signals'") == (fingerprint,):
         return
-    work_out(connection, settings, today)
+    compute_signals(connection, settings, today)
     set_state(connection, "signals", fingerprint)
 
 
-def work_out(connection: duckdb.DuckDBPyConnection, settings: Settings, today: date) -> None:
+def compute_signals(connection: duckdb.DuckDBPyConnection, settings: Settings, today: date) -> None:
     """Fill every table of signals as of a day."""
     clocks.update_clocks(connection)
     span, senders = inputs.read_senders(connection, settings, today)
-    grid = sender_weeks(span.starts, senders, span.today)
+    grid = judge_sender_weeks(span.starts, senders, span.today)
     _write_sources(connection, span, grid)
     daily_counts.update_calendar(connection, settings)
     _judge(connection, settings, span, senders, grid)
@@ -59,17 +59,17 @@ def work_out(connection: duckdb.DuckDBPyConnection, settings: Settings, today: d
 
 def find_day(connection: duckdb.DuckDBPyConnection, settings: Settings) -> date | None:
     """Return the day as of which the tables of signals were filled, or None if the next run fills them anew."""
-    row = first_row(connection, "SELECT value FROM state WHERE key = 'signals'")
+    row = fetch_first_row(connection, "SELECT value FROM state WHERE key = 'signals'")
     found = re.match(r"\d{4}-\d{2}-\d{2}(?= )", row[0]) if row else None
     if found is None or row is None:
         return None
     day = date.fromisoformat(found[0])
-    return day if row[0] == _fingerprint(connection, settings, day) else None
+    return day if row[0] == _compute_fingerprint(connection, settings, day) else None
 
 
-def _fingerprint(connection: duckdb.DuckDBPyConnection, settings: Settings, today: date) -> str:
+def _compute_fingerprint(connection: duckdb.DuckDBPyConnection, settings: Settings, today: date) -> str:
     """Return the day, and a digest of what else the tables depend on: deliveries, audited deeds, settings, version."""
-    facts = first_row(
+    facts = fetch_first_row(
         connection,
         """SELECT (SELECT [count(*), coalesce(max(delivery_no), 0), coalesce(bit_xor(hash(delivery_no, status)), 0)]
              FROM files), (SELECT count(*) FROM audit), (SELECT value FROM state WHERE key = 'rule_pack')""",
@@ -113,13 +113,13 @@ def _judge(
         _write(connection, table, pd.DataFrame())
     if not span.starts:
         return
-    whole = _whole(grid, senders)
+    whole = _find_whole(grid, senders)
     _judge_weeks(connection, settings, span, (senders, grid, whole))
     _judge_days(connection, settings, span, (senders, grid))
-    _nowcast(connection, settings, span, (senders, whole))
+    _write_nowcast(connection, settings, span, (senders, whole))
 
 
-def _whole(grid: Grid, senders: list[Sender]) -> NDArray[np.bool_]:
+def _find_whole(grid: Grid, senders: list[Sender]) -> NDArray[np.bool_]:
     """Return weeks x senders: where the sender's week can be compared."""
     import numpy as np
 
@@ -177,7 +177,7 @@ def _judge_days(
     names = ([sender.name for sender in often], sorted(series, key=lambda name: name != EMERGENCY))
     first = last - timedelta(days=ended - 1)
     counts = inputs.read_counts(connection, first, ended, 1, names)
-    whole = daily.whole_days(span.starts, often, grid, span.today)
+    whole = daily.find_whole_days(span.starts, often, grid, span.today)
     place = (first - span.starts[0]).days
     rows = daily.judge_days(counts, whole[place : place + ended], last, names[1], settings.min_alarm_count)
     _write_days(connection, settings, span, rows)
@@ -186,20 +186,20 @@ def _judge_days(
 def _write_days(connection: duckdb.DuckDBPyConnection, settings: Settings, span: Span, rows: list[Any]) -> None:
     import pandas as pd
 
-    from pipelines.signals.daily import first_alarms
+    from pipelines.signals.daily import find_first_alarms
     from pipelines.signals.judging import SHORT_HISTORY
 
-    told = first_alarms(rows)
+    told = find_first_alarms(rows)
     written = []
     for row in rows:
-        start = inputs.week_start(row.day, settings)
+        start = inputs.find_week_start(row.day, settings)
         status = {None: "not_evaluable", True: "alarm", False: "none"}[row.alarm]
         reason = SHORT_HISTORY if row.alarm is None else None
         law = dict(zip(("expected", "lower", "upper", "p_value"), row.law, strict=True))
         written.append(
             {
                 "report_date": row.day,
-                "week": inputs.week_name(start, span.mark),
+                "week": inputs.name_week(start, span.mark),
                 "week_start": start,
                 "series": row.series,
                 "observed": int(row.observed),
@@ -213,7 +213,7 @@ def _write_days(connection: duckdb.DuckDBPyConnection, settings: Settings, span:
     _write(connection, "daily_signals", pd.DataFrame(written))
 
 
-def _nowcast(
+def _write_nowcast(
     connection: duckdb.DuckDBPyConnection,
     settings: Settings,
     span: Span,
@@ -230,10 +230,10 @@ def _nowcast(
     rows = inputs.read_arrivals(connection, settings, span.starts[0])
     delivered = inputs.read_clocks(connection)
     columns = [senders.index(sender) for sender in heard]
-    arrivals = nowcast_rows.sender_arrivals(span.starts, heard, whole[:, columns], rows, delivered)
+    arrivals = nowcast_rows.find_sender_arrivals(span.starts, heard, whole[:, columns], rows, delivered)
     found = nowcast.nowcast(arrivals)
     sent = whole[:, columns] | np.stack([sender.counts > 0 for sender in heard], axis=1)
-    frame = nowcast_rows.rows_of(found, span.starts, span.names(), [sender.name for sender in heard], sent)
+    frame = nowcast_rows.make_rows(found, span.starts, span.names(), [sender.name for sender in heard], sent)
     _write(connection, "weekly_nowcast", frame)
 
 
@@ -241,13 +241,13 @@ def update_episodes(connection: duckdb.DuckDBPyConnection) -> None:
     """Work the episodes out of `weekly_signals` and the notes on them, inside the caller's transaction."""
     import pandas as pd
 
-    from pipelines.signals.episodes import find_episodes, with_notes
+    from pipelines.signals.episodes import add_notes, find_episodes
 
     weeks, names = read_judged_weeks(connection)
     notes = read_notes(connection)
     rows = []
     for series, judged in weeks.items():
-        for episode in with_notes(find_episodes(series, judged), notes):
+        for episode in add_notes(find_episodes(series, judged), notes):
             note = episode.note
             rows.append(
                 {

@@ -12,9 +12,9 @@ import duckdb
 
 from pipelines import files
 from pipelines.connections import connect, lock_error, path_sql
-from pipelines.errors import WHAT_TO_DO, DiskError, StateError, UsageError, disk_failure
+from pipelines.errors import WHAT_TO_DO, DiskError, StateError, UsageError, find_disk_failure
 from pipelines.settings import Settings
-from pipelines.statements import one_number
+from pipelines.statements import fetch_number
 from pipelines.store.home import Home
 
 STORAGE_VERSION = "v1.4.0"  # readable by DuckDB 1.4 and later, which BI tools still ship
@@ -69,7 +69,7 @@ def attach(
                 continue
             then = "try a longer --wait" if wait_seconds else "try again"
             raise lock_error(home.records, error, f"close it there, or {then}") from error
-        if failure := disk_failure(str(error)):
+        if failure := find_disk_failure(str(error)):
             raise DiskError(home.path, failure) from error
         raise StateError(
             f"{home.records} cannot be opened ({type(error).__name__}): it is damaged or no DuckDB file. {WHAT_TO_DO}"
@@ -102,7 +102,7 @@ def refuse_foreign_databases(connection: duckdb.DuckDBPyConnection, home: Home) 
     They are looked at read-only: opened for writing, DuckDB would take a log into its database, which changes both.
     What cannot be read is not judged here: damaged records are told by who opens them, damaged summaries are replaced.
     """
-    log = files.log_of(home.records)
+    log = files.name_log(home.records)
     if log.exists() and not home.records.exists():
         raise StateError(
             f"{log} is there without {home.records.name}, and would be lost; bring that back, or move the log away"
@@ -128,7 +128,7 @@ def _is_foreign(connection: duckdb.DuckDBPyConnection, path: Path, ours: set[str
         return False
     try:
         rows = connection.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'looked_at'").fetchall()
-        return not ours <= {name for (name,) in rows} and one_number(connection, f"SELECT {_OBJECTS_SQL}") > 0
+        return not ours <= {name for (name,) in rows} and fetch_number(connection, f"SELECT {_OBJECTS_SQL}") > 0
     except duckdb.Error:
         return False
     finally:

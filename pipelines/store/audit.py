@@ -13,11 +13,11 @@ from pipelines import clock
 
 def note(connection: duckdb.DuckDBPyConnection, action: str, subject: str, detail: str) -> None:
     """One deed, inside the caller's transaction: it is there exactly if what it tells of is."""
-    row = [clock.now(), action, subject, detail, account(), version("calfwatch")]
+    row = [clock.now(), action, subject, detail, name_account(), version("calfwatch")]
     connection.execute("INSERT INTO audit SELECT ?, ?, ?, ?, ?, ?", row)
 
 
-def account() -> str:
+def name_account() -> str:
     """Return the user account of this process; its number where it has no name."""
     try:
         return pwd.getpwuid(os.geteuid()).pw_name

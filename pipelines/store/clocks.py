@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from pipelines.statements import create_sql, statement
+from pipelines.statements import create_sql, read_statement
 from pipelines.store.erasing import erasure
 from schemas.record_layout import report_day_sql
 from schemas.tables import (
@@ -34,24 +34,24 @@ NEAR = timedelta(days=2)  # no report's day is further from its instant, whateve
 Days = Sequence[tuple[date, int]]
 
 
-def period_text(first: date, last: date) -> str:
+def format_period(first: date, last: date) -> str:
     """Return the days from `first` to `last` as the ledger keeps a file's period."""
     return first.isoformat() if first == last else f"{first.isoformat()}/{last.isoformat()}"
 
 
-def period_days(period: str) -> tuple[date, date]:
+def parse_period(period: str) -> tuple[date, date]:
     """Return the first and the last day of a period of the ledger."""
     first, _, last = period.partition("/")
     return date.fromisoformat(first), date.fromisoformat(last or first)
 
 
-def plausible_range(days: Days) -> tuple[date, date] | None:
+def find_plausible_range(days: Days) -> tuple[date, date] | None:
     """Return the first and last of days (each with its number of reports, ascending) without those typed wrong."""
-    kept = [part for part, is_plausible in _part(days) if is_plausible]
+    kept = [part for part, is_plausible in _part_days(days) if is_plausible]
     return (kept[0][0][0], kept[-1][-1][0]) if kept else None
 
 
-def _part(days: Days) -> list[tuple[Days, bool]]:
+def _part_days(days: Days) -> list[tuple[Days, bool]]:
     """Part days at long gaps; return the parts, and whether each is plausible: the law of sql/store/plausible_days.sql.
 
     Implausible are those with next to nothing, beside a larger one.
@@ -86,7 +86,7 @@ def count_implausible(connection: duckdb.DuckDBPyConnection, group: Group, time_
         brought |= {day: count + brought.get(day, 0) for day, count in new.items()}
         found[number] = sum(
             new.get(day, 0)
-            for part, is_plausible in _part(sorted(brought.items()))
+            for part, is_plausible in _part_days(sorted(brought.items()))
             if not is_plausible
             for day, _ in part
         )
@@ -107,7 +107,7 @@ def add_delivery_days(connection: duckdb.DuckDBPyConnection) -> None:
 
 def delivery_days_sql(settings: Settings) -> str:
     """Return the SELECT that counts the days of every delivery from all records, replaced ones included."""
-    counted = statement("store", "delivery_days", day=report_day_sql(settings.time_zone))
+    counted = read_statement("store", "delivery_days", day=report_day_sql(settings.time_zone))
     return erasure.with_erased_sql(DELIVERY_DAYS, counted)
 
 
@@ -119,7 +119,7 @@ def rebuild_delivery_days(connection: duckdb.DuckDBPyConnection, settings: Setti
 
 def clocks_sql() -> str:
     """Return the SELECT of every accepted delivery's clock."""
-    return statement("store", "clocks", plausible_days=statement("store", "plausible_days"))
+    return read_statement("store", "clocks", plausible_days=read_statement("store", "plausible_days"))
 
 
 def update_clocks(connection: duckdb.DuckDBPyConnection) -> None:

@@ -15,16 +15,15 @@ from pipelines.connections import damage_error, interruptible
 from pipelines.connections import damage_told as damage_told
 from pipelines.connections import in_any_order as in_any_order
 from pipelines.connections import transaction as transaction
-from pipelines.errors import UsageError, disk_failure, is_damage, lost_records
+from pipelines.errors import UsageError, find_disk_failure, is_damage, lost_records
 from pipelines.settings import Settings
 from pipelines.store.attachment import STORAGE_VERSION as STORAGE_VERSION
 from pipelines.store.attachment import attach, private_database, refuse_foreign_databases
 from pipelines.store.home import Home as Home
 from pipelines.store.integrity import check_counts as check_counts
-from pipelines.store.packs import pack_in_use as pack_in_use
-from pipelines.store.packs import stored_pack as stored_pack
+from pipelines.store.packs import find_pack_in_use as find_pack_in_use
+from pipelines.store.packs import load_stored_pack as load_stored_pack
 from pipelines.store.schema import comment as comment
-from pipelines.store.schema import declaration as declaration
 from pipelines.store.schema import is_declared as is_declared
 from pipelines.store.schema import reports_sql as reports_sql
 from pipelines.store.schema import use_pack as use_pack
@@ -54,7 +53,7 @@ def open_records(
     """records.duckdb for writing; the caller holds the lock. Made where there is none, checked where there is.
 
     Waits for programs that read it: our lock keeps writers out, DuckDB's own keeps out who would write beside readers.
-    `pack` is for a home without a history; one that has a history keeps the pack that tagged it (`pack_in_use`).
+    `pack` is for a home without a history; one that has a history keeps the pack that tagged it (`find_pack_in_use`).
     Raises StateError for a damaged or foreign state, LockedError if a reader does not close it, UsageError if it
     may not be written, DiskError for a full disk.
     """
@@ -72,7 +71,7 @@ def open_records(
         try:
             yield connection
         except duckdb.Error as error:  # a damaged block that only the run's own work touched, or a full disk
-            if is_damage(error) or disk_failure(str(error)):
+            if is_damage(error) or find_disk_failure(str(error)):
                 raise damage_error(home.records, error) from error
             raise
 
@@ -94,7 +93,7 @@ def open_read_only(home: Home, settings: Settings) -> Iterator[duckdb.DuckDBPyCo
 
 
 def _check_writable(home: Home) -> None:
-    for path in (home.path, home.scratch, home.records, files.log_of(home.records)):
+    for path in (home.path, home.scratch, home.records, files.name_log(home.records)):
         if path.exists() and not os.access(path, os.W_OK, effective_ids=True):
             raise UsageError(f"{path}: may not be written; try another --home, or mend its mode")
 

@@ -13,19 +13,19 @@ from datetime import timedelta
 import duckdb
 
 from pipelines.settings import Source
-from pipelines.statements import Row, first_row, rows_by_name, statement
+from pipelines.statements import Row, fetch_first_row, fetch_rows, read_statement
 from pipelines.store.clocks import NEAR
 from pipelines.store.ledger import Group
-from pipelines.text import many
+from pipelines.text import pluralise
 from schemas.checked_file import CheckedFile, Rejection, RowCounts
 from schemas.fields import SEXES
 from schemas.pack import LEVELS, Pack
 from schemas.record_layout import (
     CODED_CONTEXT,
     UNKNOWN_CODE,
-    answer_columns,
-    code_of,
-    field_bit,
+    find_code,
+    find_field_bit,
+    list_answer_columns,
     report_day_sql,
 )
 
@@ -83,7 +83,7 @@ def count_files(connection: duckdb.DuckDBPyConnection, group: Group, time_zone: 
     return counts
 
 
-def with_removals(counts: GuardCounts, removed: int, emergencies: int, covered: int) -> GuardCounts:
+def add_removals(counts: GuardCounts, removed: int, emergencies: int, covered: int) -> GuardCounts:
     """Add what a whole list lacks."""
     return replace(counts, removed=removed, removed_emergencies=emergencies, covered=covered)
 
@@ -91,14 +91,14 @@ def with_removals(counts: GuardCounts, removed: int, emergencies: int, covered: 
 def _has_earlier(connection: duckdb.DuckDBPyConnection, group: Group) -> bool:
     """Return whether some file of the group is not the first of its source that brings records."""
     earlier = "SELECT 1 FROM records WHERE source = ? AND delivery_no < ? LIMIT 1"
-    return bool(first_row(connection, earlier, [group.source.name, max(group.files)]))
+    return bool(fetch_first_row(connection, earlier, [group.source.name, max(group.files)]))
 
 
 def _count_corrections(connection: duckdb.DuckDBPyConnection, group: Group, time_zone: str) -> list[Row]:
     """Count the replaced records by what the delivery makes of them."""
-    if not first_row(connection, "SELECT 1 FROM replaced LIMIT 1"):
+    if not fetch_first_row(connection, "SELECT 1 FROM replaced LIMIT 1"):
         return []
-    day, content = report_day_sql(time_zone), _content_columns(group.pack)
+    day, content = report_day_sql(time_zone), _list_content_columns(group.pack)
     words = {
         "day": day,
         "old_day": day.replace("stated_date", "replaced.stated_date").replace("reported_at", "replaced.reported_at"),
@@ -107,7 +107,7 @@ def _count_corrections(connection: duckdb.DuckDBPyConnection, group: Group, time
         "emergency": LEVELS.index("emergency"),
         "lost": _lost_of_files_sql(group),
     }
-    return rows_by_name(connection, statement("store", "guard_corrections", **words), group.numbers)
+    return fetch_rows(connection, read_statement("store", "guard_corrections", **words), group.numbers)
 
 
 def _count_doubles(connection: duckdb.DuckDBPyConnection, group: Group, time_zone: str) -> list[Row]:
@@ -119,19 +119,19 @@ def _count_doubles(connection: duckdb.DuckDBPyConnection, group: Group, time_zon
         return []
     words = {
         "day": report_day_sql(time_zone),
-        "content": ", ".join(f"'{name}': {name}" for name in _content_columns(group.pack)),
-        "plain_id": statement("store", "plain_id").strip(),
+        "content": ", ".join(f"'{name}': {name}" for name in _list_content_columns(group.pack)),
+        "plain_id": read_statement("store", "plain_id").strip(),
     }
     values = group.numbers | {"source": group.source.name}
-    shared = connection.execute(statement("store", "shared_days", day=words["day"]), values).fetchall()
+    shared = connection.execute(read_statement("store", "shared_days", day=words["day"]), values).fetchall()
     if not (suspects := [number for number, rows in shared if _is_many(rows, group.files[number].counts.rows)]):
         return []
     values |= {"since": min(reported) - NEAR, "until": max(reported) + NEAR}
     if len(group.files) == 1:
-        return rows_by_name(connection, statement("store", "guard_doubles", **words), values)
-    at_most = statement("store", "guard_doubles_at_most", **words)
+        return fetch_rows(connection, read_statement("store", "guard_doubles", **words), values)
+    at_most = read_statement("store", "guard_doubles_at_most", **words)
     del values["first"], values["last"]
-    return rows_by_name(connection, at_most, values | {"suspects": suspects})
+    return fetch_rows(connection, at_most, values | {"suspects": suspects})
 
 
 def _is_many(rows: int, of: int) -> bool:
@@ -139,8 +139,8 @@ def _is_many(rows: int, of: int) -> bool:
     return rows >= min(FEWEST, FEWEST_SAME) and rows > of * min(SHARE, SHARE_SAME)
 
 
-def _content_columns(pack: Pack) -> tuple[str, ...]:
-    return ("region", *CODED_CONTEXT, "pain_score", "duration_days", *answer_columns(pack))
+def _list_content_columns(pack: Pack) -> tuple[str, ...]:
+    return ("region", *CODED_CONTEXT, "pain_score", "duration_days", *list_answer_columns(pack))
 
 
 def _count_before(
@@ -151,8 +151,8 @@ def _count_before(
     if last is None:
         return {}
     since = last - BEFORE
-    (row,) = rows_by_name(
-        connection, statement("store", "guard_rows_before"), {"source": group.source.name, "since": since}
+    (row,) = fetch_rows(
+        connection, read_statement("store", "guard_rows_before"), {"source": group.source.name, "since": since}
     )
     for earlier, checked in group.files.items():
         if earlier < number and checked.counts.last is not None and checked.counts.last > since:
@@ -180,11 +180,11 @@ def _lost_sql(pack: Pack, absent: Iterable[str]) -> str:
     for name in absent:
         column = f"replaced.{name}"
         if name == "sex":
-            tests.append(f"{column} NOT IN ({UNKNOWN_CODE}, {code_of(SEXES, 'unknown')})")
+            tests.append(f"{column} NOT IN ({UNKNOWN_CODE}, {find_code(SEXES, 'unknown')})")
         elif name in CODED_CONTEXT or name in pack.choices:
             tests.append(f"{column} <> {UNKNOWN_CODE}")
         elif name in pack.field_names:
-            tests.append(f"(replaced.answered & {field_bit(pack, name)}) <> 0")
+            tests.append(f"(replaced.answered & {find_field_bit(pack, name)}) <> 0")
         else:
             tests.append(f"{column} IS NOT NULL")
     return f"({' OR '.join(tests)})"
@@ -211,7 +211,7 @@ def find_lost_answers(counts: GuardCounts, checked: CheckedFile, source: Source)
         return None
     gone = ", ".join(sorted(checked.columns_gone) or sorted(checked.absent)[:3])
     return Rejection(
-        f"column missing: {gone}; known answers of {many(counts.lost, 'stored record')} would become unknown; "
+        f"column missing: {gone}; known answers of {pluralise(counts.lost, 'stored record')} would become unknown; "
         'deliver it with the column, or set missing_columns = "unknown" for this source'
     )
 
@@ -224,7 +224,7 @@ def find_restarted_ids(counts: GuardCounts) -> Rejection | None:
     if not often and not mostly:
         return None
     return Rejection(
-        f"{many(counts.moved, 'row')} of {counts.rows:,} would replace a record of another day: ids that restart "
+        f"{pluralise(counts.moved, 'row')} of {counts.rows:,} would replace a record of another day: ids that restart "
         'erase other patients; set report_ids = "per_file" for this source if they count from 1 in each file, '
         "or take a wrong file back first (calfwatch withdraw FILE_ID)"
     )
@@ -239,8 +239,8 @@ def find_rewritten_ids(counts: GuardCounts) -> Rejection | None:
     found = "id but for how it is written (zeros, .0, a date)" if plain else "content under another id"
     number = counts.same_plain_id if plain else counts.same_content
     return Rejection(
-        f"{many(number, 'row')} of {counts.rows:,} have a stored record's {found}, and would count patients twice; "
-        "export the ids as text, as before, or take the earlier file back first (calfwatch withdraw FILE_ID)"
+        f"{pluralise(number, 'row')} of {counts.rows:,} have a stored record's {found}, and would count patients "
+        "twice; export the ids as text, as before, or take the earlier file back first (calfwatch withdraw FILE_ID)"
     )
 
 
@@ -254,38 +254,37 @@ def find_removed_records(counts: GuardCounts) -> Rejection | None:
     )
 
 
-def note(counts: GuardCounts, checked: CheckedFile) -> str | None:
+def describe_file(counts: GuardCounts, checked: CheckedFile) -> str | None:
     """Return what is told on the line of a file that is taken, or None."""
     lines = 1 + checked.counts.blank + checked.counts.rows
     notes = [
         checked.note or "",
-        warned_words(checked.counts),
+        describe_warned_rows(checked.counts),
         f"{counts.lowered:,} moved down from emergency" if counts.lowered else "",
         f"{counts.moved:,} moved to another day" if counts.moved else "",
-        f"{many(counts.removed, 'record')} that it lacks taken out" if counts.removed else "",
+        f"{pluralise(counts.removed, 'record')} that it lacks taken out" if counts.removed else "",
         f"emergencies among them: {counts.removed_emergencies:,}" if counts.removed_emergencies else "",
-        implausible_days(counts),
+        describe_implausible_days(counts),
         f"lacks {', '.join(sorted(checked.columns_gone))}, which the last file had" if checked.columns_gone else "",
         f"ends at a spreadsheet's limit of {lines:,} lines: is it cut off?" if lines in ROW_LIMITS else "",
     ]
     return "; ".join(filter(None, notes)) or None
 
 
-def implausible_days(counts: GuardCounts) -> str:
+def describe_implausible_days(counts: GuardCounts) -> str:
     """Return what is told of records that no week counts; nothing where there is none."""
     if not counts.implausible:
         return ""
-    told = (
-        f"{many(counts.implausible, 'record')} of days more than 13 weeks from the sender's others, counted in no week"
-    )
+    records = pluralise(counts.implausible, "record")
+    told = f"{records} of days more than 13 weeks from the sender's others, counted in no week"
     return f"{told}: typed wrong? (the table warnings has the lines)"
 
 
-def warned_words(counts: RowCounts) -> str:
+def describe_warned_rows(counts: RowCounts) -> str:
     """Return what is told of rows of which the adapter understood a part; nothing where there is none."""
     if not counts.warned:
         return ""
     more = counts.warned - len(counts.warned_lines)
     lines = ", ".join(map(str, counts.warned_lines)) + (f" and {more:,} more" if more else "")
-    told = f"{many(counts.warned, 'row')} with something not understood, taken as unknown"
+    told = f"{pluralise(counts.warned, 'row')} with something not understood, taken as unknown"
     return f"{told} (line {lines}; the table warnings has them)"

@@ -20,7 +20,7 @@ from pathlib import Path
 from pipelines import files
 from pipelines.errors import FileRejected, LockedError, UsageError, write_error
 from pipelines.processes import refuse_foreign_json
-from pipelines.text import say, shown_path
+from pipelines.text import format_path, say
 
 DATABASES = ("records.duckdb", "summaries.duckdb", "public.duckdb")
 JSON_FILES = ("status.json", "notices.json", "objects.json")
@@ -131,7 +131,7 @@ class Home:
     def leaves_out(self, path: Path) -> bool:
         """Return, and say on stderr, whether a search for deliveries passes over a folder or file: the home itself."""
         if left_out := self.owns(path):
-            say(f"skipped   {shown_path(str(path))}: it is the home's own", stream=sys.stderr)
+            say(f"skipped   {format_path(str(path))}: it is the home's own", stream=sys.stderr)
         return left_out
 
     def _is_hard_link(self, place: Path) -> bool:
@@ -139,11 +139,11 @@ class Home:
         with contextlib.suppress(OSError):
             found = place.stat()
             return found.st_nlink > 1 and any(
-                own.is_file() and os.path.samestat(own.stat(), found) for own in self._own_files()
+                own.is_file() and os.path.samestat(own.stat(), found) for own in self._list_own_files()
             )
         return False
 
-    def _own_files(self) -> Iterator[Path]:
+    def _list_own_files(self) -> Iterator[Path]:
         for name in OWN_NAMES:
             for path in self.path.glob(name):
                 yield from path.rglob("*") if path.is_dir() else [path]

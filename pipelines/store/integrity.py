@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from pipelines.errors import WHAT_TO_DO, StateError
-from pipelines.statements import sql_list, statement
+from pipelines.statements import list_sql, read_statement
 from schemas.pack import LEVELS
 
 
@@ -14,7 +14,7 @@ def check_counts(connection: duckdb.DuckDBPyConnection) -> None:
 
     Cheap enough for every start; it counts, and does not look into every row.
     """
-    counted = statement("store", "check_counts", levels=sql_list(LEVELS))
+    counted = read_statement("store", "check_counts", levels=list_sql(LEVELS))
     for name, wanted, found in connection.execute(counted).fetchall():
         if wanted != found:
             raise StateError(

@@ -15,8 +15,8 @@ import pyarrow as pa
 from pipelines import clock
 from pipelines.errors import UsageError
 from pipelines.settings import Source
-from pipelines.statements import first_row, one_number
-from schemas.checked_file import CheckedFile, Rejection, per_file_id
+from pipelines.statements import fetch_first_row, fetch_number
+from schemas.checked_file import CheckedFile, Rejection, make_per_file_id
 from schemas.pack import Pack
 
 WITHDRAWN = "it was withdrawn, and stays out; `calfwatch withdraw --undo` lets it in again"
@@ -76,12 +76,12 @@ class Attempt:
     run_id: str
 
 
-def path_text(path: Path) -> str:
+def encode_path(path: Path) -> str:
     """Return a path as the ledger keeps it: any bytes, as text."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def unread_id(path: Path) -> str:
+def make_unread_id(path: Path) -> str:
     """Return the id of a file that cannot be read: it is known by its path."""
     return UNREAD + hashlib.sha256(os.fsencode(path)).hexdigest()
 
@@ -110,9 +110,9 @@ def _explain_entry(attempt: Attempt, entry: tuple[str, str | None, str, str] | N
     return Outcome(attempt.path, attempt.source, kept, attempt.file_id, reason)
 
 
-def next_delivery_no(connection: duckdb.DuckDBPyConnection, attempts: Sequence[Attempt]) -> int:
+def find_next_delivery_no(connection: duckdb.DuckDBPyConnection, attempts: Sequence[Attempt]) -> int:
     """Return a number after every earlier one; earlier rejections of these contents of a source make room."""
-    number = one_number(connection, "SELECT coalesce(max(delivery_no), 0) + 1 FROM files")
+    number = fetch_number(connection, "SELECT coalesce(max(delivery_no), 0) + 1 FROM files")
     connection.execute(
         "DELETE FROM files WHERE source = ? AND file_id IN (SELECT unnest(?)) AND status = 'rejected'",
         [attempts[0].source, [attempt.file_id for attempt in attempts]],
@@ -122,14 +122,21 @@ def next_delivery_no(connection: duckdb.DuckDBPyConnection, attempts: Sequence[A
 
 @dataclass(frozen=True)
 class Group:
-    """Files of one source that are stored in one transaction, by the number of their delivery, ascending.
-
-    A single file is a group of one.
-    """
+    """Files of one source, or one, that are stored in one transaction, by the number of their delivery, ascending."""
 
     source: Source
     pack: Pack
     files: Mapping[int, CheckedFile]
+
+    @property
+    def is_tagged(self) -> bool:
+        """Whether the accepted rows have their tags: all files' or none's."""
+        return all(each.is_tagged for each in self.files.values())
+
+    @property
+    def is_distinct(self) -> bool:
+        """Whether it is known that no report stands in two of the files."""
+        return len(self.files) == 1 or all(each.counted and each.counted.is_distinct for each in self.files.values())
 
     @property
     def numbers(self) -> dict[str, object]:
@@ -154,14 +161,14 @@ class NewEntry:
 def write(connection: duckdb.DuckDBPyConnection, entries: Sequence[NewEntry]) -> None:
     """Write the rows of files, all by one statement: one each would take a millisecond."""
     now = clock.now()
-    rows = [_entry_row(entry) | {"ingested_at": now} for entry in entries]
+    rows = [_make_entry_row(entry) | {"ingested_at": now} for entry in entries]
     schema = pa.schema([(name, TYPES.get(name, pa.string())) for name in rows[0]])
     connection.register("entries", pa.Table.from_pylist(rows, schema=schema))
     connection.execute("INSERT INTO files BY NAME FROM entries")
     connection.unregister("entries")
 
 
-def _entry_row(entry: NewEntry) -> dict[str, object]:
+def _make_entry_row(entry: NewEntry) -> dict[str, object]:
     outcome, attempt = entry.outcome, entry.attempt
     return vars(outcome) | {
         "columns": None if outcome.columns is None else list(outcome.columns),
@@ -177,7 +184,7 @@ def _entry_row(entry: NewEntry) -> dict[str, object]:
 
 def find_last_columns(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[str, ...]:
     """Return the columns of the sender's last accepted file; none if they were not noted."""
-    row = first_row(
+    row = fetch_first_row(
         connection,
         "SELECT columns FROM files WHERE source = ? AND status = 'accepted' ORDER BY delivery_no DESC LIMIT 1",
         [source],
@@ -187,7 +194,7 @@ def find_last_columns(connection: duckdb.DuckDBPyConnection, source: str) -> tup
 
 def were_whole(connection: duckdb.DuckDBPyConnection, source: str) -> bool | None:
     """Return whether every accepted file of a sender had a last line end; None if it has none yet."""
-    row = first_row(
+    row = fetch_first_row(
         connection,
         "SELECT bool_and(is_whole) FROM files WHERE source = ? AND status = 'accepted' AND is_whole IS NOT NULL",
         [source],
@@ -200,7 +207,7 @@ def find_unfinished(connection: duckdb.DuckDBPyConnection, attempt: Attempt) -> 
 
     It is tried again; if the same bytes lie there then, the verdict stands.
     """
-    before = first_row(
+    before = fetch_first_row(
         connection,
         "SELECT 1 FROM files WHERE file_id = ? AND source = ? AND status = 'rejected' AND starts_with(reason, ?)",
         [attempt.file_id, attempt.source, UNFINISHED],
@@ -210,7 +217,7 @@ def find_unfinished(connection: duckdb.DuckDBPyConnection, attempt: Attempt) -> 
 
 def find_earlier_ids(connection: duckdb.DuckDBPyConnection, source: str) -> tuple[str, ...]:
     """Return the sender's last stored report ids, from its last files alone: all of its records may be many."""
-    oldest = one_number(
+    oldest = fetch_number(
         connection,
         """SELECT coalesce(min(delivery_no), 0) FROM (
              SELECT delivery_no FROM files WHERE source = ? AND rows_accepted > 0 ORDER BY delivery_no DESC LIMIT ?)""",
@@ -224,13 +231,12 @@ def find_earlier_ids(connection: duckdb.DuckDBPyConnection, source: str) -> tupl
     return tuple(str(row[0]) for row in rows)
 
 
-def known_ids(connection: duckdb.DuckDBPyConnection, source: str, file_ids: Sequence[str]) -> set[str]:
-    """Return which of these contents a source has delivered before, and had accepted or taken back."""
-    rows = connection.execute(
-        "SELECT file_id FROM files WHERE source = ? AND status <> 'rejected' AND file_id IN (SELECT unnest(?))",
-        [source, list(file_ids)],
-    ).fetchall()
-    return {file_id for (file_id,) in rows}
+def find_known_ids(connection: duckdb.DuckDBPyConnection, source: str, ids: Sequence[str] | None = None) -> set[str]:
+    """Return which contents, of these or of all, a source has delivered before, and had accepted or taken back."""
+    sql = """SELECT file_id FROM files WHERE source = $source AND status <> 'rejected'
+        AND ($ids::VARCHAR[] IS NULL OR file_id IN (SELECT unnest($ids::VARCHAR[])))"""
+    values = {"source": source, "ids": None if ids is None else list(ids)}
+    return {file_id for (file_id,) in connection.execute(sql, values).fetchall()}
 
 
 def describe_ids_of_files(connection: duckdb.DuckDBPyConnection, report_id: str, source: str | None) -> str:
@@ -238,7 +244,7 @@ def describe_ids_of_files(connection: duckdb.DuckDBPyConnection, report_id: str,
     rows = connection.execute(
         "SELECT DISTINCT source, path FROM files WHERE status = 'accepted' AND source = coalesce(?, source)", [source]
     ).fetchall()
-    ids = {per_file_id(Path(path).name, report_id): f"{Path(path).name} of {sender}" for sender, path in rows}
+    ids = {make_per_file_id(Path(path).name, report_id): f"{Path(path).name} of {sender}" for sender, path in rows}
     known = connection.execute(
         """SELECT DISTINCT report_id FROM (SELECT report_id FROM records UNION ALL SELECT report_id FROM superseded)
            WHERE report_id IN (SELECT unnest(?::VARCHAR[])) ORDER BY ALL""",
@@ -287,9 +293,8 @@ def find_entries(connection: duckdb.DuckDBPyConnection, condition: str, values: 
 def mark_withdrawn(connection: duckdb.DuckDBPyConnection, entry: Entry) -> None:
     """Keep the file in the ledger as withdrawn, with all its counts at zero."""
     connection.execute(
-        """UPDATE files SET status = 'withdrawn', reason = ?, rows_read = 0, rows_accepted = 0,
-             rows_quarantined = 0, rows_duplicate = 0, rows_out_of_scope = 0, rows_superseded = 0,
-             first_report = NULL, last_report = NULL, rows_moved = NULL, rows_removed = NULL
-           WHERE delivery_no = ?""",
+        """UPDATE files SET status = 'withdrawn', reason = ?, rows_read = 0, rows_accepted = 0, rows_quarantined = 0,
+             rows_duplicate = 0, rows_out_of_scope = 0, rows_superseded = 0, first_report = NULL,
+             last_report = NULL, rows_moved = NULL, rows_removed = NULL WHERE delivery_no = ?""",
         [WITHDRAWN, entry.delivery_no],
     )

@@ -16,14 +16,14 @@ import pyarrow as pa
 
 from pipelines import clock
 from pipelines.rules.compiler import tag_sql
-from pipelines.statements import first_row, one_number, statement
+from pipelines.statements import fetch_first_row, fetch_number, read_statement
 from pipelines.store import clocks, guards, whole_lists
 from pipelines.store.database import in_any_order, reports_sql
 from pipelines.store.erasing import erasure
 from pipelines.store.guards import GuardCounts
 from pipelines.store.ledger import Group
 from pipelines.store.state import get_state
-from schemas.checked_file import CELLS, DUPLICATE, ROWS_LEFT_OUT, CheckedBlock, accepted_schema
+from schemas.checked_file import CELLS, DUPLICATE, ROWS_LEFT_OUT, CheckedBlock, make_accepted_schema
 from schemas.pack import Pack
 
 NUMBER = pa.field("delivery_no", pa.int32())
@@ -57,8 +57,8 @@ def load_files(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[int,
     connection.register("rows_left_out", _concat(left_out, ROWS_LEFT_OUT))
     repeated = _find_stored_matches(connection, group)
     _insert_records(connection, group)
-    connection.execute(statement("store", "records_replaced"), group.numbers)
-    inserted = _count(
+    connection.execute(read_statement("store", "records_replaced"), group.numbers)
+    inserted = _count_per_delivery(
         connection, "SELECT delivery_no, count(*) FROM records WHERE delivery_no BETWEEN $first AND $last", group
     )
     counts = _count_for_guards(connection, group)
@@ -77,7 +77,7 @@ def load_files(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[int,
     }
 
 
-def _count(connection: duckdb.DuckDBPyConnection, sql: str, group: Group) -> dict[int, int]:
+def _count_per_delivery(connection: duckdb.DuckDBPyConnection, sql: str, group: Group) -> dict[int, int]:
     """Return a number per delivery that has one."""
     return dict(connection.execute(f"{sql} GROUP BY ALL", group.numbers).fetchall())
 
@@ -88,11 +88,11 @@ def _find_stored_matches(connection: duckdb.DuckDBPyConnection, group: Group) ->
     Fills the tables `stored_matches`, `crossing` (hashes of ids in several files) and `contested`, their versions.
     """
     connection.execute("CREATE OR REPLACE TEMP TABLE stored_matches AS FROM records LIMIT 0")
-    if first_row(connection, "SELECT 1 FROM records WHERE source = ? LIMIT 1", [group.source.name]):
+    if fetch_first_row(connection, "SELECT 1 FROM records WHERE source = ? LIMIT 1", [group.source.name]):
         with _incoming(connection, group):
-            connection.execute(statement("store", "stored_matches"), {"source": group.source.name})
+            connection.execute(read_statement("store", "stored_matches"), {"source": group.source.name})
     repeated = _find_contested(connection, group)
-    if first_row(connection, "SELECT 1 FROM stored_matches LIMIT 1"):
+    if fetch_first_row(connection, "SELECT 1 FROM stored_matches LIMIT 1"):
         with _incoming(connection, group):
             for number, count in connection.execute(_step_sql("stored_already", group.pack)).fetchall():
                 repeated[number] = repeated.get(number, 0) + count
@@ -103,42 +103,42 @@ def _find_contested(connection: duckdb.DuckDBPyConnection, group: Group) -> dict
     """Count per delivery the rows of reports in several files that say the same as the version before."""
     connection.execute("CREATE OR REPLACE TEMP TABLE crossing (id UBIGINT)")
     connection.execute(CONTESTED)
-    if len(group.files) > 1:
+    if not group.is_distinct:
         with _incoming(connection, group):
-            connection.execute(statement("store", "crossing_ids"))
-    if not first_row(connection, "SELECT 1 FROM crossing LIMIT 1"):
+            connection.execute(read_statement("store", "crossing_ids"))
+    if not fetch_first_row(connection, "SELECT 1 FROM crossing LIMIT 1"):
         return {}
-    content = ", ".join(f"'{name}': {name}" for name in _content(group.pack))
+    content = ", ".join(f"'{name}': {name}" for name in _list_content_columns(group.pack))
     with _incoming(connection, group):
-        connection.execute(statement("store", "contested_versions", content=content))
+        connection.execute(read_statement("store", "contested_versions", content=content))
     return dict(
         connection.execute("SELECT delivery_no, count(*) FROM contested WHERE NOT kept GROUP BY ALL").fetchall()
     )
 
 
-def _content(pack: Pack) -> list[str]:
+def _list_content_columns(pack: Pack) -> list[str]:
     """Return the columns of what a report says."""
-    return [name for name in accepted_schema(pack).names if name not in ("line_number", "report_id")]
+    return [name for name in make_accepted_schema(pack).names if name not in ("line_number", "report_id")]
 
 
 def _insert_records(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
-    """Tag and store the accepted rows that are new or differ."""
-    tagged = tag_sql(group.pack, f"({_step_sql('new_rows', group.pack)})")
-    first_delivery = _first_delivery_sql(connection, group)
-    sql = _step_sql("insert_records", group.pack, tagged=tagged, first_delivery=first_delivery)
+    """Store the accepted rows that are new or differ, tagged here if they are not."""
+    new = _step_sql("new_rows", group.pack)
+    tagged = new if group.is_tagged else tag_sql(group.pack, f"({new})")
+    sql = _step_sql("insert_records", group.pack, tagged=tagged, first_delivery=_first_delivery_sql(connection, group))
     with in_any_order(connection), _incoming(connection, group):  # rows know their line
         connection.execute(sql, {"source": group.source.name})
 
 
 def _first_delivery_sql(connection: duckdb.DuckDBPyConnection, group: Group) -> str:
     """Return SQL for the delivery that first brought a row's report; to look for it costs a third of the INSERT."""
-    earlier = first_row(
+    earlier = fetch_first_row(
         connection,
         """SELECT 1 WHERE EXISTS (FROM stored_matches) OR EXISTS (FROM contested)
            OR EXISTS (FROM superseded WHERE source = ?)""",
         [group.source.name],
     )
-    return statement("store", "first_delivery").strip() if earlier else "delivery_no"
+    return read_statement("store", "first_delivery").strip() if earlier else "delivery_no"
 
 
 def _step_sql(step: str, pack: Pack, **values: object) -> str:
@@ -149,7 +149,7 @@ def _step_sql(step: str, pack: Pack, **values: object) -> str:
         "own_incoming": "".join(f", incoming.{name}" for name in pack.columns),
         "own_same": "".join(f" AND stored.{name} IS NOT DISTINCT FROM incoming.{name}" for name in pack.columns),
     }
-    return statement("store", step, **words, **values)
+    return read_statement("store", step, **words, **values)
 
 
 @contextlib.contextmanager
@@ -162,13 +162,13 @@ def _incoming(connection: duckdb.DuckDBPyConnection, group: Group) -> Iterator[N
 
     def stream() -> Iterator[pa.RecordBatch]:
         try:
-            for table in _together(group):
+            for table in _merge_accepted(group):
                 yield from table.to_batches()
         except BaseException as error:
             ended.append(error)
             raise
 
-    schema = accepted_schema(group.pack).append(NUMBER)
+    schema = make_accepted_schema(group.pack, group.is_tagged).append(NUMBER)
     connection.register("incoming", pa.RecordBatchReader.from_batches(schema, stream()))
     try:
         yield
@@ -179,11 +179,11 @@ def _incoming(connection: duckdb.DuckDBPyConnection, group: Group) -> Iterator[N
             connection.unregister("incoming")
 
 
-def _together(group: Group) -> Iterator[pa.Table]:
+def _merge_accepted(group: Group) -> Iterator[pa.Table]:
     """Yield the accepted rows with the numbers of their deliveries, those of small files as one table."""
     waiting: list[tuple[int, pa.Table]] = []
     rows = 0
-    schema = accepted_schema(group.pack)
+    schema = make_accepted_schema(group.pack, group.is_tagged)
     for number, checked in group.files.items():
         for block in checked.blocks:
             waiting.append((number, block.accepted))
@@ -216,23 +216,23 @@ def _count_for_guards(connection: duckdb.DuckDBPyConnection, group: Group) -> di
         return counts
     ((number, checked),) = group.files.items()  # a whole list is a group of its own
     earlier = "SELECT 1 FROM records WHERE source = ? AND delivery_no < ? LIMIT 1"
-    if first_row(connection, earlier, [group.source.name, number]):
+    if fetch_first_row(connection, earlier, [group.source.name, number]):
         with _incoming(connection, group):
             days = whole_lists.find_days(connection, "incoming", time_zone)
         connection.execute("CREATE OR REPLACE TEMP TABLE present_ids AS SELECT report_id FROM stored_matches")
         removed, covered = whole_lists.add_lacking(connection, checked, number, time_zone, days)
         emergencies = whole_lists.count_emergencies(connection, number)
-        counts[number] = guards.with_removals(counts[number], removed, emergencies, covered)
+        counts[number] = guards.add_removals(counts[number], removed, emergencies, covered)
     return counts
 
 
 def supersede(connection: duckdb.DuckDBPyConnection, group: Group) -> int:
     """Move the records of the table `replaced` to `superseded`, once the ledger has the files; return how many."""
     _mark_corrected(connection, group)
-    count = one_number(connection, "SELECT count(*) FROM replaced")
+    count = fetch_number(connection, "SELECT count(*) FROM replaced")
     if count:
         old = reports_sql(group.pack, "replaced", get_state(connection, "time_zone"))
-        connection.execute(statement("store", "supersede_records", relation=old), {"now": clock.now()})
+        connection.execute(read_statement("store", "supersede_records", relation=old), {"now": clock.now()})
         connection.execute(
             """DELETE FROM records WHERE source = ?
                AND (delivery_no, report_id) IN (SELECT (delivery_no, report_id) FROM replaced)""",
@@ -244,8 +244,8 @@ def supersede(connection: duckdb.DuckDBPyConnection, group: Group) -> int:
 def _mark_corrected(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
     """Mark the open bad cells of reports that a later delivery of the group brought right."""
     values = {"source": group.source.name, "last": group.numbers["last"]}
-    rows = connection.execute(statement("store", "open_cells"), values).fetchall()
-    ids = [(number, sent, stored) for number, sent, path in rows for stored in _stored_ids(group, sent, path)]
+    rows = connection.execute(read_statement("store", "open_cells"), values).fetchall()
+    ids = [(number, sent, stored) for number, sent, path in rows for stored in _list_stored_ids(group, sent, path)]
     if not ids:
         return
     connection.register(
@@ -254,16 +254,16 @@ def _mark_corrected(connection: duckdb.DuckDBPyConnection, group: Group) -> None
     left_out = [(number, checked.rows_left_out) for number, checked in group.files.items()]
     connection.register("rows_left_out", _concat(left_out, ROWS_LEFT_OUT))
     with _incoming(connection, group):
-        connection.execute(statement("store", "came_right"))
-    connection.execute(statement("store", "mark_corrected"))
+        connection.execute(read_statement("store", "came_right"))
+    connection.execute(read_statement("store", "mark_corrected"))
     connection.unregister("rows_left_out")
     connection.unregister("open_ids")
 
 
-def _stored_ids(group: Group, sent: str, path: str) -> set[str]:
+def _list_stored_ids(group: Group, sent: str, path: str) -> set[str]:
     """Return the ids under which the group stores a report of a file: one, or none if ids hold for another name."""
     own = (checked for checked in group.files.values() if checked.ids_of in ("", Path(path).name))
-    return {checked.stored_id(sent) for checked in own}
+    return {checked.make_stored_id(sent) for checked in own}
 
 
 def _store_cells(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[int, int]:
@@ -271,20 +271,20 @@ def _store_cells(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[in
     ids = {number: each.file_id for number, each in group.files.items()}
     delivered = [pa.array(ids.keys(), NUMBER.type), pa.array(ids.values(), pa.string())]
     connection.register("delivered", pa.table(delivered, names=["delivery_no", "file_id"]))
-    for blocks in _blocks_with_cells(group):
+    for blocks in _find_blocks_with_cells(group):
         for name, schema in CELLS.items():
             connection.register(name, _concat([(number, getattr(block, name)) for number, block in blocks], schema))
         erasure.find_erased_lines(connection)
-        connection.execute(statement("store", "quarantine_rows", duplicate=DUPLICATE))
-        connection.execute(statement("store", "warned_rows"))
+        connection.execute(read_statement("store", "quarantine_rows", duplicate=DUPLICATE))
+        connection.execute(read_statement("store", "warned_rows"))
         for name in CELLS:
             connection.unregister(name)
     connection.unregister("delivered")
     sql = "SELECT delivery_no, count(DISTINCT line_number) FROM quarantine WHERE delivery_no BETWEEN $first AND $last"
-    return _count(connection, sql, group)
+    return _count_per_delivery(connection, sql, group)
 
 
-def _blocks_with_cells(group: Group) -> Iterator[list[tuple[int, CheckedBlock]]]:
+def _find_blocks_with_cells(group: Group) -> Iterator[list[tuple[int, CheckedBlock]]]:
     """Yield the blocks that have a bad or a warned cell, small ones together."""
     waiting: list[tuple[int, CheckedBlock]] = []
     for number, checked in group.files.items():

@@ -11,12 +11,12 @@ import duckdb
 
 from pipelines.rules.compiler import tag_sql
 from pipelines.rules.plain_sql import plain_sql
-from pipelines.statements import create_sql, first_row, statement
+from pipelines.statements import create_sql, fetch_first_row, read_statement
 from pipelines.store import audit
 from pipelines.store.clocks import add_clocks_and_signals
 from schemas.pack import Pack
 from schemas.pack_file import parse_pack
-from schemas.tables import ASSESSMENTS, DENOMINATORS, WARNED_CELLS, WEEKLY_INDICATORS, records_table
+from schemas.tables import ASSESSMENTS, DENOMINATORS, WARNED_CELLS, WEEKLY_INDICATORS, make_records_table
 
 Step = Callable[[duckdb.DuckDBPyConnection, Pack], None]
 
@@ -96,7 +96,7 @@ def _tag_causes(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
     connection.execute("ALTER TABLE daily_summary ADD COLUMN serious_signs BIGINT")
     connection.execute("DROP VIEW IF EXISTS reports")
     tags = "triage_level, triage_ceiling, rules_true, missing, likely_cause, scores"
-    columns = ", ".join(column.name for column in records_table(pack).columns)
+    columns = ", ".join(column.name for column in make_records_table(pack).columns)
     tagged = tag_sql(pack, f"(SELECT * EXCLUDE ({tags}) FROM records)")
     connection.execute(f"CREATE TABLE tagged AS SELECT {columns} FROM ({tagged})")
     connection.execute("DROP TABLE records")
@@ -204,13 +204,13 @@ def _add_analyst_tables(connection: duckdb.DuckDBPyConnection) -> None:
             report_date DATE, source VARCHAR, rule_ids VARCHAR[], reports BIGINT)""")
     connection.execute("ALTER TABLE quarantine ADD COLUMN corrected_by VARCHAR")
     for (source,) in connection.execute("SELECT DISTINCT source FROM files").fetchall():
-        connection.execute(statement("store", "corrected_by_records", repeated=""), {"source": source})
+        connection.execute(read_statement("store", "corrected_by_records", repeated=""), {"source": source})
 
 
 STEPS: Mapping[int, Step] = {1: _from_1, 2: _from_2, 3: _from_3}
 
 
-def schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
+def read_schema_version(connection: duckdb.DuckDBPyConnection) -> int | None:
     """Return the version that the state carries; None if it carries none that can be read."""
-    row = first_row(connection, "SELECT try_cast(value AS INTEGER) FROM state WHERE key = 'schema_version'")
+    row = fetch_first_row(connection, "SELECT try_cast(value AS INTEGER) FROM state WHERE key = 'schema_version'")
     return None if row is None or row[0] is None else int(row[0])

@@ -20,11 +20,11 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.errors import StateError
-from pipelines.files import move_folder, private
+from pipelines.files import move_folder, open_private
 from pipelines.settings import Settings
-from pipelines.statements import first_row, statement
-from pipelines.store.daily_counts import week_words
-from schemas.tables import REPORTED_COUNTS, REPORTED_WEEKS, Table, quoted
+from pipelines.statements import fetch_first_row, read_statement
+from pipelines.store.daily_counts import make_week_placeholders
+from schemas.tables import REPORTED_COUNTS, REPORTED_WEEKS, Table, quoted_sql
 
 COUNTS_OF = {table.name: Path("data") / f"{table.name}.csv" for table in (REPORTED_WEEKS, REPORTED_COUNTS)}
 
@@ -36,7 +36,7 @@ def freeze(snapshot: duckdb.DuckDBPyConnection, folder: Path, week: str, publish
     """
     for name, place in COUNTS_OF.items():
         values = {"now": moment} if name == REPORTED_WEEKS.name else None
-        rows = snapshot.execute(statement("store", name, week=quoted(week)), values)
+        rows = snapshot.execute(read_statement("store", name, week=quoted_sql(week)), values)
         _write(folder / place, [[column[0] for column in rows.description], *rows.fetchall()])
     move_folder(folder, published)
 
@@ -52,7 +52,7 @@ def freeze_again(connection: duckdb.DuckDBPyConnection, folder: Path, week: str,
 
 def describe_lost(connection: duckdb.DuckDBPyConnection, week: str) -> tuple[str, int] | None:
     """Return when a week was published, in words, and how many of its counts are others now; None if it was not."""
-    return first_row(
+    return fetch_first_row(
         connection,
         """SELECT strftime(reported_at AT TIME ZONE 'UTC', '%Y-%m-%d'), (
              SELECT count(*)::INTEGER FROM weekly_revisions WHERE week = $week)
@@ -67,7 +67,7 @@ def list_published(connection: duckdb.DuckDBPyConnection) -> set[str]:
 
 
 def _write(path: Path, rows: list[Sequence[object]]) -> None:
-    with open(path, "w", encoding="utf-8", newline="", opener=private) as file:
+    with open(path, "w", encoding="utf-8", newline="", opener=open_private) as file:
         csv.writer(file, lineterminator="\n").writerows(rows)
         file.flush()
         os.fsync(file.fileno())
@@ -80,7 +80,7 @@ def adopt(connection: duckdb.DuckDBPyConnection, reports: Path) -> None:
     naming a file of counts that cannot be read.
     """
     known = list_published(connection)
-    for folder in published_folders(reports):
+    for folder in list_published_folders(reports):
         if folder.name not in known and is_publication(folder):
             for table in (REPORTED_WEEKS, REPORTED_COUNTS):
                 columns = ", ".join(f"{column.name}::{column.type} AS {column.name}" for column in table.columns)
@@ -88,7 +88,7 @@ def adopt(connection: duckdb.DuckDBPyConnection, reports: Path) -> None:
                     connection.execute(f"INSERT INTO {table.name} BY NAME SELECT {columns} FROM {relation}")
 
 
-def published_folders(reports: Path) -> list[Path]:
+def list_published_folders(reports: Path) -> list[Path]:
     """Return the folders that carry counts, by name."""
     return [counts.parent.parent for counts in sorted(reports.glob(f"[0-9]*/{COUNTS_OF['reported_weeks']}"))]
 
@@ -132,12 +132,12 @@ def _unreadable(path: Path, why: str) -> StateError:
 
 def is_published(connection: duckdb.DuckDBPyConnection, week: str) -> bool:
     """Return whether a week's counts are kept as they were reported."""
-    return bool(first_row(connection, "SELECT 1 FROM reported_weeks WHERE week = ?", [week]))
+    return bool(fetch_first_row(connection, "SELECT 1 FROM reported_weeks WHERE week = ?", [week]))
 
 
 def forget(connection: duckdb.DuckDBPyConnection, week: str) -> str:
     """Drop what was reported of a week, inside the caller's transaction; return in words what that was."""
-    row = first_row(connection, "SELECT reported_at, last_delivery FROM reported_weeks WHERE week = ?", [week])
+    row = fetch_first_row(connection, "SELECT reported_at, last_delivery FROM reported_weeks WHERE week = ?", [week])
     assert row is not None
     for table in (REPORTED_WEEKS, REPORTED_COUNTS):
         connection.execute(f"DELETE FROM {table.name} WHERE week = ?", [week])
@@ -146,10 +146,12 @@ def forget(connection: duckdb.DuckDBPyConnection, week: str) -> str:
 
 def update_revisions(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Compare every published week with the counts of now, inside the caller's transaction."""
-    names = statement("signals", "series_names")
-    words = week_words(settings) | {"week_system": settings.week_system, "series_names": names}
+    names = read_statement("signals", "series_names")
+    words = make_week_placeholders(settings) | {"week_system": settings.week_system, "series_names": names}
     connection.execute("DELETE FROM weekly_revisions")
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE revised AS {statement('store', 'changed_weeks', **words)}")
-    if first_row(connection, "SELECT 1 FROM revised LIMIT 1"):
-        connection.execute(f"INSERT INTO weekly_revisions BY NAME {statement('store', 'weekly_revisions', **words)}")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE revised AS {read_statement('store', 'changed_weeks', **words)}")
+    if fetch_first_row(connection, "SELECT 1 FROM revised LIMIT 1"):
+        connection.execute(
+            f"INSERT INTO weekly_revisions BY NAME {read_statement('store', 'weekly_revisions', **words)}"
+        )
     connection.execute("DROP TABLE revised")

@@ -12,17 +12,17 @@ from pipelines.connections import transaction
 from pipelines.rules.cause_sql import cause_scores_sql
 from pipelines.rules.lint import require_sound
 from pipelines.settings import Settings
-from pipelines.statements import comment_sql, create_sql, first_row, statement
+from pipelines.statements import comment_sql, create_sql, fetch_first_row, read_statement
 from pipelines.store import daily_counts
 from pipelines.store.state import set_state
 from schemas.pack import UNDETERMINED, Pack
 from schemas.record_layout import report_day_sql, unpacked_sql
-from schemas.tables import SCHEMA_VERSION, Table, stored_tables, stored_views
+from schemas.tables import SCHEMA_VERSION, Table, list_stored_tables, list_stored_views
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
     with transaction(connection):
-        for table in stored_tables(pack):
+        for table in list_stored_tables(pack):
             connection.execute(create_sql(table))
         set_state(connection, "schema_version", str(SCHEMA_VERSION))
         set_state(connection, "calfwatch_version", version("calfwatch"))
@@ -74,36 +74,36 @@ def fill_dimensions(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
 
 def declare(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
     """The views, and the COMMENTs of tables and views."""
-    for table in stored_tables(pack):
+    for table in list_stored_tables(pack):
         comment(connection, table)
-    for view in stored_views(pack):
+    for view in list_stored_views(pack):
         connection.execute(f"CREATE OR REPLACE VIEW {view.name} AS {view_sql(view, settings, pack)}")
         comment(connection, view, "VIEW")
     set_state(connection, "time_zone", settings.time_zone)
     set_state(connection, "week_system", settings.week_system)
-    set_state(connection, "declaration", declaration(settings, pack))
+    set_state(connection, "declaration", hash_declaration(settings, pack))
 
 
-def declaration(settings: Settings, pack: Pack) -> str:
+def hash_declaration(settings: Settings, pack: Pack) -> str:
     """A digest of the views and COMMENTs: another calfwatch may define or word them otherwise, with no other schema."""
-    views = stored_views(pack)
+    views = list_stored_views(pack)
     texts = [view_sql(view, settings, pack) for view in views]
-    for table in (*stored_tables(pack), *views):
+    for table in (*list_stored_tables(pack), *views):
         texts += comment_sql(table)
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 
 def is_declared(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> bool:
     """Return whether the views and COMMENTs are those of this calfwatch; where not, the next run writes them anew."""
-    row = first_row(connection, "SELECT value FROM state WHERE key = 'declaration'")
-    return row is not None and row[0] == declaration(settings, pack)
+    row = fetch_first_row(connection, "SELECT value FROM state WHERE key = 'declaration'")
+    return row is not None and row[0] == hash_declaration(settings, pack)
 
 
 def view_sql(view: Table, settings: Settings, pack: Pack) -> str:
     """Return the SELECT of a view of records.duckdb."""
     if view.name == "reports":
         return reports_sql(pack, "records", settings.time_zone)
-    return statement("views", view.name, **daily_counts.view_words(settings))
+    return read_statement("views", view.name, **daily_counts.make_view_placeholders(settings))
 
 
 def reports_sql(pack: Pack, relation: str, time_zone: str) -> str:

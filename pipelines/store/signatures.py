@@ -7,7 +7,7 @@ from datetime import date
 import duckdb
 
 from pipelines import clock
-from pipelines.statements import Row, rows_by_name
+from pipelines.statements import Row, fetch_rows
 
 
 def record_signature(connection: duckdb.DuckDBPyConnection, rule_pack: str, name: str, role: str, day: date) -> None:
@@ -16,7 +16,7 @@ def record_signature(connection: duckdb.DuckDBPyConnection, rule_pack: str, name
     connection.execute("INSERT INTO signatures VALUES (?, ?, ?, ?, ?)", row)
 
 
-def signatures_of(connection: duckdb.DuckDBPyConnection, rule_pack: str) -> list[Row]:
+def read_signatures(connection: duckdb.DuckDBPyConnection, rule_pack: str) -> list[Row]:
     """Return the signatures of a rule pack, the oldest first. Works on records.duckdb and on summaries.duckdb."""
     sql = "SELECT name, role, signed_on FROM signatures WHERE rule_pack = ? ORDER BY recorded_at, name"
-    return rows_by_name(connection, sql, [rule_pack])
+    return fetch_rows(connection, sql, [rule_pack])

@@ -16,23 +16,23 @@ from pipelines import files
 from pipelines.clock import day_of
 from pipelines.connections import connect, in_any_order, path_sql, transaction
 from pipelines.settings import Settings
-from pipelines.statements import first_row, statement
+from pipelines.statements import fetch_first_row, read_statement
 from pipelines.store import daily_counts
 from pipelines.store.attachment import STORAGE_VERSION
 from pipelines.store.home import Home, find_group, give_to_group
 from pipelines.store.schema import comment
-from schemas.tables import DAILY_SUMMARY, PUBLISHED_CALENDAR, Table, published_tables
+from schemas.tables import DAILY_SUMMARY, PUBLISHED_CALENDAR, Table, list_published_tables
 
 
 def is_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings, moment: datetime) -> bool:
     """Return whether a delivery, a deed, a setting or the end of a week is younger than the snapshot, at a moment."""
     _make_about(connection, settings, moment)
     facts = "last_delivery, deeds, time_zone, week_system, latest_week, version"
-    now = first_row(connection, f"SELECT {facts} FROM temp.about")
+    now = fetch_first_row(connection, f"SELECT {facts} FROM temp.about")
     connection.execute("DROP TABLE temp.about")
     try:
         with contextlib.closing(connect(home.summaries, writing=False)) as published:
-            return first_row(published, f"SELECT {facts} FROM about") != now
+            return fetch_first_row(published, f"SELECT {facts} FROM about") != now
     except duckdb.Error:  # none, a damaged one, or one of an older calfwatch
         return True
 
@@ -42,7 +42,7 @@ def write_snapshot(connection: duckdb.DuckDBPyConnection, home: Home, settings: 
 
     `moment` is now: it decides which week is the latest that has ended.
     """
-    new = files.temporary_beside(home.summaries)
+    new = files.name_temporary(home.summaries)
     connection.execute(f"ATTACH {path_sql(new)} AS snapshot (STORAGE_VERSION '{STORAGE_VERSION}')")
     try:
         with transaction(connection):
@@ -56,14 +56,14 @@ def write_snapshot(connection: duckdb.DuckDBPyConnection, home: Home, settings: 
 
 
 def _copy_published(connection: duckdb.DuckDBPyConnection) -> None:
-    for table in published_tables():
+    for table in list_published_tables():
         many = table is DAILY_SUMMARY  # which lie by day already, block by block
         with in_any_order(connection) if many else contextlib.nullcontext():
             order = "" if many else "ORDER BY ALL"
             connection.execute(f"CREATE TABLE snapshot.{table.name} AS {_published_sql(table)} {order}")
     connection.execute("DROP TABLE temp.about")  # or the comments would go to it
     connection.execute("USE snapshot")
-    for table in published_tables():
+    for table in list_published_tables():
         comment(connection, table)
 
 
@@ -77,11 +77,13 @@ def _give_to_readers(new: Path, settings: Settings) -> int:
 
 def _published_sql(table: Table) -> str:
     """Return the SELECT of a published table: its declared columns, so that no other gets in."""
-    relation = f"({statement('store', 'published_calendar')})" if table is PUBLISHED_CALENDAR else table.name
+    relation = f"({read_statement('store', 'published_calendar')})" if table is PUBLISHED_CALENDAR else table.name
     return f"SELECT {', '.join(table.column_names)} FROM {relation}"
 
 
 def _make_about(connection: duckdb.DuckDBPyConnection, settings: Settings, moment: datetime) -> None:
-    facts = statement("store", "about", version=version("calfwatch"), **daily_counts.week_words(settings))
+    facts = read_statement(
+        "store", "about", version=version("calfwatch"), **daily_counts.make_week_placeholders(settings)
+    )
     values = {"now": moment, "today": day_of(moment, settings.time_zone)}
     connection.execute(f"CREATE OR REPLACE TEMP TABLE about AS {facts}", values)

@@ -7,13 +7,13 @@ from pathlib import Path
 import duckdb
 
 from pipelines.errors import StateError
-from pipelines.statements import first_row
+from pipelines.statements import fetch_first_row
 from schemas.tables import SCHEMA_VERSION
 
 
 def get_state(connection: duckdb.DuckDBPyConnection, key: str) -> str:
     """Return one fact of the table `state`. Raises StateError if it is missing."""
-    row = first_row(connection, "SELECT value FROM state WHERE key = ?", [key])
+    row = fetch_first_row(connection, "SELECT value FROM state WHERE key = ?", [key])
     if row is None:
         raise StateError(f"records.duckdb has no '{key}' in its table state; restore it from a backup")
     return str(row[0])

@@ -11,17 +11,17 @@ from pipelines import clock, files
 from pipelines.connections import transaction
 from pipelines.errors import UsageError
 from pipelines.settings import Settings
-from pipelines.statements import create_sql, first_row, one_number, statement
+from pipelines.statements import create_sql, fetch_first_row, fetch_number, read_statement
 from pipelines.store import daily_counts, migrations
 from pipelines.store.attachment import attach, detach
 from pipelines.store.home import Home
 from pipelines.store.integrity import check_counts
-from pipelines.store.packs import kept_packs, pack_in_use, stored_pack
+from pipelines.store.packs import find_pack_in_use, list_kept_packs, load_stored_pack
 from pipelines.store.schema import create_tables, declare, is_declared, use_pack
 from pipelines.store.state import check_version, get_state
 from schemas.pack import Pack
-from schemas.pack_file import earlier_pack
-from schemas.tables import SCHEMA_VERSION, records_table, superseded_table
+from schemas.pack_file import find_earlier_pack
+from schemas.tables import SCHEMA_VERSION, make_records_table, make_superseded_table
 
 DATES_SINCE = 4  # the schema version that tells a date alone from an instant
 
@@ -29,7 +29,7 @@ DATES_SINCE = 4  # the schema version that tells a date alone from an instant
 def upgrade(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings, pack: Pack) -> list[str]:
     """Bring attached records up to date, creating them if there are none; return what was done, a line each.
 
-    `pack` is for a home without a history; one that has a history keeps the pack that tagged it (`pack_in_use`).
+    `pack` is for a home without a history; one that has a history keeps the pack that tagged it (`find_pack_in_use`).
     Raises StateError for a state that is foreign, newer, or contradicts itself.
     """
     if not _has_state(connection):
@@ -43,10 +43,10 @@ def upgrade(connection: duckdb.DuckDBPyConnection, home: Home, settings: Setting
 
 def _migrate(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings, pack: Pack) -> list[str]:
     """Bring an older state up to date in one transaction, after a copy of it beside; return what was done."""
-    found = migrations.schema_version(connection)
+    found = migrations.read_schema_version(connection)
     if found is None or not 0 < found < SCHEMA_VERSION:
         return []
-    tagged_with = _pack_of_older_state(connection, home, found, pack)
+    tagged_with = _find_pack_of_older_state(connection, home, found, pack)
     detach(connection)
     _keep_copy(home, f"schema-{found}")
     attach(connection, home)
@@ -67,7 +67,7 @@ def _find_stated_dates(connection: duckdb.DuckDBPyConnection, settings: Settings
     known = {source.name: source.time_zone or "UTC" for source in settings.sources}  # UTC was the default then
     for (source,) in connection.execute("SELECT DISTINCT source FROM files WHERE status = 'accepted'").fetchall():
         values = {"source": source, "zone": known.get(source, "UTC")}
-        connection.execute(statement("store", "midnight_files"), values)
+        connection.execute(read_statement("store", "midnight_files"), values)
         connection.execute(
             """UPDATE records SET stated_date = (reported_at AT TIME ZONE $zone)::DATE,
                  reported_at = ((reported_at AT TIME ZONE $zone)::DATE + INTERVAL 12 HOUR) AT TIME ZONE 'UTC'
@@ -89,15 +89,15 @@ def _find_stated_dates(connection: duckdb.DuckDBPyConnection, settings: Settings
         )
 
 
-def _pack_of_older_state(connection: duckdb.DuckDBPyConnection, home: Home, found: int, pack: Pack) -> Pack:
+def _find_pack_of_older_state(connection: duckdb.DuckDBPyConnection, home: Home, found: int, pack: Pack) -> Pack:
     """Return the pack that tagged an older state: its kept text, from version 2 on; before, it must be at hand."""
     stored = get_state(connection, "rule_pack")
-    kept = {version for version, *_ in kept_packs(connection)} if found > 1 else set()
+    kept = {version for version, *_ in list_kept_packs(connection)} if found > 1 else set()
     if stored in kept:  # before the configured one: two packs may share 32 bits
-        return stored_pack(connection, stored)
+        return load_stored_pack(connection, stored)
     if stored == pack.short_version:
         return pack
-    if earlier := earlier_pack(stored):
+    if earlier := find_earlier_pack(stored):
         return earlier
     raise UsageError(
         f"{home.records} is of schema version {found} and tagged with rule pack {stored}; "
@@ -107,7 +107,7 @@ def _pack_of_older_state(connection: duckdb.DuckDBPyConnection, home: Home, foun
 
 def _keep_copy(home: Home, what: str) -> None:
     """Keep a copy beside the records; one that is there already is left, and not made twice."""
-    new, kept = files.temporary_beside(home.records), home.path / f"records.{what}.duckdb"
+    new, kept = files.name_temporary(home.records), home.path / f"records.{what}.duckdb"
     if kept.is_file() and filecmp.cmp(home.records, kept, shallow=False):
         return
     if os.path.lexists(kept):
@@ -118,7 +118,7 @@ def _keep_copy(home: Home, what: str) -> None:
 
 def _has_state(connection: duckdb.DuckDBPyConnection) -> bool:
     sql = "SELECT 1 FROM duckdb_tables() WHERE database_name = 'calfwatch' AND table_name = 'state'"
-    return first_row(connection, sql) is not None
+    return fetch_first_row(connection, sql) is not None
 
 
 def _cut_weeks(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
@@ -132,7 +132,7 @@ def _follow_settings(connection: duckdb.DuckDBPyConnection, settings: Settings, 
 
     After an update of calfwatch, its views and COMMENTs take the place of the former ones. Return what was done.
     """
-    used, done = pack_in_use(connection, pack), []
+    used, done = find_pack_in_use(connection, pack), []
     if used.version != pack.version and not _has_history(connection):
         with transaction(connection):
             _start_over(connection, settings, pack)
@@ -151,13 +151,13 @@ def _follow_settings(connection: duckdb.DuckDBPyConnection, settings: Settings, 
 
 def _has_history(connection: duckdb.DuckDBPyConnection) -> bool:
     """Return whether any record was ever tagged here and is still known."""
-    return one_number(connection, "SELECT (SELECT count(*) FROM records) + (SELECT count(*) FROM superseded)") > 0
+    return fetch_number(connection, "SELECT (SELECT count(*) FROM records) + (SELECT count(*) FROM superseded)") > 0
 
 
 def _start_over(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:
     """Empty tables in the form of another pack."""
     connection.execute("DROP VIEW reports")
-    for table in (records_table(pack), superseded_table(pack)):
+    for table in (make_records_table(pack), make_superseded_table(pack)):
         connection.execute(f"DROP TABLE {table.name}")
         connection.execute(create_sql(table))
     use_pack(connection, settings, pack)

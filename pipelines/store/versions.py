@@ -8,26 +8,26 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.rules.compiler import tag_sql
-from pipelines.statements import first_row, one_number, statement
+from pipelines.statements import fetch_first_row, fetch_number, read_statement
 from pipelines.store.database import get_state, reports_sql
 from pipelines.store.ledger import Entry, find_entries
-from schemas.checked_file import CheckedFile, accepted_schema
+from schemas.checked_file import CheckedFile, make_accepted_schema
 from schemas.pack import Pack
 from schemas.record_layout import packed_sql
-from schemas.tables import records_table
+from schemas.tables import make_records_table
 
 IDS = ("line_number", "report_id")
 
 
 def name_reports(connection: duckdb.DuckDBPyConnection, entry: Entry) -> None:
     """Make the table `named`: the ids of the reports that the file named."""
-    connection.execute(statement("store", "named_reports"), {"withdrawn": entry.delivery_no})
+    connection.execute(read_statement("store", "named_reports"), {"withdrawn": entry.delivery_no})
 
 
 def find_taken_out(connection: duckdb.DuckDBPyConnection, entry: Entry) -> tuple[str, str] | None:
     """Return id and path of a later whole list that took out a report which the file named, or None."""
     ids = {"source": entry.source, "withdrawn": entry.delivery_no}
-    row = first_row(connection, statement("store", "taken_out"), ids)
+    row = fetch_first_row(connection, read_statement("store", "taken_out"), ids)
     return (row[0], row[1]) if row else None
 
 
@@ -40,17 +40,19 @@ def find_repeating(connection: duckdb.DuckDBPyConnection, entry: Entry) -> list[
 
 def start_repeated(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
     """Make the empty table `repeated`: rows of later files about the named reports."""
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE repeated AS SELECT {_version_columns(pack)} FROM records LIMIT 0")
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE repeated AS SELECT {_list_version_columns(pack)} FROM records LIMIT 0"
+    )
 
 
-def _version_columns(pack: Pack) -> str:
+def _list_version_columns(pack: Pack) -> str:
     """Return what makes a version of a report: where it came from, its id, and what it says."""
-    return ", ".join(("delivery_no", *accepted_schema(pack).names))
+    return ", ".join(("delivery_no", *make_accepted_schema(pack).names))
 
 
 def keep_repeated(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entry, checked: CheckedFile) -> None:
     """Add the rows of a later file about the named reports to the table `repeated`."""
-    columns = ", ".join(accepted_schema(pack).names)
+    columns = ", ".join(make_accepted_schema(pack).names)
     connection.register("rows_left_out", checked.rows_left_out)
     for batch in checked.blocks:
         connection.register("batch", pa.table(batch.accepted))
@@ -68,9 +70,9 @@ def put_back(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entry) ->
     """Store the named reports without the file; return how many other records are now in use. In a transaction."""
     ids = {"source": entry.source, "withdrawn": entry.delivery_no}
     connection.execute(_stored_versions_sql(pack), ids)
-    content = ", ".join(f"'{n}': {n}" for n in accepted_schema(pack).names if n not in IDS)
-    connection.execute(statement("store", "report_versions", content=content))
-    back = one_number(
+    content = ", ".join(f"'{n}': {n}" for n in make_accepted_schema(pack).names if n not in IDS)
+    connection.execute(read_statement("store", "report_versions", content=content))
+    back = fetch_number(
         connection,
         """SELECT count(*) FROM versions SEMI JOIN (FROM records WHERE delivery_no = ?) AS gone USING (report_id)
            WHERE kept AND replaced_by IS NULL""",
@@ -87,7 +89,7 @@ def put_back(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entry) ->
 def _move_counts(connection: duckdb.DuckDBPyConnection, ids: Mapping[str, object]) -> None:
     """Move counts in the ledger of the other files: a duplicate may be a record now, or the other way round."""
     for delivery_no, brought, replaced in connection.execute(
-        statement("store", "report_versions_ledger"), ids
+        read_statement("store", "report_versions_ledger"), ids
     ).fetchall():
         connection.execute(
             """UPDATE files SET rows_accepted = rows_accepted + ?, rows_duplicate = rows_duplicate - ?,
@@ -98,7 +100,7 @@ def _move_counts(connection: duckdb.DuckDBPyConnection, ids: Mapping[str, object
 
 def _stored_versions_sql(pack: Pack) -> str:
     """Return records and superseded records of the named reports, packed alike, without the withdrawn file's."""
-    columns = _version_columns(pack)
+    columns = _list_version_columns(pack)
     return f"""CREATE OR REPLACE TEMP TABLE stored_versions AS
         SELECT {columns} FROM records
         WHERE source = $source AND delivery_no <> $withdrawn AND report_id IN (SELECT report_id FROM named)
@@ -126,14 +128,13 @@ def _put_versions(connection: duckdb.DuckDBPyConnection, pack: Pack, entry: Entr
             SELECT ? AS source, tagged.* FROM ({tag_sql(pack, "(SELECT * FROM versions WHERE kept)")}) AS tagged""",
         [entry.source],
     )
-    connection.execute(
-        f"INSERT INTO records SELECT {', '.join(records_table(pack).column_names)} FROM kept WHERE replaced_by IS NULL"
-    )
+    columns = ", ".join(make_records_table(pack).column_names)
+    connection.execute(f"INSERT INTO records SELECT {columns} FROM kept WHERE replaced_by IS NULL")
     # what was superseded keeps the tags of its time; only what replaced it may be another file now
     was = "SELECT * EXCLUDE (superseded_by, superseded_at) FROM was"
     repeated = reports_sql(pack, "(SELECT * FROM kept WHERE place = 'repeated')", get_state(connection, "time_zone"))
     for relation in (was, repeated):
-        connection.execute(statement("store", "put_superseded", relation=relation))
+        connection.execute(read_statement("store", "put_superseded", relation=relation))
 
 
 def open_again(connection: duckdb.DuckDBPyConnection, source: str, file_id: str) -> None:
@@ -144,4 +145,4 @@ def open_again(connection: duckdb.DuckDBPyConnection, source: str, file_id: str)
         [file_id, source],
     )
     repeated = " UNION ALL SELECT report_id, delivery_no, file_id FROM repeated JOIN files USING (delivery_no)"
-    connection.execute(statement("store", "corrected_by_records", repeated=repeated), {"source": source})
+    connection.execute(read_statement("store", "corrected_by_records", repeated=repeated), {"source": source})

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import duckdb
 
-from pipelines.statements import one_number, statement
-from pipelines.store.clocks import Days, plausible_range
+from pipelines.statements import fetch_number, read_statement
+from pipelines.store.clocks import Days, find_plausible_range
 from schemas.checked_file import CheckedFile
 from schemas.pack import LEVELS
 from schemas.record_layout import report_day_sql
@@ -32,26 +32,26 @@ def add_lacking(
     earlier = find_days(
         connection, "records WHERE source = ? AND delivery_no < ?", time_zone, (checked.source, delivery_no)
     )
-    covered, clock = checked.period or plausible_range(days), plausible_range(earlier)
+    covered, clock = checked.period or find_plausible_range(days), find_plausible_range(earlier)
     if covered is None or clock is None or covered[1] < clock[1]:
         return 0, 0
     for block in checked.blocks:  # rows that are quarantined are present
         ids = block.bad_cells.column("report_id").unique().drop_null().to_pylist()
-        connection.execute("INSERT INTO present_ids SELECT unnest(?)", [[checked.stored_id(each) for each in ids]])
+        connection.execute("INSERT INTO present_ids SELECT unnest(?)", [[checked.make_stored_id(each) for each in ids]])
     values = {"source": checked.source, "delivery_no": delivery_no, "first_day": covered[0], "last_day": covered[1]}
     day = report_day_sql(time_zone)
-    total = one_number(
+    total = fetch_number(
         connection,
         f"""SELECT count(*) FROM records
             WHERE source = $source AND delivery_no < $delivery_no AND {day} BETWEEN $first_day AND $last_day""",
         values,
     )
-    return one_number(connection, statement("store", "records_lacking", day=day), values), total
+    return fetch_number(connection, read_statement("store", "records_lacking", day=day), values), total
 
 
 def count_emergencies(connection: duckdb.DuckDBPyConnection, delivery_no: int) -> int:
     """Count the emergencies among what `add_lacking` added: what is replaced, but not by a record of the file."""
-    return one_number(
+    return fetch_number(
         connection,
         """SELECT count(*) FROM replaced ANTI JOIN (FROM records WHERE delivery_no = ?) USING (report_id)
            WHERE triage_level = ?""",

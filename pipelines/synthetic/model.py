@@ -69,18 +69,18 @@ class Model:
 
 def load_model() -> Model:
     """Read the tables. Raises TypeError if one is missing or not known."""
-    table = _toml("data.synthetic")
-    table["causes"] = [_values(Cause, row) for row in table["causes"]]
-    table["regions"] = [_values(Region, row) for row in table["regions"]]
-    model: Model = _values(Model, table)
+    table = _read_toml("data.synthetic")
+    table["causes"] = [_make_values(Cause, row) for row in table["causes"]]
+    table["regions"] = [_make_values(Region, row) for row in table["regions"]]
+    model: Model = _make_values(Model, table)
     return model
 
 
-def _toml(package: str) -> dict[str, Any]:
+def _read_toml(package: str) -> dict[str, Any]:
     return tomllib.loads((package_files(package) / "calf_pain.toml").read_text(encoding="utf-8"))
 
 
-def _values(kind: Any, row: dict[str, Any]) -> Any:
+def _make_values(kind: Any, row: dict[str, Any]) -> Any:
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()})
 
 
@@ -88,9 +88,9 @@ MODEL = load_model()
 CAUSES, REGIONS = MODEL.causes, MODEL.regions
 
 
-def symptom_fields() -> tuple[str, ...]:
+def list_symptom_fields() -> tuple[str, ...]:
     """Return the yes/no fields of the calf pain pack, in its order. Raises ValueError if the model lacks one."""
-    names = tuple(field["name"] for field in _toml("data.rules")["fields"])
+    names = tuple(field["name"] for field in _read_toml("data.rules")["fields"])
     if missing := set(names) - set(MODEL.symptoms):
         raise ValueError(f"the generator has no probabilities for {', '.join(sorted(missing))}")
     return names

@@ -53,38 +53,40 @@ def check_sizes(reports: int, days: Sequence[date], outbreak: Outbreak | None) -
         raise UsageError(f"--outbreak: its weeks lie outside the reports' {days[0]} to {days[-1]}")
 
 
-def _summer(day: date) -> float:
+def _measure_summer(day: date) -> float:
     """0 at the depth of winter to 1 at the height of summer."""
     return (1 + math.cos(2 * math.pi * (day.timetuple().tm_yday - MODEL.peak_day) / 365.25)) / 2
 
 
-def _cause_weight(cause: Cause, day: date) -> float:
-    return cause.winter + (cause.summer - cause.winter) * _summer(day)
+def _weigh_cause(cause: Cause, day: date) -> float:
+    return cause.winter + (cause.summer - cause.winter) * _measure_summer(day)
 
 
-def _all_causes(day: date) -> float:
-    return sum(_cause_weight(cause, day) for cause in CAUSES)
+def _weigh_all_causes(day: date) -> float:
+    return sum(_weigh_cause(cause, day) for cause in CAUSES)
 
 
-def _excess(day: date, outbreak: Outbreak | None) -> float:
+def _compute_excess(day: date, outbreak: Outbreak | None) -> float:
     """Return the outbreak's extra reports on that day, as a fraction of all others."""
     if outbreak is None or not outbreak.covers(day):
         return 0.0
     cause = next(cause for cause in CAUSES if cause.name == outbreak.cause)
     size = next(region.size for region in REGIONS if region.name == outbreak.region)
-    share = _cause_weight(cause, day) / _all_causes(day) * size / sum(region.size for region in REGIONS)
+    share = _weigh_cause(cause, day) / _weigh_all_causes(day) * size / sum(region.size for region in REGIONS)
     return (outbreak.factor - 1) * share
 
 
 def count_by_day(reports: int, days: Sequence[date], seed: int, outbreak: Outbreak | None) -> list[tuple[date, int]]:
     """Season, week-day, outbreak and chance decide each day's part; the parts add up to `reports`."""
-    usual = [_all_causes(day) * MODEL.weekdays[day.weekday()] * (1 + _excess(day, outbreak)) for day in days]
+    usual = [
+        _weigh_all_causes(day) * MODEL.weekdays[day.weekday()] * (1 + _compute_excess(day, outbreak)) for day in days
+    ]
     mean_of = reports / sum(usual)
-    parts = [round(1000 * _with_noise(part * mean_of, day, seed)) for part, day in zip(usual, days, strict=True)]
+    parts = [round(1000 * _add_noise(part * mean_of, day, seed)) for part, day in zip(usual, days, strict=True)]
     return list(zip(days, _split(reports, parts), strict=True))
 
 
-def _with_noise(mean: float, day: date, seed: int) -> float:
+def _add_noise(mean: float, day: date, seed: int) -> float:
     """Chance as in counts (its square root), and a few percent for whatever makes weeks and days differ."""
     week = 1 + 0.03 * draw_normal(seed, "week", day.isocalendar()[:2])
     own = 0.03 * mean * draw_normal(seed, "day", day) + math.sqrt(mean) * draw_normal(seed, "count", day)
@@ -121,12 +123,12 @@ def share_out(
     pieces = []
     for day, count in counts:
         own = numbers[deliveries[day]]
-        for number, piece in _delivered(day, count, own, len(numbers) - 1, seed, files).items():
+        for number, piece in _assign_to_files(day, count, own, len(numbers) - 1, seed, files).items():
             pieces.append((number, day, piece, number > own))
-    return list(_numbered(sorted(pieces), outbreak))
+    return list(_number_blocks(sorted(pieces), outbreak))
 
 
-def _delivered(day: date, count: int, own: int, last: int, seed: int, files: Files) -> dict[int, int]:
+def _assign_to_files(day: date, count: int, own: int, last: int, seed: int, files: Files) -> dict[int, int]:
     """File number -> reports of that day in it. What would come after the last file comes with it."""
     pieces = {own: count}
     for delay, percent in MODEL.delays[files].items():
@@ -137,18 +139,18 @@ def _delivered(day: date, count: int, own: int, last: int, seed: int, files: Fil
     return {number: piece for number, piece in pieces.items() if piece}
 
 
-def _numbered(pieces: Iterable[tuple[int, date, int, bool]], outbreak: Outbreak | None) -> Iterator[Block]:
+def _number_blocks(pieces: Iterable[tuple[int, date, int, bool]], outbreak: Outbreak | None) -> Iterator[Block]:
     """Yield the blocks with consecutive report numbers, in parts that PART_ROWS bounds."""
     part, part_file, part_start, first_row = -1, -1, 0, 0
     for number, day, count, late in pieces:
         if number != part_file or first_row + count - part_start > PART_ROWS:
             part, part_file, part_start = part + 1, number, first_row
-        yield Block(part, number, (day - EPOCH).days, first_row, count, late, *_day_shares(day, outbreak))
+        yield Block(part, number, (day - EPOCH).days, first_row, count, late, *_compute_day_shares(day, outbreak))
         first_row += count
 
 
-def _day_shares(day: date, outbreak: Outbreak | None) -> tuple[int, int]:
+def _compute_day_shares(day: date, outbreak: Outbreak | None) -> tuple[int, int]:
     """Of 65536 reports, how many are the outbreak's; of the others, how many follow the summer mix."""
-    excess = _excess(day, outbreak)
-    summer = _summer(day) * sum(cause.summer for cause in CAUSES) / _all_causes(day)
+    excess = _compute_excess(day, outbreak)
+    summer = _measure_summer(day) * sum(cause.summer for cause in CAUSES) / _weigh_all_causes(day)
     return round(WHOLE * excess / (1 + excess)), round(WHOLE * summer)

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 import duckdb
 
 from pipelines.connections import connect
-from pipelines.errors import CalfwatchError, DiskError, UsageError, disk_failure, write_error
+from pipelines.errors import CalfwatchError, DiskError, UsageError, find_disk_failure, write_error
 from pipelines.synthetic.case_sql import cases_sql
 from pipelines.synthetic.model import Files
 from pipelines.synthetic.outbreak import Outbreak
@@ -62,11 +62,11 @@ def generate(
 def _make_staging(out: Path) -> Iterator[Path]:
     """Give a private folder inside `out` that is gone afterwards, so that a broken run leaves no half output."""
     with _folder_errors(out):
-        staging = _staging_folder(out)
+        staging = _make_staging_folder(out)
     try:
         yield staging
     except duckdb.IOException as error:
-        if failure := disk_failure(str(error)):
+        if failure := find_disk_failure(str(error)):
             raise DiskError(f"--out {out}", failure) from error
         raise CalfwatchError(f"--out {out}: {str(error).splitlines()[0]}") from error
     finally:
@@ -81,8 +81,8 @@ def _folder_errors(out: Path) -> Iterator[None]:
         raise write_error(f"--out {out}", error, "; name a folder that you may write to") from error
 
 
-def _staging_folder(out: Path) -> Path:
-    _private_folder(out)
+def _make_staging_folder(out: Path) -> Path:
+    _make_private_folder(out)
     _refuse_files_in(out)
     staging = Path(tempfile.mkdtemp(prefix=".calfwatch-generating-", dir=out))
     for folder in (staging, *(staging / name for name in ("reports", "labels", "spill"))):
@@ -91,10 +91,10 @@ def _staging_folder(out: Path) -> Path:
     return staging
 
 
-def _private_folder(folder: Path) -> None:
+def _make_private_folder(folder: Path) -> None:
     """Make the folder and what is missing above it for the owner alone; an existing one stays as it is."""
     if not folder.exists():
-        _private_folder(folder.parent)
+        _make_private_folder(folder.parent)
         folder.mkdir()
         folder.chmod(0o700)
 

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from pipelines.signals.aberration import ears_arrays
+from pipelines.signals.aberration import compute_ears
 from pipelines.signals.comparable import History
 from pipelines.signals.judging import SeriesWeeks, judge_weeks
 
@@ -88,7 +88,7 @@ def judged(names: list[str], counts: Floats, last: int = JUDGED) -> tuple[NDArra
 
 def by_one_look(names: list[str], counts: Floats, last: int) -> NDArray[np.bool_]:
     """Return the alarms as they would be if no series were ever looked at again."""
-    with patch("pipelines.signals.judging._above_range", return_value=None):
+    with patch("pipelines.signals.judging._find_above_range", return_value=None):
         return ours(names, counts, last)
 
 
@@ -101,14 +101,14 @@ def by_mean_alone(names: list[str], counts: Floats, last: int) -> NDArray[np.boo
 def raw_ears(names: list[str], counts: Floats, last: int) -> NDArray[np.bool_]:
     """Return where C1 or C2 is above its published bound, at 5 reports or more."""
     with np.errstate(invalid="ignore"):
-        return (counts >= 5) & np.any([counts > ears_arrays(counts, method)[1] for method in ("C1", "C2")], axis=0)
+        return (counts >= 5) & np.any([counts > compute_ears(counts, method)[1] for method in ("C1", "C2")], axis=0)
 
 
 def by_t(names: list[str], counts: Floats, last: int) -> NDArray[np.bool_]:
     """Return where C1 or C2 has a p-value of at most 0.001 by Student's t."""
     found = []
     for method in ("C1", "C2"):
-        expected, upper, _ = ears_arrays(counts, method)
+        expected, upper, _ = compute_ears(counts, method)
         sigma = (upper - expected) / 3.0902323061678132
         found.append(student.sf((counts - expected) / (sigma * np.sqrt(8 / 7)), 6) <= 0.001)
     return (counts >= 5) & np.any(found, axis=0)

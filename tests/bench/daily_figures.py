@@ -18,7 +18,7 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.signals.daily import WEEKS_SHOWN, DayJudged, first_alarms, judge_days
+from pipelines.signals.daily import WEEKS_SHOWN, DayJudged, find_first_alarms, judge_days
 
 WEEKS, REGIONS = 60, 10
 EMERGENCY = "triage_level=emergency"
@@ -58,7 +58,7 @@ def main() -> None:
     print("|---|---|---|---|")
     for weekly in (20, 60, 200):
         rng = np.random.default_rng(options.seed)
-        told = [len(first_alarms(judge(draw(rng, weekly, 1)))) / WEEKS_SHOWN for _ in range(options.homes)]
+        told = [len(find_first_alarms(judge(draw(rng, weekly, 1)))) / WEEKS_SHOWN for _ in range(options.homes)]
         found = [judge(draw(rng, weekly, 2)) for _ in range(options.homes)]
         by_day = " | ".join(f"{np.mean([is_found(rows, day) for rows in found]):.2f}" for day in (3, 7))
         print(f"| {weekly} | {np.mean(told):.2f} | {by_day} |", flush=True)

@@ -22,7 +22,7 @@ import numpy as np
 
 from pipelines.settings import Source
 from pipelines.store import guards
-from schemas.checked_file import ROWS_LEFT_OUT, CheckedFile, RowCounts, per_file_id
+from schemas.checked_file import ROWS_LEFT_OUT, CheckedFile, RowCounts, make_per_file_id
 from tests.bench.guard_model import Memory
 
 WEEKS = 6
@@ -128,7 +128,7 @@ def _per_file(
 
 def stored_reports(file: File, kind: Kind) -> dict[str, Report]:
     """Return a file's reports by the id under which they are stored."""
-    return {per_file_id(file.name, str(r["id"])) if kind.per_file else str(r["id"]): r for r in file.reports}
+    return {make_per_file_id(file.name, str(r["id"])) if kind.per_file else str(r["id"]): r for r in file.reports}
 
 
 def find_rejection(files: Iterable[File], kind: Kind) -> tuple[str | None, int]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from pipelines.store.clocks import plausible_range
+from pipelines.store.clocks import find_plausible_range
 from pipelines.store.guards import GuardCounts
 
 Report = Mapping[str, object]
@@ -98,7 +98,7 @@ class Memory:
         if not self.cumulative or not self.stored:
             return [], 0
         days, clock = (
-            plausible_range(sorted(Counter(map(day_of, each.values())).items())) for each in (reports, self.stored)
+            find_plausible_range(sorted(Counter(map(day_of, each.values())).items())) for each in (reports, self.stored)
         )
         if days is None or clock is None or days[1] < clock[1]:
             return [], 0

@@ -27,9 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.signals.nowcast import LAST_AGE, SERIES, SenderArrivals, nowcast
-from pipelines.signals.nowcast_rows import sender_arrivals
+from pipelines.signals.nowcast_rows import find_sender_arrivals
 from pipelines.signals.senders import Sender
-from pipelines.signals.trend import RISING, STEADY, trends
+from pipelines.signals.trend import RISING, STEADY, find_trends
 
 WEEKS, FIRST, LAST = 110, 30, 100
 SHARES = (0.70, 0.18, 0.08, 0.04)
@@ -135,7 +135,7 @@ def on_monday(arrived: NDArray[np.int64], rhythm: str, week: int) -> list[Floats
     clocks = [START + timedelta(days=day) for day in range(clock + 1) if day % 7 < OF_DAYS[rhythm]]
     sender = Sender("a", rhythm, np.zeros((len(starts), 7), dtype=np.int64), clocks[-1])
     whole = np.ones((len(starts), 1), dtype=bool)
-    found = nowcast(sender_arrivals(starts, [sender], whole, rows, {"a": clocks}))
+    found = nowcast(find_sender_arrivals(starts, [sender], whole, rows, {"a": clocks}))
     by_week = arrived.reshape(len(LEVELS), WEEKS, 7, -1)[:, week - 1 : week + 1].sum(axis=2)
     by_series = np.stack([by_week.sum(axis=0), *by_week[:2]])  # series x the two weeks x days of delivery
     came = np.diff(by_series.sum(axis=2), axis=1)[:, 0]
@@ -151,7 +151,7 @@ def trend_table(rng: np.random.Generator, drawn: int) -> str:
         for phi in (1.0, 1.5):
             mean = np.linspace(start, end, 4)[:, None] * np.ones(drawn)
             counts = rng.poisson(mean) if phi == 1 else rng.negative_binomial(mean / (phi - 1), 1 / phi)
-            called = np.array(trends(counts.astype(float), np.full(drawn, phi)))
+            called = np.array(find_trends(counts.astype(float), np.full(drawn, phi)))
             lines.append(
                 f"| {start} | {end} | {phi:g} | {(called == RISING).mean():.2f} | {(called != STEADY).mean():.2f} |"
             )

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.signals.comparable import History
-from pipelines.signals.ears_law import GAPS, compare_weeks, ears_law
+from pipelines.signals.ears_law import GAPS, compare_weeks, fit_ears_law
 from pipelines.signals.judging import SeriesWeeks, judge_weeks
-from pipelines.signals.senders import USABLE, Sender, sender_weeks
+from pipelines.signals.senders import USABLE, Sender, judge_sender_weeks
 
 WEEKS, LEARNING = 104, 17
 START = date(2024, 1, 1)
@@ -35,7 +35,7 @@ def states(days: NDArray[np.int64], came: NDArray[np.bool_]) -> NDArray[np.bool_
     for number, counts in enumerate(days):
         clock = starts[int(np.flatnonzero(came[:, number])[-1])] + timedelta(days=6)
         senders.append(Sender(f"s{number:03}", "weekly", counts * came[:, number, None], clock))
-    grid = sender_weeks(starts, senders, starts[-1] + timedelta(days=7))
+    grid = judge_sender_weeks(starts, senders, starts[-1] + timedelta(days=7))
     return np.array([[row.state in USABLE for row in week] for week in grid])
 
 
@@ -47,7 +47,7 @@ def figures(rng: np.random.Generator, senders: int, missing: float) -> tuple[flo
     whole = states(days, came)
     history = History((days.sum(axis=2).T * came)[:, :, None].astype(float), whole, 0)
     chosen, observed = compare_weeks(history)
-    p_value = ears_law(history, chosen, observed, GAPS["EARS C1"]).p_value[LEARNING:, 0]
+    p_value = fit_ears_law(history, chosen, observed, GAPS["EARS C1"]).p_value[LEARNING:, 0]
     judged = ~np.isnan(p_value)
     kept = chosen[LEARNING:].sum() / max(came[LEARNING:].sum(), 1)
     every = came.all(axis=1)

@@ -195,7 +195,7 @@ def test_an_error_of_the_system_says_what_to_do(
     def fail(home: str | None) -> Path:
         raise error
 
-    monkeypatch.setattr("pipelines.cli.home.existing_home", fail)
+    monkeypatch.setattr("pipelines.cli.home.require_home", fail)
     assert command_line.main(["status"]) == code
     assert told in capsys.readouterr().err
 
@@ -204,7 +204,7 @@ def test_an_error_that_nobody_foresaw_keeps_its_traceback(monkeypatch: pytest.Mo
     def fail(home: str | None) -> Path:
         raise RuntimeError("something else")
 
-    monkeypatch.setattr("pipelines.cli.home.existing_home", fail)
+    monkeypatch.setattr("pipelines.cli.home.require_home", fail)
     with pytest.raises(RuntimeError, match="something else"):
         main(["status"])
 

@@ -14,7 +14,7 @@ import pytest
 
 from pipelines.cli.app import COMMANDS
 from pipelines.store.database import Home
-from schemas.pack_file import default_pack_path
+from schemas.pack_file import find_default_pack_path
 from tests.support.states import STATES
 
 ROOT = Path(__file__).parents[2]
@@ -126,7 +126,7 @@ def test_no_command_ends_with_a_traceback(condition: Condition, shell: str, good
     csv = tmp_path / f"{name}.csv"
     shutil.copy(sorted((STATES / "v1").glob("*.csv"))[0], csv)
     environment = condition(home)
-    assert walk(commands_of(home, default_pack_path(), csv, tmp_path), tmp_path, environment, shell) == []
+    assert walk(commands_of(home, find_default_pack_path(), csv, tmp_path), tmp_path, environment, shell) == []
 
 
 @pytest.mark.slow
@@ -136,7 +136,7 @@ def test_no_command_ends_with_a_traceback_for_a_word_that_is_no_text(good_home: 
     odd = os.fsdecode(b"\xff")
     commands = [
         [*command[:place], str(Path(word).parent / odd) if "/" in word else odd, *command[place + 1 :]]
-        for command in commands_of(home, default_pack_path(), csv, tmp_path)
+        for command in commands_of(home, find_default_pack_path(), csv, tmp_path)
         for place, word in enumerate(command)
         if place and not word.startswith("--") and word not in {part for name in COMMANDS for part in name.split()}
     ]

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.pages.markdown import escaped
-from pipelines.pages.svg import node, text_of
+from pipelines.pages.markdown import escape_markdown
+from pipelines.pages.svg import make_node, render_drawing
 from pipelines.store.database import Home
-from pipelines.text import is_hidden, say, visible
-from schemas.pack_file import default_pack_path
+from pipelines.text import escape_hidden, is_hidden, say
+from schemas.pack_file import find_default_pack_path
 from tests.cli.test_conditions import ROOT, commands_of
 
 # a title, a color, a direction, no width, C1, a step back; then what looks like a line of ours
@@ -37,9 +37,9 @@ def test_a_line_that_is_said_is_one_line_without_commands(capsys: pytest.Capture
 
 def test_a_page_shows_what_would_be_hidden_and_leaves_words_as_they_are() -> None:
     plain = "äöü 中文 עברית don\u2019t 1\u202f000\u00a0g Quaran\u00adtined\nnext"
-    assert visible(plain) == plain
-    assert visible("a\u202eb\u2028\x1b\ufeff") == "a\\u202eb\\u2028\\x1b\\ufeff"
-    for page in (text_of(node("text", ODD, name=ODD)), escaped(ODD), visible(ODD)):
+    assert escape_hidden(plain) == plain
+    assert escape_hidden("a\u202eb\u2028\x1b\ufeff") == "a\\u202eb\\u2028\\x1b\\ufeff"
+    for page in (render_drawing(make_node("text", ODD, name=ODD)), escape_markdown(ODD), escape_hidden(ODD)):
         assert not any(map(is_hidden, page)), page
 
 
@@ -49,7 +49,7 @@ def odd_pack(folder: Path) -> Path:
     text, found = re.subn(
         rf'^((?:{keys})\s*=\s*")([^"\\]*)"$',
         lambda line: f"{line[1]}{line[2]}{json.dumps(ODD)[1:]}",
-        default_pack_path().read_text(encoding="utf-8"),
+        find_default_pack_path().read_text(encoding="utf-8"),
         flags=re.M,
     )
     assert found > 100

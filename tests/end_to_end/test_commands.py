@@ -106,7 +106,7 @@ def test_a_second_demo_doubles_nothing(demo_home: Path, calfwatch: Run) -> None:
 
 def test_a_demo_that_was_killed_while_it_made_its_files_begins_again(calfwatch: Run, tmp_path: Path) -> None:
     home = tmp_path / "calfwatch-home"
-    half = files.temporary_beside(home / "demo", "fresh")
+    half = files.name_temporary(home / "demo", "fresh")
     (half / "labels").mkdir(parents=True)
     for name in (files.MARKER, "labels/2026-W01.tsv"):
         (half / name).touch()
@@ -328,9 +328,9 @@ def test_config_says_where_each_setting_came_from(calfwatch: Run, tmp_path: Path
 
 
 def test_rules_check_lists_every_problem_with_its_line(calfwatch: Run, tmp_path: Path) -> None:
-    from schemas.pack_file import default_pack_path
+    from schemas.pack_file import find_default_pack_path
 
-    text = default_pack_path().read_text()
+    text = find_default_pack_path().read_text()
     assert calfwatch("rules", "check").returncode == 0
     (tmp_path / "mine.toml").write_text(text.replace('when = "sensation_loss"', 'when = "sensation_lost OR 1 = 1"', 1))
     done = calfwatch("rules", "check", "mine.toml")

@@ -166,11 +166,11 @@ def test_the_deployments_name_flows_and_parameters_that_a_worker_finds_in_any_fo
     import yaml
     from prefect.flows import load_flow_from_entrypoint
 
-    from pipelines.deployment_file import deployment_text
+    from pipelines.deployment_file import render_deployment
     from pipelines.settings import Settings
 
     home = tmp_path / "a home: it's"
-    declared = yaml.safe_load(deployment_text(home, Settings(time_zone="Europe/Berlin")))["deployments"]
+    declared = yaml.safe_load(render_deployment(home, Settings(time_zone="Europe/Berlin")))["deployments"]
     assert declared[0]["parameters"] == {"home": str(home), "paths": [str(home / "incoming")]}
     assert declared[1]["schedules"] == [{"cron": "0 6 * * 1", "timezone": "Europe/Berlin"}]
     assert declared[1]["work_pool"]["job_variables"]["env"] == {"CALFWATCH_SERVED_HOME": str(home)}
@@ -185,20 +185,20 @@ def test_the_deployments_name_flows_and_parameters_that_a_worker_finds_in_any_fo
 
 
 def test_a_file_s_name_is_literal_text_in_an_artifact() -> None:
-    from pipelines.flows import literal
+    from pipelines.flows import escape_markdown
 
-    assert literal("a.csv") == "a\\.csv"
-    assert literal("![x](http://evil.example/?q)|<b>_`*\n.csv") == (
+    assert escape_markdown("a.csv") == "a\\.csv"
+    assert escape_markdown("![x](http://evil.example/?q)|<b>_`*\n.csv") == (
         "\\!\\[x\\]\\(http\\:\\/\\/evil\\.example\\/\\?q\\)\\|\\<b\\>\\_\\`\\*\\\\n\\.csv"
     )
 
 
 def test_chunks_keep_order_and_number() -> None:
-    from pipelines.flows import CHUNKS, chunked
+    from pipelines.flows import CHUNKS, split_evenly
 
     for count in (0, 1, 15, 16, 17, 1000):
         names = [str(i) for i in range(count)]
-        chunks = chunked(names, CHUNKS)
+        chunks = split_evenly(names, CHUNKS)
         assert [name for chunk in chunks for name in chunk] == names
         assert len(chunks) <= CHUNKS
 

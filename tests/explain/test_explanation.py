@@ -15,10 +15,10 @@ import pytest
 from pipelines.cli.app import main
 from pipelines.errors import UsageError
 from pipelines.explain.explanation import IS_MET, explain_report
-from pipelines.explain.text import explanation_text
+from pipelines.explain.text import render_explanation
 from pipelines.settings import Settings, Source
 from pipelines.store.database import Home
-from schemas.conditions import condition_fields
+from schemas.conditions import list_condition_fields
 from schemas.pack import Pack
 from tests.rules.test_cases import CASES, Case, as_row
 from tests.rules.test_compiler import SHIPPED
@@ -131,7 +131,9 @@ def test_each_rule_has_its_level_sentence_reference_and_basis_from_the_pack(
         (rule["id"], rule["for"], rule["sentence"], rule["reference"], rule["basis"], tuple(rule["answers"]))
         for rule in red_leg["rules"]
     ]
-    assert found == [(r.id, r.level, r.sentence, r.reference, r.basis, condition_fields(r.when)) for r in pack.triage]
+    assert found == [
+        (r.id, r.level, r.sentence, r.reference, r.basis, list_condition_fields(r.when)) for r in pack.triage
+    ]
 
 
 def test_the_evidence_adds_up_to_the_scores(red_leg: dict[str, Any]) -> None:
@@ -161,7 +163,7 @@ def test_an_explanation_survives_json(red_leg: dict[str, Any]) -> None:
 
 
 def test_the_text_names_level_ceiling_missing_answers_references_and_basis(red_leg: dict[str, Any], pack: Pack) -> None:
-    text = explanation_text(red_leg)
+    text = render_explanation(red_leg)
     for line in (
         "triage level    contact_doctor",
         "could still be  emergency, while answers are unknown",
@@ -175,7 +177,7 @@ def test_the_text_names_level_ceiling_missing_answers_references_and_basis(red_l
 
 
 def test_the_text_gives_every_rule_its_state_its_answers_its_reference_and_its_basis(red_leg: dict[str, Any]) -> None:
-    lines = explanation_text(red_leg).splitlines()
+    lines = render_explanation(red_leg).splitlines()
     for rule in red_leg["rules"]:
         assert f"  {IS_MET[rule['state']]:8}{rule['for']:16}{rule['id']}" in lines
         assert f"          article: {rule['reference']} ({rule['basis']})" in lines
@@ -187,7 +189,7 @@ def test_the_text_gives_every_rule_its_state_its_answers_its_reference_and_its_b
 
 
 def test_the_text_puts_true_before_unknown_before_false(red_leg: dict[str, Any]) -> None:
-    lines = explanation_text(red_leg).splitlines()
+    lines = render_explanation(red_leg).splitlines()
     shown = [line.split()[0] for line in lines if line.strip().startswith(("yes   ", "unknown ", "no   "))]
     order = ["yes", "unknown", "no"]
     assert shown == sorted(shown, key=order.index)
@@ -196,7 +198,7 @@ def test_the_text_puts_true_before_unknown_before_false(red_leg: dict[str, Any])
 
 def test_the_text_of_a_settled_record_asks_for_nothing(write_csv, ingest, explain: Explain) -> None:
     ingest(write_csv([{"report_id": "r1", "pain_score": "3", "duration_days": "2"}]))
-    text = explanation_text(explain())
+    text = render_explanation(explain())
     assert "could still be  nothing higher: no unknown answer can change the level\n" in text
     assert "ask for" not in text
     assert "likely cause    Undetermined: no evidence points to a cause." in text
@@ -233,7 +235,7 @@ def test_a_record_of_which_only_superseded_versions_are_left_is_explained_by_the
     found = explain()
     assert (found["place"], found["triage_ceiling"]) == ("superseded", "contact_doctor")
     by = found["replaced"]["superseded_by"][:12]
-    assert explanation_text(found).startswith(f"r1 of canonical (superseded: replaced by file {by}), line 2 of file ")
+    assert render_explanation(found).startswith(f"r1 of canonical (superseded: replaced by file {by}), line 2 of file ")
 
 
 def test_every_version_of_a_record_can_be_explained(write_csv, ingest, explain: Explain) -> None:
@@ -271,7 +273,7 @@ def test_a_quarantined_record_is_not_tagged_and_shows_every_bad_cell(write_csv, 
 def test_the_text_of_a_quarantined_record_says_where_and_what_is_allowed(write_csv, ingest, explain: Explain) -> None:
     path = write_csv([*GOOD_ROWS, BAD_ROW])
     ingest(path)
-    title, *lines = explanation_text(explain()).splitlines()
+    title, *lines = render_explanation(explain()).splitlines()
     assert title == "r1 is in the quarantine and not tagged:"
     assert lines == [
         f"  line 12 of {path}: fever: answer; allowed: yes/no, y/n, true/false, t/f, 1/0, NA, unknown or blank; "
@@ -298,7 +300,7 @@ def test_earlier_versions_and_deliveries_set_aside_are_listed(write_csv, ingest,
     ]  # fmt: skip
     assert found["earlier"][1]["superseded_by"] == found["file_id"]
     assert [cell["column_name"] for cell in found["quarantined"]] == ["fever", "pain_score"]
-    text = explanation_text(found)
+    text = render_explanation(found)
     assert "earlier versions, replaced (`--file FILE_ID` explains one)\n  contact_doctor to emergency, " in text
     assert "also delivered with bad cells, set aside\n  line 12 of " in text
 
@@ -316,7 +318,7 @@ def test_a_superseded_record_is_explained_after_a_field_of_its_pack_is_gone(
         "superseded", "contact_doctor", "emergency",
     )  # fmt: skip
     assert states(found["rules"])["doctor_swollen_warm_tender"] == "UNKNOWN"
-    assert "triage level    contact_doctor" in explanation_text(found)
+    assert "triage level    contact_doctor" in render_explanation(found)
 
 
 def test_an_unknown_id_is_told_so(write_csv, ingest, explain: Explain) -> None:
@@ -337,7 +339,7 @@ def test_the_questions_say_what_each_answer_leads_to(red_leg: dict[str, Any]) ->
         ("yes", "contact_doctor", "emergency", False), ("no", "contact_doctor", "contact_doctor", True),
     ]  # fmt: skip
     assert red_leg["rule_out"]["count"] == 1
-    lines = explanation_text(red_leg).splitlines()
+    lines = render_explanation(red_leg).splitlines()
     assert "  fever  yes: contact_doctor, could still be emergency; no: contact_doctor *" in lines
     assert any(line.startswith("  to rule out every level above, ask 1: ") for line in lines)
     assert "  a single answer settles it: redness no, fever no" in lines
@@ -390,7 +392,7 @@ def test_a_record_whose_pack_is_not_known_is_not_explained(write_csv, ingest, ho
 
 def test_the_command_prints_the_text_or_the_json(red_leg: dict[str, Any], red_leg_home: Home, capsys) -> None:
     assert command("explain", "--home", str(red_leg_home.path), "r1") == 0
-    assert capsys.readouterr().out == explanation_text(red_leg) + "\n"
+    assert capsys.readouterr().out == render_explanation(red_leg) + "\n"
     assert command("explain", "--home", str(red_leg_home.path), "--json", "r1") == 0
     assert json.loads(capsys.readouterr().out) == red_leg
 

@@ -9,15 +9,15 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from pipelines.explain.causes import cause_words, certainty, find_near_causes
-from pipelines.explain.explanation import explanation
-from pipelines.explain.guidance import shown_guidance
-from pipelines.explain.pages import explanation_page
-from pipelines.explain.text import explanation_text
+from pipelines.explain.causes import describe_cause, find_near_causes, judge_certainty
+from pipelines.explain.explanation import explain_record
+from pipelines.explain.guidance import choose_guidance
+from pipelines.explain.pages import render_explanation_page
+from pipelines.explain.text import render_explanation
 from pipelines.rules.formulas import Space
 from pipelines.statements import Row
 from schemas.pack import ANY_CAUSE, Pack
-from schemas.pack_file import earlier_pack
+from schemas.pack_file import find_earlier_pack
 from tests.rules.test_compiler import compiled, random_records
 from tests.support.kleene import Answers, Tags
 
@@ -32,21 +32,21 @@ def texts_of(pack: Pack, tags: Tags) -> Iterator[str]:
     serious = [name for name in tags.cause_scores if name in pack.serious_causes]
     leader = tags.likely_cause or None
     home_care = tags.triage_level == "self_care" and not serious
-    yield pack.action(tags.triage_level, tags.triage_ceiling)
-    yield cause_words(pack, leader, tags.cause_scores)
+    yield pack.choose_action(tags.triage_level, tags.triage_ceiling)
+    yield describe_cause(pack, leader, tags.cause_scores)
     near = find_near_causes(pack, leader, tags.cause_scores)
-    yield from (entry.text for entry in shown_guidance(pack, near, home_care))
+    yield from (entry.text for entry in choose_guidance(pack, near, home_care))
 
 
 def test_no_guidance_of_any_level_and_cause_harms_beside_a_criterion(pack: Pack) -> None:
     """Every cause, its category and every entry for any, with home care ruled out: of this pack and the one before."""
-    first = earlier_pack("calf_pain-1-a52e69c2")
+    first = find_earlier_pack("calf_pain-1-a52e69c2")
     assert first is not None
     for each in (pack, first):
-        shown = " ".join(e.text for e in shown_guidance(each, [cause.name for cause in each.causes], home_care=False))
+        shown = " ".join(e.text for e in choose_guidance(each, [cause.name for cause in each.causes], home_care=False))
         assert not HARMFUL.search(shown), (each.version, HARMFUL.search(shown))
         assert "Treatment depends on the cause." in shown
-    assert "antibiotics" in " ".join(entry.text for entry in shown_guidance(pack, ["cellulitis"], home_care=False))
+    assert "antibiotics" in " ".join(entry.text for entry in choose_guidance(pack, ["cellulitis"], home_care=False))
     for level in ("emergency", "contact_doctor", "unresolved"):
         assert not HARMFUL.search(pack.actions[level])
     for rule in (*pack.triage, *pack.evidence):
@@ -72,12 +72,12 @@ def test_in_no_combination_of_answers_harmful_advice_stands_beside_a_criterion_o
 
 
 def test_a_self_care_cramp_is_shown_its_home_care(pack: Pack) -> None:
-    shown = [entry.kind for entry in shown_guidance(pack, ["muscle_cramp"], home_care=True)]
+    shown = [entry.kind for entry in choose_guidance(pack, ["muscle_cramp"], home_care=True)]
     assert {"self_care", "treatment", "prevention", "question"} <= set(shown)
 
 
 def test_prevention_stands_with_injuries_alone(pack: Pack) -> None:
-    assert "prevention" not in {entry.kind for entry in shown_guidance(pack, ["varicose_veins"], home_care=True)}
+    assert "prevention" not in {entry.kind for entry in choose_guidance(pack, ["varicose_veins"], home_care=True)}
     assert not [entry for entry in pack.guidance if entry.kind == "prevention" and entry.cause == ANY_CAUSE]
 
 
@@ -93,8 +93,8 @@ def test_the_action_is_the_first_thing_said_in_text_and_on_the_page(pack: Pack, 
     (tags,) = compiled(pack, [answers])
     record = RECORD | dict(answers) | vars(tags)
     with duckdb.connect() as connection:
-        found = explanation(connection, pack, Space(pack), record)
-    text, page = explanation_text(found), explanation_page(found)
+        found = explain_record(connection, pack, Space(pack), record)
+    text, page = render_explanation(found), render_explanation_page(found)
     assert text.splitlines()[1] == f"what to do      {pack.actions['emergency']}"
     assert page.index(pack.actions["emergency"]) < page.index(found["notice"])
     assert "Cannot be told apart: Deep vein thrombosis and Muscle cramp." in text
@@ -108,10 +108,10 @@ def test_a_self_care_record_with_serious_points_says_so_and_shows_no_home_care(p
     answers = {**answers, "pain_score": 3, "duration_days": 2}
     (tags,) = compiled(pack, [answers])
     with duckdb.connect() as connection:
-        found = explanation(connection, pack, Space(pack), RECORD | dict(answers) | vars(tags))
+        found = explain_record(connection, pack, Space(pack), RECORD | dict(answers) | vars(tags))
     assert (tags.triage_level, tags.likely_cause) == ("self_care", "muscle_cramp")
     assert "Peripheral artery disease" in found["serious_note"]
-    assert not HARMFUL.search(explanation_text(found))
+    assert not HARMFUL.search(render_explanation(found))
 
 
 def explained(pack: Pack, **said: bool | None) -> Row:
@@ -119,7 +119,7 @@ def explained(pack: Pack, **said: bool | None) -> Row:
     answers: Answers = dict.fromkeys(pack.field_names, False) | {"pain_score": 3, "duration_days": 2} | said
     (tags,) = compiled(pack, [answers])
     with duckdb.connect() as connection:
-        return explanation(connection, pack, Space(pack), RECORD | dict(answers) | vars(tags))
+        return explain_record(connection, pack, Space(pack), RECORD | dict(answers) | vars(tags))
 
 
 def test_guidance_names_its_cause_and_is_given_for_every_cause_that_cannot_be_told_apart(pack: Pack) -> None:
@@ -128,9 +128,9 @@ def test_guidance_names_its_cause_and_is_given_for_every_cause_that_cannot_be_to
         {"contusion_or_laceration", "muscle_cramp"},
         {"muscle_cramp"},
     ]
-    assert "self_care (muscle_cramp): A gentle massage" in explanation_text(close)
-    assert "Self-care (Muscle cramp): A gentle massage" in explanation_page(close)
-    assert "Self-care: Home care is for the milder causes" in explanation_page(close)
+    assert "self_care (muscle_cramp): A gentle massage" in render_explanation(close)
+    assert "Self-care (Muscle cramp): A gentle massage" in render_explanation_page(close)
+    assert "Self-care: Home care is for the milder causes" in render_explanation_page(close)
 
 
 def test_of_two_serious_causes_that_cannot_be_told_apart_both_are_treated(pack: Pack) -> None:
@@ -155,7 +155,7 @@ def test_a_record_for_a_doctor_that_could_be_an_emergency_says_so_beside_the_act
     pack: Pack, said: dict[str, bool | None], note: str
 ) -> None:
     found = explained(pack, **said)
-    text, page = explanation_text(found), explanation_page(found)
+    text, page = render_explanation(found), render_explanation_page(found)
     assert found["open_note"].startswith(note)
     assert bool(found["open_note"]) == bool(note)
     assert text.splitlines()[2].strip().startswith(note or "triage level")
@@ -182,7 +182,7 @@ def test_a_record_for_a_doctor_that_could_be_an_emergency_says_so_beside_the_act
 def test_a_close_cause_is_never_the_answer(
     pack: Pack, leader: str | None, points: dict[str, int], kind: str, words: str
 ) -> None:
-    assert certainty(leader, points) == kind
-    found = cause_words(pack, leader, points)
+    assert judge_certainty(leader, points) == kind
+    found = describe_cause(pack, leader, points)
     assert words in found
     assert found.startswith("Cannot be told apart") == (kind == "close")

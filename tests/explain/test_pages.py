@@ -15,9 +15,9 @@ from playwright.sync_api import Browser, sync_playwright
 from pipelines.cli.app import main
 from pipelines.connections import read_only
 from pipelines.errors import UsageError
-from pipelines.explain.calls import week_calls
+from pipelines.explain.calls import find_week_calls
 from pipelines.explain.explanation import explain_report
-from pipelines.explain.pages import explanation_page
+from pipelines.explain.pages import render_explanation_page
 from pipelines.jobs import publish, weekly_report
 from pipelines.pages.calls import WeekCalls
 from pipelines.settings import Settings
@@ -31,7 +31,7 @@ HOSTILE = "<script>alert(1)</script>\"'&"
 def test_the_page_carries_what_the_explanation_carries_and_no_address_outside_it(write_csv, ingest, home: Home) -> None:
     ingest(write_csv([RED_LEG | {"calf_swelling": "no"}], "first.csv"), write_csv([RED_LEG], "second.csv"))
     found = explain_report(home.records, "r1", None)
-    page = explanation_page(found)
+    page = render_explanation_page(found)
     texts = [
         found["rule_pack"],
         found["notice"],
@@ -48,11 +48,11 @@ def test_the_page_carries_what_the_explanation_carries_and_no_address_outside_it
 def test_times_and_numbers_are_told_in_words(write_csv, ingest, home: Home) -> None:
     one = RED_LEG | {"duration_days": "3", "reported_at": "2026-11-16T10:00:00+02:00"}
     ingest(write_csv([one], "first.csv"), write_csv([one | {"fever": "no"}], "second.csv"))
-    page = explanation_page(explain_report(home.records, "r1", None))
+    page = render_explanation_page(explain_report(home.records, "r1", None))
     assert "<dd>2026-11-16 08:00 UTC</dd>" in page
     assert "How long the pain has lasted, days: 3" in page
     assert "Duration days" not in page
-    earlier = explanation_page(explain_report(home.records, "r1", None, earlier_file(home)))
+    earlier = render_explanation_page(explain_report(home.records, "r1", None, earlier_file(home)))
     assert re.search(r"replaced this version on 20\d\d-\d\d-\d\d \d\d:\d\d UTC\.", earlier)
 
 
@@ -64,7 +64,7 @@ def earlier_file(home: Home) -> str:
 
 def test_a_hostile_cell_is_shown_and_does_nothing(write_csv, ingest, home: Home) -> None:
     ingest(write_csv([*GOOD_ROWS, BAD_ROW | {"region": HOSTILE.replace('"', "")}]))
-    page = explanation_page(explain_report(home.records, "r1", None))
+    page = render_explanation_page(explain_report(home.records, "r1", None))
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;&#39;&amp;" in page
     assert "in the quarantine" in page
@@ -78,7 +78,7 @@ def test_the_command_writes_a_private_page_and_says_where(
     arguments = ["explain", "--home", str(home.path), "r1", "--out"]
     assert main([*arguments, str(path)]) == 0
     assert capsys.readouterr().out == f"{path}\n"
-    assert path.read_text() == explanation_page(explain_report(home.records, "r1", None))
+    assert path.read_text() == render_explanation_page(explain_report(home.records, "r1", None))
     assert path.stat().st_mode & 0o777 == 0o600
     assert main([*arguments, str(tmp_path / "missing" / "why.html")]) == 2
     assert "cannot be written" in capsys.readouterr().err
@@ -105,7 +105,7 @@ def week_home(write_csv, ingest, home: Home) -> Home:
 
 def calls_of(home: Home, week: str = "2026-W47", **more: int) -> WeekCalls:
     with contextlib.closing(read_only(home.records)) as connection:
-        return week_calls(connection, week, **more)
+        return find_week_calls(connection, week, **more)
 
 
 def pages_of(home: Home, week: str = "2026-W47", **more: int) -> dict[str, str]:

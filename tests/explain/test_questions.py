@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from pipelines.explain.questions import plan_questions, questions, shown
+from pipelines.explain.questions import format_answer, list_questions, plan_questions
 from pipelines.rules.formulas import Space
-from pipelines.rules.solver import model
+from pipelines.rules.solver import find_model
 from schemas.pack import Pack
 from schemas.pack_file import load_pack
 from tests.rules.test_compiler import SHIPPED, answers, packs, random_records, thoroughly
@@ -43,7 +43,7 @@ def possible(pack: Pack, name: str) -> tuple[Any, ...]:
 
 
 def assert_each_answer_leads_there(pack: Pack, space: Space, record: Answers) -> None:
-    found = questions(pack, space, record, missing(pack, record))
+    found = list_questions(pack, space, record, missing(pack, record))
     assert [question["field"] for question in found] == missing(pack, record)
     for question in found:
         name, led = question["field"], question["answers"]
@@ -173,7 +173,7 @@ def test_questions_come_by_the_highest_open_level_and_then_by_how_few_answers_de
 
 def test_neighbouring_numbers_that_lead_to_the_same_are_one_answer() -> None:
     record = ALL_NO | {"pain_score": None}
-    (question,) = questions(SHIPPED, Space(SHIPPED), record, ["pain_score"])
+    (question,) = list_questions(SHIPPED, Space(SHIPPED), record, ["pain_score"])
     found = [(answer["answer"], answer["triage_level"]) for answer in question["answers"]]
     assert found == [("0-6", "self_care"), ("7-10", "contact_doctor")]
 
@@ -185,8 +185,12 @@ def test_the_ceiling_of_every_record_is_reached_by_some_answers_to_what_is_missi
         if before.triage_level != before.triage_ceiling:
             possible_now = space.masks(record) | {name: space.everything()[name] for name in before.missing_answers}
             ways = [space.true(rule.when) for rule in SHIPPED.triage if rule.level == before.triage_ceiling]
-            assert any(model(way, space, possible=possible_now) for way in ways), record
+            assert any(find_model(way, space, possible=possible_now) for way in ways), record
 
 
 def test_a_range_of_one_number_is_that_number() -> None:
-    assert [shown(range(10, 11)), shown(range(7, 11)), shown(range(7, 9))] == ["10", "7-10", "7-8"]
+    assert [format_answer(range(10, 11)), format_answer(range(7, 11)), format_answer(range(7, 9))] == [
+        "10",
+        "7-10",
+        "7-8",
+    ]

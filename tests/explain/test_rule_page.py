@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.cli.app import main
-from pipelines.explain.rule_page import _cell, in_words, pack_page
+from pipelines.explain.rule_page import _escape_cell, describe_condition, render_pack_page
 from schemas.pack import Pack
 from schemas.pack_file import load_pack
 from tests.rules.test_compiler import ALL_COMPARISONS, NAMES, _named_pack, conditions, record_lists, thoroughly
@@ -29,11 +29,13 @@ def test_the_page_of_the_made_up_pack_is_as_agreed(capsys: pytest.CaptureFixture
 
 
 def test_the_page_of_the_shipped_pack_holds_every_part_of_it(pack: Pack) -> None:
-    page = pack_page(pack)
+    page = render_pack_page(pack)
     texts = [pack.version, pack.article, pack.reviewed, pack.disclaimer, *pack.notes]
     texts += [text for field in pack.fields for text in (field.name, field.label, field.meaning, field.reference)]
     texts += [text for row in (*pack.triage, *pack.evidence) for text in (row.sentence, row.reference)]
-    texts += [in_words(pack, row.when) for row in (*pack.triage, *pack.evidence)] + [rule.id for rule in pack.triage]
+    texts += [describe_condition(pack, row.when) for row in (*pack.triage, *pack.evidence)] + [
+        rule.id for rule in pack.triage
+    ]
     texts += [text for entry in pack.guidance for text in (entry.text, entry.reference)]
     texts += [row.label for row in (*pack.categories, *pack.causes)]
     assert [text for text in texts if text not in page] == []
@@ -41,9 +43,9 @@ def test_the_page_of_the_shipped_pack_holds_every_part_of_it(pack: Pack) -> None
 
 def test_a_text_of_the_pack_cannot_break_a_table_or_bring_in_html() -> None:
     odd = "a | b\n\n# <b>c</b> [d](e) *f* `g` \\"
-    assert _cell(odd) == r"a \| b # \<b\>c\</b\> \[d\](e) \*f\* \`g\` \\"
+    assert _escape_cell(odd) == r"a \| b # \<b\>c\</b\> \[d\](e) \*f\* \`g\` \\"
     pack = load_pack(WRIST)
-    page = pack_page(replace(pack, fields=(replace(pack.fields[0], meaning=odd), *pack.fields[1:])))
+    page = render_pack_page(replace(pack, fields=(replace(pack.fields[0], meaning=odd), *pack.fields[1:])))
     assert len(page.splitlines()) == len(GOLDEN.read_text().splitlines())
 
 
@@ -64,7 +66,7 @@ def test_the_words_mean_what_the_condition_means(texts: list[str], records: list
     pack = _named_pack(NAMES)
     pack = replace(pack, fields=tuple(replace(field, label=field.name) for field in pack.fields))
     for text in texts:
-        words = in_words(pack, text)
+        words = describe_condition(pack, text)
         for pattern, name in BACK:
             words = re.sub(pattern, name, words)
         assert "NOT (" not in words
@@ -85,11 +87,11 @@ def test_the_words_mean_what_the_condition_means(texts: list[str], records: list
     ],
 )
 def test_the_page_to_sign_shows_every_character(text: str, shown: str) -> None:
-    assert _cell(text) == shown
+    assert _escape_cell(text) == shown
 
 
 def test_a_control_sequence_in_a_pack_never_reaches_the_page(pack: Pack) -> None:
     rule = replace(pack.triage[0], id="\x1b[2J_id", sentence="\x1b[8mhidden\u2066")
-    page = pack_page(replace(pack, triage=(rule, *pack.triage[1:]), complaint="\x9b1m"))
+    page = render_pack_page(replace(pack, triage=(rule, *pack.triage[1:]), complaint="\x9b1m"))
     assert [sign for sign in page if not sign.isprintable() and sign != "\n"] == []
     assert r"\\x1b\[8mhidden\\u2066" in page

@@ -15,7 +15,14 @@ import pyarrow as pa
 import pytest
 
 from pipelines.errors import FileRejected, UsageError
-from pipelines.intake.layouts.adapters import Adapter, canonical_rows, check_header, load_adapter, sandbox, scratch
+from pipelines.intake.layouts.adapters import (
+    Adapter,
+    check_header,
+    load_adapter,
+    open_sandbox,
+    open_scratch,
+    select_canonical_rows,
+)
 from pipelines.settings import Settings, Source, load_settings
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
@@ -52,7 +59,7 @@ def raw(visits: Sequence[tuple[str | None, ...]] = VISITS) -> pa.Table:
 @pytest.fixture
 def translate(tmp_path: Path, pack: Pack) -> Callable[[str], list[dict[str, Any]]]:
     def call(sql: str) -> list[dict[str, Any]]:
-        return canonical_rows(adapter_of(sql, tmp_path), SOURCE, raw(), "f" * 64, pack).to_pylist()
+        return select_canonical_rows(adapter_of(sql, tmp_path), SOURCE, raw(), "f" * 64, pack).to_pylist()
 
     return call
 
@@ -173,7 +180,7 @@ def test_neither_database_beside_the_store_reaches_a_file_or_a_setting(tmp_path:
     spill = tmp_path / "tmp"
     spill.mkdir()
     (tmp_path / "secret.txt").write_text("zebra")
-    for connection in (scratch(spill), sandbox()):
+    for connection in (open_scratch(spill), open_sandbox()):
         with closing(connection):
             for sql in (
                 f"FROM read_text('{tmp_path}/secret.txt')",
@@ -343,7 +350,8 @@ raw = pa.table({"no": ["1", "2", "3"], "line_number": [2, 3, 4]})
 for sql in sys.stdin.read().splitlines():
     Path(sys.argv[1], "clinic.sql").write_text("-- requires: no\\n" + sql)
     try:
-        adapters.canonical_rows(adapters.load_adapter(source, Path(sys.argv[1])), source, raw, pa.scalar("f"), pack)
+        adapter = adapters.load_adapter(source, Path(sys.argv[1]))
+        adapters.select_canonical_rows(adapter, source, raw, pa.scalar("f"), pack)
         print("done")
     except FileRejected as error:
         print(error.reason)

@@ -23,7 +23,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from pipelines.intake.anonymisation.identifiers import certain_kind
+from pipelines.intake.anonymisation.identifiers import find_certain_kind
 from pipelines.intake.deliveries import Delivery
 from pipelines.jobs.ingest import Run, ingest_file
 from pipelines.settings import Settings, Source
@@ -140,7 +140,7 @@ def cells_of(line: bytes) -> list[str] | None:
 
 def refuse_identifiers(cells: Sequence[str], also_dates: bool = True) -> None:
     for cell in cells:
-        kind = certain_kind(cell.strip(' "'))
+        kind = find_certain_kind(cell.strip(' "'))
         if kind and (also_dates or kind != "a birth date"):
             raise Refused("identifier")
 
@@ -148,7 +148,7 @@ def refuse_identifiers(cells: Sequence[str], also_dates: bool = True) -> None:
 def refuse_kept(row: dict[str, str]) -> None:
     """An id or a time that is none is kept as text in the quarantine, and may be no e-mail address or phone number."""
     if not re.fullmatch("[A-Za-z0-9._-]{1,64}", row["report_id"]) or not is_moment(row["reported_at"]):
-        kinds = certain_kind(row["report_id"]), certain_kind(row["reported_at"])
+        kinds = find_certain_kind(row["report_id"]), find_certain_kind(row["reported_at"])
         if "an e-mail address" in kinds or kinds[0] == "a phone number":
             raise Refused("identifier")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import UsageError
-from pipelines.intake.deliveries import Delivery, file_identity, find_deliveries, find_other_files, has_changed
+from pipelines.intake.deliveries import Delivery, find_deliveries, find_other_files, has_changed, read_file_identity
 from pipelines.settings import Settings, Source
 from tests.intake.test_lines import BODY, NAMES, SETTINGS, as_nobody, open_folder, scan, written
 
@@ -216,7 +216,7 @@ def test_what_is_no_csv_in_a_folder_is_found_too(tmp_path: Path) -> None:
 def test_a_file_whose_old_time_was_set_back_is_another_one(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("one")
-    before, times = file_identity(path), path.stat()
+    before, times = read_file_identity(path), path.stat()
     assert not has_changed(path, before)
     while path.stat().st_ctime_ns == times.st_ctime_ns:  # the system's clock of files goes in steps
         path.write_text("two")

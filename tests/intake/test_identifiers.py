@@ -18,7 +18,7 @@ import pytest
 from pipelines.errors import FileRejected
 from pipelines.intake.anonymisation.column_names import check_names
 from pipelines.intake.anonymisation.gate import Gate, NoPostal
-from pipelines.intake.anonymisation.identifiers import certain_kind, likely_kinds
+from pipelines.intake.anonymisation.identifiers import find_certain_kind, find_likely_kinds
 from pipelines.jobs.outcome import describe
 from pipelines.settings import Settings, Source
 from pipelines.store.database import Home
@@ -131,12 +131,12 @@ NO_IDENTIFIERS = [
 
 @pytest.mark.parametrize(("kind", "cell"), [(kind, cell) for kind, cells in CERTAIN.items() for cell in cells])
 def test_one_such_value_is_enough(kind: str, cell: str) -> None:
-    assert certain_kind(cell) == kind
+    assert find_certain_kind(cell) == kind
 
 
 @pytest.mark.parametrize("cell", NO_IDENTIFIERS)
 def test_an_ordinary_cell_is_no_identifier(cell: str) -> None:
-    assert (certain_kind(cell), likely_kinds(cell)) == (None, set())
+    assert (find_certain_kind(cell), find_likely_kinds(cell)) == (None, set())
 
 
 # numbers that their issuers publish as examples, or that were made up to carry a right check digit
@@ -169,18 +169,18 @@ NO_SUCH_NUMBER = [
 
 @pytest.mark.parametrize(("kind", "cell"), [(kind, cell) for kind, cells in LIKELY.items() for cell in cells])
 def test_a_national_id_or_postal_code_is_known_by_its_shape_and_check_digit(kind: str, cell: str) -> None:
-    assert kind in likely_kinds(cell)
+    assert kind in find_likely_kinds(cell)
 
 
 @pytest.mark.parametrize("cell", [*WRONG_CHECK_DIGIT, *NO_SUCH_NUMBER])
 def test_a_number_that_was_never_issued_is_none(cell: str) -> None:
-    assert likely_kinds(cell) == set()
+    assert find_likely_kinds(cell) == set()
 
 
 def test_some_numbers_pass_a_check_digit_by_chance() -> None:
     draw = random.Random(11)
     for digits, low, high in ((10, 0.08, 0.10), (11, 0.015, 0.025), (9, 0.15, 0.18)):
-        passed = sum(bool(likely_kinds(f"{draw.randrange(10**digits):0{digits}}")) for _ in range(10_000))
+        passed = sum(bool(find_likely_kinds(f"{draw.randrange(10**digits):0{digits}}")) for _ in range(10_000))
         assert low < passed / 10_000 < high
 
 
@@ -188,8 +188,8 @@ def test_a_very_long_cell_is_judged_at_once() -> None:
     start = time.monotonic()
     for piece in ("x", "1", "a@", "1-", "born ", "@", "a.", "+1 "):
         cell = piece * (100_000 // len(piece))
-        certain_kind(cell)
-        likely_kinds(cell)
+        find_certain_kind(cell)
+        find_likely_kinds(cell)
     assert time.monotonic() - start < 10
 
 
@@ -343,7 +343,7 @@ def ids_judged(ids: list[str], earlier: list[str]) -> str:
 
 def test_a_few_report_ids_are_judged_with_the_earlier_ones_of_their_sender() -> None:
     ids = ["9434765919", "4010232137", "6056767043", "4386977619"]
-    assert {kind for value in ids for kind in likely_kinds(value)} == {"a national id (NHS number)"}
+    assert {kind for value in ids for kind in find_likely_kinds(value)} == {"a national id (NHS number)"}
     harmless = [f"R-{number}" for number in range(16)]
     assert ids_judged(ids[:1], []) == ids_judged(ids[:1], harmless) == "ok"
     for earlier in (ids[1:2], ids[1:]):
@@ -521,7 +521,7 @@ def test_a_column_of_national_ids_leaves_none_of_them(
     write_csv: Callable[..., Path], ingest: Callable[..., list[Outcome]], ask: Callable[..., Any], home: Home
 ) -> None:
     numbers = (f"{number:09}" for number in range(111_000_000, 111_005_000))
-    ids = [number for number in numbers if "a national id (BSN)" in likely_kinds(number)]
+    ids = [number for number in numbers if "a national id (BSN)" in find_likely_kinds(number)]
     (outcome,) = ingest(write_csv([{"report_id": number} for number in ids[:300]]))
     assert outcome.reason == "column 'report_id' holds a national id (BSN) in most rows; remove it at the sender"
     assert ask("SELECT (SELECT count(*) FROM records), (SELECT count(*) FROM quarantine)") == [(0, 0)]

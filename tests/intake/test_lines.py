@@ -28,14 +28,14 @@ from pipelines.intake.csv_rows import (
     ENCODING,
     BadLine,
     RawRows,
-    header_names,
     parse_block,
+    parse_header,
     parse_line_by_line,
     split_header,
     split_line,
 )
 from pipelines.intake.layouts.adapters import check_header, load_adapter
-from pipelines.intake.lines import Block, ContentMeter, blocks, content_id, lines_at
+from pipelines.intake.lines import Block, ContentMeter, hash_content, read_blocks, read_lines_at
 from pipelines.settings import Settings, Source
 from pipelines.store.ledger import Outcome
 from schemas.pack import Pack
@@ -70,9 +70,9 @@ def block_of(data: bytes) -> Block:
 
 def read_file(path: Path, delimiter: str = ",") -> tuple[list[str], Content]:
     """The whole file as an ingest reads it, block after block."""
-    stream = blocks(path, SETTINGS)
+    stream = read_blocks(path, SETTINGS)
     line, rest = split_header(next(stream))
-    names = header_names(line, delimiter)
+    names = parse_header(line, delimiter)
     parts = [content(parse_block(block, names, delimiter, WHOLE)) for block in [rest, *stream] if block.lines]
     rows = [row for part in parts for row in part.rows]
     return names, Content(rows, [bad for part in parts for bad in part.bad], sum(part.blank for part in parts))
@@ -81,9 +81,9 @@ def read_file(path: Path, delimiter: str = ",") -> tuple[list[str], Content]:
 def scan(path: Path, settings: Settings = SETTINGS) -> tuple[str, int]:
     """The content's hash and its number of lines, as they are taken while the file is read."""
     meter = ContentMeter()
-    for _ in blocks(path, settings, meter):
+    for _ in read_blocks(path, settings, meter):
         pass
-    assert meter.file_id == content_id(path, settings)
+    assert meter.file_id == hash_content(path, settings)
     return meter.file_id, meter.lines
 
 
@@ -279,7 +279,7 @@ def test_a_cell_of_a_megabyte_is_read_whole(folder: Path) -> None:
 
 def header_of(data: bytes, pack: Pack, source: str = "canonical", delimiter: str = ",") -> list[str]:
     """The names, judged as an ingest judges them."""
-    names = header_names(split_header(block_of(data))[0], delimiter)
+    names = parse_header(split_header(block_of(data))[0], delimiter)
     check_header(load_adapter(Source(source, adapter=source), Path()), names, pack)
     return names
 
@@ -364,7 +364,7 @@ def test_a_header_of_nothing_but_commas_is_refused_at_once(pack: Pack) -> None:
 
 
 def test_a_blank_name_is_named_by_its_place() -> None:
-    assert header_names(b",a,", ",") == ["unnamed_1", "a", "unnamed_3"]
+    assert parse_header(b",a,", ",") == ["unnamed_1", "a", "unnamed_3"]
 
 
 def test_a_name_is_shown_cut_and_harmless_for_a_terminal(pack: Pack) -> None:
@@ -443,12 +443,12 @@ def test_very_short_lines_come_in_blocks_of_few_and_keep_their_numbers(
 ) -> None:
     path = written(folder, b"h\n" + b"".join(b"%d\n" % n for n in range(2, 24)) + b"24")
     monkeypatch.setattr(lines, "MOST_LINES", 5)
-    found = list(lines.blocks(path, SETTINGS))
+    found = list(lines.read_blocks(path, SETTINGS))
     assert max(block.lines for block in found) == 5
     numbers = [(block.first_line + i, line) for block in found for i, line in enumerate(block.data.splitlines())]
     assert numbers[1:] == [(n, b"%d" % n) for n in range(2, 25)]
     assert [block.data.count(b"\n") for block in found] == [block.lines for block in found]
-    assert list(lines.lines_at(path, SETTINGS, [1, 5, 6, 24])) == [(1, "h"), (5, "5"), (6, "6"), (24, "24")]
+    assert list(lines.read_lines_at(path, SETTINGS, [1, 5, 6, 24])) == [(1, "h"), (5, "5"), (6, "6"), (24, "24")]
 
 
 def test_what_is_no_regular_file_is_rejected_and_never_waited_for(tmp_path: Path) -> None:
@@ -473,14 +473,14 @@ def test_a_file_that_vanishes_or_may_not_be_read_is_rejected() -> None:
 def test_lines_are_given_back_as_they_were_delivered(folder: Path) -> None:
     path = written(folder, b'a,b\r\n1,"x"\r\n\xff\0\n3,4')
     with blocks_of(7):
-        assert list(lines_at(path, SETTINGS, [2, 3, 4])) == [(2, '1,"x"'), (3, "\\xff\0"), (4, "3,4")]
-        assert list(lines_at(path, SETTINGS, [3])) == [(3, "\\xff\0")]
-        assert list(lines_at(path, SETTINGS, [])) == []
+        assert list(read_lines_at(path, SETTINGS, [2, 3, 4])) == [(2, '1,"x"'), (3, "\\xff\0"), (4, "3,4")]
+        assert list(read_lines_at(path, SETTINGS, [3])) == [(3, "\\xff\0")]
+        assert list(read_lines_at(path, SETTINGS, [])) == []
 
 
 def test_lines_that_are_no_longer_there_reject_the_file(folder: Path) -> None:
     with pytest.raises(FileRejected, match="changed while it was read"):
-        list(lines_at(written(folder, b"a,b\n1,2\n"), SETTINGS, [2, 3]))
+        list(read_lines_at(written(folder, b"a,b\n1,2\n"), SETTINGS, [2, 3]))
 
 
 def test_a_bad_line_keeps_its_text_readable() -> None:

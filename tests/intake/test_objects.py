@@ -24,6 +24,7 @@ from pipelines.settings import Settings
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
 from tests.conftest import opened
+from tests.support.prepared import Here
 
 s3fs = pytest.importorskip("s3fs")
 moto_server = pytest.importorskip("moto.server")
@@ -125,6 +126,28 @@ def test_objects_fare_as_files_do(bucket: Any, home: Home, write_csv: Write, tmp
     assert content(home) == content(local)
     assert list(home.scratch.iterdir()) == []
     assert "s3://clinic/in/note.xlsx" in describe_other_files(find_other_files(["s3://clinic/in"]))
+
+
+def test_workers_fetch_objects_and_hand_over_through_a_bucket(
+    bucket: Any, home: Home, write_csv: Write, tmp_path: Path, fetched: list[str]
+) -> None:
+    put(bucket, delivered(write_csv), tmp_path)
+    local = Home(tmp_path / "local")
+    local.make()
+    ingest(local, "s3://clinic/in")
+    fetched.clear()
+    deliveries = find_deliveries(["s3://clinic/in"], Settings(), None)
+    here = Here("s3://clinic/shared")
+    outcomes = ingest_batch(home, Settings(), deliveries, 5, Lines(), publish=False, preparer=here)
+    assert sorted(each.status for each in outcomes) == ["accepted"] * 3 + ["rejected"] * 3
+    assert content(home) == content(local)
+    # all of them by the worker, and again what it was not sure of
+    assert sorted(fetched) == sorted(["1 first.csv", "2.csv", "4.csv.gz", *2 * ["3.csv", "5.csv.gz", "6.csv"]])
+    assert bucket.find("clinic/shared")
+    here.parcels.remove()
+    assert bucket.find("clinic/shared") == []
+    again = ingest_batch(home, Settings(), deliveries, 5, Lines(), publish=False, preparer=here)
+    assert sorted(each.status for each in again) == ["known"] * 3 + ["rejected"] * 3
 
 
 def test_a_version_that_was_read_is_not_read_again(

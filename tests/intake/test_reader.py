@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from pipelines.errors import FileRejected
 from pipelines.intake import lines, reader
-from pipelines.intake.deliveries import Delivery, file_identity
-from pipelines.intake.lines import content_id
+from pipelines.intake.deliveries import Delivery, read_file_identity
+from pipelines.intake.lines import hash_content
 from pipelines.intake.reader import PrefetchingReader
 from pipelines.jobs.ingest import Run, ingest_file
 from pipelines.jobs.prefetch import prefetch_first
@@ -62,7 +62,7 @@ def test_every_row_comes_once_and_in_order_however_the_file_is_cut(
         found, stream = taken(path, Settings(threads=threads))
     assert found == [(number + 2, f"r{number}") for number in range(count)]
     assert (stream.names(), stream.meter.lines) == (["report_id", "fever"], count + 1)
-    assert stream.file_id() == stream.meter.file_id == content_id(path, SETTINGS)
+    assert stream.file_id() == stream.meter.file_id == hash_content(path, SETTINGS)
 
 
 @pytest.mark.parametrize("room", [1, 5_000, 1 << 20])
@@ -73,7 +73,7 @@ def test_the_content_is_identified_before_any_row_is_taken(
     monkeypatch.setattr(reader, "AHEAD_BYTES", room)
     path = numbered(tmp_path, 5_000)
     with contextlib.closing(PrefetchingReader(Delivery(path, Source("canonical")), SETTINGS)) as stream:
-        assert stream.file_id() == content_id(path, SETTINGS)
+        assert stream.file_id() == hash_content(path, SETTINGS)
         assert sum(raw.table.num_rows for raw in stream) == 5_000
 
 
@@ -82,7 +82,7 @@ def test_content_that_is_no_csv_is_identified_too(tmp_path: Path, content: bytes
     path = tmp_path / "x.csv"
     path.write_bytes(content)
     with contextlib.closing(PrefetchingReader(Delivery(path, Source("canonical")), SETTINGS)) as stream:
-        assert stream.file_id() == content_id(path, SETTINGS)
+        assert stream.file_id() == hash_content(path, SETTINGS)
         with pytest.raises(FileRejected):
             list(stream)
 
@@ -158,7 +158,7 @@ def test_reading_ahead_says_nothing_of_a_file_that_is_not_there_and_needs_none(h
         with prefetch_first(home, SETTINGS, deliveries) as ahead:
             assert ahead is None
     with pytest.raises(FileRejected, match="No such file"):
-        file_identity(tmp_path / "gone.csv")
+        read_file_identity(tmp_path / "gone.csv")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pipelines.intake.block_checker import Rules
 from pipelines.intake.buffer import BufferedBlocks
 from pipelines.intake.deliveries import Delivery
 from pipelines.intake.layouts.adapters import load_adapter
-from pipelines.intake.lines import content_id
+from pipelines.intake.lines import hash_content
 from pipelines.intake.opening import open_delivery
 from pipelines.intake.screening import screen_file
 from pipelines.settings import Settings, Source
@@ -103,7 +103,7 @@ def test_bad_rows_carry_the_line_they_came_in_and_conflicts_both_lines(screen: S
         for number, text in zip(*(block.raw_lines.column(n).to_pylist() for n in ("line_number", "text")), strict=True)
     }
     assert found == {number: lines[number - 1] for number in (6, 22, 23)}
-    assert checked.file_id == content_id(path, Settings())
+    assert checked.file_id == hash_content(path, Settings())
 
 
 def test_lines_that_differ_behind_the_cut_are_a_conflict_and_no_duplicate(screen: Screen, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.pack_checks import sender_words
+from schemas.pack_checks import map_sender_words
 from schemas.pack_file import load_pack
 
 HERE = Path(__file__).parents[1] / "neiss"
@@ -74,7 +74,9 @@ def translate(
         if cells:
             connection.executemany(f"INSERT INTO raw VALUES ({', '.join('?' * len(names))})", cells)
         connection.execute("CREATE TABLE words (word VARCHAR, field VARCHAR)")
-        connection.executemany("INSERT INTO words VALUES (?, ?)", [list(pair) for pair in sender_words(PACK).items()])
+        connection.executemany(
+            "INSERT INTO words VALUES (?, ?)", [list(pair) for pair in map_sender_words(PACK).items()]
+        )
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         result = connection.execute(source(name))

@@ -21,7 +21,7 @@ from pipelines.intake import lines, reader
 from pipelines.intake import validator as validator_module
 from pipelines.intake.csv_rows import BadLine, RawRows, parse_block
 from pipelines.intake.instants import instant_sql, parse_instants
-from pipelines.intake.packing import untyped_schema
+from pipelines.intake.packing import make_untyped_schema
 from pipelines.intake.validator import Validated, Validator
 from pipelines.settings import Settings, Source
 from pipelines.store.ledger import Outcome
@@ -149,7 +149,7 @@ def test_accepted_cells_are_typed(validator: Validator, pack: Pack) -> None:
     row = {"region": "N", "age_band": "75+", "sex": "other", "pain_score": "07", "duration_days": "3650"}
     answers = {"redness": "T", "fever": "0", "warmth": "NA", "lump": None}
     table = validator.validate(raw([row | answers, {}])).accepted
-    assert table.schema == untyped_schema(pack)
+    assert table.schema == make_untyped_schema(pack)
     full, blank = table.to_pylist()
     bits = {name: 1 << place for place, name in enumerate(pack.field_names)}
     assert full == {
@@ -165,7 +165,7 @@ def test_accepted_cells_are_typed(validator: Validator, pack: Pack) -> None:
         "yes": bits["redness"],
         "stated_date": None,
     }
-    assert {name for name, value in blank.items() if not value} == set(untyped_schema(pack).names[3:])
+    assert {name for name, value in blank.items() if not value} == set(make_untyped_schema(pack).names[3:])
 
 
 def test_every_answer_has_its_own_bit_and_unknown_is_never_no(validator: Validator, pack: Pack) -> None:

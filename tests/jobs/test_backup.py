@@ -13,7 +13,7 @@ import pytest
 
 from pipelines.errors import StateError, UsageError
 from pipelines.jobs import backup as backup_module
-from pipelines.jobs.backup import backup, restore
+from pipelines.jobs.backup import restore, write_backup
 from pipelines.jobs.check import check
 from pipelines.settings import Settings
 from pipelines.store.database import Home
@@ -32,7 +32,7 @@ def test_a_backup_is_the_state_and_comes_back_as_it(
 ) -> None:
     copy = tmp_path / "a backup.duckdb"
     before = content(home.records)
-    records = backup(home, copy, 0)
+    records = write_backup(home, copy, 0)
     assert (records, copy.stat().st_mode & 0o777, sorted(tmp_path.glob("a backup*"))) == (55, 0o600, [copy])
     fed(home, pack, [write_csv([{"report_id": "wrong"}])])
     changed = content(home.records)
@@ -52,7 +52,7 @@ def test_a_backup_is_the_state_and_comes_back_as_it(
 
 def test_a_reader_of_the_records_and_one_of_the_summaries_do_not_disturb_it(home: Home, tmp_path: Path) -> None:
     with opened(home.records) as records, opened(home.summaries) as summaries:
-        backup(home, tmp_path / "b.duckdb", 0)
+        write_backup(home, tmp_path / "b.duckdb", 0)
         assert records.execute("SELECT count(*) FROM records").fetchall() == [(55,)]
         assert summaries.execute("SELECT sum(reports) FROM daily_summary").fetchall() == [(55,)]
     assert content(tmp_path / "b.duckdb") == content(home.records)
@@ -62,7 +62,7 @@ def test_what_a_killed_run_left_in_the_log_is_in_the_backup(
     home: Home, tmp_path: Path, pack: Pack, write_csv: Callable[..., Path]
 ) -> None:
     with_a_log(home, pack, write_csv([{"report_id": "in-the-log"}]))
-    assert backup(home, tmp_path / "b.duckdb", 0) == 56
+    assert write_backup(home, tmp_path / "b.duckdb", 0) == 56
     assert wal(home).exists()
 
 
@@ -76,7 +76,7 @@ def test_a_backup_that_cannot_be_trusted_is_none(home: Home, tmp_path: Path, mon
 
     monkeypatch.setattr(backup_module, "_copy_with_log", bad_disk)
     with pytest.raises(StateError):
-        backup(home, tmp_path / "b.duckdb", 0)
+        write_backup(home, tmp_path / "b.duckdb", 0)
     assert list(tmp_path.glob("b.duckdb*")) == []
 
 
@@ -84,10 +84,10 @@ def test_a_state_of_a_newer_version_is_not_backed_up_for_it_could_not_be_restore
     with duckdb.connect(str(home.records)) as connection:
         connection.execute("UPDATE state SET value = '99' WHERE key = 'schema_version'")
     with pytest.raises(StateError, match="schema version 99"):
-        backup(home, tmp_path / "b.duckdb", 0)
+        write_backup(home, tmp_path / "b.duckdb", 0)
     assert list(tmp_path.glob("b.duckdb*")) == []
     older = old_home(tmp_path, 1)
-    assert backup(older, tmp_path / "b.duckdb", 0) == 55
+    assert write_backup(older, tmp_path / "b.duckdb", 0) == 55
 
 
 @pytest.mark.parametrize("what", ["there already", "no folder"])
@@ -96,7 +96,7 @@ def test_a_place_that_cannot_be_written_is_a_wrong_usage(what: str, home: Home, 
     if what == "there already":
         target.write_text("mine")
     with pytest.raises(UsageError, match=r"name another file|cannot be written"):
-        backup(home, target, 0)
+        write_backup(home, target, 0)
     assert what == "no folder" or target.read_text() == "mine"
 
 
@@ -105,7 +105,7 @@ def test_a_bad_backup_is_refused_and_the_state_stays(damage: str, home: Home, tm
     copy = tmp_path / "b.duckdb"
     before = content(home.records)
     if damage in ("cut", "contradicts itself"):
-        backup(home, copy, 0)
+        write_backup(home, copy, 0)
     if damage == "cut":
         copy.write_bytes(copy.read_bytes()[:500_000])
     elif damage == "no database":
@@ -137,7 +137,7 @@ def test_a_restore_killed_before_the_exchange_leaves_no_second_name_of_the_recor
     home: Home, tmp_path: Path, pack: Pack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = tmp_path / "b.duckdb"
-    backup(home, copy, 0)
+    write_backup(home, copy, 0)
 
     def die(*_: object) -> None:
         raise KeyboardInterrupt

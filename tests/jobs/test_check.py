@@ -17,7 +17,7 @@ from pipelines.cli.app import main
 from pipelines.errors import StateError
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs import weekly_report
-from pipelines.jobs.backup import backup
+from pipelines.jobs.backup import write_backup
 from pipelines.jobs.check import CHECKS, check
 from pipelines.settings import Settings
 from pipelines.store import database
@@ -303,7 +303,7 @@ def test_a_damaged_snapshot_is_published_anew(home: Home, capsys: pytest.Capture
 def test_records_that_are_gone_are_not_begun_anew_silently(
     words: tuple[str, ...], home: Home, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    backup(home, tmp_path / "good.duckdb", 0)
+    write_backup(home, tmp_path / "good.duckdb", 0)
     home.records.unlink()
     assert main([words[0], "--home", str(home.path), *words[1:]]) == 5
     assert "records.duckdb is gone, but summaries.duckdb tells of what was stored" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipelines.jobs.outcome import describe, describe_totals
-from pipelines.jobs.quarantine import reason_lines
+from pipelines.jobs.quarantine import describe_reasons
 from pipelines.jobs.withdraw import withdraw_file
 from pipelines.settings import Settings, Source
 from pipelines.store.database import Home
@@ -103,13 +103,13 @@ def test_the_list_counts_open_cells_by_reason_over_all_files(
 ) -> None:
     ingest(write_csv([report(1, 16, **BAD), report(2, 16)], "1.csv"), source="a", settings=settings)
     ingest(write_csv([report(3, 16, pain_score="x"), report(4, 16)], "2.csv"), source="a", settings=settings)
-    lines = reason_lines(home.records)
+    lines = describe_reasons(home.records)
     assert [line.split("  (")[0].strip() for line in lines[:-1]] == ["2  pain_score: whole_number", "1  fever: answer"]
     assert lines[0].endswith(f"in 2 files, the first {tmp_path / '1.csv'}")
     assert lines[1].endswith(str(tmp_path / "1.csv"))
     assert lines[2] == "3 open cells, 0 corrected by later files"
     ingest(write_csv([report(1, 16), report(5, 16)], "3.csv"), source="a", settings=settings)
-    (line, last) = reason_lines(home.records)
+    (line, last) = describe_reasons(home.records)
     assert line.endswith(str(tmp_path / "2.csv"))
     assert last == "1 open cell, 2 corrected by later files"
 

@@ -17,7 +17,7 @@ from pipelines.files import find_foreign
 from pipelines.jobs import weekly_report
 from pipelines.store.database import Home
 from pipelines.store.erasing.erasure import KEY
-from schemas.checked_file import per_file_id
+from schemas.checked_file import make_per_file_id
 
 ERASED = "person-4711"
 REGION = "hidden-hamlet"
@@ -192,7 +192,7 @@ def test_ids_that_hold_for_one_file_are_erased_as_they_are_stored_with_their_qua
     bad = [second[0] | {"pain_score": "sore throat of the miller"}, *second[1:]]
     for name, sent in (("a.csv", first), ("b.csv", bad), ("again/b.csv", second[:1])):
         assert [outcome.status for outcome in ingest(write_csv(sent, name))] == ["accepted"]
-    mine, other = per_file_id("b.csv", "0"), per_file_id("a.csv", "0")
+    mine, other = make_per_file_id("b.csv", "0"), make_per_file_id("a.csv", "0")
     for asked in (["explain", "0"], ["forget", "0", "--yes"]):
         assert command(asked) == 2
         told = capsys.readouterr().err

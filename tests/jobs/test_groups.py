@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from pipelines.connections import connect
-from pipelines.intake.anonymisation.identifiers import POSTAL_CODE, certain_kind, likely_kinds
+from pipelines.intake.anonymisation.identifiers import POSTAL_CODE, find_certain_kind, find_likely_kinds
 from pipelines.intake.deliveries import find_deliveries
 from pipelines.intake.together.checker import PLAIN_ID
 from pipelines.jobs import group as group_module
@@ -38,7 +38,7 @@ SOURCES = (
 SETTINGS = Settings(sources=SOURCES, threads=2)
 TABLES = (
     "files", "records", "superseded", "quarantine", "daily_summary", "daily_rules", "daily_fields", "daily_arrivals",
-    "delivery_days", "calendar",
+    "daily_numbers", "daily_rule_sets", "delivery_days", "calendar",
 )  # fmt: skip
 NUMBERS = ("delivery_no", "first_delivery_no")
 OF_THE_RUN = ("ingested_at", "superseded_at", "run_id")
@@ -324,5 +324,5 @@ def test_what_breaks_a_run_inside_a_group_leaves_nothing_of_it(
 
 @given(text=st.from_regex(PLAIN_ID.replace("$", r"\Z"), alphabet=st.characters(codec="ascii")))
 def test_a_plain_report_id_looks_like_no_identifier(text: str) -> None:
-    assert not certain_kind(text)
-    assert likely_kinds(text) <= {POSTAL_CODE}  # which an id may look like
+    assert not find_certain_kind(text)
+    assert find_likely_kinds(text) <= {POSTAL_CODE}  # which an id may look like

@@ -24,7 +24,7 @@ from pipelines.jobs.releasing import decision
 from pipelines.jobs.releasing.decision import Asked
 from pipelines.jobs.releasing.release import release_week
 from pipelines.settings import Settings, load_settings
-from pipelines.statements import rows_by_name, statement
+from pipelines.statements import fetch_rows, read_statement
 from pipelines.store import database
 from pipelines.store.database import Home
 from schemas.pack import Pack
@@ -138,12 +138,12 @@ def test_every_place_agrees_on_the_weeks_that_are_over(covered: Covered, set_clo
         ended = [week for week, start in weeks if is_over(start, moment, zone)]
         assert weekly_report._list_ended_weeks(covered.home) == ended
         assert {covered.name(start) for start in over} <= set(ended)
-        known = rows_by_name(covered.connection, statement("monitoring", "latest_senders"), {"now": clock.now()})
+        known = fetch_rows(covered.connection, read_statement("monitoring", "latest_senders"), {"now": clock.now()})
         assert {row["week"] for row in known} == {
             covered.name(first_day_of_week(local, covered.settings.week_system) - timedelta(days=7))
         }
         problems = {
-            start: decision.week_problem(covered.connection, covered.settings, start) == "running week"
+            start: decision.find_week_problem(covered.connection, covered.settings, start) == "running week"
             for start in covered.starts
         }
         assert problems == {start: start not in over for start in covered.starts}

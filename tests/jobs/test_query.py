@@ -21,7 +21,7 @@ import pytest
 
 from pipelines.cli import output
 from pipelines.cli.app import main
-from pipelines.cli.output import text_table, write_result
+from pipelines.cli.output import format_table, write_result
 from pipelines.connections import read_only
 from pipelines.errors import LockedError, StateError, UsageError
 from pipelines.jobs.query import run_query
@@ -398,7 +398,7 @@ def test_csv_carries_every_kind_of_cell(database: Path, tmp_path: Path) -> None:
 def test_a_name_made_of_a_cell_is_no_formula_and_commands_no_terminal(database: Path, tmp_path: Path) -> None:
     result = run_query(database, "PIVOT (SELECT '=1+1' || chr(27) AS cell) ON cell USING count(*)")
     assert written(result, "csv", tmp_path) == b"'=1+1\x1b\n1\n"
-    assert "=1+1\\x1b\n" in text_table(result.column_names, [])
+    assert "=1+1\\x1b\n" in format_table(result.column_names, [])
 
 
 def test_a_result_is_its_owner_s_alone_also_where_a_file_was_there_before(database: Path, tmp_path: Path) -> None:
@@ -498,7 +498,7 @@ def test_a_table_is_aligned_and_shows_unknown_as_a_dash() -> None:
         ("é\n\x1b[31m", 5, date(2026, 11, 16), 1234.5678),
         ("x" * 70, None, None, 2e20),
     ]
-    assert text_table(["region", "reports", "day", "share"], rows).splitlines() == [
+    assert format_table(["region", "reports", "day", "share"], rows).splitlines() == [
         f"{'region':60}  reports  day          share",
         f"{'-' * 60}  -------  ----------  ------",
         f"{'north':60}     1200  -           0.1235",

@@ -19,7 +19,7 @@ from pipelines.jobs.packs import compare, retag
 from pipelines.settings import load_settings
 from pipelines.store.database import Home
 from schemas.pack import Pack
-from schemas.pack_file import default_pack_path, load_pack, parse_pack
+from schemas.pack_file import find_default_pack_path, load_pack, parse_pack
 from tests.rules.test_own_fields import CELLS, REPORTS, WRIST, as_csv, typed
 from tests.support import kleene
 
@@ -389,7 +389,7 @@ def test_the_shipped_pack_cannot_take_over_another_complaint(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home = made(tmp_path / "home", OLD)
-    assert command(["retag", "--home", str(home.path), "--pack", str(default_pack_path())]) == 2
+    assert command(["retag", "--home", str(home.path), "--pack", str(find_default_pack_path())]) == 2
     assert "cannot read the stored answers to 'numb_fingers'" in capsys.readouterr().err
 
 

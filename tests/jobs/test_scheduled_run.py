@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.cli.app import main
 from pipelines.intake.deliveries import find_deliveries
-from pipelines.jobs.incoming import settled_deliveries
+from pipelines.jobs.incoming import find_settled_deliveries
 from pipelines.settings import Settings, Source
 from pipelines.store.home import Home
 
@@ -81,7 +81,9 @@ def test_a_young_file_waits_and_its_sender_s_later_ones_wait_with_it(tmp_path: P
         os.utime(tmp_path / f"{name}.csv", (time.time() - age,) * 2)
 
     def names(seconds: float) -> list[str]:
-        return [delivery.path.stem for delivery in settled_deliveries(home, [str(tmp_path)], settings, None, seconds)]
+        return [
+            delivery.path.stem for delivery in find_settled_deliveries(home, [str(tmp_path)], settings, None, seconds)
+        ]
 
     assert names(0) == [d.path.stem for d in find_deliveries([str(tmp_path)], settings, None)] == sorted(ages)
     assert names(0.0001) == sorted(ages), "nothing changed in that moment"

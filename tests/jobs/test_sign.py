@@ -13,8 +13,8 @@ from pipelines.errors import UsageError
 from pipelines.jobs.packs.sign import sign_pack
 from pipelines.settings import load_settings
 from pipelines.store.database import Home
-from pipelines.store.packs import recorded_signatures
-from pipelines.text import signature_words
+from pipelines.store.packs import read_recorded_signatures
+from pipelines.text import describe_signatures
 from schemas.pack import Pack
 
 DAY = date(2026, 11, 20)
@@ -25,10 +25,10 @@ def sign(home: Home, *signature: object) -> str:
 
 
 def test_a_signature_is_kept_published_and_audited(fed_home: Home, pack: Pack) -> None:
-    assert recorded_signatures(fed_home.path, pack.version) == []
+    assert read_recorded_signatures(fed_home.path, pack.version) == []
     text = sign(fed_home, " A. Reader ", "clinical lead", DAY)
     assert text == f"Rule pack {pack.version} is signed by A. Reader (clinical lead) on 2026-11-20."
-    (row,) = recorded_signatures(fed_home.path, pack.version)
+    (row,) = read_recorded_signatures(fed_home.path, pack.version)
     assert (row["name"], row["role"], row["signed_on"]) == ("A. Reader", "clinical lead", DAY)
     for path, sql in (
         (fed_home.summaries, "SELECT rule_pack FROM signatures"),
@@ -39,7 +39,7 @@ def test_a_signature_is_kept_published_and_audited(fed_home: Home, pack: Pack) -
 
 
 def test_an_unsigned_pack_says_so() -> None:
-    assert "is not signed" in signature_words("calf_pain-2-0", [])
+    assert "is not signed" in describe_signatures("calf_pain-2-0", [])
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,11 @@ from pipelines.cli.app import main
 from pipelines.errors import UsageError
 from pipelines.jobs.monitoring.run_record import recorded_run
 from pipelines.jobs.monitoring.status import read_status
-from pipelines.jobs.monitoring.status_text import status_lines
+from pipelines.jobs.monitoring.status_lines import describe_status
 from pipelines.processes import write_json
 from pipelines.settings import load_settings
 from pipelines.store.database import Home
-from pipelines.store.packs import configured_pack
+from pipelines.store.packs import load_configured_pack
 from tests.support.states import old_home
 
 Looked = Callable[[], tuple[int, str, str]]
@@ -337,7 +337,7 @@ def test_a_scheduled_run_whose_pack_is_gone_is_told_and_recorded(
     monkeypatch.setenv("CALFWATCH_SERVED_HOME", str(fed.path))
     (fed.path / "calfwatch.toml").write_text('rule_pack = "nowhere.toml"\n')
     with pytest.raises(UsageError), recorded_run(fed.path, "ingest"):
-        configured_pack(fed, load_settings(fed.path))
+        load_configured_pack(fed, load_settings(fed.path))
     assert "ingest    FAILED: rule pack " in capsys.readouterr().out
     (fed.path / "calfwatch.toml").unlink()
     code, out, _ = looked()
@@ -386,7 +386,7 @@ def test_a_sender_that_is_declared_and_sent_nothing_yet_is_shown(fed: Home, look
 def test_many_rejected_files_hide_nothing_else_that_wants_attention(fed: Home, tmp_path: Path) -> None:
     told = read_status(fed.path)
     told["attention"] = [*(f"rejected {number}.csv: no" for number in range(364)), "the last ingest failed"]
-    lines = status_lines(told)
+    lines = describe_status(told)
     assert lines[-2:] == [
         "ATTENTION     and 352 more: `calfwatch status --json`",
         "ATTENTION     the last ingest failed",

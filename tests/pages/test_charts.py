@@ -27,7 +27,7 @@ def weeks(number: int) -> list[Week]:
 
 def columns(*counts: int | None, size: tuple[int, int] = (560, 230)) -> ElementTree.Element:
     series = [Series("Reports", "plain", counts)]
-    return ElementTree.fromstring(charts.weekly_columns("t", "Reports", weeks(len(counts)), series, Look(size)))
+    return ElementTree.fromstring(charts.draw_weekly_columns("t", "Reports", weeks(len(counts)), series, Look(size)))
 
 
 def bars(root: ElementTree.Element, paint: str) -> list[ElementTree.Element]:
@@ -48,7 +48,7 @@ def test_heights_are_in_proportion_to_the_counts() -> None:
 
 def test_stacked_parts_stand_on_each_other_the_first_at_the_bottom() -> None:
     series = [Series(level, level, [10]) for level in LEVELS]
-    root = ElementTree.fromstring(charts.weekly_columns("t", "Levels", weeks(1), series))
+    root = ElementTree.fromstring(charts.draw_weekly_columns("t", "Levels", weeks(1), series))
     parts = [bars(root, level)[0] for level in LEVELS]
     tops = [float(part.get("y", 0)) for part in parts]
     bottoms = [top + float(part.get("height", 0)) for top, part in zip(tops, parts, strict=True)]
@@ -93,7 +93,7 @@ def test_only_gaps_and_only_zeros_are_drawn_too() -> None:
 
 def test_the_unresolved_part_is_hatched() -> None:
     series = [Series("Unresolved", "unresolved", [4])]
-    root = ElementTree.fromstring(charts.weekly_columns("t", "Levels", weeks(1), series))
+    root = ElementTree.fromstring(charts.draw_weekly_columns("t", "Levels", weeks(1), series))
     assert [bar.get("fill") for bar in root.iter("rect") if bar.get("fill")] == ["url(#t-hatch)"]
     assert [pattern.get("id") for pattern in root.iter("pattern")] == ["t-hatch"]
 
@@ -117,7 +117,7 @@ def test_pointing_at_a_week_shows_its_numbers() -> None:
 
 @given(st.integers(0, 10**12))
 def test_the_scale_ends_at_an_even_number_just_above(highest: int) -> None:
-    peak = charts.nice_peak(highest)
+    peak = charts.choose_peak(highest)
     assert peak % 2 == 0
     assert highest <= peak <= max(2, 2 * highest)
 
@@ -143,10 +143,10 @@ EXPECTED = Expected(
 )
 ROWS = [Pair("60-74", 40, 20, 8, 0), Pair("unknown", 0, 0, 0, 0)]
 DRAWINGS = {
-    "columns": charts.weekly_columns("a", "A", weeks(3), [Series("x", "unresolved", [1, None, 3])]),
-    "sparkline": charts.sparkline("b", "B", "emergency", [1, None, 3]),
-    "epidemic curve": charts.epidemic_curve("d", "D", weeks(4), SEEN, EXPECTED),
-    "pyramid": crosstabs.pyramid("c", "C", ("Female", "Male"), ROWS, "emergencies"),
+    "columns": charts.draw_weekly_columns("a", "A", weeks(3), [Series("x", "unresolved", [1, None, 3])]),
+    "sparkline": charts.draw_sparkline("b", "B", "emergency", [1, None, 3]),
+    "epidemic curve": charts.draw_epidemic_curve("d", "D", weeks(4), SEEN, EXPECTED),
+    "pyramid": crosstabs.draw_pyramid("c", "C", ("Female", "Male"), ROWS, "emergencies"),
 }
 
 
@@ -163,7 +163,7 @@ def test_every_drawing_is_named_and_described_for_screen_readers(drawn: str) -> 
 
 @pytest.mark.parametrize("drawn", DRAWINGS.values(), ids=DRAWINGS)
 def test_as_a_file_it_needs_nothing_else(drawn: str) -> None:
-    file = svg.as_file(drawn)
+    file = svg.render_file(drawn)
     root = ElementTree.fromstring(file)
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     assert "var(" not in file
@@ -173,13 +173,13 @@ def test_as_a_file_it_needs_nothing_else(drawn: str) -> None:
 
 @given(st.text())
 def test_any_text_gives_well_formed_xml(text: str) -> None:
-    drawn = charts.weekly_columns("t", text, [Week(text, MONDAY)], [Series(text, "plain", [1])])
+    drawn = charts.draw_weekly_columns("t", text, [Week(text, MONDAY)], [Series(text, "plain", [1])])
     ElementTree.fromstring(drawn)
     assert "<script" not in drawn
 
 
 def test_the_same_numbers_give_the_same_bytes() -> None:
-    again = charts.weekly_columns("a", "A", weeks(3), [Series("x", "unresolved", [1, None, 3])])
+    again = charts.draw_weekly_columns("a", "A", weeks(3), [Series("x", "unresolved", [1, None, 3])])
     assert again == DRAWINGS["columns"]
 
 
@@ -187,7 +187,7 @@ def test_the_same_numbers_give_the_same_bytes() -> None:
 
 
 def test_a_sparkline_has_a_column_for_each_known_week_and_the_last_in_full() -> None:
-    root = ElementTree.fromstring(charts.sparkline("t", "T", "emergency", [4, None, 2]))
+    root = ElementTree.fromstring(charts.draw_sparkline("t", "T", "emergency", [4, None, 2]))
     classes = [bar.get("class") for bar in root.iter("rect")]
     assert classes == ["emergency rest", "emergency"]
     assert "2 to 4 a week, 2 in the last week." in (root[1].text or "")
@@ -232,18 +232,22 @@ def test_a_curve_is_described_with_its_range_and_alarms() -> None:
     svg_text = DRAWINGS["epidemic curve"]
     assert "No expected range in the last week. Alarms: 2026-W23." in svg_text
     assert "Expected: 60.2, 40 to 80\nAlarm: more than expected" in svg_text
-    known = charts.epidemic_curve("f", "F", weeks(1), Series("x", "plain", [3]), Expected([2.0], [0.0], [4.0], [False]))
+    known = charts.draw_epidemic_curve(
+        "f", "F", weeks(1), Series("x", "plain", [3]), Expected([2.0], [0.0], [4.0], [False])
+    )
     assert "Expected in the last week 2.0, at most 4. No alarm." in known
 
 
 def test_a_bound_higher_than_every_count_stays_inside_the_drawing() -> None:
-    drawn = charts.epidemic_curve("g", "G", weeks(1), Series("x", "plain", [3]), Expected([2.0], [0.0], [45.5], [True]))
+    drawn = charts.draw_epidemic_curve(
+        "g", "G", weeks(1), Series("x", "plain", [3]), Expected([2.0], [0.0], [45.5], [True])
+    )
     heights = [float(y) for y in re.findall(r"[ML][\d.]+,(-?[\d.]+)", drawn)]
     assert min(heights) >= 24
 
 
 def test_days_are_told_as_days() -> None:
-    drawn = charts.weekly_columns("t", "T", weeks(2), [Series("x", "plain", [1, 3])], Look((560, 200), "day"))
+    drawn = charts.draw_weekly_columns("t", "T", weeks(2), [Series("x", "plain", [1, 3])], Look((560, 200), "day"))
     assert "2 days from 18 May 2026 to 25 May 2026. x: 1 to 3 a day, 3 in the last day." in drawn
 
 

@@ -13,7 +13,7 @@ from jinja2 import UndefinedError
 
 from pipelines.pages import document as model
 from pipelines.pages.charts import Series, Week
-from pipelines.pages.csv_files import as_csv, as_csvs
+from pipelines.pages.csv_files import render_csv, render_csvs
 from pipelines.pages.document import (
     Beside,
     Callout,
@@ -31,9 +31,9 @@ from pipelines.pages.document import (
     Table,
     walk,
 )
-from pipelines.pages.html import as_html
-from pipelines.pages.markdown import as_markdown
-from pipelines.pages.paper import paper_content
+from pipelines.pages.html import render_html
+from pipelines.pages.markdown import render_markdown
+from pipelines.pages.paper import build_paper_content
 from pipelines.pages.plots import WeeklyColumns
 from pipelines.pages.style import render
 from pipelines.pages.values import (
@@ -45,9 +45,9 @@ from pipelines.pages.values import (
     Share,
     Text,
     ThenNow,
-    card_of,
-    cell_text,
-    cell_value,
+    export_value,
+    format_cell,
+    make_card,
 )
 from tests.pages.test_charts import MONDAY
 
@@ -73,8 +73,8 @@ MARKUP = '<b>#x`*|"&'
     ],
 )
 def test_a_cell_reads_rounded_and_is_exact_in_a_csv(cell: Cell, kind: Kind, words: str, value: object) -> None:
-    assert cell_text(cell, kind) == words
-    assert cell_value(cell) == value
+    assert format_cell(cell, kind) == words
+    assert export_value(cell) == value
 
 
 def numbers(rows: int, most: int | None = None) -> Table:
@@ -95,7 +95,7 @@ def numbers(rows: int, most: int | None = None) -> Table:
 def test_people_see_the_first_rows_and_the_csv_has_all(rows: int, said: str) -> None:
     table = numbers(rows, most=3)
     assert (len(table.shown), table.left_out) == (3, said)
-    header, *found = csv.reader(io.StringIO(as_csv(table)))
+    header, *found = csv.reader(io.StringIO(render_csv(table)))
     assert header == ["id", "name"], "a column without a name there is for people alone"
     assert len(found) == rows
 
@@ -144,7 +144,7 @@ def test_every_kind_of_block_is_tried_here() -> None:
 
 def test_every_form_shows_the_words_of_every_block_that_it_has_room_for() -> None:
     whole = document(*BLOCKS)
-    forms = as_html(whole), str(paper_content(whole)), as_markdown(whole, "Closing.")
+    forms = render_html(whole), str(build_paper_content(whole)), render_markdown(whole, "Closing.")
     for words in (
         "Small print.",
         "Look here.",
@@ -168,14 +168,14 @@ def test_every_form_shows_the_words_of_every_block_that_it_has_room_for() -> Non
 
 def test_charts_and_exported_tables_are_found_wherever_they_are() -> None:
     hidden = document(Beside(Group("g", [chart("a")]), Folded("f", [Folded("x", [numbers(1)])])))
-    assert [found.name for found in hidden.charts()] == ["a"]
-    assert list(as_csvs(hidden)) == ["numbers"]
+    assert [found.name for found in hidden.list_charts()] == ["a"]
+    assert list(render_csvs(hidden)) == ["numbers"]
     assert len(list(walk(BLOCKS))) > len(BLOCKS)
 
 
 def test_an_unknown_block_is_an_error_and_no_hole() -> None:
     with pytest.raises(TypeError, match="no macro shows a Row"):
-        as_html(document(Row(())))  # type: ignore[arg-type]
+        render_html(document(Row(())))  # type: ignore[arg-type]
 
 
 def test_a_name_that_the_values_lack_is_an_error() -> None:
@@ -185,22 +185,22 @@ def test_a_name_that_the_values_lack_is_an_error() -> None:
 
 def test_a_card_needs_words_and_a_count_and_leaves_out_what_is_empty() -> None:
     columns = (Column("", name="id"), Column("a"), Column("b", Kind.COUNT), Column("c"), Column("d", Kind.COUNT))
-    card = card_of(("x", Text("Reports", "all"), 1234, Text(""), 7), columns)
+    card = make_card(("x", Text("Reports", "all"), 1234, Text(""), 7), columns)
     assert (card.title.note, card.count, card.share, card.others) == ("all", 1234, "", [("d", Text("7"))])
     with pytest.raises(ValueError, match=r"not a title and a count"):
-        card_of(("x", "no note", 2), columns[:3])
+        make_card(("x", "no note", 2), columns[:3])
 
 
 def test_the_columns_of_a_list_are_about_as_long_and_none_of_its_points_is_lost() -> None:
     points = [Item(f"{i} " + "x" * (200 if i == 0 else 40)) for i in range(6)]
-    ((found,),) = [section["blocks"] for section in paper_content(document(List(points, columns=2)))["sections"]]
+    ((found,),) = [section["blocks"] for section in build_paper_content(document(List(points, columns=2)))["sections"]]
     assert [[item["text"][0] for item in column] for column in found["columns"]] == [["0"], list("12345")]
-    assert paper_content(document(List([], columns=2)))["sections"][0]["blocks"][0]["columns"] == []
+    assert build_paper_content(document(List([], columns=2)))["sections"][0]["blocks"][0]["columns"] == []
 
 
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=12).filter(any), st.integers(1, 4))
 def test_columns_hold_every_point_in_its_order_however_short_it_is(lengths: list[int], columns: int) -> None:
     points = [Item("x" * length) for length in lengths]
-    (block,) = paper_content(document(List(points, columns=columns)))["sections"][0]["blocks"]
+    (block,) = build_paper_content(document(List(points, columns=columns)))["sections"][0]["blocks"]
     assert [item["text"] for column in block["columns"] for item in column] == [point.text for point in points]
     assert len(block["columns"]) <= columns

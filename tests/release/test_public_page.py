@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from pipelines.pages.charts import Week
-from pipelines.pages.svg import day
+from pipelines.pages.svg import format_day
 from pipelines.release.curve import draw_curve
 from pipelines.release.public_database import PublicRows, read_public_database, write_public_database
 from pipelines.release.public_page import write_public_pages
@@ -136,7 +136,10 @@ def test_columns_are_in_proportion_and_the_words_tell_first_and_last_week() -> N
     drawn = draw_curve("plain", "t", weeks, points)
     heights = [float(height) for height in re.findall(r'height="([\d.]+)"[^>]* class="plain"', drawn)]
     assert heights == pytest.approx([31, 62, 124], abs=0.2)
-    assert f"3 weeks from {day(weeks[0].start)} to the week of {day(LAST)}. About 50 to 200 reports a week." in drawn
+    assert (
+        f"3 weeks from {format_day(weeks[0].start)} to the week of {format_day(LAST)}. About 50 to 200 reports a week."
+        in drawn
+    )
 
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="NO CHROMIUM HERE: the public page was not opened")

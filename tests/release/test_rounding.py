@@ -10,9 +10,9 @@ from pipelines.release.rounding import (
     Cell,
     disclose,
     disclose_count,
-    hidden_limit,
-    method_of,
-    total_of,
+    find_total,
+    name_method,
+    parse_hidden_limit,
 )
 from pipelines.settings import HIDEABLE
 
@@ -58,7 +58,7 @@ def test_only_limits_that_fit_the_rounding(limit: int, fits: bool) -> None:
 )
 def test_the_total_is_the_sum_of_what_the_levels_show(low: int, high: int, reports: int) -> None:
     cells = [Cell("triage_level", "a", None, low, high), Cell("sex", "male", 5000, 4998, 5002)]
-    assert total_of(cells) == Cell("total", "all", reports, low, high)
+    assert find_total(cells) == Cell("total", "all", reports, low, high)
 
 
 def test_a_region_has_a_cell_only_once_it_was_shown() -> None:
@@ -78,6 +78,6 @@ def test_a_region_has_a_cell_only_once_it_was_shown() -> None:
 
 
 def test_the_method_names_its_limit() -> None:
-    assert method_of(7) == "hide up to 7, round to 5"
-    assert hidden_limit(method_of(12)) == 12
-    assert hidden_limit("another method") is None
+    assert name_method(7) == "hide up to 7, round to 5"
+    assert parse_hidden_limit(name_method(12)) == 12
+    assert parse_hidden_limit("another method") is None

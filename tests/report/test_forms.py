@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from pipelines.pages.document import Document
-from pipelines.pages.markdown import escaped
-from pipelines.pages.paper import paper_content
+from pipelines.pages.markdown import escape_markdown
+from pipelines.pages.paper import build_paper_content
 from pipelines.report import write_index, write_report
-from pipelines.report.document import weekly_document
+from pipelines.report.document import make_weekly_document
 from pipelines.report.week import read_week
-from pipelines.text import csv_text, harmless
+from pipelines.text import escape_formula, format_csv
 from schemas.pack import Pack
 from tests.support.invented import Made, make_summaries
 from tests.support.pages import NONE, page_of
@@ -104,7 +104,7 @@ def test_markdown_says_what_the_page_says(reports: Path) -> None:
 
 
 def document_of(summaries: Path, pack: Pack) -> Document:
-    return weekly_document(read_week(summaries, WEEK), pack)
+    return make_weekly_document(read_week(summaries, WEEK), pack)
 
 
 def test_what_a_table_has_no_room_for_is_counted_in_every_form(pack: Pack, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_what_a_table_has_no_room_for_is_counted_in_every_form(pack: Pack, tmp_p
             'quarantine_reason', 'field ' || i, 1 FROM range(11) t(i)""")
     folder = write_report(summaries, pack, tmp_path / "reports", WEEK)
     markdown = (folder / "report.md").read_text(encoding="utf-8")
-    on_paper = str(paper_content(document_of(summaries, pack)))
+    on_paper = str(build_paper_content(document_of(summaries, pack)))
     page = page_of(folder).text
     for form in (markdown, on_paper, page):
         assert "26 more alarms are in the CSV." in form
@@ -135,7 +135,7 @@ def test_no_value_is_markup_in_markdown(hostile: Path) -> None:
 
 @given(st.text())
 def test_any_text_stays_one_text_in_a_table_cell(text: str) -> None:
-    found = rendered(f"| a |\n| --- |\n| x{escaped(text)}x |\n")
+    found = rendered(f"| a |\n| --- |\n| x{escape_markdown(text)}x |\n")
     assert found.names == {"table", "thead", "tbody", "tr", "th", "td"}
 
 
@@ -164,7 +164,7 @@ def blocks_of(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def test_every_chart_and_row_reaches_the_pdf(reports: Path, pack: Pack) -> None:
-    folder, content = reports / WEEK, paper_content(document_of(reports.parent / "summaries.duckdb", pack))
+    folder, content = reports / WEEK, build_paper_content(document_of(reports.parent / "summaries.duckdb", pack))
     blocks = list(blocks_of(content))
     drawn = [chart["alt"] for block in blocks if block["kind"] == "charts" for chart in block["charts"]]
     only_on_the_page = 8 + 2  # trends of key numbers, and of the data quality
@@ -178,7 +178,7 @@ def test_every_chart_and_row_reaches_the_pdf(reports: Path, pack: Pack) -> None:
 
 
 def test_a_page_of_paper_has_room_for_two_columns_of_points(reports: Path, pack: Pack) -> None:
-    content = paper_content(document_of(reports.parent / "summaries.duckdb", pack))
+    content = build_paper_content(document_of(reports.parent / "summaries.duckdb", pack))
     assert {len(block["columns"]) for block in blocks_of(content) if block["kind"] == "list"} == {1, 2}
 
 
@@ -186,7 +186,7 @@ def test_every_form_has_the_same_titles_leads_and_column_names(reports: Path, pa
     """Stated once: a form may leave a section out, and none words it otherwise."""
     document = document_of(reports.parent / "summaries.duckdb", pack)
     page, markdown = page_of(reports / WEEK), rendered((reports / WEEK / "report.md").read_text(encoding="utf-8"))
-    on_paper = paper_content(document)
+    on_paper = build_paper_content(document)
     sections = [*document.opening, *document.sections]
     assert [(part["title"], part["lead"]) for part in on_paper["sections"]] == [(s.title, s.lead) for s in sections]
     for section in sections:
@@ -202,7 +202,7 @@ def test_every_form_has_the_same_titles_leads_and_column_names(reports: Path, pa
 
 
 def test_gaps_and_levels_are_explained_on_the_page_and_on_paper(reports: Path, pack: Pack) -> None:
-    on_paper = str(paper_content(document_of(reports.parent / "summaries.duckdb", pack)))
+    on_paper = str(build_paper_content(document_of(reports.parent / "summaries.duckdb", pack)))
     for sentence in (
         "A report counts at its highest level that is certain.",
         "of the 26 weeks are covered by no file and shown as dashed gaps; a gap is not a zero.",
@@ -259,13 +259,13 @@ def test_no_cell_of_a_csv_starts_a_formula(hostile: Path) -> None:
     ],
 )
 def test_formulas_are_led_by_an_apostrophe_and_numbers_stay(cell: object, written: object) -> None:
-    assert harmless(cell) == written
+    assert escape_formula(cell) == written
 
 
 def test_a_csv_has_a_header_even_without_rows() -> None:
-    assert csv_text(("a", "b"), []) == "a,b\n"
-    assert csv_text(("a", "=b"), []) == "a,'=b\n"
-    assert csv_text(("a", "b"), [(None, 'x"y')]) == 'a,b\n,"x""y"\n'
+    assert format_csv(("a", "b"), []) == "a,b\n"
+    assert format_csv(("a", "=b"), []) == "a,'=b\n"
+    assert format_csv(("a", "b"), [(None, 'x"y')]) == 'a,b\n,"x""y"\n'
 
 
 # --------------------------------------------------------------------------------------------------- index

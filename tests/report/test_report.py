@@ -19,8 +19,8 @@ import pytest
 from pipelines import files
 from pipelines.errors import StateError, UsageError
 from pipelines.pages.labels import LEVELS as LEVEL_LABELS
-from pipelines.pages.labels import field_labels
-from pipelines.pages.words import change, percent, share, span
+from pipelines.pages.labels import label_fields
+from pipelines.pages.words import change, format_percent, format_share, format_span
 from pipelines.report import folder as report_folder
 from pipelines.report import write_report
 from pipelines.report.quality import COUNT_MEASURES
@@ -331,7 +331,7 @@ def test_quality_equals_weekly_quality(page: Page, database: Path) -> None:
         assert cells[3:11] == counts
         assert cells[11:] == [
             f"{values[source, 'median_delay_days']:.1f}",
-            percent(values[source, "late_share"]),
+            format_percent(values[source, "late_share"]),
         ]
     read = sum(value for (_, name), value in values.items() if name == "rows_read")
     assert page.tables["quality"]["3"][5] == shown(int(read))
@@ -348,8 +348,8 @@ def test_completeness_is_weighted_by_the_reports_of_each_source(page: Page, data
         WEEK,
     )
     ((item, share_answered),) = rows
-    label = field_labels(load_pack())[item]
-    assert f"{label} {percent(share_answered)}" in re.sub(r"\s+", " ", page.text)
+    label = label_fields(load_pack())[item]
+    assert f"{label} {format_percent(share_answered)}" in re.sub(r"\s+", " ", page.text)
 
 
 def test_the_least_complete_answer_stands_first(page: Page, database: Path) -> None:
@@ -367,13 +367,13 @@ def test_the_least_complete_answer_stands_first(page: Page, database: Path) -> N
     assert len({round(share, 3) for share in shares.values()}) > 5, "an order of equals would prove nothing"
     after = re.sub(r"\s+", " ", page.text).split("the least complete first", 1)[1]
     told = re.findall(r"(\d+%)", after)[:FIELDS_SHOWN]
-    assert told == [percent(share) for share in sorted(shares.values())[:FIELDS_SHOWN]]
+    assert told == [format_percent(share) for share in sorted(shares.values())[:FIELDS_SHOWN]]
 
 
 def test_the_quality_trend_ends_with_this_weeks_late_share(page: Page, folder: Path) -> None:
     with (folder / "data/quality_trend.csv").open(encoding="utf-8", newline="") as file:
         rows = {(row["week"], row["measure"]): float(row["share"]) for row in csv.DictReader(file)}
-    assert percent(rows[WEEK, "late_share"]) == page.tables["quality"]["3"][-1]
+    assert format_percent(rows[WEEK, "late_share"]) == page.tables["quality"]["3"][-1]
     assert len(rows) == 2 * 23
     drawn = (folder / "charts/late-reports.svg").read_text(encoding="utf-8")
     assert f"Percent: {round(100 * rows['2026-W21', 'late_share'])}<" in drawn
@@ -512,7 +512,7 @@ def test_a_run_killed_between_the_two_renames_is_mended(
     out = tmp_path / "reports"
     folder = write_report(database, pack, out)
     before = _bytes(folder)
-    folder.rename(files._old_name(folder))
+    folder.rename(files._name_old(folder))
     monkeypatch.setattr(report_folder, "write_private", _raise_disk_error)
     with pytest.raises(OSError, match="disk"):
         write_report(database, pack, out)
@@ -784,7 +784,7 @@ def test_a_signature_is_shown_and_an_unsigned_pack_says_so(
     ],
 )
 def test_shares_are_as_precise_as_they_deserve(part: int | None, whole: int, words: str) -> None:
-    assert share(part, whole) == words
+    assert format_share(part, whole) == words
 
 
 @pytest.mark.parametrize(
@@ -815,7 +815,7 @@ def test_changes(now: int, before: int | None, words: str) -> None:
     ],
 )
 def test_spans_of_dates(first: date, words: str) -> None:
-    assert span(first, first + timedelta(days=6)) == words
+    assert format_span(first, first + timedelta(days=6)) == words
 
 
 # ------------------------------------------------------------------------------------------------- mistakes

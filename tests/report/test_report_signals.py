@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.pages.labels import series_label
+from pipelines.pages.labels import label_series
 from pipelines.report import write_report
 from schemas.pack import Pack
 from tests.support.invented import Made, make_summaries
@@ -124,7 +124,7 @@ def detailed(page: Page) -> list[str]:
 def test_a_new_alarm_has_its_own_part_before_a_stronger_one_that_goes_on(
     changed: Callable[..., Page], page: Page, database: Path, pack: Pack
 ) -> None:
-    names = [series_label(series, pack) for series in page.tables["alarms"] if series != "0"]
+    names = [label_series(series, pack) for series in page.tables["alarms"] if series != "0"]
     assert detailed(page)[:3] == names[:3]
     ((strongest,),) = rows_of(
         database,
@@ -344,7 +344,7 @@ def test_a_series_of_no_known_kind_has_a_curve_without_counts(changed: Callable[
     ],
 )
 def test_series_in_words(series: str, label: str, pack: Pack) -> None:
-    assert series_label(series, pack) == label
+    assert label_series(series, pack) == label
 
 
 # ----------------------------------------------------------------------------------------------- revisions

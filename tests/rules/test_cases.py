@@ -15,7 +15,7 @@ import pytest
 
 from pipelines.rules.compiler import tag_sql
 from pipelines.store.database import reports_sql
-from schemas.conditions import condition_fields
+from schemas.conditions import list_condition_fields
 from schemas.fields import NUMERIC_FIELDS
 from schemas.pack import LEVELS, Pack
 from tests.rules.test_compiler import SHIPPED, fetch_tags, pack_records
@@ -176,7 +176,7 @@ def test_every_rule_has_a_case_in_which_each_of_its_signs_alone_is_unknown(pack:
     """The rule is unknown and exactly one of its fields is."""
     for rule in pack.triage:
         unknown = {_only_unknown(rule.when, case) for case in CASES if kleene.state(rule.when, case.answers) is None}
-        names = set(condition_fields(rule.when))
+        names = set(list_condition_fields(rule.when))
         assert names <= unknown, f"{rule.id}: {names - unknown}"
 
 
@@ -188,7 +188,7 @@ def test_every_sign_of_every_rule_is_crossed_by_cases_that_differ_in_it_alone(pa
     """From TRUE to FALSE, from TRUE to UNKNOWN and from FALSE to UNKNOWN, by one answer and nothing else."""
     written = {tuple(case.answers.items()) for case in CASES}
     for row in (*pack.triage, *pack.evidence):
-        for name in condition_fields(row.when):
+        for name in list_condition_fields(row.when):
             values = BORDERS.get(name, (True, False, None))
             crossed = set()
             for case in CASES:
@@ -204,7 +204,7 @@ def test_every_answer_is_the_only_unknown_one_of_some_case(pack: Pack) -> None:
 
 
 def _only_unknown(when: str, case: Case) -> str | None:
-    names = [name for name in condition_fields(when) if case.answers[name] is None]
+    names = [name for name in list_condition_fields(when) if case.answers[name] is None]
     return names[0] if len(names) == 1 else None
 
 

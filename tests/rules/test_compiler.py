@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.rules.compiler import TAG_COLUMNS, tag_sql
-from pipelines.rules.condition_sql import condition_sql, condition_tests, true_bits_sql
+from pipelines.rules.condition_sql import compile_condition, condition_sql, true_bits_sql
 from schemas.fields import NUMERIC_FIELDS
 from schemas.pack import (
     CATEGORY_POINTS,
@@ -202,7 +202,7 @@ def assert_one_meaning(texts: list[str], records: list[Answers]) -> None:
     expected = [[kleene.state(text, record) for text in texts] for record in records]
     assert _run(records, texts) == expected
     assert _run(records, [condition_sql(text) for text in texts]) == expected
-    tests = [condition_tests(_named_pack(NAMES), text) for text in texts]
+    tests = [compile_condition(_named_pack(NAMES), text) for text in texts]
     assert _run(records, [test.true for test in tests]) == [[state is True for state in row] for row in expected]
     assert _run(records, [test.false for test in tests]) == [[state is False for state in row] for row in expected]
 
@@ -368,7 +368,7 @@ def test_bit_i_of_a_mask_says_whether_condition_i_is_true_whatever_moves_to_it(n
     records = [{name: draw.choice((True, False, None)) for name in names} for _ in range(200)]
     for record in records:
         record |= {"pain_score": draw.choice((None, 6, 7)), "duration_days": None}
-    mask = true_bits_sql(SHIPPED, whens, [condition_tests(SHIPPED, when).true for when in whens])
+    mask = true_bits_sql(SHIPPED, whens, [compile_condition(SHIPPED, when).true for when in whens])
     packed = pack_records(SHIPPED, records)
     with duckdb.connect() as connection:
         connection.register("packed", packed)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from pipelines.rules.formulas import Space
 from pipelines.rules.missing_sql import missing_sql
-from pipelines.rules.terms import MOST_TERMS, TooManyTermsError, asked_terms, level_terms, over_asked
-from schemas.conditions import condition_fields
+from pipelines.rules.terms import MOST_TERMS, TooManyTermsError, find_asked_terms, find_level_terms, find_over_asked
+from schemas.conditions import list_condition_fields
 from schemas.pack import LEVELS, Pack
 from tests.rules.test_compiler import (
     NAMES,
@@ -47,7 +47,7 @@ class Levels:
     """The level of every complete record of a pack, as far as its rules tell answers apart."""
 
     def __init__(self, pack: Pack) -> None:
-        read = {name for rule in pack.triage for name in condition_fields(rule.when)}
+        read = {name for rule in pack.triage for name in list_condition_fields(rule.when)}
         self.values = {name: kleene.tried_values(pack, name) for name in pack.askable if name in read}
         self.of = {
             values: level(pack, dict(zip(self.values, values, strict=True)))
@@ -89,7 +89,7 @@ def test_without_not_a_field_is_asked_if_and_only_if_its_answer_can_change_the_l
     # a condition that every number meets, or none, is unknown without one: it is asked, though all its answers agree
     assume(not any(re.search(r">= 0\b|> 10\b", rule.when) for rule in pack.triage))
     space = Space(pack)
-    assert over_asked(level_terms(pack, space), space) == []
+    assert find_over_asked(find_level_terms(pack, space), space) == []
     assert [tags.missing_answers for tags in compiled(pack, records)] == list(map(Levels(pack).asked, records))
 
 
@@ -108,7 +108,7 @@ def test_what_rules_check_calls_exact_is_exact(texts: list[str], record: Answers
     space = Space(pack)
     (found,) = compiled(pack, [record])
     always = any(re.search(r">= 0\b|> 10\b", text) for text in texts)
-    if not always and not over_asked(level_terms(pack, space), space):
+    if not always and not find_over_asked(find_level_terms(pack, space), space):
         assert found.missing_answers == Levels(pack).asked(record)
 
 
@@ -147,12 +147,14 @@ def _joint_asked(levels: dict[tuple[bool, ...], str], record: Answers) -> Iterat
 
 def test_the_terms_evaluated_in_python_ask_for_what_the_sql_asks_for(pack: Pack) -> None:
     space = Space(pack)
-    terms = level_terms(pack, space)
+    terms = find_level_terms(pack, space)
     random = Random(14)
     records = [record for record in joint_records(pack) if random.random() < 0.1]
     for record, tags in zip(records, compiled(pack, records), strict=True):
         masks = space.masks(record)
-        asked = {n for part in (terms.emergency, terms.any_level) for t in asked_terms(part, space, masks) for n in t}
+        asked = {
+            n for part in (terms.emergency, terms.any_level) for t in find_asked_terms(part, space, masks) for n in t
+        }
         assert sorted(asked) == sorted(tags.missing_answers)
 
 
@@ -168,7 +170,7 @@ def test_opposite_answers_are_named() -> None:
     rules = (_rule("a", "emergency", "NOT zinc AND amber"), _rule("b", "emergency", "zinc AND moss"))
     pack = _named_pack(NAMES, triage=rules)
     space = Space(pack)
-    assert over_asked(level_terms(pack, space), space) == ["zinc"]
+    assert find_over_asked(find_level_terms(pack, space), space) == ["zinc"]
 
 
 def test_conditions_of_too_many_terms_ask_for_every_field_of_the_open_rules() -> None:
@@ -176,7 +178,7 @@ def test_conditions_of_too_many_terms_ask_for_every_field_of_the_open_rules() ->
     when = " AND ".join(f"({a} OR {b} OR {c})" for a, b, c in zip(names[::3], names[1::3], names[2::3], strict=True))
     pack = _named_pack(names, triage=(_rule("wide", "emergency", when),))
     with pytest.raises(TooManyTermsError):
-        level_terms(pack, Space(pack))
+        find_level_terms(pack, Space(pack))
     assert MOST_TERMS < 3**8
     assert len(missing_sql(pack)) < 10_000
     record: dict[str, Any] = dict.fromkeys(names) | dict.fromkeys(NUMBERS)

@@ -17,7 +17,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from schemas.conditions import condition_problem
+from schemas.conditions import find_condition_problem
 from schemas.fields import NUMERIC_FIELDS
 from schemas.pack import CATEGORY_POINTS, Evidence, Pack, TriageRule
 from tests.rules.test_cases import CASES, wrong
@@ -311,5 +311,5 @@ def test_there_are_as_many_mutants_of_each_kind_as_the_pack_has_places() -> None
 def test_every_mutant_is_a_pack_that_could_be_loaded_and_differs_from_the_shipped_one() -> None:
     for mutant in MUTANTS:
         rows = (*mutant.pack.triage, *mutant.pack.evidence)
-        assert [row.id for row in rows if condition_problem(row.when, mutant.pack)] == []
+        assert [row.id for row in rows if find_condition_problem(row.when, mutant.pack)] == []
         assert mutant.pack != SHIPPED or mutant.relation != "packed"

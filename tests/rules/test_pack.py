@@ -8,12 +8,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from schemas.conditions import MAX_CONDITION_SIGNS, SQL_WORDS, condition_fields
+from schemas.conditions import MAX_CONDITION_SIGNS, SQL_WORDS, list_condition_fields
 from schemas.fields import CONTEXT_NAMES
 from schemas.pack import Pack
-from schemas.pack_checks import RESERVED_NAMES, sender_words
-from schemas.pack_file import InvalidPack, default_pack_path, load_pack, parse_pack
-from schemas.tables import CALENDAR, FILES, records_table, reports_table, superseded_table
+from schemas.pack_checks import RESERVED_NAMES, map_sender_words
+from schemas.pack_file import InvalidPack, find_default_pack_path, load_pack, parse_pack
+from schemas.tables import CALENDAR, FILES, make_records_table, make_reports_table, make_superseded_table
 
 # ------------------------------------------------------------------------- the reading of the article, copied here
 
@@ -238,7 +238,7 @@ def test_the_small_pack_is_right() -> None:
     small = parse_pack(SMALL)
     assert (small.name, small.number, small.complaint) == ("small", 1, "a made-up complaint")
     assert small.askable == ("rash", "itch", "pain_score", "duration_days")
-    assert small.causes_of("skin") == small.causes
+    assert small.list_causes("skin") == small.causes
 
 
 WRONG = {
@@ -422,7 +422,7 @@ def test_every_problem_is_told_at_once() -> None:
 
 
 def test_the_fields_of_a_condition_come_in_the_order_in_which_they_are_written() -> None:
-    found = condition_fields("redness AND fever AND (lump OR redness) AND pain_score > 3")
+    found = list_condition_fields("redness AND fever AND (lump OR redness) AND pain_score > 3")
     assert found == ("redness", "fever", "lump", "pain_score")
 
 
@@ -515,7 +515,7 @@ def test_a_pack_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
 
 
 def test_a_field_may_not_be_called_as_any_column_that_records_have_or_are_joined_with(pack: Pack) -> None:
-    tables = (records_table(pack), reports_table(pack), superseded_table(pack), FILES, CALENDAR)
+    tables = (make_records_table(pack), make_reports_table(pack), make_superseded_table(pack), FILES, CALENDAR)
     own = {name for table in tables for name in table.column_names} - set(pack.field_names)
     assert own <= RESERVED_NAMES
     assert set(CONTEXT_NAMES) <= RESERVED_NAMES
@@ -534,9 +534,9 @@ itch = ["pruritus"]
 
 
 def test_senders_may_write_names_labels_and_synonyms_in_any_case() -> None:
-    words = sender_words(parse_pack(WORDS))
+    words = map_sender_words(parse_pack(WORDS))
     assert words == {"rash": "rash", "itch": "itch", "red skin": "rash", "exanthem": "rash", "pruritus": "itch"}
-    bent = sender_words(parse_pack(WORDS.replace("pruritus", "Can\u2019t\u2011sit still")))
+    bent = map_sender_words(parse_pack(WORDS.replace("pruritus", "Can\u2019t\u2011sit still")))
     assert bent["can't sit still"] == "itch", "as the adapter reads it"
 
 
@@ -560,13 +560,13 @@ def test_a_word_of_two_meanings_or_of_no_field_is_refused_with_its_line(old: str
 
 
 def test_a_label_that_two_fields_share_means_neither() -> None:
-    words = sender_words(parse_pack(SMALL.replace('"Itch"', '"Spots"').replace('"Rash"', '"Spots"')))
+    words = map_sender_words(parse_pack(SMALL.replace('"Itch"', '"Spots"').replace('"Rash"', '"Spots"')))
     assert words == {"rash": "rash", "itch": "itch"}
 
 
 def test_a_pack_without_actions_has_those_of_the_levels(pack: Pack) -> None:
-    assert parse_pack(SMALL).action("emergency", "emergency").startswith("Call the emergency number")
-    assert pack.action("unresolved", "emergency").endswith(pack.actions["emergency"])
+    assert parse_pack(SMALL).choose_action("emergency", "emergency").startswith("Call the emergency number")
+    assert pack.choose_action("unresolved", "emergency").endswith(pack.actions["emergency"])
 
 
 def test_a_pack_that_marks_no_cause_as_serious_shows_home_care_for_none() -> None:
@@ -628,8 +628,8 @@ def test_the_order_of_rows_is_content() -> None:
 
 
 def test_the_shipped_pack_is_read_without_a_path(pack: Pack) -> None:
-    assert default_pack_path().name == "calf_pain.toml"
-    assert load_pack(default_pack_path()) == pack
+    assert find_default_pack_path().name == "calf_pain.toml"
+    assert load_pack(find_default_pack_path()) == pack
 
 
 def test_every_word_that_this_duckdb_takes_for_a_column_only_in_quotes_is_known() -> None:

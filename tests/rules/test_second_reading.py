@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 
 from schemas.pack import LEVELS, Pack
-from schemas.pack_file import earlier_pack
+from schemas.pack_file import find_earlier_pack
 from tests.rules.test_compiler import compiled, random_records
 from tests.support.kleene import Answers
 
@@ -23,7 +23,7 @@ def joint_records(pack: Pack) -> Iterator[Answers]:
 
 
 def test_no_record_moves_down_from_a_level_or_a_ceiling(pack: Pack) -> None:
-    first = earlier_pack("calf_pain-1-a52e69c2")
+    first = find_earlier_pack("calf_pain-1-a52e69c2")
     assert first is not None
     records = [*random_records(pack, 5000), *joint_records(pack)]
     for record, before, after in zip(records, compiled(first, records), compiled(pack, records), strict=True):
@@ -32,7 +32,7 @@ def test_no_record_moves_down_from_a_level_or_a_ceiling(pack: Pack) -> None:
 
 
 def test_pack_1_keeps_its_own_way_to_choose_a_cause(pack: Pack) -> None:
-    first = earlier_pack("calf_pain-1-a52e69c2")
+    first = find_earlier_pack("calf_pain-1-a52e69c2")
     assert first is not None
     signs = ("shortness_of_breath", "calf_swelling", "cramping", "dehydration")
     record: Answers = {name: name in signs for name in pack.field_names} | {"pain_score": 3, "duration_days": 2}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pipelines.cli.app import main
 from pipelines.rules.formulas import AtLeast, Effort, Masks, Space, TooMuchEffortError, holds
 from pipelines.rules.lint import MOST_STATEMENTS, list_findings
-from pipelines.rules.solver import counterexample, model
+from pipelines.rules.solver import find_counterexample, find_model
 from schemas.conditions import MAX_CONDITION_SIGNS
 from schemas.pack import LEVELS, Pack
 from schemas.pack_file import parse_pack
@@ -79,11 +79,11 @@ def test_the_search_equals_trying_every_record(pack: Pack) -> None:
     whens = list(dict.fromkeys(rule.when for rule in pack.triage))
     true = {when: {i for i, record in enumerate(records) if kleene.state(when, record) is True} for when in whens}
     for when in whens:
-        found = model(space.true(when), space)
+        found = find_model(space.true(when), space)
         assert (found is not None) == bool(true[when]), when
         assert found is None or kleene.state(when, as_answers(space, found)) is True, when
     for when, by in itertools.product(whens, repeat=2):
-        assert (counterexample(space, when, by) is None) == (true[when] <= true[by]), (when, by)
+        assert (find_counterexample(space, when, by) is None) == (true[when] <= true[by]), (when, by)
 
 
 @fewer
@@ -230,8 +230,8 @@ def test_a_contradiction_of_30_fields_and_nearly_2000_signs_is_found() -> None:
     assert 1500 < len(when) <= MAX_CONDITION_SIGNS
     names = [f"p{pigeon}{hole}" for pigeon in PIGEONS for hole in HOLES]
     space = Space(_named_pack(names, triage=(_rule("full", "emergency", when),)))
-    assert model(space.true(when), space) is None
-    found = model(space.false(when), space)
+    assert find_model(space.true(when), space) is None
+    found = find_model(space.false(when), space)
     assert found is not None
     assert kleene.state(when, as_answers(space, found)) is False
 
@@ -240,9 +240,9 @@ def test_a_search_is_given_up_where_its_effort_is_used_up() -> None:
     exclusive = [f"{name} AND NOT ({' OR '.join(other for other in NAMES if other != name)})" for name in NAMES]
     space = Space(_named_pack(NAMES, triage=tuple(_rule(f"r{i}", "emergency", w) for i, w in enumerate(exclusive))))
     two_of_them = AtLeast(2, tuple((1, space.true(when)) for when in exclusive))
-    assert model(two_of_them, space) is None
+    assert find_model(two_of_them, space) is None
     with pytest.raises(TooMuchEffortError):
-        model(two_of_them, space, Effort(10))
+        find_model(two_of_them, space, Effort(10))
 
 
 def test_the_shipped_pack_needs_a_small_part_of_the_effort_that_is_allowed(pack: Pack, monkeypatch) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pipelines.signals import ears, farrington_flexible
-from pipelines.signals.farrington import FarringtonSettings, _design, _periods
+from pipelines.signals.farrington import FarringtonSettings, _build_design, _number_periods
 
 ORACLE = Path(__file__).parents[1] / "oracle"
 METHODS = ("C1", "C2", "C3")
@@ -323,12 +323,12 @@ def test_a_seasonal_period_that_no_known_week_is_of_has_no_column(hidden: int) -
     settings = FarringtonSettings()
     place = len(counts) - 1
     starts = pd.Index(counts.index)
-    periods = _periods(starts, place, settings)
+    periods = _number_periods(starts, place, settings)
     known = np.append(periods[:-1] != hidden, True)
     used = np.flatnonzero((periods > 0) & known)
-    design, row = _design(periods[used], used, place, settings.no_periods)
+    design, row = _build_design(periods[used], used, place, settings.no_periods)
     assert design.shape[1] == len(row) == settings.no_periods
     assert np.linalg.matrix_rank(design) == design.shape[1], "a column of zeros has no estimate"
     assert (design[:, 1:-1].sum(axis=0) > 0).all()
-    whole, _ = _design(periods[periods > 0], np.flatnonzero(periods > 0), place, settings.no_periods)
+    whole, _ = _build_design(periods[periods > 0], np.flatnonzero(periods > 0), place, settings.no_periods)
     assert whole.shape[1] == design.shape[1] + 1

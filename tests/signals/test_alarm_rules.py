@@ -12,13 +12,13 @@ from hypothesis import settings as rules_of_search
 from hypothesis import strategies as st
 from scipy import stats
 
-from pipelines.signals.comparable import History, comparable_senders, filled_baseline, reported_shares
-from pipelines.signals.ears_law import expect_next, pooled_phi
-from pipelines.signals.episodes import Episode, JudgedWeek, Note, find_episodes, with_notes
-from pipelines.signals.families import adjusted_p_values, ears_alarms, fingerprints, same_reports
+from pipelines.signals.comparable import History, compute_reported_shares, fill_baseline, find_comparable_senders
+from pipelines.signals.ears_law import expect_next, pool_phi
+from pipelines.signals.episodes import Episode, JudgedWeek, Note, add_notes, find_episodes
+from pipelines.signals.families import adjust_p_values, compute_fingerprints, find_ears_alarms, find_same_reports
 from pipelines.signals.judging import SeriesWeeks, judge_weeks
 from pipelines.signals.laws import quantiles, upper_tail
-from pipelines.signals.trend import trends
+from pipelines.signals.trend import find_trends
 from tests.support.drawing import examples
 
 MONDAY = date(2026, 1, 5)
@@ -62,7 +62,7 @@ def test_what_is_not_known_stays_unknown() -> None:
 @given(st.lists(st.floats(1e-6, 1), min_size=1, max_size=30))
 def test_adjusted_p_values_are_those_of_scipy(p_values: list[float]) -> None:
     values = np.array([*p_values, np.nan])
-    adjusted = adjusted_p_values(values)
+    adjusted = adjust_p_values(values)
     assert adjusted[:-1] == pytest.approx(stats.false_discovery_control(p_values, method="bh"))
     assert np.isnan(adjusted[-1])
 
@@ -73,18 +73,18 @@ def test_series_with_the_same_reports_are_one_test_until_they_part() -> None:
     counts[2, 0, 2] = 9
     counts[:, :, 1] = counts[:, ::-1, 0]  # the same sums, of other senders
     names = ["likely_cause=x", "region=north", "cause_category=y"]
-    marks = fingerprints(counts)
-    assert [same_reports(marks[week], names).tolist() for week in range(3)] == [[2, 1, 2], [2, 1, 2], [0, 1, 2]]
+    marks = compute_fingerprints(counts)
+    assert [find_same_reports(marks[week], names).tolist() for week in range(3)] == [[2, 1, 2], [2, 1, 2], [0, 1, 2]]
 
 
 def test_two_series_stand_for_themselves_and_all_others_are_one_family() -> None:
     names = ["all", "triage_level=emergency", "region=a", "region=b", "region=c", "region=d"]
     stands = np.array([0, 1, 0, 3, 4, 4])
     p_values = np.array([[0.005, 0.006, 1e-9, 0.012, 0.5, 0.5], [0.9, 0.9, 0.9, 0.9, 0.9, 0.9]])
-    found = ears_alarms(p_values, names, stands)
+    found = find_ears_alarms(p_values, names, stands)
     assert found[0].tolist() == [True, False, False, True, False, False], "of four tests, 0.05 / 4 is the first bound"
     p_values[0, 3] = 0.013
-    assert not ears_alarms(p_values, names, stands)[0, 3]
+    assert not find_ears_alarms(p_values, names, stands)[0, 3]
 
 
 def test_what_was_above_its_range_the_week_before_is_looked_at_again_among_its_like() -> None:
@@ -92,18 +92,18 @@ def test_what_was_above_its_range_the_week_before_is_looked_at_again_among_its_l
     p_values = np.full((2, 40), 0.5)
     p_values[:, [0, 1]] = [[0.02], [0.004]]
     none = np.zeros(40, dtype=bool)
-    assert not ears_alarms(p_values, names, stands, none).any(), "0.004 is no alarm among 80 tests"
+    assert not find_ears_alarms(p_values, names, stands, none).any(), "0.004 is no alarm among 80 tests"
     above = none.copy()
     above[0] = True
-    found = ears_alarms(p_values, names, stands, above)
+    found = find_ears_alarms(p_values, names, stands, above)
     assert np.argwhere(found).tolist() == [[1, 0]], "alone among its like it is one, by the last method"
     above[:3] = True
-    assert np.argwhere(ears_alarms(p_values, names, stands, above)).tolist() == [[1, 0], [1, 1]], "0.01 * 2 / 3"
+    assert np.argwhere(find_ears_alarms(p_values, names, stands, above)).tolist() == [[1, 0], [1, 1]], "0.01 * 2 / 3"
     p_values[1, 1] = 0.5
-    assert not ears_alarms(p_values, names, stands, above).any(), "of three tests, 0.01 / 3 is the first bound"
+    assert not find_ears_alarms(p_values, names, stands, above).any(), "of three tests, 0.01 / 3 is the first bound"
     p_values[0, 9] = 0.0006
-    assert not ears_alarms(p_values, names, stands, above).any(), "0.04 / 80 is left for the first look"
-    assert np.argwhere(ears_alarms(p_values, names, stands)).tolist() == [[0, 9]], "of the days: no second look"
+    assert not find_ears_alarms(p_values, names, stands, above).any(), "0.04 / 80 is left for the first look"
+    assert np.argwhere(find_ears_alarms(p_values, names, stands)).tolist() == [[0, 9]], "of the days: no second look"
 
 
 @pytest.mark.parametrize(("before", "alarms"), [(20, []), (31, [("EARS C2", "region=0")])])
@@ -128,7 +128,7 @@ def test_pooled_phi_equals_a_loop(seed: int, weeks: int, series: int, gap: int) 
     rng = np.random.default_rng(seed)
     squares = rng.gamma(0.5, 3, size=(weeks, series))
     squares[rng.random(weeks) < 0.3] = np.nan
-    found = pooled_phi(squares, gap)
+    found = pool_phi(squares, gap)
     for week in range(weeks):
         used = [row for row in squares[: max(week - gap + 1, 0)] if not np.isnan(row[0])][-26:]
         prior = max(1, float(np.median([np.mean([row[k] for row in used]) for k in range(series)]))) if used else 1
@@ -168,10 +168,10 @@ def test_comparable_senders_and_filled_baselines_equal_a_loop(seed: int, senders
     for place in range(30):
         window = [week for week in range(place - 17, place - 2) if week >= 0]
         chosen = [s for s in range(senders) if whole[place, s] and sum(whole[week, s] for week in window) >= 5]
-        flags = comparable_senders(whole, place)
+        flags = find_comparable_senders(whole, place)
         assert np.flatnonzero(flags).tolist() == chosen
         if chosen:
-            assert_same_baseline(filled_baseline(history, flags, place, gap), history, chosen, (place, gap))
+            assert_same_baseline(fill_baseline(history, flags, place, gap), history, chosen, (place, gap))
 
 
 def assert_same_baseline(found: Any, history: History, chosen: list[int], of: tuple[int, int]) -> None:
@@ -205,7 +205,7 @@ def test_the_share_of_the_usual_reports_is_that_of_the_senders_that_reported() -
     counts[:, 1] = 10
     whole = np.ones((20, 2), dtype=bool)
     whole[4, 0] = whole[5, 1] = False
-    shares = reported_shares(History(counts, whole, 0), np.array([True, True]), 19)
+    shares = compute_reported_shares(History(counts, whole, 0), np.array([True, True]), 19)
     assert shares[[3, 4, 5]] == pytest.approx([1, 0.25, 0.75])
 
 
@@ -216,7 +216,7 @@ def test_the_share_of_the_usual_reports_is_that_of_the_senders_that_reported() -
 @given(st.lists(st.integers(0, 80), min_size=4, max_size=4))
 def test_the_trend_is_that_of_a_poisson_regression(counts: list[int]) -> None:
     if not sum(counts):
-        assert trends(np.array(counts, dtype=float)[:, None], np.ones(1)) == ["steady"]
+        assert find_trends(np.array(counts, dtype=float)[:, None], np.ones(1)) == ["steady"]
         return
     weeks, values = np.arange(4) - 1.5, np.array(counts, dtype=float)
 
@@ -230,13 +230,13 @@ def test_the_trend_is_that_of_a_poisson_regression(counts: list[int]) -> None:
     if abs(ratio - stats.chi2.ppf(0.95, 1)) < 0.02:
         return  # on the boundary, where a grid does not tell
     wanted = "steady" if ratio < stats.chi2.ppf(0.95, 1) else "rising" if grid[np.argmax(fits)] > 0 else "falling"
-    assert trends(values[:, None], np.ones(1)) == [wanted]
+    assert find_trends(values[:, None], np.ones(1)) == [wanted]
 
 
 def test_a_scattered_series_needs_more_to_be_called_rising() -> None:
     counts = np.array([[20, 26, 33, 40.0]]).T
-    assert trends(counts, np.array([1.0])) == ["rising"]
-    assert trends(counts, np.array([3.0])) == ["steady"]
+    assert find_trends(counts, np.array([1.0])) == ["rising"]
+    assert find_trends(counts, np.array([3.0])) == ["steady"]
 
 
 # episodes
@@ -289,7 +289,7 @@ def note(action: str, week: int, reports: int = 0, series: str = "s") -> Note:
 
 
 def noted(alarms: list[bool | None], counts: list[int], *notes: Note) -> list[tuple[str, str | None]]:
-    found = with_notes(find_episodes("s", judged_weeks(alarms, counts)), notes)
+    found = add_notes(find_episodes("s", judged_weeks(alarms, counts)), notes)
     return [(episode.state, episode.note and episode.note.text) for episode in found]
 
 

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as rules_of_search
 from hypothesis import strategies as st
 
-from pipelines.statements import statement
+from pipelines.statements import read_statement
 from pipelines.store import clocks
-from pipelines.store.clocks import period_days, period_text
+from pipelines.store.clocks import format_period, parse_period
 from tests.support.drawing import examples
 from tests.support.histories import Store, empty_store
 
@@ -73,7 +73,7 @@ def test_another_sender_s_rows_make_nobody_s_time(store: Store) -> None:
 
 def test_a_period_ends_the_delivery_unless_most_rows_lie_outside_it(store: Store) -> None:
     def delivered(counts: dict[int, int], first: int, last: int) -> int:
-        text = period_text(DAY + timedelta(days=first), DAY + timedelta(days=last))
+        text = format_period(DAY + timedelta(days=first), DAY + timedelta(days=last))
         days = {DAY + timedelta(days=day): reports for day, reports in counts.items()}
         return store.deliver("a", days, period=text)
 
@@ -86,7 +86,7 @@ def test_a_period_ends_the_delivery_unless_most_rows_lie_outside_it(store: Store
 
 @pytest.mark.parametrize("days", [(DAY, DAY), (DAY, DAY + timedelta(days=6))])
 def test_a_period_reads_back_as_it_was_written(days: tuple[date, date]) -> None:
-    assert period_days(period_text(*days)) == days
+    assert parse_period(format_period(*days)) == days
 
 
 def test_withdrawn_and_rejected_deliveries_have_no_clock(store: Store) -> None:
@@ -157,6 +157,6 @@ def test_clocks_equal_the_slow_account(deliveries: Delivered) -> None:
 
 def test_implausible_days_open_no_weeks(store: Store) -> None:
     sent(store, dict.fromkeys(range(14), 10), {13_000: 1}, {-15_000: 1})
-    sql = statement("store", "plausible_days")
+    sql = read_statement("store", "plausible_days")
     assert store.ask(f"SELECT count(*) FILTER (is_plausible), count(*) FROM ({sql})") == [(14, 16)]
     clocks.update_clocks(store.connection)

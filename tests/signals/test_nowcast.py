@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy.stats import poisson, t
 
 from pipelines.signals.nowcast import SERIES, SenderArrivals, nowcast
-from pipelines.signals.nowcast_rows import sender_arrivals
+from pipelines.signals.nowcast_rows import find_sender_arrivals
 from pipelines.signals.senders import Sender
 from tests.support.drawing import examples
 
@@ -230,7 +230,7 @@ def test_arrivals_are_counted_by_week_age_and_level_and_what_has_no_place_hides_
         row("north", 0, "self_care", 7, 3),
         row("north", 1, "contact_doctor", 400, 2),
     ]
-    (found,) = sender_arrivals(starts, [north], np.ones((3, 1), dtype=bool), rows, {"north": [starts[1]]})
+    (found,) = find_sender_arrivals(starts, [north], np.ones((3, 1), dtype=bool), rows, {"north": [starts[1]]})
     assert len(SERIES) == len(found.counts) == 3
     assert [list(found.counts[0, 0, :3]), found.counts[0, 1, LAST], found.counts[:, 2].sum()] == [[5, 8, 8], 2, 0]
     assert [list(found.counts[1, 0, :2]), found.counts[1, 1, LAST], found.counts[2, 1, LAST]] == [[5, 5], 0, 2]
@@ -255,7 +255,7 @@ def nowcast_of(days: Sequence[int], later: Sequence[tuple[int, int, int]], now: 
     sender = Sender("a", "weekly", np.zeros((WEEKS, 7), dtype=np.int64), END + timedelta(days=now))
     delivered = [END + timedelta(days=day) for day in days if day <= now]
     whole = (np.arange(WEEKS) * 7 <= now + 3)[:, None]
-    return nowcast(sender_arrivals(starts, [sender], whole, rows, {"a": delivered}))
+    return nowcast(find_sender_arrivals(starts, [sender], whole, rows, {"a": delivered}))
 
 
 @pytest.mark.parametrize(("now", "so_far"), [(0, 80), (1, 90), (2, 95), (3, 100), (-2, 60)])

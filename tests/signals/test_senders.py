@@ -12,7 +12,7 @@ from hypothesis import settings as rules_of_search
 from hypothesis import strategies as st
 from scipy.stats import nbinom, poisson
 
-from pipelines.signals.senders import Sender, SenderWeek, sender_weeks
+from pipelines.signals.senders import Sender, SenderWeek, judge_sender_weeks
 from tests.support.drawing import examples
 
 START = date(2026, 1, 5)  # a Monday
@@ -35,7 +35,7 @@ def sender(counts: list[int], name: str = "a", rhythm: str = "weekly", **more: o
 
 def judged(*senders: Sender, weeks: int | None = None) -> Grid:
     number = weeks or len(senders[0].days)
-    return sender_weeks(starts(number), list(senders), START + timedelta(weeks=number))
+    return judge_sender_weeks(starts(number), list(senders), START + timedelta(weeks=number))
 
 
 def states(*senders: Sender, of: str = "a") -> list[str]:
@@ -107,7 +107,7 @@ def test_the_first_eight_weeks_are_those_of_a_sender_that_joined() -> None:
 
 
 def test_of_a_running_week_only_who_has_sent_has_a_row() -> None:
-    rows = sender_weeks(starts(3), [sender([9, 9, 1]), sender([9, 9, 0], "b")], START + timedelta(weeks=2))
+    rows = judge_sender_weeks(starts(3), [sender([9, 9, 1]), sender([9, 9, 0], "b")], START + timedelta(weeks=2))
     assert [(row.source, row.state, row.reports) for row in rows[2]] == [("a", "reported", 1)]
 
 

@@ -28,7 +28,7 @@ from pipelines.store import daily_counts, database
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
 from schemas.pack_file import load_pack
-from schemas.tables import CALENDAR, DAILY_TABLES, STORED_WEEKLY, WEEKLY_VIEWS, published_tables
+from schemas.tables import CALENDAR, DAILY_TABLES, STORED_WEEKLY, WEEKLY_VIEWS, list_published_tables
 from tests.support.drawing import examples
 
 PACK = load_pack()
@@ -137,7 +137,7 @@ def one(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[Any, ...]:
 
 def published(home: Home) -> dict[str, list[tuple[Any, ...]]]:
     """Every published table but `about`, which tells the time, and those that nothing fills yet."""
-    names = [table.name for table in published_tables() if table.name not in NOT_COUNTED]
+    names = [table.name for table in list_published_tables() if table.name not in NOT_COUNTED]
     with duckdb.connect(str(home.summaries), read_only=True) as connection:
         return tables(connection, names)
 
@@ -509,12 +509,12 @@ def test_the_published_tables_equal_the_views_and_hold_no_record(home, ingest, w
         {"report_id": f"r{i}", "reported_at": f"2026-11-{10 + i}", "pain_score": str(i), "fever": ""} for i in range(9)
     ]
     ingest(write_csv(rows_))
-    filled = [table.name for table in published_tables() if table.name not in NOT_COUNTED]
+    filled = [table.name for table in list_published_tables() if table.name not in NOT_COUNTED]
     with duckdb.connect(str(home.records), read_only=True) as connection:
         assert published(home) == tables(connection, filled)
     with duckdb.connect(str(home.summaries), read_only=True) as connection:
         names = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-    assert names == {table.name for table in published_tables()}
+    assert names == {table.name for table in list_published_tables()}
     assert not names & {"records", "reports", "superseded", "quarantine"}
 
 

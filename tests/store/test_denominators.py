@@ -59,9 +59,9 @@ def test_a_changed_file_is_published_by_the_next_run(fed: Home) -> None:
     assert rates(fed, "region,population\nnorth,100000\n")["north", None] == (5.0, 1.0)
     (fed.path / "people.csv").write_text("region,population\nnorth,200000\n")
     from pipelines.store import database
-    from pipelines.store.packs import configured_pack
+    from pipelines.store.packs import load_configured_pack
 
-    with database.writing(fed, SETTINGS, configured_pack(fed, SETTINGS), 1) as connection:
+    with database.writing(fed, SETTINGS, load_configured_pack(fed, SETTINGS), 1) as connection:
         publish.publish_if_stale(connection, fed, SETTINGS)
     with read_only(fed.summaries) as connection:
         assert connection.execute("SELECT reports_rate FROM weekly_rates").fetchall() == [(2.5,)]

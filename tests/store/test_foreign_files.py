@@ -180,7 +180,7 @@ def foreign_database() -> tuple[bytes, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.duckdb"
         subprocess.run([sys.executable, "-c", program, str(path)], check=True)
-        return path.read_bytes(), files.log_of(path).read_bytes()
+        return path.read_bytes(), files.name_log(path).read_bytes()
 
 
 class Place:
@@ -235,8 +235,8 @@ class Place:
                 database_bytes, log_bytes = foreign_database()
                 path.write_bytes(database_bytes)
                 if kind.endswith("log"):
-                    files.log_of(path).write_bytes(log_bytes)
-                    self.keep(files.log_of(path))
+                    files.name_log(path).write_bytes(log_bytes)
+                    self.keep(files.name_log(path))
             case "hard link":
                 os.link(self.outside / "mine.txt", path)
             case "copy of the records":

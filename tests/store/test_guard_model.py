@@ -22,7 +22,7 @@ from schemas.checked_file import (
     CheckedBlock,
     CheckedFile,
     RowCounts,
-    accepted_schema,
+    make_accepted_schema,
 )
 from schemas.pack import Pack
 from tests.bench.guard_alarms import File, Kind, Report, make_history, stored_reports
@@ -51,7 +51,7 @@ def spoil(random: np.random.Generator, file: File) -> File:
 
 
 def checked_file(reports: Mapping[str, Report], source: str, number: int, pack: Pack) -> CheckedFile:
-    schema, rows = accepted_schema(pack), list(reports.values())
+    schema, rows = make_accepted_schema(pack), list(reports.values())
     values = {"report_id": list(reports), "line_number": list(range(2, len(rows) + 2))}
     columns = [values.get(name) or [report.get(name, 0) for report in rows] for name in schema.names]
     accepted = pa.table([pa.array(c, t) for c, t in zip(columns, schema.types, strict=True)], schema=schema)
@@ -65,7 +65,7 @@ def store(connection: duckdb.DuckDBPyConnection, checked: CheckedFile, source: S
     """Load a file and keep it, whatever a guard would say."""
     attempt = Attempt(checked.file_id, checked.file_id, source.name, "", pack.version, "test")
     with database.transaction(connection):
-        number = ledger.next_delivery_no(connection, [attempt])
+        number = ledger.find_next_delivery_no(connection, [attempt])
         group = Group(source, pack, {number: checked})
         counts = load.load_files(connection, group)[number].counts
         outcome = Outcome(

@@ -13,13 +13,13 @@ import duckdb
 import pytest
 
 from pipelines.errors import StateError
-from pipelines.files import temporary_beside
+from pipelines.files import name_temporary
 from pipelines.jobs import publish as publish_job
 from pipelines.settings import Settings
 from pipelines.store import database, migrations
 from pipelines.store.database import Home
 from schemas.pack import Pack
-from schemas.pack_file import earlier_pack, load_pack
+from schemas.pack_file import find_earlier_pack, load_pack
 from schemas.tables import FILES, SCHEMA_VERSION
 from tests.conftest import opened
 from tests.support.states import STATES, content, old_home
@@ -30,7 +30,7 @@ NOTED_SINCE = ("rows_moved", "rows_removed", "columns", "is_whole", "notes")
 @pytest.fixture
 def pack() -> Pack:
     """The pack that was shipped then."""
-    found = earlier_pack("calf_pain-1-69328ac2")
+    found = find_earlier_pack("calf_pain-1-69328ac2")
     assert found is not None
     return found
 
@@ -89,7 +89,7 @@ def test_a_state_is_migrated_with_the_pack_that_tagged_it_whatever_is_shipped_to
     old, today = old_home(tmp_path, version), load_pack()
     assert today.version != pack.version
     with old.lock(0), database.open_records(old, Settings(), today) as connection:
-        assert database.pack_in_use(connection, today) == pack
+        assert database.find_pack_in_use(connection, today) == pack
     with opened(old.records) as connection:
         assert connection.execute("SELECT DISTINCT rule_pack FROM reports").fetchall() == [(pack.version,)]
 
@@ -98,7 +98,7 @@ def test_every_earlier_pack_is_what_its_name_says() -> None:
     for place in files("data.rules.earlier").iterdir():
         if place.name.endswith(".toml"):
             version = place.name.removesuffix(".toml")
-            found = earlier_pack(version)
+            found = find_earlier_pack(version)
             assert found is not None
             assert found.short_version == version
 
@@ -114,7 +114,7 @@ def test_a_step_that_fails_leaves_the_old_state_and_its_copy(
             pass
     assert content(old.records) == before == content(old.path / "records.schema-1.duckdb")
     with database.open_records(old, Settings(), pack) as connection:
-        assert migrations.schema_version(connection) == SCHEMA_VERSION
+        assert migrations.read_schema_version(connection) == SCHEMA_VERSION
 
 
 def test_a_damaged_old_state_is_not_migrated(tmp_path: Path, pack: Pack) -> None:
@@ -124,7 +124,7 @@ def test_a_damaged_old_state_is_not_migrated(tmp_path: Path, pack: Pack) -> None
     with pytest.raises(StateError, match="contradicts itself"), database.open_records(old, Settings(), pack):
         pass
     with opened(old.records) as connection:
-        assert migrations.schema_version(connection) == 1
+        assert migrations.read_schema_version(connection) == 1
 
 
 def test_every_older_version_has_its_step_and_its_committed_state() -> None:
@@ -136,9 +136,9 @@ def test_every_older_version_has_its_step_and_its_committed_state() -> None:
 def test_a_migration_that_was_killed_after_its_copy_starts_again(tmp_path: Path, pack: Pack) -> None:
     old = old_home(tmp_path, 1)
     shutil.copy(old.records, old.path / "records.schema-1.duckdb")
-    half = temporary_beside(old.records)
+    half = name_temporary(old.records)
     half.write_bytes(b"half")
     with database.open_records(old, Settings(), pack) as connection:
-        assert migrations.schema_version(connection) == SCHEMA_VERSION
+        assert migrations.read_schema_version(connection) == SCHEMA_VERSION
     assert not half.exists()
     assert len(list(old.path.glob("records.schema-1*"))) == 1

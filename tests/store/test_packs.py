@@ -16,7 +16,7 @@ from pipelines.settings import Settings
 from pipelines.store import database
 from pipelines.store.database import Home
 from schemas.pack import Pack
-from schemas.pack_file import default_pack_path, earlier_pack, parse_pack
+from schemas.pack_file import find_default_pack_path, find_earlier_pack, parse_pack
 from tests.support.states import old_home
 
 STARTS = [
@@ -31,7 +31,7 @@ STARTS = [
 
 def weaker_text() -> str:
     """The shipped pack with its first emergency made a routine visit."""
-    text = default_pack_path().read_text(encoding="utf-8")
+    text = find_default_pack_path().read_text(encoding="utf-8")
     assert text.count('level = "emergency"') > 1
     return text.replace('level = "emergency"', 'level = "contact_doctor"', 1)
 
@@ -53,7 +53,7 @@ def test_another_text_under_the_version_is_found_at_every_start(
     damage: Callable[[], str], words: tuple[str, ...], fed_home: Home, capsys: pytest.CaptureFixture[str]
 ) -> None:
     keep(fed_home, damage())
-    (fed_home.path / "own.toml").write_text(default_pack_path().read_text(encoding="utf-8") + "\n# a comment\n")
+    (fed_home.path / "own.toml").write_text(find_default_pack_path().read_text(encoding="utf-8") + "\n# a comment\n")
     (fed_home.path / "calfwatch.toml").write_text('rule_pack = "own.toml"\n')
     assert run(fed_home, *words) == 5
     assert "the text kept of rule pack calf_pain-" in capsys.readouterr().err
@@ -63,7 +63,8 @@ def test_a_comment_more_in_the_configured_file_is_no_other_pack(fed_home: Home, 
     commented = parse_pack(pack.text + "\n# a comment\n")
     assert commented.version == pack.version
     with database.open_records(fed_home, Settings(), commented) as connection:
-        assert database.pack_in_use(connection, commented).text == pack.text, "the text kept is the one that is used"
+        used = database.find_pack_in_use(connection, commented)
+    assert used.text == pack.text, "the text kept is the one that is used"
 
 
 def test_a_configured_pack_of_the_same_version_and_another_meaning_is_refused(fed_home: Home, pack: Pack) -> None:
@@ -80,7 +81,7 @@ def test_a_configured_pack_of_the_same_version_and_another_meaning_is_refused(fe
 
 def test_check_deep_holds_every_text_that_is_kept_and_not_only_the_one_in_use(fed_home: Home, pack: Pack) -> None:
     with duckdb.connect(str(fed_home.records)) as connection:
-        earlier = earlier_pack("calf_pain-1-69328ac2")
+        earlier = find_earlier_pack("calf_pain-1-69328ac2")
         assert earlier is not None
         values = [earlier.version, weaker_text()]
         connection.execute("INSERT INTO rule_packs (rule_pack, content) VALUES (?, ?)", values)
@@ -103,12 +104,12 @@ def test_a_snapshot_with_another_text_under_its_version_makes_no_report(
 def test_an_older_state_is_tagged_by_the_text_it_keeps_and_not_by_a_pack_that_shares_its_short_version(
     tmp_path: Path,
 ) -> None:
-    kept = earlier_pack("calf_pain-1-69328ac2")
+    kept = find_earlier_pack("calf_pain-1-69328ac2")
     assert kept is not None
     weaker = parse_pack(kept.text.replace('level = "emergency"', 'level = "contact_doctor"', 1))
     forged = replace(weaker, digest=kept.digest[:8] + weaker.digest[8:])
     assert forged.short_version == kept.short_version
     old = old_home(tmp_path, 3)
     with old.lock(0), database.open_records(old, Settings(), forged) as connection:
-        assert database.pack_in_use(connection, forged).version == kept.version
+        assert database.find_pack_in_use(connection, forged).version == kept.version
     assert check(old, Settings(), kept, deep=True)

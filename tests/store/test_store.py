@@ -36,7 +36,7 @@ from pipelines.store.ledger import Outcome
 from schemas.checked_file import CheckedBlock
 from schemas.fields import AGE_BANDS
 from schemas.pack import Pack
-from schemas.tables import SCHEMA_VERSION, published_tables, stored_tables, stored_views
+from schemas.tables import SCHEMA_VERSION, list_published_tables, list_stored_tables, list_stored_views
 from tests.conftest import opened
 from tests.intake.test_lines import as_nobody, open_folder, zstandard
 
@@ -834,11 +834,11 @@ def test_a_database_of_somebody_else_is_left_alone(version: str, tmp_path: Path,
 
 
 def test_what_a_killed_run_left_behind_is_cleared(home: Home, write_csv: Write, ingest: Ingest) -> None:
-    new = files.temporary_beside(home.summaries)
-    begun, work = (files.temporary_beside(home.scratch / "work", "work") for _ in range(2))
+    new = files.name_temporary(home.summaries)
+    begun, work = (files.name_temporary(home.scratch / "work", "work") for _ in range(2))
     for folder in (begun, work):
         folder.mkdir()
-    leftovers = [new, files.log_of(new), work / files.MARKER, work / "duckdb_temp_storage_1"]
+    leftovers = [new, files.name_log(new), work / files.MARKER, work / "duckdb_temp_storage_1"]
     for path in leftovers:
         path.write_bytes(b"half of it")
     ingest(write_csv(mild(1)))
@@ -925,7 +925,7 @@ def test_the_snapshot_holds_counts_alone(home: Home, pack: Pack, write_csv: Writ
     with opened(home.summaries) as connection:
         tables = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
         columns = connection.execute("SELECT DISTINCT column_name FROM duckdb_columns() WHERE NOT internal").fetchall()
-    assert {name for (name,) in tables} == {table.name for table in published_tables()}
+    assert {name for (name,) in tables} == {table.name for table in list_published_tables()}
     personal = {"report_id", "line_number", "raw_line", "file_id", "reported_at", "path"}
     assert personal & {name for (name,) in columns} == set()
     assert b"zebra" not in home.summaries.read_bytes()
@@ -955,8 +955,8 @@ def test_every_table_and_view_is_there_with_its_columns_their_types_and_comments
     ingest(write_csv(with_bad(10, 1)), write_csv(mild(4, sex="male"), name="later.csv"))
     publish(home, pack)
     for path, tables, views in (
-        (home.records, stored_tables(pack), stored_views(pack)),
-        (home.summaries, published_tables(), ()),
+        (home.records, list_stored_tables(pack), list_stored_views(pack)),
+        (home.summaries, list_published_tables(), ()),
     ):
         declared = {table.name: table for table in (*tables, *views)}
         with opened(path) as connection:

@@ -15,11 +15,11 @@ from pipelines.statements import comment_sql, create_sql
 from pipelines.store import database
 from pipelines.store.database import Home
 from schemas.pack_file import load_pack
-from schemas.tables import Table, published_tables, quoted, stored_tables, stored_views
+from schemas.tables import Table, list_published_tables, list_stored_tables, list_stored_views, quoted_sql
 
 PACK = load_pack()
-RECORDS = {table.name: table for table in (*stored_tables(PACK), *stored_views(PACK))}
-SUMMARIES = {table.name: table for table in published_tables()}
+RECORDS = {table.name: table for table in (*list_stored_tables(PACK), *list_stored_views(PACK))}
+SUMMARIES = {table.name: table for table in list_published_tables()}
 Made = dict[str, duckdb.DuckDBPyConnection]
 DECLARED = [
     pytest.param(database, table, id=f"{database}-{name}")
@@ -163,7 +163,7 @@ def test_the_private_tables_keep_the_promised_columns(made: Made) -> None:
 
 def test_no_published_table_can_hold_a_record() -> None:
     private = {"report_id", "reported_at", "line_number", "raw_line", "file_id", "path", "value_text", "tried_with"}
-    for table in published_tables():
+    for table in list_published_tables():
         assert not private & set(table.column_names), table.name
 
 
@@ -186,7 +186,7 @@ def test_a_comment_may_hold_an_apostrophe() -> None:
         assert connection.execute("SELECT comment FROM duckdb_tables()").fetchall() == [
             ("One row: one sender's file.",)
         ]
-        assert connection.execute(f"SELECT {quoted(chr(39) + 'x')}").fetchall() == [("'x",)]
+        assert connection.execute(f"SELECT {quoted_sql(chr(39) + 'x')}").fetchall() == [("'x",)]
 
 
 def test_the_dimensions_are_those_of_the_rule_pack(made: Made) -> None:

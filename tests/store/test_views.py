@@ -22,19 +22,27 @@ from pipelines.jobs import publish as publish_job
 from pipelines.jobs.ingest import Run, ingest_file
 from pipelines.jobs.query import run_query
 from pipelines.settings import load_settings
-from pipelines.statements import create_sql, statement
+from pipelines.statements import create_sql, read_statement
 from pipelines.store import database
-from pipelines.store.daily_counts import calendar_sql, view_words
+from pipelines.store.daily_counts import calendar_sql, make_view_placeholders
 from pipelines.store.database import Home
 from pipelines.synthetic import generate
 from schemas.pack_file import load_pack
-from schemas.tables import CALENDAR, STORED_WEEKLY, WEEKLY_VIEWS, Table, quoted, stored_tables, stored_views
+from schemas.tables import (
+    CALENDAR,
+    STORED_WEEKLY,
+    WEEKLY_VIEWS,
+    Table,
+    list_stored_tables,
+    list_stored_views,
+    quoted_sql,
+)
 
 CASES = Path(__file__).parents[1] / "sql"
 STEPS = ("calendar",)  # steps that are one SELECT and deserve cases as the views do
 PACK = load_pack()
-TABLES = {table.name: table for table in stored_tables(PACK)}
-RESULTS = {table.name: table for table in (*stored_views(PACK), CALENDAR)}
+TABLES = {table.name: table for table in list_stored_tables(PACK)}
+RESULTS = {table.name: table for table in (*list_stored_views(PACK), CALENDAR)}
 
 
 @pytest.mark.parametrize(
@@ -43,7 +51,7 @@ RESULTS = {table.name: table for table in (*stored_views(PACK), CALENDAR)}
 def test_the_view_makes_the_expected_rows_of_the_input_tables(case: Path) -> None:
     name = case.parent.name
     settings = load_settings(case)
-    sql = calendar_sql(settings) if name in STEPS else statement("views", name, **view_words(settings))
+    sql = calendar_sql(settings) if name in STEPS else read_statement("views", name, **make_view_placeholders(settings))
     inputs = {path.stem: path for path in case.glob("*.csv") if path.stem != "expected"}
     read = {table for table in TABLES if re.search(rf"\b(FROM|JOIN) {table}\b", sql)}
     assert read == set(inputs), "a case holds the tables that the view reads, and no other"
@@ -62,7 +70,7 @@ def _load(connection: duckdb.DuckDBPyConnection, table: Table, path: Path, name:
     made = Table(name or table.name, table.grain, table.columns)
     connection.execute(create_sql(made))
     connection.execute(
-        f"INSERT INTO {made.name} BY NAME FROM read_csv({quoted(str(path))}, header = true, all_varchar = true)"
+        f"INSERT INTO {made.name} BY NAME FROM read_csv({quoted_sql(str(path))}, header = true, all_varchar = true)"
     )
     if name:
         header = tuple(path.read_text().splitlines()[0].split(","))
@@ -87,7 +95,7 @@ def test_every_view_has_a_folder_of_cases() -> None:
 
 def test_every_view_of_the_store_is_a_file_of_its_own() -> None:
     views = {entry.name for entry in (files("sql") / "views").iterdir() if entry.name.endswith(".sql")}
-    assert views == {f"{view.name}.sql" for view in stored_views(PACK) if view.name != "reports"}
+    assert views == {f"{view.name}.sql" for view in list_stored_views(PACK) if view.name != "reports"}
 
 
 # ------------------------------------------------- questions over half a year of reports, answered by pandas as well

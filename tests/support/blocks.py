@@ -75,7 +75,7 @@ class Reader:
         script.parent.mkdir()
         script.write_text(
             f"#!{sys.executable} -Werror\nfrom datetime import datetime\nfrom pipelines import clock\n{stopped}"
-            "from pipelines.cli.app import cli\ncli()\n"
+            "from pipelines.cli.app import cli\nif __name__ == '__main__':\n    cli()\n"
         )
         script.chmod(0o755)
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("CALFWATCH", "PREFECT"))}

@@ -14,7 +14,7 @@ from pipelines.signals.weekly_signals import update_signals
 from pipelines.statements import create_sql
 from pipelines.store import clocks
 from schemas.pack_file import load_pack
-from schemas.tables import stored_tables
+from schemas.tables import list_stored_tables
 
 PACK = load_pack()
 TODAY = date(2026, 11, 25)  # a Wednesday; `update_signals` is told it
@@ -91,7 +91,7 @@ def empty_store() -> Store:
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET threads = 1")
-    for table in stored_tables(PACK):
+    for table in list_stored_tables(PACK):
         connection.execute(create_sql(table))
     causes = [(cause.category, cause.name, cause.label) for cause in PACK.causes]
     connection.executemany("INSERT INTO causes VALUES (?, ?, ?)", [*causes, ("undetermined",) * 3])

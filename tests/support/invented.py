@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from pipelines.statements import create_sql
-from schemas.conditions import condition_fields
+from schemas.conditions import list_condition_fields
 from schemas.fields import AGE_BANDS, SEXES
 from schemas.pack import Pack
 from schemas.pack_file import load_pack
-from schemas.tables import published_tables
+from schemas.tables import list_published_tables
 
 REGIONS = (
     *("north_valley", "harbour", "east_moor", "old_town", "lakeside", "west_hills"),
@@ -57,7 +57,7 @@ def _records(made: Made, pack: Pack) -> pd.DataFrame:
     first = np.datetime64(made.last - timedelta(weeks=made.weeks - 1)) + 7 * np.repeat(kept, sizes)
     level = pick(LEVELS, (7, 46, 19, 28))
     fired = {name: [rule.id for rule in pack.triage if rule.level == name] for name in LEVELS[:2]}
-    asked = sorted({name for rule in pack.triage for name in condition_fields(rule.when)})
+    asked = sorted({name for rule in pack.triage for name in list_condition_fields(rule.when)})
     waits = (level == "unresolved") | ((level == "contact_doctor") & (rng.random(total) < 0.4))
     could_be = (level == "emergency") | ((level != "self_care") & (rng.random(total) < 0.55))
     return pd.DataFrame(
@@ -227,7 +227,7 @@ def make_summaries(path: Path, made: Made | None = None, pack: Pack | None = Non
     with duckdb.connect(str(path)) as db:
         db.register("records", _records(made, pack))
         db.execute("CREATE TEMP TABLE r AS SELECT * REPLACE (week_start::DATE AS week_start) FROM records")
-        for table in published_tables():
+        for table in list_published_tables():
             db.execute(create_sql(table))
         db.executemany("INSERT INTO causes VALUES (?, ?, ?)", causes)
         db.executemany("INSERT INTO rules VALUES (?, ?, '', '', '', '')", [(r.id, r.level) for r in pack.triage])

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from pipelines.errors import FileRejected
-from pipelines.intake.anonymisation.identifiers import certain_kind, likely_kinds
+from pipelines.intake.anonymisation.identifiers import find_certain_kind, find_likely_kinds
 
 NAME_WORDS = {
     "name": "a name",
@@ -191,13 +191,13 @@ def find_refused_names(names: Iterable[str], known: frozenset[str]) -> list[str]
 
 
 def _find_reason(place: int, name: str) -> str | None:
-    if certain_kind(name):
-        return f"column {place} of the header is {certain_kind(name)}; is the header line missing?"
+    if find_certain_kind(name):
+        return f"column {place} of the header is {find_certain_kind(name)}; is the header line missing?"
     kind = find_kind_of_name(name)
     if kind is None:
         return None
     advice = "remove it at the sender, or, if it is none, let the source's adapter `allow` it"
-    return f"column {shown_name(place, name)} holds {kind} by its name; {advice}"
+    return f"column {mask_name(place, name)} holds {kind} by its name; {advice}"
 
 
 def find_kind_of_name(name: str) -> str | None:
@@ -217,8 +217,8 @@ def _is_harmless(kind: str, words: set[str]) -> bool:
     return not words.isdisjoint(HARMLESS_BESIDE.get(kind, [])) and words.isdisjoint(refuting)
 
 
-def shown_name(place: int, name: str) -> str:
+def mask_name(place: int, name: str) -> str:
     """Return a column's name as a message may tell it: by its place if it could be a value of somebody's report."""
-    if PLAUSIBLE.fullmatch(name.strip()[:40]) and not likely_kinds(name) and sum(map(str.isdigit, name)) < 5:
+    if PLAUSIBLE.fullmatch(name.strip()[:40]) and not find_likely_kinds(name) and sum(map(str.isdigit, name)) < 5:
         return f"{name[:40]!a}"
     return f"{place} of the header"

@@ -20,8 +20,8 @@ from pipelines.intake.anonymisation.identifiers import (
     ISO_TIME,
     PHONE_NUMBER,
     POSTAL_CODE,
-    certain_kind,
-    likely_kinds,
+    find_certain_kind,
+    find_likely_kinds,
 )
 
 REMEMBERED_VALUES = 100_000
@@ -74,13 +74,13 @@ class Gate:
         if column in self.exempt:
             return
         self.cells[column] += cells
-        kinds = [self._kinds(column, value) for value in values]
+        kinds = [self._find_kinds_once(column, value) for value in values]
         if any(kinds):
             for found, count in zip(kinds, counts(), strict=True):
                 for kind in found:
                     self.kinds[column, kind] += count
 
-    def _kinds(self, column: str, value: str) -> frozenset[str]:
+    def _find_kinds_once(self, column: str, value: str) -> frozenset[str]:
         """Find the kinds that a value could be, once for each distinct value of the usual length."""
         if len(value) > LONGEST_REMEMBERED:
             return self._find_kinds(column, value)
@@ -91,9 +91,9 @@ class Gate:
         return self.looked_at[column, value]
 
     def _find_kinds(self, column: str, value: str) -> frozenset[str]:
-        if (certain := certain_kind(value)) and column not in self.judged_whole:
+        if (certain := find_certain_kind(value)) and column not in self.judged_whole:
             self.refuse(f"column {column[:40]!a} holds {certain}; remove it at the sender")
-        likely = set() if column in self.certain_only else likely_kinds(value)
+        likely = set() if column in self.certain_only else find_likely_kinds(value)
         # reports that are counted from 1 have five digits for a long time
         numbers = column in self.judged_whole or column in self.no_postal.columns
         if numbers or value.lower() in self.no_postal.regions:
@@ -102,7 +102,7 @@ class Gate:
 
     def see_refused(self, column: str, value: str) -> None:
         """Take in an invalid id or time: one e-mail address is enough there too, and one phone number for an id."""
-        kind = certain_kind(value)
+        kind = find_certain_kind(value)
         if kind == EMAIL_ADDRESS or (kind == PHONE_NUMBER and column not in self.exempt):
             self.refuse(f"column {column[:40]!a} holds {kind}; remove it at the sender")
 
@@ -114,11 +114,11 @@ class Gate:
         cells = [cell.strip(' "') for cell in text.split(delimiter)]
         dates = [place for place, cell in enumerate(cells) if ISO_TIME.fullmatch(cell) or BIRTH_DATE.fullmatch(cell)]
         for place, cell in enumerate(cells):
-            kind = certain_kind(cell)
+            kind = find_certain_kind(cell)
             if kind and place not in dates[: len(self.exempt)]:
                 self.refuse(f"a damaged line holds {kind}; remove it at the sender")
         for name, cell in zip(names, cells, strict=False):
-            if cell and name not in self.exempt and not certain_kind(cell):
+            if cell and name not in self.exempt and not find_certain_kind(cell):
                 self.see(name, [cell], 1, lambda: [1])
 
     def find_reason_to_drop(self, names: Sequence[str], cells: Sequence[str]) -> str | None:
@@ -140,8 +140,8 @@ class Gate:
         if is_damaged and (ISO_TIME.fullmatch(cell) or BIRTH_DATE.fullmatch(cell)):
             return False  # looked at in `see_line`: that of the report
         if column in self.judged_whole:
-            return certain_kind(cell) in (EMAIL_ADDRESS, PHONE_NUMBER)  # the id itself is kept in any case
-        return bool(self._kinds(column, cell))
+            return find_certain_kind(cell) in (EMAIL_ADDRESS, PHONE_NUMBER)  # the id itself is kept in any case
+        return bool(self._find_kinds_once(column, cell))
 
     def refuse(self, reason: str) -> None:
         """Raise FileRejected."""
@@ -158,5 +158,5 @@ class Gate:
         """Return whether chance alone does not explain it; few report ids are judged with the sender's earlier ones."""
         if count >= ENOUGH_IDS or kind not in CHECKED or column not in self.judged_whole:
             return True
-        count += sum(kind in likely_kinds(value) for value in self.earlier_ids)
+        count += sum(kind in find_likely_kinds(value) for value in self.earlier_ids)
         return count > 1 and count * 2 > self.cells[column] + len(self.earlier_ids)

@@ -100,9 +100,9 @@ LIKELY_SHAPES = (
 )
 
 
-def certain_kind(cell: str) -> str | None:
+def find_certain_kind(cell: str) -> str | None:
     """Return the kind of identifier of which one is enough, or None."""
-    cell = plain_text(cell)
+    cell = normalise_text(cell)
     if ("@" in cell or "at)" in cell or "at]" in cell) and EMAIL.search(cell):  # looking first makes long cells cheap
         return EMAIL_ADDRESS
     if PHONE.search(cell) or PHONE_IN_TEXT.search(cell):
@@ -112,15 +112,15 @@ def certain_kind(cell: str) -> str | None:
     return A_BIRTH_DATE if BIRTH_DATE.fullmatch(cell.strip(AROUND)) or BIRTH_IN_TEXT.search(cell) else None
 
 
-def likely_kinds(cell: str) -> set[str]:
+def find_likely_kinds(cell: str) -> set[str]:
     """Return the kinds that a cell could be, of which more than half of a column is needed."""
-    cell = plain_text(cell)
+    cell = normalise_text(cell)
     kinds = {kind for shape, kind in LIKELY_SHAPES if shape.fullmatch(cell.upper())}
     bare = re.sub("[ .-]", "", cell).upper()
     return kinds | {name for shape, module, name in NATIONAL_IDS if shape.fullmatch(bare) and _is_issued(module, bare)}
 
 
-def plain_text(cell: str) -> str:
+def normalise_text(cell: str) -> str:
     """Return a cell with letters, digits, hyphens and blanks of any width and script as the plain ones."""
     if cell.isascii():
         return cell

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipelines.intake.anonymisation.identifiers import certain_kind, likely_kinds
+from pipelines.intake.anonymisation.identifiers import find_certain_kind, find_likely_kinds
 from schemas.fields import AGE_BANDS, NO_WORDS, SEXES, TIMESTAMP_PATTERN, YES_WORDS
 
 SEX_WORDS = {"m": "male", "f": "female", "man": "male", "woman": "female", "w": "female", "1": "", "2": ""}
@@ -125,7 +125,7 @@ def _sex_sql(column: str, cells: Sequence[str], guess: Guess) -> str:
     cases = " ".join(f"WHEN '{word}' THEN '{SEX_WORDS[word]}'" for word in words if SEX_WORDS.get(word))
     others = [word for word in words if not SEX_WORDS.get(word) and word not in (*SEXES, *UNKNOWN_TEXTS)]
     if others:
-        guess.open_points.append(f"{column}: what do these mean? {_shown(others)}")
+        guess.open_points.append(f"{column}: what do these mean? {_describe_words(others)}")
     known = _known_sql(column, cells)
     return f"CASE lower({quoted_sql(column)}) {cases} ELSE lower({known}) END" if cases else f"lower({known})"
 
@@ -141,7 +141,7 @@ def answer_sql(column: str, cells: Sequence[str], guess: Guess) -> str:
     words = sorted({cell.lower() for cell in cells} - {*YES_WORDS, *NO_WORDS, *UNKNOWN_TEXTS})
     yes, no = [[word for word in words if word in known] for known in (YES_ELSEWHERE, NO_ELSEWHERE)]
     if others := [word for word in words if word not in (*yes, *no)]:
-        guess.open_points.append(f"{column}: which of these mean yes, no, unknown? {_shown(others)}")
+        guess.open_points.append(f"{column}: which of these mean yes, no, unknown? {_describe_words(others)}")
     cases = [f"WHEN '{word}' THEN '{answer}'" for found, answer in ((yes, "yes"), (no, "no")) for word in found]
     known = _known_sql(column, cells)
     return f"CASE lower({quoted_sql(column)}) {' '.join(cases)} ELSE {known} END" if cases else known
@@ -158,9 +158,11 @@ TRANSLATIONS: dict[str, Callable[[str, Sequence[str], Guess], str]] = {
 }
 
 
-def _shown(words: Sequence[str]) -> str:
+def _describe_words(words: Sequence[str]) -> str:
     """Return some words of a column; not one that could be somebody's."""
-    harmless = [word for word in words if len(word) <= 15 and not certain_kind(word) and not likely_kinds(word)]
+    harmless = [
+        word for word in words if len(word) <= 15 and not find_certain_kind(word) and not find_likely_kinds(word)
+    ]
     return ", ".join(map(ascii, harmless[:SHOWN_WORDS])) if len(words) <= 12 else "it has many words"
 
 

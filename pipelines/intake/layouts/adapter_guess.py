@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from pipelines.intake.anonymisation.column_names import find_kind_of_name
-from pipelines.intake.anonymisation.identifiers import A_BIRTH_DATE, certain_kind
+from pipelines.intake.anonymisation.identifiers import A_BIRTH_DATE, find_certain_kind
 from pipelines.intake.layouts.adapter_columns import (
     DATE_FORMS,
     SHOWN_WORDS,
@@ -24,7 +24,7 @@ from pipelines.intake.layouts.adapter_columns import (
     split_words,
     use_age_unit,
 )
-from pipelines.intake.layouts.adapters import nearest_column
+from pipelines.intake.layouts.adapters import find_nearest_column
 from schemas.fields import CONTEXT_NAMES, TIMESTAMP_PATTERN
 from schemas.pack import Pack
 
@@ -57,7 +57,7 @@ def guess_adapter(samples: Samples, pack: Pack, open_points: Sequence[str] = ())
         if column not in meant.values() and column not in guess.optional:
             _leave_out(column, samples, guess)
     _tell_what_is_missing(guess, meant, samples, pack)
-    return "\n".join(_adapter_lines(guess)) + "\n"
+    return "\n".join(_render_adapter(guess)) + "\n"
 
 
 def _assign_columns(samples: Samples, pack: Pack) -> dict[str, str]:
@@ -65,7 +65,7 @@ def _assign_columns(samples: Samples, pack: Pack) -> dict[str, str]:
     free = [name for name in samples if find_kind_of_name(name) is None and not _is_box(name, samples)]
     meant: dict[str, str] = {}
     names = (*CONTEXT_NAMES, *(each.name for each in pack.fields))
-    near = {column: nearest_column(column.rpartition("/")[2], frozenset(names)) for column in free}
+    near = {column: find_nearest_column(column.rpartition("/")[2], frozenset(names)) for column in free}
     for name in names:
         column = next((each for each in free if near[each] == name), None) or _find_by_word(name, free, samples)
         if column:
@@ -80,7 +80,7 @@ def _find_by_word(name: str, free: Sequence[str], samples: Samples) -> str | Non
     )
     for word in MEANINGS.get(name, "").split():
         for column in free:
-            if (word == _plain(column) or word in split_words(column)) and fits(column):
+            if (word == _join_words(column) or word in split_words(column)) and fits(column):
                 return column
     return None
 
@@ -89,7 +89,7 @@ def _read_boxes(guess: Guess, meant: Mapping[str, str], samples: Samples, pack: 
     """Read a box that is named as a symptom of which no other column tells."""
     free = {each.name for each in pack.fields} - meant.keys()
     for column in samples:
-        name = _plain(re.split(r"/|___", column)[-1])  # as it is: a near name may be another symptom
+        name = _join_words(re.split(r"/|___", column)[-1])  # as it is: a near name may be another symptom
         if _is_box(column, samples) and name in free and find_kind_of_name(column) is None:
             free.remove(name)
             guess.selected[name] = read_box_sql(column)
@@ -103,7 +103,7 @@ def _is_box(column: str, samples: Samples) -> bool:
     return bool(re.search(r"___\w+$", column)) or column.rpartition("/")[0] in samples
 
 
-def _plain(name: str) -> str:
+def _join_words(name: str) -> str:
     return "_".join(split_words(name))
 
 
@@ -131,7 +131,7 @@ def _leave_out(column: str, samples: Samples, guess: Guess) -> None:
     if _looks_like_dates(cells) and set(DATE_WORDS.split()) & set(split_words(column)) and not kind:
         guess.dates.append(column)
         guess.open_points.append(f"{column}: full dates, taken for no birth dates by its name; is that right?")
-    elif any(certain_kind(cell) == A_BIRTH_DATE for cell in cells):
+    elif any(find_certain_kind(cell) == A_BIRTH_DATE for cell in cells):
         guess.open_points.append(f"{column}: full dates; list it under dates if they are no birth dates")
 
 
@@ -153,11 +153,11 @@ def _tell_what_is_missing(guess: Guess, meant: Mapping[str, str], samples: Sampl
             )
 
 
-def _adapter_lines(guess: Guess) -> Iterator[str]:
+def _render_adapter(guess: Guess) -> Iterator[str]:
     yield "-- A first adapter, guessed from the header and the first rows: read it before you use it"
     for key in ("requires", "optional", "ignores", "dates", "ids"):
         if names := getattr(guess, key):
-            yield f"-- {key}: " + ",\n--   ".join(_in_groups([_head_name(name) for name in names]))
+            yield f"-- {key}: " + ",\n--   ".join(_group_names([_quote_name(name) for name in names]))
     yield "--"
     for point in guess.open_points:
         yield f"-- OPEN {' '.join(point.split())}"
@@ -165,10 +165,10 @@ def _adapter_lines(guess: Guess) -> Iterator[str]:
     yield "SELECT\n" + ",\n".join(["  line_number", *selected]) + "\nFROM raw"
 
 
-def _head_name(name: str) -> str:
+def _quote_name(name: str) -> str:
     needs_quotes = not re.fullmatch(r"[\w /()\[\].:-]+", name) or name != name.strip()
     return '"' + name.replace('"', '""') + '"' if needs_quotes else name
 
 
-def _in_groups(names: Sequence[str]) -> list[str]:
+def _group_names(names: Sequence[str]) -> list[str]:
     return [", ".join(names[start : start + 6]) for start in range(0, len(names), 6)]

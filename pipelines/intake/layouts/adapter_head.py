@@ -20,15 +20,15 @@ def read_head(text: str, where: str) -> dict[str, frozenset[str]]:
     Names with commas or quotes stand in double quotes, as in a CSV. Raises UsageError for an unknown key.
     """
     listed: dict[str, list[str]] = {key: [] for key in KEYS}
-    for key, names in _lists(text, where):
+    for key, names in _parse_lists(text, where):
         listed[key] += _split_names(names, key, where)
     return {key: frozenset(names) for key, names in listed.items()}
 
 
-def _lists(text: str, where: str) -> Iterator[tuple[str, str]]:
+def _parse_lists(text: str, where: str) -> Iterator[tuple[str, str]]:
     """Yield each key with its list, lines that go on put together."""
     key, names, is_first = "", "", True
-    for line in _leading_comments(text):
+    for line in _read_leading_comments(text):
         match = KEY_LINE.fullmatch(line)
         is_first = is_first and line.strip("- ") != ""
         if key and names.endswith(",") and not (match and match[1] in KEYS):
@@ -44,7 +44,7 @@ def _lists(text: str, where: str) -> Iterator[tuple[str, str]]:
         yield key, names
 
 
-def _leading_comments(text: str) -> Iterator[str]:
+def _read_leading_comments(text: str) -> Iterator[str]:
     for line in text.splitlines():
         if line.strip() and not line.lstrip().startswith("--"):
             return

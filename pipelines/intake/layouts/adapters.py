@@ -17,16 +17,16 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from pipelines.bounds import bounded_memory, bounded_time, data_bytes
+from pipelines.bounds import bounded_memory, bounded_time, measure_data_bytes
 from pipelines.connections import connect
 from pipelines.errors import FileRejected, UsageError
-from pipelines.intake.anonymisation.column_names import shown_name
+from pipelines.intake.anonymisation.column_names import mask_name
 from pipelines.intake.layouts.adapter_head import read_head
 from pipelines.settings import SHIPPED_ADAPTERS, Source
 from schemas.fields import CONTEXT_NAMES, REQUIRED_NAMES
 from schemas.ordinary_file import read_text_file
 from schemas.pack import Pack
-from schemas.pack_checks import sender_words
+from schemas.pack_checks import map_sender_words
 
 IDENTITY = "select * exclude (file_id, unlisted) from raw"  # what canonical.sql says: nothing to run
 ADAPTER_ERROR = "adapter_error"
@@ -59,12 +59,12 @@ class Adapter:
     @property
     def reads_separator(self) -> bool:
         """Whether its SELECT names the column `separator`; to others `raw` is what it always was."""
-        return bool(re.search(r"\bseparator\b", _without_comments(self.sql).lower()))
+        return bool(re.search(r"\bseparator\b", _strip_comments(self.sql).lower()))
 
     @property
     def is_canonical(self) -> bool:
         """Whether the file's columns are taken as they are."""
-        return " ".join(_without_comments(self.sql).lower().split()).rstrip("; ") == IDENTITY
+        return " ".join(_strip_comments(self.sql).lower().split()).rstrip("; ") == IDENTITY
 
 
 def load_adapter(source: Source, home: Path) -> Adapter:
@@ -85,11 +85,11 @@ def _read_own(source: Source, path: Path) -> str:
         raise UsageError(f"source '{source.name}': adapter {path} cannot be read; shipped are {shipped}") from error
 
 
-def _without_comments(sql: str) -> str:
+def _strip_comments(sql: str) -> str:
     return re.sub(r"--[^\n]*", "", sql)
 
 
-def answer_columns(adapter: Adapter, pack: Pack) -> frozenset[str]:
+def find_answer_columns(adapter: Adapter, pack: Pack) -> frozenset[str]:
     """Return the columns that may be read as yes and no: an adapter's SELECT is given text."""
     return frozenset(pack.field_names) if adapter.is_canonical else frozenset()
 
@@ -100,7 +100,7 @@ def check_header(adapter: Adapter, names: list[str], pack: Pack) -> None:
         raise FileRejected(faults[0])
 
 
-def known_columns(adapter: Adapter, pack: Pack) -> tuple[frozenset[str], frozenset[str]]:
+def find_known_columns(adapter: Adapter, pack: Pack) -> tuple[frozenset[str], frozenset[str]]:
     """Return the columns that a file of an adapter must have, and all that it may have."""
     if adapter.is_canonical:
         own = frozenset(field.name for field in pack.fields)
@@ -110,7 +110,7 @@ def known_columns(adapter: Adapter, pack: Pack) -> tuple[frozenset[str], frozens
 
 def find_header_faults(adapter: Adapter, names: list[str], pack: Pack) -> list[str]:
     """Return everything that is wrong with a header, each with what is allowed and what was perhaps meant."""
-    requires, known = known_columns(adapter, pack)
+    requires, known = find_known_columns(adapter, pack)
     unknown = [(place, name) for place, name in enumerate(names, 1) if name not in known]
     missing = sorted(requires - set(names))
     if len(unknown) == len(names):  # then these may be values, and are not repeated
@@ -136,17 +136,17 @@ def _describe_unknown(unknown: list[tuple[int, str]], missing: list[str], known:
     more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
     near = _describe_near([name for _, name in unknown], known)
     lacks = f"; required and missing: {', '.join(missing)}" if missing else ""
-    return f"unknown column {shown_name(place, name)}{more}; allowed: {_list_some(known)}{lacks}{near}"
+    return f"unknown column {mask_name(place, name)}{more}; allowed: {_list_some(known)}{lacks}{near}"
 
 
 def _describe_near(names: list[str], known: frozenset[str]) -> str:
     """Tell which known columns some names are nearly; no name is told that is not nearly one."""
-    pairs = [(name, near) for name in names if (near := nearest_column(name, known))]
+    pairs = [(name, near) for name in names if (near := find_nearest_column(name, known))]
     told = ", ".join(f"{near} for {name[:40]!a}" for name, near in pairs[:3])
     return f"; did you mean {told}?" if told else ""
 
 
-def nearest_column(name: str, known: frozenset[str]) -> str | None:
+def find_nearest_column(name: str, known: frozenset[str]) -> str | None:
     """Return the known column that a name is nearly: but for case, blanks and hyphens, or a few letters."""
     plain = re.sub(r"[^a-z0-9]+", "_", name[:60].lower()).strip("_")
     return next(iter(difflib.get_close_matches(plain, sorted(known), n=1, cutoff=0.8)), None)
@@ -157,7 +157,7 @@ def _list_some(names: frozenset[str]) -> str:
     return ", ".join(listed[:8]) + (f" and {len(listed) - 8} more" if len(listed) > 8 else "")
 
 
-def scratch(folder: Path) -> duckdb.DuckDBPyConnection:
+def open_scratch(folder: Path) -> duckdb.DuckDBPyConnection:
     """Open a DuckDB in memory for our own work that must leave no trace; it may spill into `folder`."""
     connection = connect()
     connection.execute(f"SET memory_limit = '{SCRATCH_MEMORY}'")
@@ -165,7 +165,7 @@ def scratch(folder: Path) -> duckdb.DuckDBPyConnection:
     return _shut_off(connection)
 
 
-def sandbox() -> duckdb.DuckDBPyConnection:
+def open_sandbox() -> duckdb.DuckDBPyConnection:
     """Open a DuckDB in memory for an adapter's SELECT: no file, not even for spilling, and no setting to change."""
     connection = connect()
     connection.execute(f"SET memory_limit = '{SANDBOX_MEMORY}'")
@@ -186,7 +186,7 @@ def _shut_off(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnectio
     return connection
 
 
-def canonical_rows(
+def select_canonical_rows(
     adapter: Adapter, source: Source, raw: pa.Table, file_id: pa.Scalar | pa.Array, pack: Pack
 ) -> pa.Table:
     """Return canonical columns as text and `line_number`; rows the adapter filters out are not in it.
@@ -204,7 +204,7 @@ def canonical_rows(
     raw = raw.append_column("unlisted", pa.repeat(pa.scalar(source.unlisted), raw.num_rows))
     if adapter.reads_separator:
         raw = raw.append_column("separator", pa.repeat(pa.scalar(source.separator), raw.num_rows))
-    with contextlib.closing(sandbox()) as connection:
+    with contextlib.closing(open_sandbox()) as connection:
         connection.register("words", _tabulate_words(pack))
         result = _select(connection, adapter, source, raw)
     return _check_result(result, raw, source, pack)
@@ -212,7 +212,7 @@ def canonical_rows(
 
 def _tabulate_words(pack: Pack) -> pa.Table:
     """Return what senders may write for a yes/no field: a word, in lower case, and the field."""
-    words = sender_words(pack)
+    words = map_sender_words(pack)
     return pa.table({"word": pa.array(words.keys(), pa.string()), "field": pa.array(words.values(), pa.string())})
 
 
@@ -222,7 +222,7 @@ def _select(connection: duckdb.DuckDBPyConnection, adapter: Adapter, source: Sou
     late = f"the adapter of source '{source.name}' took longer than {SECONDS:g} s; mend {source.adapter}"
     with bounded_time(connection, SECONDS, late) as over:
         try:
-            with bounded_memory(lambda: data_bytes() + MOST_DATA):
+            with bounded_memory(lambda: measure_data_bytes() + MOST_DATA):
                 statements = connection.extract_statements(adapter.sql)
                 if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
                     raise FileRejected(f"the adapter of source '{source.name}' is not one SELECT statement")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute
 
-from pipelines.intake.anonymisation.identifiers import certain_kind, likely_kinds
+from pipelines.intake.anonymisation.identifiers import find_certain_kind, find_likely_kinds
 from schemas.checked_file import WARNED_CELLS
 
 OWN_WORDS = "adapter"  # the kind of a warning that an adapter tells in words of its own
@@ -39,6 +39,6 @@ def _read_warning(text: str) -> tuple[str | None, str, str | None]:
     """Return column, kind and value."""
     parts = _WARNING.fullmatch(text)
     column, kind, value = parts.groups() if parts else (None, OWN_WORDS, text)
-    if value and (certain_kind(value) or likely_kinds(value)):
+    if value and (find_certain_kind(value) or find_likely_kinds(value)):
         value = None
     return column, kind, value and value[:LONGEST_VALUE]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipelines.errors import FileRejected, UsageError
-from pipelines.files import private
+from pipelines.files import open_private
 from pipelines.settings import SCHEME, check_address
 
 READ_BYTES = 8 << 20
@@ -68,7 +68,7 @@ def fetch_objects(objects: Sequence[StoredObject], folder: Path) -> Iterator[tup
 def _fetch(files: Any, address: str, target: Path) -> StoredObject:
     """Raises FileRejected, for now, if the object cannot be read to its end as one version."""
     source = _try(lambda: files.open(address, "rb", block_size=READ_BYTES, cache_type="readahead"), address, _unread)
-    with contextlib.closing(source), open(target, "xb", opener=private) as file:
+    with contextlib.closing(source), open(target, "xb", opener=open_private) as file:
         while chunk := _try(lambda: source.read(READ_BYTES), address, _unread):
             file.write(chunk)
         if file.tell() != source.details["size"]:

@@ -16,13 +16,13 @@ import pyarrow.compute
 
 from pipelines.errors import FileRejected
 from pipelines.intake.anonymisation.gate import Gate
-from pipelines.intake.anonymisation.identifiers import EMAIL_ADDRESS, PHONE_NUMBER, certain_kind
+from pipelines.intake.anonymisation.identifiers import EMAIL_ADDRESS, PHONE_NUMBER, find_certain_kind
 from pipelines.intake.block_checker import SAMPLE_PER_BLOCK, BlockChecker, Rules
-from pipelines.intake.coded_columns import distinct_values
+from pipelines.intake.coded_columns import find_distinct_values
 from pipelines.intake.csv_rows import RawRows, parse_at_once, parse_block
 from pipelines.intake.lines import Block
 from pipelines.intake.reader import MOST_OTHER_WORDS, WHOLE_COLUMNS, is_read_answer
-from pipelines.intake.together.counts import BatchRows, Places, places_of
+from pipelines.intake.together.counts import BatchRows, Places, find_file_places
 
 # report ids that cannot look like an identifier of any kind: fewer than four digits, or a short number behind a letter
 PLAIN_ID = r"^(?:[A-Za-z._ -]*(?:[0-9][A-Za-z._ -]*){0,3}|[A-Za-z]?-?[0-9]{1,7})$"
@@ -36,7 +36,7 @@ class MarkingGate(Gate):
 
     def find_kinds(self, column: str, value: str) -> frozenset[str]:
         """Return the kinds that a value could be, a certain one among them."""
-        return self._kinds(column, value)
+        return self._find_kinds_once(column, value)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class BatchIds:
         """Take in the ids of a block's canonical rows, by a cursor of the calling thread."""
         if "report_id" not in rows.column_names:
             return
-        places = pa.array(places_of(rows.column("line_number"), self.starts), pa.int32())
+        places = pa.array(find_file_places(rows.column("line_number"), self.starts), pa.int32())
         cursor.register("ids", rows.select(["report_id"]).append_column("place", places))
         cursor.execute("INSERT INTO seen_ids SELECT hash(report_id), place FROM ids WHERE report_id IS NOT NULL")
         cursor.unregister("ids")
@@ -114,7 +114,7 @@ class BatchChecker(BlockChecker):
 
     def file_ids(self, raw: RawRows) -> pa.Array:
         """Return the id of every row's file."""
-        return self.ids_of_files.take(pa.array(places_of(raw.table.column("line_number"), self.starts)))
+        return self.ids_of_files.take(pa.array(find_file_places(raw.table.column("line_number"), self.starts)))
 
     def look_for_identifiers(self, raw: RawRows) -> None:
         """Mark the files with a value that could be an identifier, and those with damaged lines."""
@@ -130,15 +130,15 @@ class BatchChecker(BlockChecker):
 
     def _look_at_values(self, raw: RawRows, name: str) -> None:
         column = raw.table.column(name)
-        values, _ = distinct_values(column)
+        values, _ = find_distinct_values(column)
         if found := [value for value in values if self.marking.find_kinds(name, value)]:
             is_in = pyarrow.compute.is_in(column.cast(pa.string()), pa.array(found, pa.string()))
             lines = raw.table.column("line_number").filter(is_in)
-            self._mark(places_of(lines, self.starts), early=name in self.gate.judged_whole)
+            self._mark(find_file_places(lines, self.starts), early=name in self.gate.judged_whole)
 
     def _look_at_ids(self, raw: RawRows, name: str) -> None:
         """Count what report ids could be, of a sample of each file: only the share matters."""
-        places = places_of(raw.table.column("line_number"), self.starts)
+        places = find_file_places(raw.table.column("line_number"), self.starts)
         chosen = _sample(places)
         ids = raw.table.column(name).take(pa.array(chosen))
         filled = ids.is_valid().to_numpy()
@@ -151,9 +151,9 @@ class BatchChecker(BlockChecker):
 
     def look_at_refused(self, rows: pa.Table) -> None:
         """Mark the files with an invalid id or time that could be an identifier."""
-        places = places_of(rows.column("line_number"), self.starts)
+        places = find_file_places(rows.column("line_number"), self.starts)
         for name in set(rows.column_names) & (self.gate.exempt | self.gate.judged_whole):
-            kinds = [value and certain_kind(value) for value in rows.column(name).cast(pa.string()).to_pylist()]
+            kinds = [value and find_certain_kind(value) for value in rows.column(name).cast(pa.string()).to_pylist()]
             certain = (EMAIL_ADDRESS, PHONE_NUMBER) if name not in self.gate.exempt else (EMAIL_ADDRESS,)
             self._mark(places[[kind in certain for kind in kinds]])
 

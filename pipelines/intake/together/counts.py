@@ -29,7 +29,7 @@ class BatchRows:
     blank: dict[int, int]
 
 
-def places_of(lines: pa.ChunkedArray | Places, starts: Places) -> Places:
+def find_file_places(lines: pa.ChunkedArray | Places, starts: Places) -> Places:
     """Return the file of each line, by the first lines of the files."""
     numbers = lines if isinstance(lines, np.ndarray) else lines.to_numpy()
     return (np.searchsorted(starts, numbers, side="right") - 1).astype(np.int64)
@@ -38,10 +38,12 @@ def places_of(lines: pa.ChunkedArray | Places, starts: Places) -> Places:
 def count_files(found: Sequence[BatchRows], accepted: pa.Table, cells: pa.Table, starts: Places) -> list[RowCounts]:
     """Return the counts of every file; of lines that could not be checked none is counted."""
     checked = [(each.raw, each.checked) for each in found if each.checked]
-    rows = _count(starts, (raw.table["line_number"] for raw, _ in checked))
-    in_scope = _count(starts, (each.in_scope for _, each in checked))
-    bad_lines = _count(starts, (np.array([line.line_number for line in raw.bad_lines], int) for raw, _ in checked))
-    taken = _count(starts, [accepted["line_number"]])
+    rows = _count_lines(starts, (raw.table["line_number"] for raw, _ in checked))
+    in_scope = _count_lines(starts, (each.in_scope for _, each in checked))
+    bad_lines = _count_lines(
+        starts, (np.array([line.line_number for line in raw.bad_lines], int) for raw, _ in checked)
+    )
+    taken = _count_lines(starts, [accepted["line_number"]])
     blank: dict[int, int] = {}
     for each in found:
         for place, lines in each.blank.items():
@@ -63,10 +65,10 @@ def count_files(found: Sequence[BatchRows], accepted: pa.Table, cells: pa.Table,
     ]
 
 
-def _count(starts: Places, lines: Iterable[pa.ChunkedArray | Places]) -> Places:
+def _count_lines(starts: Places, lines: Iterable[pa.ChunkedArray | Places]) -> Places:
     total = np.zeros(len(starts), dtype=np.int64)
     for each in lines:
-        total += np.bincount(places_of(each, starts), minlength=len(starts))
+        total += np.bincount(find_file_places(each, starts), minlength=len(starts))
     return total
 
 
@@ -74,16 +76,17 @@ def _find_ranges(accepted: pa.Table, starts: Places) -> dict[int, tuple[datetime
     """Return the first and the last instant of the accepted rows of each file that has some."""
     if not accepted.num_rows:
         return {}
-    places = places_of(accepted["line_number"], starts)
+    places = find_file_places(accepted["line_number"], starts)
     instants = accepted["reported_at"].cast(pa.int64()).to_numpy()
     firsts = np.flatnonzero(np.diff(places, prepend=-1))
     ends = zip(np.minimum.reduceat(instants, firsts), np.maximum.reduceat(instants, firsts), strict=True)
     return {
-        int(place): (_moment(first), _moment(last)) for place, (first, last) in zip(places[firsts], ends, strict=True)
+        int(place): (_convert_moment(first), _convert_moment(last))
+        for place, (first, last) in zip(places[firsts], ends, strict=True)
     }
 
 
-def _moment(microseconds: np.int64) -> datetime:
+def _convert_moment(microseconds: np.int64) -> datetime:
     return EPOCH + timedelta(microseconds=int(microseconds))
 
 
@@ -91,6 +94,6 @@ def _find_warned(cells: pa.Table, starts: Places) -> dict[int, list[int]]:
     """Return the accepted lines of each file that its adapter warns of, as they are counted in the file."""
     kept = cells["line_number"].unique().to_numpy()
     found: dict[int, list[int]] = {}
-    for place, line in zip(places_of(kept, starts).tolist(), kept.tolist(), strict=True):
+    for place, line in zip(find_file_places(kept, starts).tolist(), kept.tolist(), strict=True):
         found.setdefault(place, []).append(line - int(starts[place]) + OWN_FIRST)
     return found

@@ -14,21 +14,21 @@ import pyarrow as pa
 
 from pipelines.errors import FileRejected
 from pipelines.intake.block_checker import Rules
-from pipelines.intake.csv_rows import header_names
-from pipelines.intake.layouts.adapters import answer_columns, scratch
+from pipelines.intake.csv_rows import parse_header
+from pipelines.intake.layouts.adapters import find_answer_columns, open_scratch
 from pipelines.intake.lines import BLOCK_BYTES, MOST_LINES, Block, cut_blocks
 from pipelines.intake.screening import (
     check_columns,
+    choose_gate_columns,
     describe_allowed,
     describe_file,
-    gate_columns,
+    find_no_postal,
     map_in_order,
-    no_postal,
 )
 from pipelines.intake.together.checker import BatchChecker, BatchIds, Joined, MarkingGate
 from pipelines.intake.together.counts import OWN_FIRST, BatchRows, Places, count_files
 from pipelines.intake.together.small_files import SmallFile
-from schemas.checked_file import CELLS, ROWS_LEFT_OUT, CheckedBlock, CheckedFile, RowCounts, accepted_schema
+from schemas.checked_file import CELLS, ROWS_LEFT_OUT, CheckedBlock, CheckedFile, RowCounts, make_accepted_schema
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,15 @@ class Alone:
 def screen_batch(files: Sequence[SmallFile], rules: Rules, folder: Path) -> list[CheckedFile | Alone]:
     """Screen files of one source that have the same header line."""
     try:
-        names = header_names(files[0].header, rules.source.delimiter)
+        names = parse_header(files[0].header, rules.source.delimiter)
         check_columns(rules, names)
     except FileRejected:
         return [Alone(False) for _ in files]
     starts = np.cumsum([OWN_FIRST, *(file.body.lines for file in files)], dtype=np.int64)[:-1]
-    with contextlib.closing(scratch(folder)) as work:
-        gate = MarkingGate(*gate_columns(rules), (), no_postal(rules))
+    with contextlib.closing(open_scratch(folder)) as work:
+        gate = MarkingGate(*choose_gate_columns(rules), (), find_no_postal(rules))
         checker = BatchChecker(rules, gate, BatchIds(work, starts), starts, [file.file_id for file in files])
-        check = partial(checker.check_joined, names=names, answers=answer_columns(rules.adapter, rules.pack))
+        check = partial(checker.check_joined, names=names, answers=find_answer_columns(rules.adapter, rules.pack))
         threads = rules.settings.threads or os.cpu_count() or 1
         found = list(map_in_order(check, _join(files, starts), threads))
         checker.decide()
@@ -111,7 +111,7 @@ def _is_plain(counts: RowCounts, file: SmallFile, limit: float) -> bool:
 
 def _join_tables(checker: BatchChecker, found: Sequence[BatchRows]) -> dict[str, pa.Table]:
     blocks = [each.checked.block for each in found if each.checked]
-    schemas = {"accepted": accepted_schema(checker.rules.pack), **CELLS}
+    schemas = {"accepted": make_accepted_schema(checker.rules.pack), **CELLS}
     return {
         name: pa.concat_tables([schema.empty_table(), *(getattr(block, name) for block in blocks)]).combine_chunks()
         for name, schema in schemas.items()

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from pipelines.errors import FileRejected
 from pipelines.intake.csv_rows import split_header
-from pipelines.intake.deliveries import Delivery, FileIdentity, file_identity
-from pipelines.intake.lines import Block, ContentMeter, content_chunks, count_line_ends, refuse_long_lines
+from pipelines.intake.deliveries import Delivery, FileIdentity, read_file_identity
+from pipelines.intake.lines import Block, ContentMeter, count_line_ends, read_chunks, refuse_long_lines
 from pipelines.settings import Settings
 
 LARGE_BYTES = 48 << 20  # a larger file is streamed, and stored alone
@@ -24,10 +24,13 @@ AHEAD_BYTES = 96 << 20
 
 @dataclass(frozen=True)
 class SmallFile:
-    """A file that was read whole: its header line, and the rest of it with a line end at its end."""
+    """A file that was read whole: its header line, and the rest of it with a line end at its end.
+
+    Of one that another machine read there is neither, and no identity if it lies in a bucket.
+    """
 
     delivery: Delivery
-    identity: FileIdentity
+    identity: FileIdentity | None
     file_id: str
     header: bytes
     body: Block
@@ -56,7 +59,7 @@ class FilesAhead:
             if not self._read_files:
                 raise self._error or RuntimeError("no file was read")
             file = self._read_files.popleft()
-            self._held -= _size(file)
+            self._held -= _measure_size(file)
             self._changed.notify_all()
             return file
 
@@ -76,7 +79,7 @@ class FilesAhead:
                     self._changed.wait_for(lambda: self._closed or self._held < AHEAD_BYTES)
                     if self._closed:
                         return
-                    self._held += _size(file)
+                    self._held += _measure_size(file)
                     self._read_files.append(file)
                     self._changed.notify_all()
         except BaseException as error:
@@ -85,7 +88,7 @@ class FilesAhead:
                 self._changed.notify_all()
 
 
-def _size(file: SmallFile | None) -> int:
+def _measure_size(file: SmallFile | None) -> int:
     return len(file.body.data) if file else 0
 
 
@@ -94,7 +97,7 @@ def read_small_file(delivery: Delivery, settings: Settings, refuse: Callable[[Pa
     try:
         if not delivery.stored:  # the copy of an object lies in the home
             refuse(delivery.path)
-        identity = file_identity(delivery.path)
+        identity = read_file_identity(delivery.path)
         content = _read_content(delivery.path, settings) if identity[1] <= LARGE_BYTES else b""
         if not content or delivery.fault:
             return None
@@ -113,7 +116,7 @@ def _read_content(path: Path, settings: Settings) -> bytes:
     """Return the content of a file, decompressed; nothing of one that is large."""
     chunks: list[bytes] = []
     size = 0
-    for chunk in content_chunks(path, settings):
+    for chunk in read_chunks(path, settings):
         size += len(chunk)
         if size > LARGE_BYTES:
             return b""

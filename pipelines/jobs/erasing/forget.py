@@ -20,13 +20,13 @@ from pipelines.errors import UsageError
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs.erasing import holders, traces
 from pipelines.settings import Settings
-from pipelines.statements import first_row, one_number, statement
+from pipelines.statements import fetch_first_row, fetch_number, read_statement
 from pipelines.store import audit, database, ledger
-from pipelines.store.database import Home, pack_in_use, transaction
+from pipelines.store.database import Home, find_pack_in_use, transaction
 from pipelines.store.erasing import erasure, rewrite
-from pipelines.store.packs import configured_pack
-from pipelines.text import many, printable
-from schemas.checked_file import per_file_id
+from pipelines.store.packs import load_configured_pack
+from pipelines.text import escape_unprintable, pluralise
+from schemas.checked_file import make_per_file_id
 
 LONG_ENOUGH = 6  # signs of an id that is looked for in lines of other reports, too
 STAY = (
@@ -53,47 +53,50 @@ def forget(home: Home, settings: Settings, wish: Wish, wait_seconds: float, tell
 
     `tell` gets the plan before anything is done, and says whether to go on. Raises UsageError if nothing is found.
     """
-    configured = configured_pack(home, settings)
+    configured = load_configured_pack(home, settings)
     with database.writing(home, settings, configured, wait_seconds) as connection:
         _choose(connection, wish)
         records, versions, lines = rewrite.count_going(connection)
         if not records + versions + lines:
             return _explain_nothing(connection, home, wish)
-        what = f"{many(records, 'record')}, {many(versions, 'earlier version')}, {many(lines, 'quarantined line')}"
-        if not tell("\n".join([f"to erase: {what}", STAY, *_held(connection, home, settings)])):
+        things = {"record": records, "earlier version": versions, "quarantined line": lines}
+        what = ", ".join(pluralise(number, thing) for thing, number in things.items())
+        if not tell("\n".join([f"to erase: {what}", STAY, *_list_holders(connection, home, settings)])):
             return "nothing was changed"
-        ids = _ids(connection)
-        regions, names = _rare_regions(connection, settings), {report_id for _, report_id in ids}
+        ids = _fetch_ids(connection)
+        regions, names = _list_rare_regions(connection, settings), {report_id for _, report_id in ids}
         removed = traces.remove_from_logs(home, names)  # first: it may refuse
         removed += traces.remove_from_pages(home, ids, regions)
-        words = _notes_without(connection, names, regions)
-        rewrite.write_without(connection, home, settings, pack_in_use(connection, configured), words)
+        words = _rewrite_notes(connection, names, regions)
+        rewrite.write_without(connection, home, settings, find_pack_in_use(connection, configured), words)
         with transaction(connection):
-            audit.note(connection, "forget", _name(wish), f"{what} erased")
+            audit.note(connection, "forget", _describe_wish(wish), f"{what} erased")
         publish_job.publish(connection, home, settings)
     return "\n".join([f"{what} erased", *removed])
 
 
-def _name(wish: Wish) -> str:
-    return f"before {wish.before}" if wish.before else many(len(wish.report_ids), "report id")
+def _describe_wish(wish: Wish) -> str:
+    return f"before {wish.before}" if wish.before else pluralise(len(wish.report_ids), "report id")
 
 
 def _choose(connection: duckdb.DuckDBPyConnection, wish: Wish) -> None:
     """Fill the tables `going` and `going_lines`."""
     if wish.before:
         values: dict[str, object] = {"before": wish.before}
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE going AS {statement('store', 'erased_reports')}", values)
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE going_lines AS {statement('store', 'lines_before')}", values)
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE going AS {read_statement('store', 'erased_reports')}", values)
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE going_lines AS {read_statement('store', 'lines_before')}", values
+        )
         return
     _refuse_ids_of_files(connection, wish)
     ids = list(wish.report_ids)
-    named = statement("store", "named_for_erasure")
+    named = read_statement("store", "named_for_erasure")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE going AS {named}", {"ids": ids, "source": wish.source})
     _require_one_sender(connection, wish)
     patterns = [rf"(^|[^A-Za-z0-9]){re.escape(each)}($|[^A-Za-z0-9])" for each in ids]
     long_ones = [pattern for pattern, each in zip(patterns, ids, strict=True) if len(each) >= LONG_ENOUGH]
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE going_lines AS {statement('store', 'lines_of_reports')}",
+        f"CREATE OR REPLACE TEMP TABLE going_lines AS {read_statement('store', 'lines_of_reports')}",
         {"source": wish.source, "patterns": patterns, "long_ones": long_ones},
     )
     _add_lines_of_files(connection, wish)
@@ -110,7 +113,7 @@ def _refuse_ids_of_files(connection: duckdb.DuckDBPyConnection, wish: Wish) -> N
     for report_id in wish.report_ids:
         if hashes := ledger.describe_ids_of_files(connection, report_id, wish.source):
             raise UsageError(
-                f"'{printable(report_id)}': {hashes}",
+                f"'{escape_unprintable(report_id)}': {hashes}",
                 "Nothing was changed. Name the one that is to be erased as it is stored.",
             )
 
@@ -125,19 +128,19 @@ def _add_lines_of_files(connection: duckdb.DuckDBPyConnection, wish: Wish) -> No
            WHERE report_id IS NOT NULL AND files.source = coalesce(?, files.source)""",
         [wish.source],
     ).fetchall()
-    of_reports = [row[:4] for row in rows if per_file_id(Path(row[5]).name, row[4]) in wish.report_ids]
+    of_reports = [row[:4] for row in rows if make_per_file_id(Path(row[5]).name, row[4]) in wish.report_ids]
     for row in of_reports:
         connection.execute("INSERT INTO going_lines VALUES (?, ?, ?, ?)", row)
 
 
 def _require_one_sender(connection: duckdb.DuckDBPyConnection, wish: Wish) -> None:
-    row = first_row(
+    row = fetch_first_row(
         connection,
         "SELECT report_id, string_agg(source, ', ' ORDER BY source) FROM going GROUP BY 1 HAVING count(*) > 1 LIMIT 1",
     )
     if row and not wish.source:
         raise UsageError(
-            f"report {printable(row[0])} is known of {row[1]}; say whose with --source. Nothing was changed"
+            f"report {escape_unprintable(row[0])} is known of {row[1]}; say whose with --source. Nothing was changed"
         )
 
 
@@ -148,33 +151,33 @@ def _explain_nothing(connection: duckdb.DuckDBPyConnection, home: Home, wish: Wi
     for (source,) in connection.execute("SELECT DISTINCT source FROM erased").fetchall():
         erasure.define_mark(connection, home, source)
         sql = "SELECT 1 FROM erased WHERE source = ? AND mark IN (SELECT erased_mark('id', unnest(?::VARCHAR[])))"
-        if first_row(connection, sql, [source, list(wish.report_ids)]):
+        if fetch_first_row(connection, sql, [source, list(wish.report_ids)]):
             return "it was erased before; nothing of it is stored"
     raise UsageError("no report with such an id is stored, and none was erased; ids are written as the sender does")
 
 
-def _held(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> list[str]:
+def _list_holders(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> list[str]:
     """Name every delivery, backup and export that still holds what is erased."""
     found = [*holders.find_deliveries_with(connection, settings), *map(str, holders.find_copies(home))]
-    return [f"still held by {printable(path)}" for path in found]
+    return [f"still held by {escape_unprintable(path)}" for path in found]
 
 
-def _ids(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
+def _fetch_ids(connection: duckdb.DuckDBPyConnection) -> set[tuple[str, str]]:
     return set(connection.execute("SELECT source, report_id FROM going").fetchall())
 
 
-def _rare_regions(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
+def _list_rare_regions(connection: duckdb.DuckDBPyConnection, settings: Settings) -> list[str]:
     """List the regions that will be `unknown`, as rewriting the records finds them again."""
     rewrite.find_gone(connection)
     rewrite.find_rare_regions(connection, settings)
     return [row[0] for row in connection.execute("SELECT region FROM rare_regions").fetchall()]
 
 
-def _notes_without(connection: duckdb.DuckDBPyConnection, ids: set[str], regions: Sequence[str]) -> dict[str, str]:
+def _rewrite_notes(connection: duckdb.DuckDBPyConnection, ids: set[str], regions: Sequence[str]) -> dict[str, str]:
     """Return the texts that people wrote and that name an erased report or a rare region, and what to put there."""
     rare = re.compile("|".join(rf"(?<!\w){re.escape(each)}(?!\w)" for each in regions) or "(?!)", re.IGNORECASE)
     words = {}
-    for (text,) in connection.execute(statement("store", "texts_of_people")).fetchall():
+    for (text,) in connection.execute(read_statement("store", "texts_of_people")).fetchall():
         parts = re.split(r"([^\w.-]+|[.]$)", text)
         after = rare.sub("unknown", "".join("(erased)" if part in ids else part for part in parts))
         if after != text:
@@ -187,6 +190,6 @@ def forget_what_is_old(home: Home, settings: Settings, today: date, wait_seconds
     if not settings.keep_days or not home.records.exists():
         return ""
     before = date.fromordinal(today.toordinal() - settings.keep_days)
-    with database.writing(home, settings, configured_pack(home, settings), wait_seconds) as connection:
-        old = one_number(connection, "SELECT count(*) FROM reports WHERE report_date < ?", [before])
+    with database.writing(home, settings, load_configured_pack(home, settings), wait_seconds) as connection:
+        old = fetch_number(connection, "SELECT count(*) FROM reports WHERE report_date < ?", [before])
     return forget(home, settings, Wish(before=before), wait_seconds, lambda _: True) if old else ""

@@ -10,10 +10,10 @@ import duckdb
 
 from pipelines import clock
 from pipelines.errors import FileRejected
-from pipelines.files import private
-from pipelines.intake.lines import content_chunks
+from pipelines.files import open_private
+from pipelines.intake.lines import read_chunks
 from pipelines.settings import Settings, is_address
-from pipelines.statements import statement
+from pipelines.statements import read_statement
 from pipelines.store.home import Home
 
 BACKUPS = "backups.csv"
@@ -26,7 +26,7 @@ def find_deliveries_with(connection: duckdb.DuckDBPyConnection, settings: Settin
     """
     found = []
     for path, brought, began_before, source in connection.execute(
-        statement("store", "deliveries_to_search")
+        read_statement("store", "deliveries_to_search")
     ).fetchall():
         place = Path(path)
         if is_address(path) and (brought or began_before):
@@ -44,7 +44,7 @@ def _names_one(connection: duckdb.DuckDBPyConnection, path: Path, source: str, s
         return True
     longest, rest = max(map(len, ids), default=1), b""
     with contextlib.suppress(FileRejected, OSError):
-        for chunk in content_chunks(path, settings):
+        for chunk in read_chunks(path, settings):
             text = rest + chunk
             if any(each in text for each in ids):
                 return True
@@ -56,7 +56,7 @@ def _names_one(connection: duckdb.DuckDBPyConnection, path: Path, source: str, s
 def note_copy(home: Path, target: Path) -> None:
     """Remember where a backup or an export was written."""
     path = home / BACKUPS
-    with open(path, "a", encoding="utf-8", newline="", opener=private) as file:
+    with open(path, "a", encoding="utf-8", newline="", opener=open_private) as file:
         csv.writer(file, lineterminator="\n").writerow([clock.now().isoformat(timespec="seconds"), target])
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from pipelines.errors import UsageError
-from pipelines.files import MARKER, find_foreign, is_locked, mark_folder, put_in_place, temporary_beside, write_private
+from pipelines.files import MARKER, find_foreign, is_locked, mark_folder, name_temporary, put_in_place, write_private
 from pipelines.store.home import Home
 
 ROW = re.compile(
@@ -136,7 +136,7 @@ def _sum_series(text: str) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
-    new = temporary_beside(path)
+    new = name_temporary(path)
     write_private(new.parent, new.name, text)
     put_in_place(new, path, 0o600)
 

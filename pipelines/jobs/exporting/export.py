@@ -17,12 +17,12 @@ import duckdb
 
 from pipelines import clock, files
 from pipelines.connections import path_sql
-from pipelines.errors import DiskError, UsageError, disk_failure, write_error
+from pipelines.errors import DiskError, UsageError, find_disk_failure, write_error
 from pipelines.jobs.erasing.holders import note_copy
 from pipelines.settings import Settings
-from pipelines.statements import one_number, rows_by_name, statement
+from pipelines.statements import fetch_number, fetch_rows, read_statement
 from pipelines.store import database
-from pipelines.store.daily_counts import week_words
+from pipelines.store.daily_counts import make_week_placeholders
 from pipelines.store.database import Home
 from pipelines.store.home import refuse_own_output
 from schemas.tables import SCHEMA_VERSION
@@ -43,7 +43,7 @@ def export_records(home: Home, settings: Settings, folder: Path, wait_seconds: f
     try:
         with home.lock(wait_seconds), database.open_read_only(home, settings) as connection:
             files.replace_folder(folder, lambda fresh: _fill(connection, settings, fresh))
-            records = one_number(connection, "SELECT count(*) FROM records")
+            records = fetch_number(connection, "SELECT count(*) FROM records")
     except OSError as error:
         raise write_error(folder, error, "; name a folder that can be") from error
     note_copy(home.path, folder)
@@ -68,16 +68,16 @@ def _fill(connection: duckdb.DuckDBPyConnection, settings: Settings, fresh: Path
     """Write the parts, and beside them what they are. Raises UsageError if they do not hold every record once."""
     records = fresh / RECORDS
     records.mkdir(mode=0o700)
-    selected = statement("store", "exported_records", **week_words(settings))
+    selected = read_statement("store", "exported_records", **make_week_placeholders(settings))
     connection.execute("CREATE OR REPLACE TEMP TABLE parts (source VARCHAR, year INTEGER)")
     connection.execute(f"INSERT INTO parts SELECT DISTINCT source, year FROM ({selected})")
     for source, year in connection.execute("FROM parts ORDER BY ALL").fetchall():
         _write_year(connection, records, selected, (source, year))
     manifest = _describe(connection, settings, records)
-    if manifest["records"] != one_number(connection, "SELECT count(*) FROM records"):
+    if manifest["records"] != fetch_number(connection, "SELECT count(*) FROM records"):
         raise UsageError(f"{fresh.parent}: the parts do not hold every record once; nothing was exported")
     files.write_private(fresh, MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
-    files.write_private(fresh, README, _readme(manifest))
+    files.write_private(fresh, README, _render_readme(manifest))
 
 
 def _write_year(connection: duckdb.DuckDBPyConnection, records: Path, selected: str, part: tuple[str, int]) -> None:
@@ -85,7 +85,7 @@ def _write_year(connection: duckdb.DuckDBPyConnection, records: Path, selected: 
     try:
         connection.execute(_copy_sql(records, selected), {"source": part[0], "year": part[1]})
     except duckdb.Error as error:
-        if failure := disk_failure(str(error)):
+        if failure := find_disk_failure(str(error)):
             raise DiskError(records.parents[1], failure) from error
         raise
 
@@ -99,10 +99,12 @@ def _copy_sql(records: Path, selected: str) -> str:
 def _describe(connection: duckdb.DuckDBPyConnection, settings: Settings, records: Path) -> dict[str, Any]:
     """Return what the export is: versions, how days and weeks are cut, and the rows of every file, read back."""
     parts = []
-    for path in _settled(records):
-        rows = one_number(connection, f"SELECT coalesce(sum(num_rows), 0) FROM parquet_file_metadata({path_sql(path)})")
+    for path in _settle_files(records):
+        rows = fetch_number(
+            connection, f"SELECT coalesce(sum(num_rows), 0) FROM parquet_file_metadata({path_sql(path)})"
+        )
         parts.append({"path": path.relative_to(records.parent).as_posix(), "rows": rows})
-    packs = rows_by_name(connection, "SELECT rule_pack, count(*) AS records FROM reports GROUP BY ALL ORDER BY ALL")
+    packs = fetch_rows(connection, "SELECT rule_pack, count(*) AS records FROM reports GROUP BY ALL ORDER BY ALL")
     return {
         "kind": KIND,
         "exported_at": clock.now().isoformat(timespec="seconds"),
@@ -117,7 +119,7 @@ def _describe(connection: duckdb.DuckDBPyConnection, settings: Settings, records
     }
 
 
-def _settled(records: Path) -> Iterator[Path]:
+def _settle_files(records: Path) -> Iterator[Path]:
     """Yield the written files in order, each its owner's alone and down on the disk."""
     for folder in [records, *records.rglob("*/")]:
         folder.chmod(0o700)
@@ -128,6 +130,6 @@ def _settled(records: Path) -> Iterator[Path]:
         yield path
 
 
-def _readme(manifest: dict[str, Any]) -> str:
+def _render_readme(manifest: dict[str, Any]) -> str:
     text = (package_files("pipelines.jobs.exporting") / "export_readme.md").read_text(encoding="utf-8")
     return text.format(**manifest)

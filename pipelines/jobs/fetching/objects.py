@@ -39,7 +39,7 @@ class Objects:
         read = self._read()
         by_source: dict[str, dict[int, str]] = {}
         for place, each in enumerate(deliveries):
-            if each.stored and (file_id := _content_id(read, each.stored)):
+            if each.stored and (file_id := _find_content_id(read, each.stored)):
                 by_source.setdefault(each.source.name, {})[place] = file_id
         known: dict[int, Outcome] = {}
         for ids in by_source.values():
@@ -57,7 +57,7 @@ class Objects:
             if stored := [each.stored for each in deliveries if each.stored]:
                 folder = held.enter_context(files.work_folder(self.home.scratch, "objects"))
                 copies = fetch_objects(stored, folder)
-            yield [_as_copy(each, *next(copies)) if each.stored else each for each in deliveries]
+            yield [_point_to_copy(each, *next(copies)) if each.stored else each for each in deliveries]
 
     def note(self, deliveries: Sequence[Delivery], outcomes: Sequence[Outcome]) -> None:
         """Keep which content the fetched objects had."""
@@ -74,13 +74,13 @@ class Objects:
         return found if isinstance(found, dict) else {}
 
 
-def _content_id(read: dict[str, list[str]], stored: StoredObject) -> str:
+def _find_content_id(read: dict[str, list[str]], stored: StoredObject) -> str:
     """Return the id of the content that this version of an object had, or nothing."""
     version, file_id = read.get(stored.address, ["", ""])
     return file_id if version and version == stored.version else ""
 
 
-def _as_copy(delivery: Delivery, path: Path, found: StoredObject | FileRejected) -> Delivery:
+def _point_to_copy(delivery: Delivery, path: Path, found: StoredObject | FileRejected) -> Delivery:
     """Return a delivery that is read from a copy, under the name that it has in its bucket."""
     name = delivery.path.name
     if isinstance(found, FileRejected):

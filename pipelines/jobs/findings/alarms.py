@@ -15,11 +15,11 @@ from pipelines.errors import UsageError
 from pipelines.jobs import publish as publish_job
 from pipelines.settings import Settings
 from pipelines.signals.episodes import CLOSE, CLOSED, NOTE, OVER, REOPEN
-from pipelines.statements import Row, rows_by_name
+from pipelines.statements import Row, fetch_rows
 from pipelines.store import audit, database
 from pipelines.store.database import Home
-from pipelines.store.packs import configured_pack
-from pipelines.text import printable
+from pipelines.store.packs import load_configured_pack
+from pipelines.text import escape_unprintable
 
 MOST_TEXT = 2000  # characters
 DONE = {NOTE: "noted", CLOSE: "closed", REOPEN: "reopened"}
@@ -41,7 +41,7 @@ def list_alarms(home: Home, with_over: bool) -> list[Row]:
     condition = "TRUE" if with_over else f"state <> '{OVER}'"
     sql = f"SELECT {COLUMNS} FROM alarm_episodes WHERE {condition} ORDER BY state = '{OVER}', last_start DESC, series"
     with open_for_reading(home.summaries) as connection:
-        return rows_by_name(connection, sql)
+        return fetch_rows(connection, sql)
 
 
 def keep_finding(home: Home, settings: Settings, finding: Finding, wait_seconds: float) -> str:
@@ -49,8 +49,8 @@ def keep_finding(home: Home, settings: Settings, finding: Finding, wait_seconds:
 
     Raises UsageError if there is no such alarm, nothing is said, or the alarm is not in a state for it.
     """
-    text = _checked_text(finding)
-    with database.writing(home, settings, configured_pack(home, settings), wait_seconds) as connection:
+    text = _check_text(finding)
+    with database.writing(home, settings, load_configured_pack(home, settings), wait_seconds) as connection:
         episode = _find_episode(connection, finding)
         _check_state(episode, finding.action)
         about = f"{episode['series']}, {episode['first_week']} to {episode['last_week']}"
@@ -61,8 +61,8 @@ def keep_finding(home: Home, settings: Settings, finding: Finding, wait_seconds:
     return f"{about}: {DONE[finding.action]}"
 
 
-def _checked_text(finding: Finding) -> str:
-    text = printable(" ".join(finding.text.split()))
+def _check_text(finding: Finding) -> str:
+    text = escape_unprintable(" ".join(finding.text.split()))
     if finding.action != REOPEN and not text:
         raise UsageError(f"alarm {finding.action} needs a text: what was found out?")
     if len(text) > MOST_TEXT:
@@ -71,7 +71,7 @@ def _checked_text(finding: Finding) -> str:
 
 
 def _find_episode(connection: duckdb.DuckDBPyConnection, finding: Finding) -> Row:
-    found = rows_by_name(
+    found = fetch_rows(
         connection,
         """FROM alarm_episodes WHERE series = $series AND ($week IS NULL OR $week BETWEEN first_week AND last_week)
            ORDER BY last_start DESC LIMIT 1""",
@@ -91,5 +91,5 @@ def _check_state(episode: Row, action: str) -> None:
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, episode: Row, action: str, text: str) -> None:
-    row = [clock.now(), audit.account(), action, episode["series"], episode["first_start"], episode["last_start"]]
+    row = [clock.now(), audit.name_account(), action, episode["series"], episode["first_start"], episode["last_start"]]
     connection.execute("INSERT INTO alarm_notes SELECT ?, ?, ?, ?, ?, ?, ?, ?", [*row, episode["latest"], text])

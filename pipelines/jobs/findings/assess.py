@@ -13,11 +13,11 @@ from pipelines.connections import open_for_reading
 from pipelines.errors import UsageError
 from pipelines.jobs import publish as publish_job
 from pipelines.settings import Settings
-from pipelines.statements import first_row, rows_by_name
+from pipelines.statements import fetch_first_row, fetch_rows
 from pipelines.store import audit, database
 from pipelines.store.database import Home
-from pipelines.store.packs import configured_pack
-from pipelines.text import printable
+from pipelines.store.packs import load_configured_pack
+from pipelines.text import escape_unprintable
 
 MOST_TEXT, MOST_NAME = 4000, 200  # characters
 
@@ -39,9 +39,9 @@ def keep_assessment(home: Home, settings: Settings, written: Assessment, wait_se
     """
     from pipelines.report import write_index
 
-    row = _checked(written)
-    with database.writing(home, settings, configured_pack(home, settings), wait_seconds) as connection:
-        if not first_row(connection, "SELECT 1 FROM calendar WHERE week = ?", [written.week]):
+    row = _check_assessment(written)
+    with database.writing(home, settings, load_configured_pack(home, settings), wait_seconds) as connection:
+        if not fetch_first_row(connection, "SELECT 1 FROM calendar WHERE week = ?", [written.week]):
             raise UsageError(f"week {written.week} is not covered by any file; weekly_triage lists those that are")
         with database.transaction(connection):
             connection.execute("INSERT INTO assessments VALUES (?, ?, ?, ?, ?)", [*row, clock.now()])
@@ -60,15 +60,17 @@ def read_assessments(home: Home) -> dict[str, list[dict[str, str]]]:
         FROM assessments, about ORDER BY written_at"""
     found: dict[str, list[dict[str, str]]] = {}
     with open_for_reading(home.summaries) as connection:
-        for row in rows_by_name(connection, sql):
+        for row in fetch_rows(connection, sql):
             found.setdefault(row["week"], []).append(row)
     return found
 
 
-def _checked(written: Assessment) -> list[str]:
+def _check_assessment(written: Assessment) -> list[str]:
     if not re.fullmatch(r"\d{4}-M?W\d{2}", written.week):
         raise UsageError(f"'{written.week}' is not a week; write it as 2026-W47")
-    name, contact, text = (printable(" ".join(part.split())) for part in (written.name, written.contact, written.text))
+    name, contact, text = (
+        escape_unprintable(" ".join(part.split())) for part in (written.name, written.contact, written.text)
+    )
     for what, part, most in (("name", name, MOST_NAME), ("contact", contact, MOST_NAME), ("text", text, MOST_TEXT)):
         if not part or len(part) > most:
             raise UsageError(f"the {what} has {len(part):,} characters; allowed are 1 to {most:,}")

@@ -10,9 +10,9 @@ from pipelines.intake.deliveries import Delivery
 from pipelines.jobs.ingest import Run, ingest_file
 from pipelines.settings import Settings
 from pipelines.store.attachment import attach, private_database
-from pipelines.store.database import Home, check_version, damage_told, pack_in_use
+from pipelines.store.database import Home, check_version, damage_told, find_pack_in_use
 from pipelines.store.ledger import Outcome
-from pipelines.store.packs import configured_pack
+from pipelines.store.packs import load_configured_pack
 from pipelines.store.schema import create_tables
 
 
@@ -36,7 +36,7 @@ def try_ingest(home: Home, settings: Settings, delivery: Delivery) -> Outcome:
             attach(connection, home, "READ_ONLY")
             with damage_told(home.records):
                 check_version(connection, home.records)
-                pack = pack_in_use(connection, configured_pack(home, settings))
+                pack = find_pack_in_use(connection, load_configured_pack(home, settings))
                 connection.execute("USE memory")
                 create_tables(connection, settings, pack)
                 for table in ("files", "records", "erased"):

@@ -12,7 +12,7 @@ from pipelines.intake.opening import open_delivery
 from pipelines.jobs.inspecting.inspect import find_one
 from pipelines.settings import Settings
 from pipelines.store.database import Home
-from pipelines.store.packs import configured_pack
+from pipelines.store.packs import load_configured_pack
 
 SAMPLE_ROWS = 5_000
 
@@ -33,7 +33,7 @@ def write_adapter(home: Home, settings: Settings, given: str, source: str | None
             samples = _read_samples(home, settings, replace(delivery, source=own))
     except FileRejected as error:
         raise UsageError(f"{given}: {error.reason}") from error
-    return guess_adapter(samples, configured_pack(home, settings), open_points)
+    return guess_adapter(samples, load_configured_pack(home, settings), open_points)
 
 
 def _read_samples(home: Home, settings: Settings, delivery: Delivery) -> Mapping[str, Sequence[str]]:

@@ -17,22 +17,22 @@ import pyarrow.compute
 from pipelines.errors import FileRejected, LockedError, UsageError
 from pipelines.intake.anonymisation.column_names import find_refused_names
 from pipelines.intake.anonymisation.gate import Gate
-from pipelines.intake.anonymisation.identifiers import certain_kind, likely_kinds
+from pipelines.intake.anonymisation.identifiers import find_certain_kind, find_likely_kinds
 from pipelines.intake.block_checker import BlockChecker, Rules
 from pipelines.intake.csv_rows import RawRows
 from pipelines.intake.deliveries import Delivery, find_deliveries
 from pipelines.intake.duplicates import RepeatedIds
-from pipelines.intake.layouts.adapters import find_header_faults, known_columns, load_adapter, scratch
+from pipelines.intake.layouts.adapters import find_header_faults, find_known_columns, load_adapter, open_scratch
 from pipelines.intake.opening import open_delivery
 from pipelines.intake.reader import PrefetchingReader
-from pipelines.intake.screening import gate_columns, no_postal
+from pipelines.intake.screening import choose_gate_columns, find_no_postal
 from pipelines.jobs.inspecting.dry_run import try_ingest
 from pipelines.settings import Settings, is_address
 from pipelines.store import guards
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
-from pipelines.store.packs import configured_pack
-from pipelines.text import many, printable, shown_path
+from pipelines.store.packs import load_configured_pack
+from pipelines.text import escape_unprintable, format_path, pluralise
 from schemas.checked_file import CONFLICT, DUPLICATE, CheckedBlock, RowCounts
 from schemas.fields import CONTEXT_NAMES
 
@@ -104,7 +104,7 @@ class CollectingGate(Gate):
 def inspect_file(home: Home, settings: Settings, given: str, source: str | None) -> tuple[list[str], bool]:
     """Return what would happen to a file, as lines, and whether it would be taken. Raises UsageError."""
     delivery = find_one(given, settings, source)
-    pack = configured_pack(home, settings)
+    pack = load_configured_pack(home, settings)
     rules = Rules(delivery.source, load_adapter(delivery.source, home.path), pack, settings)
     with open_delivery(delivery, settings, frozenset(), refuse=home.refuse_as_delivery) as opened:
         if opened.reader is None:
@@ -115,7 +115,7 @@ def inspect_file(home: Home, settings: Settings, given: str, source: str | None)
     outcome = _try_ingest(home, settings, delivery, findings)
     lines = [*_describe_delivery(delivery, source, findings), *_describe_faults(findings)]
     lines += _describe_stored(home, findings, outcome)
-    return [printable(line) for line in lines], not findings.rejections
+    return [escape_unprintable(line) for line in lines], not findings.rejections
 
 
 def find_one(given: str, settings: Settings, source: str | None) -> Delivery:
@@ -124,7 +124,7 @@ def find_one(given: str, settings: Settings, source: str | None) -> Delivery:
         raise UsageError("inspect reads a file of this machine; copy the object to one, and name that")
     deliveries = find_deliveries([given], settings, source)
     if len(deliveries) != 1:
-        raise UsageError(f"{given}: {many(len(deliveries), 'CSV file')} there; name one file")
+        raise UsageError(f"{given}: {pluralise(len(deliveries), 'CSV file')} there; name one file")
     return deliveries[0]
 
 
@@ -137,8 +137,8 @@ def _look_through(reader: PrefetchingReader, rules: Rules) -> Findings:
     own = frozenset((*CONTEXT_NAMES, *(each.name for each in rules.pack.fields)))
     findings.rejections += find_refused_names(names, own | rules.adapter.allow)
     findings.rejections += find_header_faults(rules.adapter, names, rules.pack)
-    has_required = known_columns(rules.adapter, rules.pack)[0] <= set(names)
-    gate = CollectingGate(*gate_columns(rules), no_postal=no_postal(rules))
+    has_required = find_known_columns(rules.adapter, rules.pack)[0] <= set(names)
+    gate = CollectingGate(*choose_gate_columns(rules), no_postal=find_no_postal(rules))
     try:
         with _checker(reader, rules, gate) as checker:
             for raw in reader:
@@ -156,7 +156,7 @@ def _look_through(reader: PrefetchingReader, rules: Rules) -> Findings:
 @contextlib.contextmanager
 def _checker(reader: PrefetchingReader, rules: Rules, gate: Gate) -> Iterator[BlockChecker]:
     """Offer a checker whose scratch lies outside the home, in which nothing is written."""
-    with tempfile.TemporaryDirectory() as folder, contextlib.closing(scratch(Path(folder))) as work:
+    with tempfile.TemporaryDirectory() as folder, contextlib.closing(open_scratch(Path(folder))) as work:
         yield BlockChecker(rules, reader.file_id(), gate, RepeatedIds(work, rules.pack))
 
 
@@ -197,20 +197,20 @@ def _judge_share(rules: Rules, findings: Findings) -> None:
 def _describe_delivery(delivery: Delivery, named: str | None, findings: Findings) -> Iterator[str]:
     source = delivery.source
     why = "as named" if named else "by its file name" if source.patterns else "no pattern of a source matches the name"
-    yield f"file      {shown_path(str(delivery.path))}"
+    yield f"file      {format_path(str(delivery.path))}"
     yield f"source    {source.name} ({why}); adapter {source.adapter}; cells separated by {source.delimiter!r}"
     yield f"time zone {source.time_zone} (of times without an offset)"
     counts = findings.counts
-    if days := _report_days(findings, ZoneInfo(source.time_zone)):
+    if days := _list_report_days(findings, ZoneInfo(source.time_zone)):
         yield f"period    first report {min(days)}, last {max(days)}, in that time zone"
-    parts = [many(counts.rows, "row"), f"{max(0, counts.bad_rows + findings.conflicts):,} with a fault"]
+    parts = [pluralise(counts.rows, "row"), f"{max(0, counts.bad_rows + findings.conflicts):,} with a fault"]
     parts += [f"{findings.duplicates:,} duplicate"] if findings.duplicates else []
     parts += [f"{counts.out_of_scope:,} out of scope"] if counts.out_of_scope else []
-    parts += [warned] if (warned := guards.warned_words(counts)) else []
+    parts += [warned] if (warned := guards.describe_warned_rows(counts)) else []
     yield f"rows      {', '.join(parts)}"
 
 
-def _report_days(findings: Findings, zone: ZoneInfo) -> set[date]:
+def _list_report_days(findings: Findings, zone: ZoneInfo) -> set[date]:
     """Return the first and the last days of reports that have a date alone, and of those that have a time."""
     days: set[date] = set()
     for table in findings.accepted:
@@ -225,7 +225,7 @@ def _describe_faults(findings: Findings) -> Iterator[str]:
     for (column, check), fault in sorted(findings.faults.items(), key=lambda item: -item[1].cells):
         lines = ", ".join(map(str, fault.lines)) + (", ..." if fault.cells > len(fault.lines) else "")
         values = f"; such as {', '.join(map(repr, fault.values))}" if fault.values else ""
-        yield f"fault     {column}: {check}, {many(fault.cells, 'cell')} (line {lines}){values}"
+        yield f"fault     {column}: {check}, {pluralise(fault.cells, 'cell')} (line {lines}){values}"
         yield f"          allowed: {fault.allowed}"
         yield f"          to do: {ADVICE.get(check, 'correct it at the sender, or translate it in an adapter')}"
     for reason in findings.rejections:
@@ -248,7 +248,7 @@ def _describe_stored(home: Home, findings: Findings, outcome: Outcome | None) ->
     if findings.rejections or not rows:
         return
     if outcome is None:
-        nothing = f"{home.path} holds no records yet; {many(rows, 'record')} would be new"
+        nothing = f"{home.path} holds no records yet; {pluralise(rows, 'record')} would be new"
         yield f"store     {'not looked at: the records are in use by a run' if home.records.exists() else nothing}"
         return
     if outcome.status == "known":
@@ -260,7 +260,7 @@ def _describe_stored(home: Home, findings: Findings, outcome: Outcome | None) ->
     replaced = outcome.rows_superseded - removed
     parts = [f"{outcome.rows_accepted - replaced:,} new", f"{replaced:,} would replace a record"]
     parts += [f"{outcome.rows_duplicate - findings.duplicates:,} are stored already"]
-    parts += [f"{many(removed, 'stored record')} would be taken out"] if removed else []
+    parts += [f"{pluralise(removed, 'stored record')} would be taken out"] if removed else []
     yield f"store     {', '.join(parts)}"
     if outcome.notes:
         yield f"note      {outcome.notes}"
@@ -280,4 +280,4 @@ def _try_ingest(home: Home, settings: Settings, delivery: Delivery, findings: Fi
 
 
 def _is_harmless(value: str) -> bool:
-    return len(value) <= LONGEST_SHOWN and not certain_kind(value) and not likely_kinds(value)
+    return len(value) <= LONGEST_SHOWN and not find_certain_kind(value) and not find_likely_kinds(value)

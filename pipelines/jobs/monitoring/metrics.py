@@ -15,12 +15,12 @@ OUTCOMES = ("done", "rejected", "failed", "crashed", "stopped")
 def write_metrics_file(path: Path, told: Mapping[str, Any]) -> None:
     """Replace the metrics file; it is as readable as it was made, or 0644: it holds no record's data."""
     registry = CollectorRegistry()
-    _count(registry, told)
+    _add_counts(registry, told)
     _tell_runs(registry, told)
     delivered = Gauge("calfwatch_last_delivery_timestamp_seconds", "last delivery", ["source"], registry=registry)
     for sender in told["facts"]["senders"]:
         if sender["last_delivery"]:
-            delivered.labels(sender["source"]).set(_seconds(sender["last_delivery"]))
+            delivered.labels(sender["source"]).set(_parse_seconds(sender["last_delivery"]))
     versions = told["facts"]["versions"] | {"rule_pack": told["facts"]["rule_pack"]}
     Info("calfwatch_version", "versions, and the rule pack in use", registry=registry).info(versions)
     reported = {"week": told["facts"]["last_report"] or ""}
@@ -31,7 +31,7 @@ def write_metrics_file(path: Path, told: Mapping[str, Any]) -> None:
     path.chmod(mode)
 
 
-def _count(registry: CollectorRegistry, told: Mapping[str, Any]) -> None:
+def _add_counts(registry: CollectorRegistry, told: Mapping[str, Any]) -> None:
     facts = told["facts"]
     for name, meaning, value in (
         ("attention", "things that need attention, as `calfwatch status` lists them", len(told["attention"])),
@@ -49,13 +49,13 @@ def _tell_runs(registry: CollectorRegistry, told: Mapping[str, Any]) -> None:
     ended = Gauge("calfwatch_last_run_timestamp_seconds", "when a job last ended", ["job"], registry=registry)
     outcome = Gauge("calfwatch_last_run_outcome", "1 for how it ended", ["job", "outcome"], registry=registry)
     for job, run in told["runs"].items():
-        ended.labels(job).set(_seconds(run["ended"]))
+        ended.labels(job).set(_parse_seconds(run["ended"]))
         for name in OUTCOMES:
             outcome.labels(job, name).set(run["outcome"] == name)
     following = Gauge("calfwatch_next_run_timestamp_seconds", "the next slot of `serve`", ["job"], registry=registry)
     for job, slot in (told["schedule"].get("next") or {}).items():
-        following.labels(job).set(_seconds(slot))
+        following.labels(job).set(_parse_seconds(slot))
 
 
-def _seconds(text: str) -> float:
+def _parse_seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()

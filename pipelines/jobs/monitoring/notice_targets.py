@@ -97,9 +97,9 @@ class Address:
         attached = str(pdf) if report and pdf.exists() and self.url.startswith(MAIL) else None
         with _caught_log() as log:
             done = sender.notify(title=title, body=text, attach=attached)
-        return "" if done else self._reason(log.getvalue())
+        return "" if done else self._find_reason(log.getvalue())
 
-    def _reason(self, log: str) -> str:
+    def _find_reason(self, log: str) -> str:
         """Return the last words of Apprise's log that hold no part of the address."""
         lines = [line for line in log.splitlines() if line.strip()]
         words = [part for part in self.url.replace(":", "/").replace("@", "/").split("/") if len(part) > 3]
@@ -125,11 +125,11 @@ def _caught_log() -> Iterator[io.StringIO]:
 def find_targets(home: Path, settings: Settings) -> list[Target]:
     """Return the targets of a home. Raises UsageError if HOME/notify may be read by others."""
     targets: list[Target] = [Command(settings.notify_command)] if settings.notify_command else []
-    addresses = os.environ.get(VARIABLE, "").split() + _addresses_of_file(home / FILE)
+    addresses = os.environ.get(VARIABLE, "").split() + _read_addresses(home / FILE)
     return [*targets, *(Address(url, mask_address(url)) for url in dict.fromkeys(addresses))]
 
 
-def _addresses_of_file(path: Path) -> list[str]:
+def _read_addresses(path: Path) -> list[str]:
     try:
         mode = path.stat().st_mode
         text = read_text_file(path)

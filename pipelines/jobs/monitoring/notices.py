@@ -20,7 +20,7 @@ from pipelines.jobs.monitoring import status
 from pipelines.jobs.monitoring.notice_targets import Target, find_targets
 from pipelines.processes import read_json, write_json
 from pipelines.settings import Settings
-from pipelines.text import printable, shown_path
+from pipelines.text import escape_unprintable, format_path
 
 if TYPE_CHECKING:
     from pipelines.jobs.monitoring.run import RunRecord
@@ -40,25 +40,25 @@ class Event:
     report: str = ""
 
 
-def events_of_run(home: Path, record: RunRecord, outcome: str, reason: str, hide_up_to: int) -> list[Event]:
+def list_run_events(home: Path, record: RunRecord, outcome: str, reason: str, hide_up_to: int) -> list[Event]:
     """Return what a run gives cause to tell: a failure, rejected files, reports, alarms, senders, missed slots.
 
     Counts up to `hide_up_to` are hidden in all of them.
     """
-    events = overdue_events(record.missed)
+    events = list_overdue_events(record.missed)
     if outcome in ("failed", "crashed"):
         told = reason if record.is_ours else reason.split(":")[0]  # a library's words may quote a record
         text = f"the {record.job} {outcome}: {hide_counts(told, hide_up_to)}"
-        events.append(Event(f"failed:{record.job}", text, _digest(reason)))
+        events.append(Event(f"failed:{record.job}", text, _compute_digest(reason)))
     for rejected in record.rejected:
-        name = shown_path(Path(rejected.path).name)
+        name = format_path(Path(rejected.path).name)
         told = hide_counts(rejected.reason or "", hide_up_to)
         events.append(Event(f"rejected:{rejected.file_id}", f"{name} was rejected: {told}"))
     events += [
         Event(f"report:{folder.name}", f"the report of {folder.name} is written", report=str(folder))
         for folder in record.reports
     ]
-    return events + _events_of_state(home, hide_up_to)
+    return events + _list_state_events(home, hide_up_to)
 
 
 def hide_counts(text: str, most: int) -> str:
@@ -69,7 +69,7 @@ def hide_counts(text: str, most: int) -> str:
     return COUNT.sub(lambda found: "#" if int(found[0].replace(",", "")) <= most else found[0], text)
 
 
-def _events_of_state(home: Path, hide_up_to: int) -> list[Event]:
+def _list_state_events(home: Path, hide_up_to: int) -> list[Event]:
     """Return alarms, without their regions and counts, and senders of whom something is missing, or who arrived."""
     facts = read_json(home / status.NAME).get("facts", {})
     series: dict[str, list[str]] = {}
@@ -79,7 +79,7 @@ def _events_of_state(home: Path, hide_up_to: int) -> list[Event]:
         Event(
             f"alarm:{week}",
             f"a new alarm in {week}; `weekly_signals`, or `daily_signals` of a week that still runs, says in what",
-            _digest(names),
+            _compute_digest(names),
         )
         for week, names in sorted(series.items())
     ]
@@ -88,14 +88,14 @@ def _events_of_state(home: Path, hide_up_to: int) -> list[Event]:
     return events + [Event(f"sender:{text.split(';')[0]}", text) for text in hidden]
 
 
-def overdue_events(texts: Sequence[str]) -> list[Event]:
+def list_overdue_events(texts: Sequence[str]) -> list[Event]:
     """Return the slots that were missed."""
     return [
         Event(f"overdue:{text.split(' ')[0]}", f"a schedule was missed: {text.split(';')[0]}", text) for text in texts
     ]
 
 
-def _digest(value: object) -> str:
+def _compute_digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
 
 
@@ -111,7 +111,7 @@ def send_notices(home: Path, settings: Settings, events: Sequence[Event]) -> Non
         except UsageError as error:
             targets, failed = [], {"notify": str(error)}
         still_waiting = []
-        for event in _distinct([*waiting, *events]):
+        for event in _drop_repeated([*waiting, *events]):
             problems = _tell(home, targets, event, told)
             failed |= problems
             still_waiting += [event] if problems else []
@@ -129,19 +129,19 @@ def _forget_failure(told: dict[str, Any], events: Sequence[Event], home: Path) -
             told.pop(f"failed:{job}", None)
 
 
-def _distinct(events: Sequence[Event]) -> list[Event]:
+def _drop_repeated(events: Sequence[Event]) -> list[Event]:
     return list({event.key: event for event in events}.values())
 
 
 def _tell(home: Path, targets: Sequence[Target], event: Event, told: dict[str, Any]) -> dict[str, str]:
     """Tell one event to the targets that do not know it; return those that failed, with the reason."""
     problems = {}
-    mark = _digest([event.text, event.detail])
+    mark = _compute_digest([event.text, event.detail])
     known = dict(told.get(event.key, {}))
     for target in targets:
         if known.get(target.identity) == mark:
             continue
-        if problem := target.send("calfwatch", f"{home.name}: {printable(event.text)}", event.report):
+        if problem := target.send("calfwatch", f"{home.name}: {escape_unprintable(event.text)}", event.report):
             problems[target.shown] = problem
         else:
             known[target.identity] = mark

@@ -32,7 +32,7 @@ class RunRecord:
         """The files that were rejected."""
         return [outcome for outcome in self.outcomes if outcome.status == "rejected"]
 
-    def summary(self) -> str:
+    def summarise(self) -> str:
         """Say in one line what was done."""
         parts = [describe_totals(self.outcomes)] if self.job != "report" else []
         parts += [f"report {folder.name} written" for folder in self.reports]

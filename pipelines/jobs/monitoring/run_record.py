@@ -17,7 +17,7 @@ from pipelines.jobs.monitoring.run_lines import is_served, write_line
 from pipelines.jobs.outcome import describe_rejected
 from pipelines.processes import describe_process
 from pipelines.settings import Settings, load_settings
-from pipelines.store.ledger import path_text
+from pipelines.store.ledger import encode_path
 
 
 @contextlib.contextmanager
@@ -48,57 +48,57 @@ def explain_error(error: BaseException) -> str:
 
 def end_run(home: Path, record: RunRecord, outcome: str, reason: str) -> None:
     """Write down how a run ended, and tell whom it concerns. An error here is no error of the run."""
-    settings = _settings_or_defaults(home)
+    settings = _load_settings_or_defaults(home)
     with contextlib.suppress(Exception):  # whatever ails the state: that the run failed must be told below
-        status.write_run(home, record.job, _entry(record, outcome, reason))
+        status.write_run(home, record.job, _make_entry(record, outcome, reason))
         status.refresh_facts(home, settings)
         status.write_metrics(home, settings)
     if outcome == "stopped":
         return
     if is_served():
-        print_line(settings, _line(record, outcome, reason))
-    events = notices.events_of_run(home, record, outcome, reason, settings.public.hide_up_to)
+        print_line(settings, _format_line(record, outcome, reason))
+    events = notices.list_run_events(home, record, outcome, reason, settings.public.hide_up_to)
     notices.send_notices(home, settings, events)
 
 
 def _begin(home: Path, record: RunRecord) -> None:
-    status.refuse_own_metrics(home, _settings_or_defaults(home))
+    status.refuse_own_metrics(home, _load_settings_or_defaults(home))
     with contextlib.suppress(ValueError, TypeError, AttributeError):  # a schedule that is damaged stops no run
         record.missed = [] if status.is_being_served(home) else status.find_missed_slots(home)
     with contextlib.suppress(OSError):
         status.write_run(
             home,
             "in_work",
-            {"job": record.job, "started": _moment(record.started), "process": describe_process(os.getpid())},
+            {"job": record.job, "started": _format_moment(record.started), "process": describe_process(os.getpid())},
         )
 
 
-def _entry(record: RunRecord, outcome: str, reason: str) -> dict[str, Any]:
+def _make_entry(record: RunRecord, outcome: str, reason: str) -> dict[str, Any]:
     count = {kind: sum(o.status == kind for o in record.outcomes) for kind in ("accepted", "known", "rejected")}
     return {
-        "started": _moment(record.started),
-        "ended": _moment(clock.now()),
+        "started": _format_moment(record.started),
+        "ended": _format_moment(clock.now()),
         "outcome": outcome,
         "reason": reason,
         "files": len(record.outcomes),
         **count,
         "rows_accepted": sum(o.rows_accepted for o in record.outcomes),
         "rows_quarantined": sum(o.rows_quarantined for o in record.outcomes),
-        "no_csv": [path_text(path) for path in record.passed_over],
+        "no_csv": [encode_path(path) for path in record.passed_over],
         "reports": [folder.name for folder in record.reports],
     }
 
 
-def _moment(moment: datetime) -> str:
+def _format_moment(moment: datetime) -> str:
     return moment.isoformat(timespec="seconds")
 
 
-def _line(record: RunRecord, outcome: str, reason: str) -> str:
-    said = {"done": record.summary(), "rejected": record.summary()}.get(outcome, f"{outcome.upper()}: {reason}")
+def _format_line(record: RunRecord, outcome: str, reason: str) -> str:
+    said = {"done": record.summarise(), "rejected": record.summarise()}.get(outcome, f"{outcome.upper()}: {reason}")
     return f"{record.job:<9} {said}"
 
 
-def _settings_or_defaults(home: Path) -> Settings:
+def _load_settings_or_defaults(home: Path) -> Settings:
     try:
         return load_settings(home)
     except CalfwatchError:

@@ -6,25 +6,27 @@ import duckdb
 
 from pipelines import clock
 from pipelines.signals.senders import MISSING, PARTIAL, SILENT
-from pipelines.statements import Row, rows_by_name, statement
-from pipelines.text import arrival_words, sender_words
+from pipelines.statements import Row, fetch_rows, read_statement
+from pipelines.text import describe_arrival, describe_sender
 
 
 def read_sender_facts(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
     """Return, by the latest week that is over, lines about senders, who needs a person's attention, and who arrived."""
-    rows = rows_by_name(connection, statement("monitoring", "latest_senders"), {"now": clock.now()})
-    lacking = [_lacking_text(row) for state in (MISSING, PARTIAL) for row in rows if row["state"] == state]
+    rows = fetch_rows(connection, read_statement("monitoring", "latest_senders"), {"now": clock.now()})
+    lacking = [_describe_lacking(row) for state in (MISSING, PARTIAL) for row in rows if row["state"] == state]
     arrived = [
-        arrival_words(row["source"], row["week"], row["reports"], row["joined"]) for row in rows if row["has_arrived"]
+        describe_arrival(row["source"], row["week"], row["reports"], row["joined"])
+        for row in rows
+        if row["has_arrived"]
     ]
     return {
-        "sender_lines": [f"arrived       {words}" for words in arrived] + _lines(rows),
+        "sender_lines": [f"arrived       {words}" for words in arrived] + _describe_others(rows),
         "senders_missing": lacking,
         "senders_arrived": arrived,
     }
 
 
-def _lines(rows: list[Row]) -> list[str]:
+def _describe_others(rows: list[Row]) -> list[str]:
     lines = []
     joined = [row["source"] for row in rows if row["joined"] and row["state"] not in (MISSING, SILENT)]
     if joined and len(joined) < len(rows):  # in a home of the first weeks all of them would be
@@ -34,6 +36,6 @@ def _lines(rows: list[Row]) -> list[str]:
     return lines
 
 
-def _lacking_text(row: Row) -> str:
+def _describe_lacking(row: Row) -> str:
     sent = None if row["state"] == MISSING else row["reports"]
-    return sender_words(row["source"], row["week"], sent, row["usual"])
+    return describe_sender(row["source"], row["week"], sent, row["usual"])

@@ -52,7 +52,7 @@ def refresh_facts(home: Path, settings: Settings) -> None:
     with _changed(home) as content:
         content["problem"] = problem
         if facts:
-            content["facts"] = facts | {"files_seen": _seen(home), "written": _now()}
+            content["facts"] = facts | {"files_seen": _stat_files(home), "written": _format_now()}
 
 
 @contextlib.contextmanager
@@ -68,7 +68,7 @@ def _changed(home: Path) -> Iterator[dict[str, Any]]:
         os.close(handle)
 
 
-def _seen(home: Path) -> dict[str, list[int]]:
+def _stat_files(home: Path) -> dict[str, list[int]]:
     """Return size and time of the files that the facts are about; none of them is opened."""
     seen = {}
     for name in WATCHED:
@@ -78,7 +78,7 @@ def _seen(home: Path) -> dict[str, list[int]]:
     return seen
 
 
-def _now() -> str:
+def _format_now() -> str:
     return clock.now().isoformat(timespec="seconds")
 
 
@@ -90,7 +90,7 @@ def read_status(home: Path) -> dict[str, Any]:
     content = read_json(home / NAME)
     facts = content.get("facts")
     in_work = _run_in_work(content)
-    if not facts or (facts.get("files_seen") != _seen(home) and not in_work):
+    if not facts or (facts.get("files_seen") != _stat_files(home) and not in_work):
         try:
             facts = read_facts(home, load_settings(home))
         except LockedError:
@@ -107,7 +107,7 @@ def read_status(home: Path) -> dict[str, Any]:
         "disk_free_bytes": shutil.disk_usage(home).free,
         "notices": read_json(home / "notices.json").get("failed", {}),
     }
-    return told | {"overdue": find_overdue(told, clock.now()), "attention": _attention(told)}
+    return told | {"overdue": find_overdue(told, clock.now()), "attention": _list_attention(told)}
 
 
 def _run_in_work(content: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -148,19 +148,19 @@ def find_overdue(told: Mapping[str, Any], now: datetime) -> list[str]:
     return late
 
 
-def _attention(told: Mapping[str, Any]) -> list[str]:
+def _list_attention(told: Mapping[str, Any]) -> list[str]:
     facts, runs = told["facts"], told["runs"]
     found = [f"rejected {row['path']}: {row['reason']} (file {row['file_id'][:12]})" for row in facts["rejected"]]
     found += [facts["snapshot"]] if facts["snapshot"] else []
     found += facts["senders_missing"]
     found += facts["public_lagging"]
-    found += _failed_runs(runs)
+    found += _list_failed_runs(runs)
     found += [told["metrics"]] if told["metrics"] else []
     found += [f"a notice to {target} failed: {reason}" for target, reason in sorted(told["notices"].items())]
     return found + find_overdue(told, clock.now())
 
 
-def _failed_runs(runs: Mapping[str, Any]) -> list[str]:
+def _list_failed_runs(runs: Mapping[str, Any]) -> list[str]:
     return [
         f"the last {job} {run['outcome']} at {run['ended'][:16].replace('T', ' ')} UTC: {run['reason']}"
         for job, run in sorted(runs.items())
@@ -173,7 +173,7 @@ def read_health(home: Path) -> list[str]:
 
     Opens no database, and a home in which nothing ran yet is healthy.
     """
-    return _failed_runs(read_json(home / NAME).get("runs", {})) + find_missed_slots(home)
+    return _list_failed_runs(read_json(home / NAME).get("runs", {})) + find_missed_slots(home)
 
 
 def _has_later_success(runs: Mapping[str, Any], failed: Mapping[str, Any]) -> bool:

@@ -19,10 +19,10 @@ from pipelines.jobs.outcome import describe_other_files, is_object
 from pipelines.jobs.releasing.release import describe_releases
 from pipelines.processes import read_json
 from pipelines.settings import Settings, is_address
-from pipelines.statements import first_row, statement
-from pipelines.store.database import Home, check_counts, check_version, pack_in_use
-from pipelines.store.packs import configured_pack
-from pipelines.text import shown_path
+from pipelines.statements import fetch_first_row, read_statement
+from pipelines.store.database import Home, check_counts, check_version, find_pack_in_use
+from pipelines.store.packs import load_configured_pack
+from pipelines.text import format_path
 from schemas.pack import Pack
 
 
@@ -35,8 +35,8 @@ def read_facts(home: Path, settings: Settings) -> dict[str, Any]:
     with open_for_reading(place.records) as connection:
         check_version(connection, place.records)
         check_counts(connection)
-        configured = configured_pack(place, settings)
-        rule_pack = pack_in_use(connection, configured).version
+        configured = load_configured_pack(place, settings)
+        rule_pack = find_pack_in_use(connection, configured).version
         return {
             "rule_pack": rule_pack,
             **read_sender_facts(connection),
@@ -55,7 +55,7 @@ def read_facts(home: Path, settings: Settings) -> dict[str, Any]:
 
 
 def _count_files(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    row = first_row(
+    row = fetch_first_row(
         connection,
         """SELECT count(*) FILTER (status = 'accepted'), count(*) FILTER (status = 'rejected'),
              count(*) FILTER (status = 'withdrawn'), max(ingested_at), coalesce(sum(rows_quarantined), 0),
@@ -68,7 +68,7 @@ def _count_files(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
 
 def _count_records(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    row = first_row(connection, "SELECT count(*), min(reported_at), max(reported_at) FROM records")
+    row = fetch_first_row(connection, "SELECT count(*), min(reported_at), max(reported_at) FROM records")
     assert row is not None
     return {
         "count": row[0],
@@ -80,7 +80,7 @@ def _count_records(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
 
 def _count_in_no_week(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """Count the records that no weekly table has: their days stand too far from their sender's others."""
-    row = first_row(
+    row = fetch_first_row(
         connection,
         """SELECT coalesce(sum(reports), 0)::BIGINT, min(report_date), max(report_date)
            FROM daily_summary ANTI JOIN calendar USING (report_date)""",
@@ -108,7 +108,7 @@ def _list_rejected(connection: duckdb.DuckDBPyConnection) -> list[dict[str, str]
              FROM files WHERE path = rejected.path AND delivery_no > rejected.delivery_no)
            ORDER BY path"""
     ).fetchall()
-    return [{"path": shown_path(path), "reason": reason, "file_id": file_id} for path, reason, file_id in rows]
+    return [{"path": format_path(path), "reason": reason, "file_id": file_id} for path, reason, file_id in rows]
 
 
 def _list_notes(connection: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
@@ -117,7 +117,7 @@ def _list_notes(connection: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:
         """SELECT source, path, notes FROM files WHERE status = 'accepted'
            QUALIFY delivery_no = max(delivery_no) OVER (PARTITION BY source) ORDER BY source"""
     ).fetchall()
-    return [{"source": source, "path": shown_path(path), "notes": notes} for source, path, notes in rows if notes]
+    return [{"source": source, "path": format_path(path), "notes": notes} for source, path, notes in rows if notes]
 
 
 def _name_other_files(home: Home, incoming: Sequence[str]) -> str:
@@ -153,7 +153,7 @@ def _list_senders(connection: duckdb.DuckDBPyConnection, settings: Settings) -> 
 
 
 def _count_small_groups(connection: duckdb.DuckDBPyConnection, k: int) -> dict[str, Any]:
-    row = first_row(connection, statement("store", "small_groups"), {"k": k}) or (None, 0, 0, 0)
+    row = fetch_first_row(connection, read_statement("store", "small_groups"), {"k": k}) or (None, 0, 0, 0)
     return {"k": k} | dict(zip(("smallest", "groups", "records", "total"), row, strict=True))
 
 
@@ -176,7 +176,7 @@ def _read_snapshot_facts(home: Home, records: duckdb.DuckDBPyConnection) -> dict
 def _has_table(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> bool:
     sql = """SELECT 1 FROM duckdb_columns()
         WHERE database_name = 'calfwatch' AND table_name = ? AND column_name = ? LIMIT 1"""
-    return first_row(connection, sql, [table, column]) is not None
+    return fetch_first_row(connection, sql, [table, column]) is not None
 
 
 def _list_alarms(published: duckdb.DuckDBPyConnection) -> list[dict[str, str]]:

@@ -10,28 +10,28 @@ import duckdb
 from pipelines.errors import StateError
 from pipelines.jobs import publish as publish_job
 from pipelines.rules.compiler import tag_sql
-from pipelines.rules.condition_sql import condition_tests
+from pipelines.rules.condition_sql import compile_condition
 from pipelines.rules.translation import stored_sql, tagged_sql
-from pipelines.rules.urgency import evidence_urgencies
+from pipelines.rules.urgency import find_evidence_urgencies
 from pipelines.settings import Settings
-from pipelines.statements import create_sql, one_number
+from pipelines.statements import create_sql, fetch_number
 from pipelines.store import audit, daily_counts, database
 from pipelines.store.database import Home
-from pipelines.store.packs import check_fits, configured_pack
-from pipelines.text import many
+from pipelines.store.packs import check_fits, load_configured_pack
+from pipelines.text import pluralise
 from schemas.pack import LEVELS, Pack
 from schemas.pack_file import load_pack
 from schemas.record_layout import TAG_COLUMNS
-from schemas.tables import records_table, superseded_table
+from schemas.tables import make_records_table, make_superseded_table
 
 FEW_RECORDS = 1_000_000  # are updated where they are; DuckDB holds updates in memory until they are committed
 
 
 def retag_history(home: Home, settings: Settings, pack_file: str | None, wait_seconds: float) -> str:
     """Tag the history with a pack file, else the configured pack, and publish; return what was done."""
-    wanted = load_pack(Path(pack_file)) if pack_file else configured_pack(home, settings)
+    wanted = load_pack(Path(pack_file)) if pack_file else load_configured_pack(home, settings)
     with database.writing(home, settings, wanted, wait_seconds) as connection:
-        text = retag(connection, settings, database.pack_in_use(connection, wanted), wanted)
+        text = retag(connection, settings, database.find_pack_in_use(connection, wanted), wanted)
         publish_job.publish(connection, home, settings)
     return text
 
@@ -46,27 +46,26 @@ def retag(connection: duckdb.DuckDBPyConnection, settings: Settings, stored: Pac
         return f"the history is tagged with {pack.version} already"
     check_fits(connection, stored, pack)
     with database.transaction(connection):
-        records = one_number(connection, "SELECT count(*) FROM records")
-        alike = _coded_alike(stored, pack)
+        records = fetch_number(connection, "SELECT count(*) FROM records")
+        alike = _is_coded_alike(stored, pack)
         moved = _tag_what_changes(connection, settings, stored, pack) if alike else _tag_all(connection, stored, pack)
         connection.execute("UPDATE files SET rule_pack = ? WHERE status = 'accepted'", [pack.version])
         database.use_pack(connection, settings, pack)
         if not alike:
             daily_counts.rebuild(connection, settings, pack)
         database.check_counts(connection)
-        text = (
-            f"{many(records, 'record')} retagged from {stored.version} to {pack.version}; {moved or 'no level changed'}"
-        )
+        moved = moved or "no level changed"
+        text = f"{pluralise(records, 'record')} retagged from {stored.version} to {pack.version}; {moved}"
         audit.note(connection, "retag", pack.version, text)
     return text
 
 
-def _coded_alike(stored: Pack, pack: Pack) -> bool:
+def _is_coded_alike(stored: Pack, pack: Pack) -> bool:
     """Return whether every bit, byte and code in the records means the same under both packs."""
 
     def codes(of: Pack) -> list[object]:
         fields = [(field.name, field.type, field.values) for field in of.fields]
-        evidence = list(zip((row.id for row in of.evidence), evidence_urgencies(of), strict=True))
+        evidence = list(zip((row.id for row in of.evidence), find_evidence_urgencies(of), strict=True))
         causes = [(cause.name, cause.category) for cause in of.causes]
         categories = [category.name for category in of.categories]
         rules = [rule.id for rule in of.triage]
@@ -84,8 +83,8 @@ def _tag_what_changes(connection: duckdb.DuckDBPyConnection, settings: Settings,
     old = ", ".join(f"{tag}_before AS {tag}" for tag in TAG_COLUMNS)
     changes = f"SELECT * REPLACE ({old}), -1 AS sign FROM changed UNION ALL SELECT *, 1 AS sign FROM changed"
     daily_counts.merge_changes(connection, settings, pack, changes)
-    moved = _in_words(connection, "SELECT triage_level_before, triage_level FROM changed")
-    if one_number(connection, "SELECT count(*) FROM changed") > FEW_RECORDS:
+    moved = _describe_moves(connection, "SELECT triage_level_before, triage_level FROM changed")
+    if fetch_number(connection, "SELECT count(*) FROM changed") > FEW_RECORDS:
         _write(connection, stored, pack)
         _put_in_place(connection)
     else:
@@ -112,29 +111,29 @@ def _may_change(stored: Pack, pack: Pack) -> str:
     records that these touch takes half the time of tagging all (10 million records)."""
     tests = ["FALSE"]
     for old, new in zip(stored.triage, pack.triage, strict=True):
-        was, now = condition_tests(stored, old.when), condition_tests(pack, new.when)
+        was, now = compile_condition(stored, old.when), compile_condition(pack, new.when)
         if old.level != new.level:
             tests += [f"NOT ({was.false})", f"NOT ({now.false})"]
         elif old.when != new.when:
             tests += [f"({was.true}) <> ({now.true})", f"({was.false}) <> ({now.false})"]
             tests.append(f"NOT (({now.true}) OR ({now.false}))")  # another field may be missing
     before, after = (Counter((row.cause, row.points, row.when) for row in of.evidence) for of in (stored, pack))
-    tests += [f"({condition_tests(pack, when).true})" for _, _, when in (before - after) + (after - before)]
+    tests += [f"({compile_condition(pack, when).true})" for _, _, when in (before - after) + (after - before)]
     return " OR ".join(tests)
 
 
 def _update(connection: duckdb.DuckDBPyConnection) -> None:
     tags = ", ".join(f"{tag} = changed.{tag}" for tag in TAG_COLUMNS)
-    updated = one_number(
+    updated = fetch_number(
         connection,
         f"""UPDATE records SET {tags} FROM changed
             WHERE records.delivery_no = changed.delivery_no AND records.line_number = changed.line_number""",
     )
-    if updated != one_number(connection, "SELECT count(*) FROM changed"):
+    if updated != fetch_number(connection, "SELECT count(*) FROM changed"):
         raise StateError("retagging met another number of records than are stored; nothing was changed")
 
 
-def _in_words(connection: duckdb.DuckDBPyConnection, levels: str) -> str:
+def _describe_moves(connection: duckdb.DuckDBPyConnection, levels: str) -> str:
     """Return how many records went from which level to which; `levels` selects the one before and the one now."""
     rows = connection.execute(f"""SELECT before, now, count(*) FROM ({levels}) AS levels(before, now)
         WHERE before <> now GROUP BY ALL ORDER BY ALL""").fetchall()
@@ -146,9 +145,9 @@ def _tag_all(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) ->
     _write(connection, stored, pack)
     pairs = "SELECT a.{0}, b.{0} FROM records AS a POSITIONAL JOIN retagged AS b"
     torn = f"SELECT count(*) FROM ({pairs.format('line_number')}) AS lines(a, b) WHERE a <> b"
-    if one_number(connection, torn):
+    if fetch_number(connection, torn):
         raise StateError("retagging put the records in another order; nothing was changed")
-    moved = _in_words(connection, pairs.format("triage_level"))
+    moved = _describe_moves(connection, pairs.format("triage_level"))
     _put_in_place(connection)
     _widen_superseded(connection, stored, pack)
     return moved
@@ -156,14 +155,14 @@ def _tag_all(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) ->
 
 def _write(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> None:
     """Fill the table `retagged`, row for row in the order of `records`."""
-    table = records_table(pack, "retagged")
+    table = make_records_table(pack, "retagged")
     connection.execute(create_sql(table))
     columns = ", ".join(table.column_names)
-    rows = one_number(
+    rows = fetch_number(
         connection,
         f"INSERT INTO retagged BY NAME SELECT {columns} FROM ({tagged_sql(stored, pack, stored_sql(stored))})",
     )
-    if rows != one_number(connection, "SELECT count(*) FROM records"):
+    if rows != fetch_number(connection, "SELECT count(*) FROM records"):
         raise StateError("retagging gave another number of records than are stored; nothing was changed")
 
 
@@ -175,10 +174,10 @@ def _put_in_place(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _widen_superseded(connection: duckdb.DuckDBPyConnection, stored: Pack, pack: Pack) -> None:
     """Give the superseded records the columns of the new pack: a question that was not asked has no answer."""
-    if superseded_table(pack) == superseded_table(stored):
+    if make_superseded_table(pack) == make_superseded_table(stored):
         return
-    old = set(superseded_table(stored).column_names)
-    new = superseded_table(pack)
+    old = set(make_superseded_table(stored).column_names)
+    new = make_superseded_table(pack)
     values = {name: name if name in old else "NULL" for name in new.column_names}
     connection.execute("ALTER TABLE superseded RENAME TO superseded_before")
     connection.execute(create_sql(new))

@@ -11,9 +11,9 @@ from pipelines.jobs import publish as publish_job
 from pipelines.settings import Settings
 from pipelines.store import audit, database
 from pipelines.store.database import Home
-from pipelines.store.packs import configured_pack
-from pipelines.store.signatures import record_signature, signatures_of
-from pipelines.text import signature_words
+from pipelines.store.packs import load_configured_pack
+from pipelines.store.signatures import read_signatures, record_signature
+from pipelines.text import describe_signatures
 from schemas.pack_file import load_pack
 
 
@@ -32,11 +32,11 @@ def sign_pack(
         raise UsageError("the name and the role of a signature are one line of printable characters each")
     if day > clock.today(settings.time_zone):
         raise UsageError(f"the signature is dated {day}, which is a day to come")
-    configured = configured_pack(home, settings)
+    configured = load_configured_pack(home, settings)
     with database.writing(home, settings, configured, wait_seconds) as connection:
-        pack = load_pack(Path(pack_file)) if pack_file else database.pack_in_use(connection, configured)
+        pack = load_pack(Path(pack_file)) if pack_file else database.find_pack_in_use(connection, configured)
         with database.transaction(connection):
             record_signature(connection, pack.version, name, role, day)
             audit.note(connection, "sign", pack.version, f"signed by {name} ({role}) on {day}")
         publish_job.publish(connection, home, settings)
-        return signature_words(pack.version, signatures_of(connection, pack.version))
+        return describe_signatures(pack.version, read_signatures(connection, pack.version))

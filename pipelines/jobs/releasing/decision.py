@@ -17,12 +17,12 @@ from pipelines.release import ledger, public_page
 from pipelines.release.audit import FEWEST_VALUES, Narrowest, find_narrowest, is_safe
 from pipelines.release.ledger import HELD_BACK, RELEASED, WITHDRAWN, Release
 from pipelines.release.public_database import is_week
-from pipelines.release.rounding import Cell, Disclosure, disclose, method_of
+from pipelines.release.rounding import Cell, Disclosure, disclose, name_method
 from pipelines.settings import Settings
-from pipelines.statements import first_row, rows_by_name, statement
+from pipelines.statements import fetch_first_row, fetch_rows, read_statement
 from pipelines.store import audit, database
 from pipelines.store.database import Home
-from pipelines.text import many
+from pipelines.text import pluralise
 from schemas.fields import AGE_BANDS, SEXES
 from schemas.pack import LEVELS
 
@@ -56,7 +56,7 @@ class Decision:
         return self.release.status == HELD_BACK
 
 
-def held_back_words(decision: Decision) -> str:
+def explain_held_back(decision: Decision) -> str:
     """Why a week is held back, for staff."""
     release = decision.release
     return (
@@ -65,7 +65,7 @@ def held_back_words(decision: Decision) -> str:
     )
 
 
-def page_of(home: Home, week: str) -> Path:
+def locate_page(home: Home, week: str) -> Path:
     """Return where the page of a released week lies."""
     return home.path / public_page.FOLDER / week / public_page.PAGE
 
@@ -77,7 +77,7 @@ def choose_week(connection: duckdb.DuckDBPyConnection, week: str | None) -> str:
             raise UsageError(f"'{week}' is not a week; write it as 2026-W46")
         return week
     zone = database.get_state(connection, "time_zone")
-    row = first_row(
+    row = fetch_first_row(
         connection,
         """WITH latest AS (SELECT max(week_start) AS week_start FROM calendar
              WHERE week_start + 7 <= ?)
@@ -102,10 +102,10 @@ def decide_week(
     release = _open_release(connection, settings, week)
     _refuse_overlap(release, history.releases)
     is_incomplete = _refuse_unready(connection, settings, release, asked.incomplete)
-    counts = _exact_counts(connection, release.week_start)
+    counts = _read_exact_counts(connection, release.week_start)
     found = disclose(counts, settings.public.hide_up_to, history.shown_regions)
     narrowest = find_narrowest(found.cells, found.unlisted_regions, found.hide_up_to)
-    warnings = _warnings(connection, release.week_start)
+    warnings = _list_warnings(connection, release.week_start)
     safe = is_safe(narrowest)
     record = replace(
         release,
@@ -138,7 +138,7 @@ def _refuse_known(home: Home, week: str, known: Sequence[Release]) -> None:
     for release in known:
         if release.week == week:
             raise ReleaseRefused(f"{week} was decided on {release.released_on}: it is {KNOWN_WORDS[release.status]}")
-    folder = page_of(home, week).parent
+    folder = locate_page(home, week).parent
     for path in (folder.parent, folder):
         public_page.refuse_link(path)
     for name in (public_page.PAGE, public_page.TABLE):
@@ -149,7 +149,7 @@ def _refuse_known(home: Home, week: str, known: Sequence[Release]) -> None:
 def _open_release(connection: duckdb.DuckDBPyConnection, settings: Settings, week: str) -> Release:
     """Return the record of a covered week before its decision. Raises ReleaseRefused if no file covers it."""
     zone = database.get_state(connection, "time_zone")
-    row = first_row(
+    row = fetch_first_row(
         connection,
         """SELECT week_start, week_start::TIMESTAMP AT TIME ZONE $zone, (week_start + 7)::TIMESTAMP AT TIME ZONE $zone
            FROM calendar WHERE week = $week LIMIT 1""",
@@ -159,7 +159,7 @@ def _open_release(connection: duckdb.DuckDBPyConnection, settings: Settings, wee
         raise ReleaseRefused(f"{week} is not covered by any accepted file")
     start, first, last = row
     limit, moment = settings.public.hide_up_to, clock.now()
-    decided = (RELEASED, clock.day_of(moment, zone), method_of(limit), None, None)
+    decided = (RELEASED, clock.day_of(moment, zone), name_method(limit), None, None)
     return Release(
         week,
         start,
@@ -169,7 +169,7 @@ def _open_release(connection: duckdb.DuckDBPyConnection, settings: Settings, wee
         time_zone=zone,
         published=False,
         released_at=moment,
-        who=audit.account(),
+        who=audit.name_account(),
         version=version("calfwatch"),
         rule_pack=database.get_state(connection, "rule_pack"),
         hide_up_to=limit,
@@ -187,7 +187,7 @@ def _refuse_unready(
     connection: duckdb.DuckDBPyConnection, settings: Settings, release: Release, incomplete: bool
 ) -> bool:
     """Raise ReleaseRefused for a running week, or one that lacks a sender; return whether it lacks one."""
-    reason = week_problem(connection, settings, release.week_start)
+    reason = find_week_problem(connection, settings, release.week_start)
     if reason == "running week":
         raise ReleaseRefused(f"{release.week} is still running; it ends on {release.week_start + timedelta(days=6)}")
     if reason and not incomplete:
@@ -198,18 +198,18 @@ def _refuse_unready(
     return reason is not None
 
 
-def week_problem(connection: duckdb.DuckDBPyConnection, settings: Settings, week_start: date) -> str | None:
+def find_week_problem(connection: duckdb.DuckDBPyConnection, settings: Settings, week_start: date) -> str | None:
     """Return `running week`, `incomplete reporting` if a sender is missing or partial in that week, or None."""
     if week_start + timedelta(days=7) > clock.today(settings.time_zone):
         return "running week"
     lacking = "SELECT 1 FROM weekly_sources WHERE week_start = ? AND state IN ('missing', 'partial') LIMIT 1"
-    return "incomplete reporting" if first_row(connection, lacking, [week_start]) else None
+    return "incomplete reporting" if fetch_first_row(connection, lacking, [week_start]) else None
 
 
-def _exact_counts(connection: duckdb.DuckDBPyConnection, week_start: date) -> Mapping[str, Mapping[str, int]]:
+def _read_exact_counts(connection: duckdb.DuckDBPyConnection, week_start: date) -> Mapping[str, Mapping[str, int]]:
     """The week's exact counts by attribute and value. Raises StateError if attributes do not add up to the same."""
     names = {"levels": [*LEVELS], "age_bands": [*AGE_BANDS, "unknown"], "sexes": [*SEXES]}
-    rows = rows_by_name(connection, statement("release", "week_counts"), {"week_start": week_start, **names})
+    rows = fetch_rows(connection, read_statement("release", "week_counts"), {"week_start": week_start, **names})
     counts: dict[str, dict[str, int]] = {}
     for row in rows:
         counts.setdefault(row["attribute"], {})[row["value"]] = row["reports"]
@@ -219,10 +219,10 @@ def _exact_counts(connection: duckdb.DuckDBPyConnection, week_start: date) -> Ma
     return counts
 
 
-def _warnings(connection: duckdb.DuckDBPyConnection, week_start: date) -> tuple[str, ...]:
+def _list_warnings(connection: duckdb.DuckDBPyConnection, week_start: date) -> tuple[str, ...]:
     sql = "SELECT count(DISTINCT source) FROM daily_summary WHERE report_date BETWEEN ? AND ?"
-    row = first_row(connection, sql, [week_start, week_start + timedelta(days=6)])
+    row = fetch_first_row(connection, sql, [week_start, week_start + timedelta(days=6)])
     senders = row[0] if row else 0
     if senders > FEW_SENDERS:
         return ()
-    return (f"the week has {many(senders, 'sender')}: each can subtract its own reports from what is published",)
+    return (f"the week has {pluralise(senders, 'sender')}: each can subtract its own reports from what is published",)

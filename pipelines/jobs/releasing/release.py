@@ -16,14 +16,14 @@ import duckdb
 
 from pipelines import clock
 from pipelines.errors import ReleaseRefused, UsageError
-from pipelines.files import put_in_place, temporary_beside
+from pipelines.files import name_temporary, put_in_place
 from pipelines.jobs.releasing.decision import (
     Asked,
     Decision,
     choose_week,
     decide_week,
-    held_back_words,
-    page_of,
+    explain_held_back,
+    locate_page,
     recall_decision,
 )
 from pipelines.release import ledger, public_page
@@ -33,8 +33,8 @@ from pipelines.release.rounding import STEP
 from pipelines.settings import Settings
 from pipelines.store import audit, database
 from pipelines.store.database import Home
-from pipelines.store.packs import configured_pack
-from pipelines.text import many
+from pipelines.store.packs import load_configured_pack
+from pipelines.text import pluralise
 from schemas.pack import Pack
 
 METHOD = (
@@ -65,13 +65,13 @@ def release_week(home: Home, settings: Settings, asked: Asked, wait_seconds: flo
     A week whose release was killed after it was recorded is finished with the rows of then. Raises ReleaseRefused if
     the week may not be released; one whose audit fails is recorded as held back first.
     """
-    pack = configured_pack(home, settings)
+    pack = load_configured_pack(home, settings)
     with database.writing(home, settings, pack, wait_seconds) as connection:
-        pack = database.pack_in_use(connection, pack)
+        pack = database.find_pack_in_use(connection, pack)
         killed, finished = _bring_up_to_date(connection, home, pack)
         asked = replace(asked, week=choose_week(connection, asked.week))
         if asked.week in killed and (recorded := recall_decision(connection, asked.week)):
-            return Done(recorded, page_of(home, asked.week), was_killed=True)
+            return Done(recorded, locate_page(home, asked.week), was_killed=True)
         with _add_finished(finished):
             decision = decide_week(connection, home, settings, ledger.read_history(connection), asked)
         with database.transaction(connection):
@@ -79,8 +79,8 @@ def release_week(home: Home, settings: Settings, asked: Asked, wait_seconds: flo
             ledger.record_release(connection, decision.release, cells)
         _write_files(connection, home, pack)
     if decision.is_held_back:
-        raise ReleaseRefused(held_back_words(decision))
-    return Done(decision, page_of(home, decision.release.week))
+        raise ReleaseRefused(explain_held_back(decision))
+    return Done(decision, locate_page(home, decision.release.week))
 
 
 def withdraw_week(home: Home, settings: Settings, week: str, reason: str, wait_seconds: float = 60) -> None:
@@ -90,9 +90,9 @@ def withdraw_week(home: Home, settings: Settings, week: str, reason: str, wait_s
     """
     if not reason.strip():
         raise UsageError("--withdraw needs --reason TEXT; the text is published as the week's note")
-    pack = configured_pack(home, settings)
+    pack = load_configured_pack(home, settings)
     with database.writing(home, settings, pack, wait_seconds) as connection:
-        pack = database.pack_in_use(connection, pack)
+        pack = database.find_pack_in_use(connection, pack)
         killed, finished = _bring_up_to_date(connection, home, pack)
         status = next((each.status for each in ledger.read_releases(connection) if each.week == week), "not released")
         if week in killed and status == WITHDRAWN:
@@ -101,19 +101,19 @@ def withdraw_week(home: Home, settings: Settings, week: str, reason: str, wait_s
             if status != RELEASED:
                 raise ReleaseRefused(f"{week} cannot be withdrawn: it is {status}")
         with database.transaction(connection):
-            ledger.record_withdrawal(connection, week, reason.strip(), audit.account(), clock.now())
+            ledger.record_withdrawal(connection, week, reason.strip(), audit.name_account(), clock.now())
         _write_files(connection, home, pack)
 
 
-def lagging_weeks(connection: duckdb.DuckDBPyConnection, home: Home) -> set[str]:
+def find_lagging_weeks(connection: duckdb.DuckDBPyConnection, home: Home) -> set[str]:
     """Return the weeks on record of which the public files do not tell as recorded."""
-    published, wanted = read_public_database(home.public), ledger.public_rows(connection)
+    published, wanted = read_public_database(home.public), ledger.read_public_rows(connection)
     shown = {row[0]: row for row in published.releases} if published else {}
     lagging = {row[0] for row in wanted.releases if shown.get(row[0]) != row}
     if not lagging and wanted.releases and published and published.weekly_counts != wanted.weekly_counts:
         lagging = {row[0] for row in {*published.weekly_counts} ^ {*wanted.weekly_counts}}
     released = {row[0] for row in wanted.releases if row[2] == RELEASED}
-    return lagging | {week for week in released if not page_of(home, week).exists()}
+    return lagging | {week for week in released if not locate_page(home, week).exists()}
 
 
 # --- the record and the files
@@ -127,10 +127,10 @@ def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, home: Home, pack: P
     published = read_public_database(home.public)
     if published:
         with database.transaction(connection):
-            releases = ledger.published_releases(connection, published)
+            releases = ledger.list_published_releases(connection, published)
             ledger.take_over(connection, releases, published.weekly_counts)
     killed = {each.week for each in ledger.read_releases(connection) if not each.published}
-    lagging = lagging_weeks(connection, home)
+    lagging = find_lagging_weeks(connection, home)
     if killed or lagging:
         _write_files(connection, home, pack)
     return killed, lagging
@@ -150,10 +150,10 @@ def _add_finished(finished: set[str]) -> Iterator[None]:
 
 def _write_files(connection: duckdb.DuckDBPyConnection, home: Home, pack: Pack) -> None:
     """Build the public files anew from the record. The database takes its place last, and so ends the work."""
-    new = temporary_beside(home.public)
-    about = (version("calfwatch"), pack.complaint, METHOD, pack.disclaimer, ledger.time_zones(connection))
+    new = name_temporary(home.public)
+    about = (version("calfwatch"), pack.complaint, METHOD, pack.disclaimer, ledger.list_time_zones(connection))
     try:
-        write_public_database(new, ledger.public_rows(connection, about))
+        write_public_database(new, ledger.read_public_rows(connection, about))
         public_page.write_public_pages(new)
         put_in_place(new, home.public, public_page.READABLE)
     finally:
@@ -172,6 +172,6 @@ def describe_releases(connection: duckdb.DuckDBPyConnection, home: Home) -> tupl
     told = f"last {last.week} on {last.released_on}" if last else "none"
     others = {status: sum(each.status == status for each in releases) for status in (HELD_BACK, WITHDRAWN)}
     rest = "".join(f", {number} {status.replace('_', ' ')}" for status, number in others.items() if number)
-    lagging = sorted(lagging_weeks(connection, home))
+    lagging = sorted(find_lagging_weeks(connection, home))
     mend = [f"public files lack what was decided on {', '.join(lagging)}; `calfwatch release` finishes it"]
-    return f"{told}; {many(len(released), 'week')} released{rest}", mend if lagging else []
+    return f"{told}; {pluralise(len(released), 'week')} released{rest}", mend if lagging else []

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from pipelines.pages.charts import Series
 from pipelines.pages.document import Block, Chart, DataFiles, Gallery, Row, Section, Table
-from pipelines.pages.labels import cause_labels, plain
+from pipelines.pages.labels import label_causes, spell_out
 from pipelines.pages.plots import SMALL, WeeklyColumns
 from pipelines.pages.values import Cell, Column, Kind, Text
-from pipelines.report.comparisons import comparison_cells, comparison_columns
+from pipelines.report.comparisons import make_comparison_cells, make_comparison_columns
 from pipelines.report.curves import count_series
 from pipelines.report.rows import CauseCount
 from pipelines.report.week import WEEKS_SHOWN, WeekTables
@@ -65,12 +65,12 @@ def sort_causes(tables: WeekTables, pack: Pack) -> list[CauseCount]:
     return sorted(tables.now(tables.causes), key=lambda row: places.get(row.likely_cause, len(places)))
 
 
-def cause_label(name: str, pack: Pack) -> str:
+def label_cause(name: str, pack: Pack) -> str:
     """Return what a cause is called; one of another pack by its name."""
-    return cause_labels(pack).get(name, plain(name))
+    return label_causes(pack).get(name, spell_out(name))
 
 
-def cause_section(tables: WeekTables, pack: Pack) -> Section:
+def make_cause_section(tables: WeekTables, pack: Pack) -> Section:
     """State the likely causes: a table, then their weeks as small charts."""
     columns = (
         Column("Likely cause, by danger"),
@@ -78,41 +78,43 @@ def cause_section(tables: WeekTables, pack: Pack) -> Section:
         Column("Reports", Kind.COUNT),
         Column("It leads", Kind.COUNT),
         Column("Not told apart", Kind.COUNT),
-        *comparison_columns(tables),
+        *make_comparison_columns(tables),
     )
     causes, totals = sort_causes(tables, pack), add_up_causes(tables)
-    rows = [_cause_row(tables, row, totals.get(row.likely_cause, CauseTotals()), pack) for row in causes]
-    table = Table("causes", columns, rows, _total_row(columns, totals), empty="No causes are recorded for this week.")
+    rows = [_make_cause_row(tables, row, totals.get(row.likely_cause, CauseTotals()), pack) for row in causes]
+    table = Table(
+        "causes", columns, rows, _make_total_row(columns, totals), empty="No causes are recorded for this week."
+    )
     seen = [row for row in causes if any(count_series(tables, f"likely_cause={row.likely_cause}"))]
-    never = ", ".join(cause_label(row.likely_cause, pack) for row in causes if row not in seen)
+    never = ", ".join(label_cause(row.likely_cause, pack) for row in causes if row not in seen)
     caption = f"No report in these {WEEKS_SHOWN} weeks: {never}." if never else ""
-    charts = [_cause_chart(tables, row, pack) for row in seen]
+    charts = [_make_cause_chart(tables, row, pack) for row in seen]
     gallery = Gallery(charts, caption=caption, across=5, name="cause-curves")
     blocks: list[Block] = [table, *([gallery] if charts else []), DataFiles(("weekly_causes", "cause_levels"))]
     return Section("causes", "Likely causes", blocks, CAUSES_LEAD)
 
 
-def _cause_row(tables: WeekTables, row: CauseCount, totals: CauseTotals, pack: Pack) -> Row:
+def _make_cause_row(tables: WeekTables, row: CauseCount, totals: CauseTotals, pack: Pack) -> Row:
     is_known = row.likely_cause != UNDETERMINED
     cells: tuple[Cell, ...] = (
-        cause_label(row.likely_cause, pack),
+        label_cause(row.likely_cause, pack),
         totals.emergency,
         row.reports,
         totals.leading if is_known else Text(""),
         totals.close if is_known else Text(""),
-        *comparison_cells(tables, f"likely_cause={row.likely_cause}"),
+        *make_comparison_cells(tables, f"likely_cause={row.likely_cause}"),
     )
     return Row(cells, key=row.likely_cause, quiet=not row.reports)
 
 
-def _total_row(columns: Iterable[Column], totals: Mapping[str, CauseTotals]) -> Row:
+def _make_total_row(columns: Iterable[Column], totals: Mapping[str, CauseTotals]) -> Row:
     found = CauseTotals.of_all(totals)
     counts: list[Cell] = ["All", found.emergency, found.reports, found.leading, found.close]
     return Row([*counts, *(Text("") for _ in list(columns)[len(counts) :])])
 
 
-def _cause_chart(tables: WeekTables, row: CauseCount, pack: Pack) -> Chart:
-    label = cause_label(row.likely_cause, pack)
+def _make_cause_chart(tables: WeekTables, row: CauseCount, pack: Pack) -> Chart:
+    label = label_cause(row.likely_cause, pack)
     series = [Series("Reports", "plain", count_series(tables, f"likely_cause={row.likely_cause}"))]
     name = f"cause-{row.likely_cause.replace('_', '-')}"
     title = f"{label}: reports a week over {WEEKS_SHOWN} weeks"

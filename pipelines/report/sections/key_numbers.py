@@ -11,8 +11,8 @@ from pipelines.pages.document import Block, Chart, DataFiles, Folded, Layout, Le
 from pipelines.pages.labels import LEVELS
 from pipelines.pages.plots import Sparkline, WeeklyColumns
 from pipelines.pages.values import Cell, Column, Kind, Share, Text
-from pipelines.report.comparisons import comparison_cells, comparison_columns, count_week_before
-from pipelines.report.curves import count_series, week_rows
+from pipelines.report.comparisons import count_week_before, make_comparison_cells, make_comparison_columns
+from pipelines.report.curves import count_series, list_week_rows
 from pipelines.report.week import WEEKS_SHOWN, WeekTables
 from pipelines.report.wording import KEY_LEAD, LEVELS_LEAD
 from schemas.fields import SEVERE_PAIN
@@ -68,14 +68,14 @@ def _count_level(tables: WeekTables, name: str, label: str, total: int) -> KeyCo
     return KeyCount(name, label, name, total, count_series(tables, series), series)
 
 
-def key_number_section(tables: WeekTables, pack: Pack) -> Section:
+def make_key_number_section(tables: WeekTables, pack: Pack) -> Section:
     """State the key numbers: cards on the page, a table elsewhere."""
     columns = (
         Column("", name="name"),
         Column("What is counted, and what it asks of the patient", name="label"),
         Column("This week", Kind.COUNT, "reports"),
         Column("Share", Kind.SHARE),
-        *comparison_columns(tables),
+        *make_comparison_columns(tables),
         Column("Week before", Kind.COUNT, "previous_week"),
     )
     numbers = list(find_key_counts(tables).values())
@@ -97,7 +97,7 @@ def _make_row(tables: WeekTables, number: KeyCount, pack: Pack) -> Row:
         Text(number.label, _find_action(number, pack)),
         number.now,
         Share(number.now, number.base),
-        *comparison_cells(tables, number.series),
+        *make_comparison_cells(tables, number.series),
         count_week_before(tables, number.series, number.now),
     )
     return Row(cells, key=number.name)
@@ -119,7 +119,7 @@ def _draw_trend(number: KeyCount) -> Chart:
     return Chart(f"trend-{number.name}", title, Sparkline(number.paint, number.counts))
 
 
-def level_section(tables: WeekTables) -> Section:
+def make_level_section(tables: WeekTables) -> Section:
     """State the triage levels of the weeks shown; this week's stand among the key numbers."""
     blocks: list[Block] = [_draw_levels(tables), _make_trend_table(tables), DataFiles(("weekly_triage",))]
     return Section("triage", f"Triage levels over {WEEKS_SHOWN} weeks", blocks, LEVELS_LEAD, short="Triage levels")
@@ -148,5 +148,5 @@ def _describe_gaps(tables: WeekTables) -> str:
 
 def _make_trend_table(tables: WeekTables) -> Folded:
     columns = (Column("Week"), *(Column(label, Kind.COUNT) for label in LEVELS.values()))
-    rows = week_rows(tables, *(count_series(tables, f"triage_level={name}") for name in LEVELS))
+    rows = list_week_rows(tables, *(count_series(tables, f"triage_level={name}") for name in LEVELS))
     return Folded(f"The {WEEKS_SHOWN} weeks as a table", [Table("trend", columns, rows, layout=Layout.TIGHT)])

@@ -44,27 +44,27 @@ TRENDS = {
 }
 
 
-def quality_section(tables: WeekTables, pack: Pack) -> Section:
+def make_quality_section(tables: WeekTables, pack: Pack) -> Section:
     """State what each source delivered, what was refused, and how complete the answers are."""
     found = find_quality(tables, pack)
-    blocks: list[Block] = [_source_table(tables, found)]
+    blocks: list[Block] = [_make_source_table(tables, found)]
     if not found.sources:
         return Section("quality", "Data quality", [*blocks, DataFiles(("weekly_quality",))])
-    if trends := _trend_charts(tables):
+    if trends := _make_trend_charts(tables):
         drawn: list[Block] = [Gallery(trends, name="quality-trends"), DataFiles(("quality_trend",))]
         blocks.append(Folded(f"How late and how complete the {WEEKS_SHOWN} weeks were", drawn))
     if not found.is_balanced:
         blocks.append(Callout(UNBALANCED))
     if found.reasons:
-        blocks.append(Group("Why cells were quarantined", [_reason_table(found)]))
+        blocks.append(Group("Why cells were quarantined", [_make_reason_table(found)]))
     if found.completeness:
         title = "Completeness: share of this week's reports with an answer, the least complete first"
-        blocks.append(Group(title, [_completeness_table(found)]))
+        blocks.append(Group(title, [_make_completeness_table(found)]))
     lead = f"{QUALITY_LEAD} {BALANCED}" if found.is_balanced else QUALITY_LEAD
     return Section("quality", "Data quality", [*blocks, DataFiles(("weekly_quality",))], lead)
 
 
-def _source_table(tables: WeekTables, found: Quality) -> Table:
+def _make_source_table(tables: WeekTables, found: Quality) -> Table:
     columns = (
         Column("Sender"),
         Column("Reports of this week", Kind.COUNT),
@@ -74,27 +74,29 @@ def _source_table(tables: WeekTables, found: Quality) -> Table:
         Column(f"Over {LATE_DAYS} days late", Kind.PERCENT),
     )
     weeks = {row.source: row for row in tables.now(tables.senders)}
-    rows = [Row(_sender_cells(source, weeks.get(source.source)), key=source.source) for source in found.sources]
+    rows = [Row(_make_sender_cells(source, weeks.get(source.source)), key=source.source) for source in found.sources]
     came = [row.reports for row in weeks.values()]
     total = (
-        Row((found.total.source, sum(came), Text(""), *_count_cells(found.total, Text("")))) if len(rows) > 1 else None
+        Row((found.total.source, sum(came), Text(""), *_make_count_cells(found.total, Text(""))))
+        if len(rows) > 1
+        else None
     )
     return Table("quality", columns, rows, total, empty="Nothing is recorded about this week's deliveries.")
 
 
-def _sender_cells(source: SourceQuality, week: SenderWeek | None) -> tuple[Cell, ...]:
-    counts = _count_cells(source, source.median_delay_days)
+def _make_sender_cells(source: SourceQuality, week: SenderWeek | None) -> tuple[Cell, ...]:
+    counts = _make_count_cells(source, source.median_delay_days)
     if week is None:
         return Text(source.source), None, None, *counts
     state = week.state.replace("_", " ")
     return Text(source.source, f"{state}, new" if week.joined else state), week.reports, week.usual, *counts
 
 
-def _count_cells(source: SourceQuality, delay: Cell) -> tuple[Cell, ...]:
+def _make_count_cells(source: SourceQuality, delay: Cell) -> tuple[Cell, ...]:
     return *(source.counts[measure] for measure in COUNT_MEASURES), delay, source.late_share
 
 
-def _trend_charts(tables: WeekTables) -> Sequence[Chart]:
+def _make_trend_charts(tables: WeekTables) -> Sequence[Chart]:
     """Return how late and how complete the weeks were, in whole percent; a week without reports is a gap."""
     charts = []
     for name, (measure, title) in TRENDS.items():
@@ -105,7 +107,7 @@ def _trend_charts(tables: WeekTables) -> Sequence[Chart]:
     return charts
 
 
-def _reason_table(found: Quality) -> Table:
+def _make_reason_table(found: Quality) -> Table:
     columns = (Column("Column: check"), Column("Cells drawn", Kind.BARS), Column("Cells", Kind.COUNT))
     most = found.reasons[0][1]
     rows = [
@@ -115,7 +117,7 @@ def _reason_table(found: Quality) -> Table:
     return Table("reasons", columns, rows, most=REASONS_SHOWN, thing="reason")
 
 
-def _completeness_table(found: Quality) -> Table:
+def _make_completeness_table(found: Quality) -> Table:
     columns = (Column("Field"), Column("Answered", Kind.PERCENT))
     return Table(
         "completeness", columns, [Row(pair) for pair in found.completeness], layout=Layout.METERS, most=FIELDS_SHOWN

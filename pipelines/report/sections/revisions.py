@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from pipelines.pages.document import Block, DataFiles, Row, Section, Table
-from pipelines.pages.labels import series_label
-from pipelines.pages.values import Cell, Column, Kind, Text, ThenNow, cell_text
+from pipelines.pages.labels import label_series
+from pipelines.pages.values import Cell, Column, Kind, Text, ThenNow, format_cell
 from pipelines.report.rows import Revision
 from pipelines.report.week import WEEKS_SHOWN, WeekTables
 from pipelines.report.wording import REVISIONS_LEAD
@@ -57,7 +57,7 @@ def find_revised_weeks(tables: WeekTables) -> list[RevisedWeek]:
     return [RevisedWeek(rows[0].week, rows) for _, rows in sorted(by_week.items(), reverse=True)]
 
 
-def revision_section(tables: WeekTables, pack: Pack) -> Section:
+def make_revision_section(tables: WeekTables, pack: Pack) -> Section:
     """State the published weeks that have changed."""
     columns = (
         Column("Week"),
@@ -68,7 +68,7 @@ def revision_section(tables: WeekTables, pack: Pack) -> Section:
         Column("Why"),
     )
     weeks = find_revised_weeks(tables)
-    rows = [_row(week, pack) for week in weeks]
+    rows = [_make_row(week, pack) for week in weeks]
     empty = f"No change of a published week is recorded among the last {WEEKS_SHOWN} weeks."
     table = Table("revisions", columns, rows, empty=empty, most=REVISIONS_SHOWN, thing="week")
     blocks: list[Block] = [table, DataFiles(("weekly_revisions",))]
@@ -76,13 +76,13 @@ def revision_section(tables: WeekTables, pack: Pack) -> Section:
     return Section("revisions", TITLE, blocks, lead, short="Changed since", brief=True)
 
 
-def _row(week: RevisedWeek, pack: Pack) -> Row:
+def _make_row(week: RevisedWeek, pack: Pack) -> Row:
     most = week.moved_most
-    moved = f"{series_label(most.series, pack)}: {_in_words(most)}" if most else ""
+    moved = f"{label_series(most.series, pack)}: {_format_then_and_now(most)}" if most else ""
     cells = (
         week.week,
-        _then_and_now(week, "all"),
-        _then_and_now(week, "triage_level=emergency"),
+        _make_then_and_now(week, "all"),
+        _make_then_and_now(week, "triage_level=emergency"),
         len(week.rows),
         Text(moved),
         "; ".join(week.reasons),
@@ -90,11 +90,11 @@ def _row(week: RevisedWeek, pack: Pack) -> Row:
     return Row(cells, key=week.week)
 
 
-def _then_and_now(week: RevisedWeek, series: str) -> Cell:
+def _make_then_and_now(week: RevisedWeek, series: str) -> Cell:
     if found := week.find(series):
         return ThenNow(found.as_reported, found.as_known_now)
     return "as published" if week.is_compared else None
 
 
-def _in_words(row: Revision) -> str:
-    return cell_text(ThenNow(row.as_reported, row.as_known_now), Kind.COUNT)
+def _format_then_and_now(row: Revision) -> str:
+    return format_cell(ThenNow(row.as_reported, row.as_known_now), Kind.COUNT)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pipelines.pages.document import Block, DataFiles, Note, Row, Section, Table
-from pipelines.pages.labels import LEVELS, field_labels, plain
+from pipelines.pages.labels import LEVELS, label_fields, spell_out
 from pipelines.pages.values import Bars, Column, Kind, Level, Share, Text
 from pipelines.report.rows import OpenAnswer, RuleCount
 from pipelines.report.week import WeekTables
 from pipelines.report.wording import RULES_LEAD, UNANSWERED_LEAD
-from pipelines.text import many
+from pipelines.text import pluralise
 from schemas.pack import Pack, TriageRule
 
 QUESTIONS_SHOWN = 8
@@ -20,22 +20,22 @@ def sort_rules(tables: WeekTables) -> list[RuleCount]:
     return sorted(tables.rules, key=lambda row: (places.index(row.triage_level), -row.reports, row.rule_id))
 
 
-def rule_section(tables: WeekTables, pack: Pack, total: int) -> Section:
+def make_rule_section(tables: WeekTables, pack: Pack, total: int) -> Section:
     """State how often each triage criterion was met."""
     columns = (Column("Criterion"), Column("Level"), Column("Reports", Kind.COUNT), Column("Share", Kind.SHARE))
     known = {rule.id: rule for rule in pack.triage}
     met = [row for row in sort_rules(tables) if row.reports]
-    rows = [_rule_row(row, known.get(row.rule_id), total) for row in met]
+    rows = [_make_rule_row(row, known.get(row.rule_id), total) for row in met]
     empty = "No criterion was met this week." if tables.rules else "No criteria are recorded for this week."
     blocks: list[Block] = [Table("rules", columns, rows, empty=empty)]
     if met and len(met) < len(tables.rules):
         blocks.append(
-            Note(f"{many(len(tables.rules) - len(met), 'more criterion', 'more criteria')}: met by no report.")
+            Note(f"{pluralise(len(tables.rules) - len(met), 'more criterion', 'more criteria')}: met by no report.")
         )
     return Section("rules", "Criteria that were met", [*blocks, DataFiles(("weekly_rules",))], RULES_LEAD)
 
 
-def _rule_row(row: RuleCount, rule: TriageRule | None, total: int) -> Row:
+def _make_rule_row(row: RuleCount, rule: TriageRule | None, total: int) -> Row:
     unknown = Text(row.rule_id, note="is not in this rule pack", code=True)
     cells = (
         Text(rule.sentence, rule.reference, tag=rule.basis) if rule else unknown,
@@ -52,7 +52,7 @@ def sort_open_answers(tables: WeekTables) -> list[OpenAnswer]:
     return sorted(rows, key=lambda row: (-row.unresolved, -row.reports, row.field))
 
 
-def unanswered_section(tables: WeekTables, pack: Pack) -> Section:
+def make_unanswered_section(tables: WeekTables, pack: Pack) -> Section:
     """State the questions whose answer could still raise a level."""
     columns = (
         Column("Question"),
@@ -61,11 +61,11 @@ def unanswered_section(tables: WeekTables, pack: Pack) -> Section:
         Column("Settled by it alone", Kind.COUNT),
         Column("All reports", Kind.COUNT),
     )
-    found, labels = sort_open_answers(tables), field_labels(pack)
+    found, labels = sort_open_answers(tables), label_fields(pack)
     rows = [
         Row(
             (
-                labels.get(row.field, plain(row.field)),
+                labels.get(row.field, spell_out(row.field)),
                 Bars([("unresolved", row.unresolved)], found[0].unresolved),
                 row.unresolved,
                 row.settles,

@@ -14,10 +14,10 @@ import pyarrow as pa
 
 from pipelines.errors import UsageError
 from pipelines.files import write_private
-from pipelines.statements import first_row, statement
+from pipelines.statements import fetch_first_row, read_statement
 from pipelines.store.home import Home
 from schemas.checked_file import DUPLICATE, ROWS_LEFT_OUT, CheckedFile
-from schemas.tables import ERASED_COUNTS, Table, quoted
+from schemas.tables import ERASED_COUNTS, Table, quoted_sql
 
 COUNTS = {
     "daily_summary": ("reports", "severe_pain", "close_causes", "serious_signs"),
@@ -48,11 +48,11 @@ def define_mark(connection: duckdb.DuckDBPyConnection, home: Home, source: str) 
 
     Raises UsageError if something is erased and the key is gone: it could not be kept out.
     """
-    key = _read_key(home, is_new=first_row(connection, "SELECT 1 FROM erased LIMIT 1") is None)
-    begin = f"{quoted(key)} || {quoted(source)} || '|' || kind || '|'"
+    key = _read_key(home, is_new=fetch_first_row(connection, "SELECT 1 FROM erased LIMIT 1") is None)
+    begin = f"{quoted_sql(key)} || {quoted_sql(source)} || '|' || kind || '|'"
     connection.execute(
         "CREATE OR REPLACE TEMP MACRO erased_mark(kind, text) AS "
-        f"left(sha256({quoted(key)} || sha256({begin} || text)), 32)::UUID"
+        f"left(sha256({quoted_sql(key)} || sha256({begin} || text)), 32)::UUID"
     )
 
 
@@ -82,7 +82,7 @@ def leave_out_erased(connection: duckdb.DuckDBPyConnection, checked: CheckedFile
     connection.execute("CREATE OR REPLACE TEMP TABLE erased_rows (line_number BIGINT, report_id VARCHAR)")
     for block in checked.blocks:
         connection.register("block", block.accepted)
-        connection.execute(statement("store", "erased_rows"))
+        connection.execute(read_statement("store", "erased_rows"))
         connection.unregister("block")
     found = connection.execute("SELECT line_number, report_id FROM erased_rows ORDER BY line_number").fetchall()
     if not found:
@@ -91,17 +91,17 @@ def leave_out_erased(connection: duckdb.DuckDBPyConnection, checked: CheckedFile
     rows = [(line, report_id, True, DUPLICATE) for line, report_id in found if line not in known]
     more = pa.Table.from_pylist([dict(zip(ROWS_LEFT_OUT.names, row, strict=True)) for row in rows], ROWS_LEFT_OUT)
     left_out = pa.concat_tables([checked.rows_left_out, more]).combine_chunks()
-    return _with_range(connection, replace(checked, rows_left_out=left_out))
+    return _set_range(connection, replace(checked, rows_left_out=left_out))
 
 
-def _with_range(connection: duckdb.DuckDBPyConnection, checked: CheckedFile) -> CheckedFile:
+def _set_range(connection: duckdb.DuckDBPyConnection, checked: CheckedFile) -> CheckedFile:
     """Take the first and last instant from the rows that are not left out."""
     connection.register("left_out", checked.rows_left_out)
     ends = []
     for block in checked.blocks:
         connection.register("block", block.accepted)
         kept = "FROM block WHERE line_number NOT IN (SELECT line_number FROM left_out)"
-        found = first_row(connection, f"SELECT min(reported_at), max(reported_at) {kept}") or ()
+        found = fetch_first_row(connection, f"SELECT min(reported_at), max(reported_at) {kept}") or ()
         ends += [moment for moment in found if moment is not None]
         connection.unregister("block")
     connection.unregister("left_out")
@@ -111,11 +111,11 @@ def _with_range(connection: duckdb.DuckDBPyConnection, checked: CheckedFile) -> 
 def find_erased_lines(connection: duckdb.DuckDBPyConnection) -> None:
     """Fill the table `erased_lines` with the lines of `bad_cells` and `raw_lines` of which nothing may be kept."""
     if has_marks(connection):
-        connection.execute(statement("store", "erased_lines"))
+        connection.execute(read_statement("store", "erased_lines"))
     else:
         connection.execute("CREATE OR REPLACE TEMP TABLE erased_lines (delivery_no INTEGER, line_number BIGINT)")
 
 
 def has_marks(connection: duckdb.DuckDBPyConnection) -> bool:
     connection.execute("CREATE TEMP TABLE IF NOT EXISTS erased_marks (mark UUID)")
-    return first_row(connection, "SELECT 1 FROM erased_marks LIMIT 1") is not None
+    return fetch_first_row(connection, "SELECT 1 FROM erased_marks LIMIT 1") is not None

@@ -15,7 +15,7 @@ import duckdb
 from pipelines import files
 from pipelines.connections import path_sql, transaction
 from pipelines.settings import Settings
-from pipelines.statements import create_sql, one_number, statement
+from pipelines.statements import create_sql, fetch_number, read_statement
 from pipelines.store import daily_counts
 from pipelines.store.attachment import STORAGE_VERSION, attach, detach
 from pipelines.store.erasing import erasure
@@ -24,7 +24,7 @@ from pipelines.store.integrity import check_counts
 from pipelines.store.schema import declare
 from schemas.pack import Pack
 from schemas.record_layout import report_day_sql
-from schemas.tables import DAILY_SUMMARY, DELIVERY_DAYS, ERASED_COUNTS, stored_tables
+from schemas.tables import DAILY_SUMMARY, DELIVERY_DAYS, ERASED_COUNTS, list_stored_tables
 
 KNOWN = "calfwatch"  # the name under which the records are attached
 REGION_TABLES = ("weekly_signals", "weekly_revisions", "daily_signals")  # worked out anew by the next publication
@@ -43,14 +43,14 @@ def write_without(
     _mark_erased(connection, home)
     connection.execute("CREATE OR REPLACE TEMP TABLE new_words (before VARCHAR, after VARCHAR)")
     connection.executemany("INSERT INTO new_words VALUES (?, ?)", [*words.items(), ("", "")])
-    new = files.temporary_beside(home.records)
+    new = files.name_temporary(home.records)
     try:
         _fill(connection, new, settings, pack)
         detach(connection)
         files.put_database_in_place(new, home.records, 0o600)
         attach(connection, home)
     finally:
-        for leftover in (new, files.log_of(new)):
+        for leftover in (new, files.name_log(new)):
             leftover.unlink(missing_ok=True)
 
 
@@ -58,7 +58,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, new: Path, settings: Settings, 
     connection.execute(f"ATTACH {path_sql(new)} AS fresh (STORAGE_VERSION '{STORAGE_VERSION}')")
     try:
         selects = _kept_rows_sql()
-        for table in stored_tables(pack):
+        for table in list_stored_tables(pack):
             sql = selects.get(table.name, f"FROM {KNOWN}.{table.name}")
             with transaction(connection):
                 connection.execute(create_sql(table).replace("TABLE ", "TABLE fresh.", 1))
@@ -77,11 +77,11 @@ def _count_erased(connection: duckdb.DuckDBPyConnection, settings: Settings, pac
     for table, sql in daily_counts.deltas_sql(connection, settings, pack, "SELECT *, 1 AS sign FROM gone"):
         name = ERASED_COUNTS[table.name].name
         connection.execute(f"CREATE OR REPLACE TEMP TABLE new_{name} AS {erasure.with_erased_sql(table, sql)}")
-    days = statement("store", "erased_days", day=report_day_sql(settings.time_zone))
+    days = read_statement("store", "erased_days", day=report_day_sql(settings.time_zone))
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE new_erased_days AS {erasure.with_erased_sql(DELIVERY_DAYS, days)}"
     )
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE new_erased_files AS {statement('store', 'erased_files')}")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE new_erased_files AS {read_statement('store', 'erased_files')}")
 
 
 def find_gone(connection: duckdb.DuckDBPyConnection) -> None:
@@ -95,7 +95,7 @@ def find_gone(connection: duckdb.DuckDBPyConnection) -> None:
 def find_rare_regions(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Fill `rare_regions`: places that erased records alone named, and so few that they tell of somebody."""
     connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE rare_regions AS {statement('store', 'rare_regions')}",
+        f"CREATE OR REPLACE TEMP TABLE rare_regions AS {read_statement('store', 'rare_regions')}",
         {"few": settings.public.hide_up_to},
     )
 
@@ -125,21 +125,21 @@ def _kept_rows_sql() -> dict[str, str]:
         name: f"FROM new_{name}" for name in ("erased_fields", "erased_arrivals", "erased_numbers", "erased_rule_sets")
     }
     folded = {
-        name: statement("store", "folded_regions", relation=relation, sums=_sums_sql())
+        name: read_statement("store", "folded_regions", relation=relation, sums=_sums_sql())
         for name, relation in (("daily_summary", f"{KNOWN}.daily_summary"), ("erased_summary", "new_erased_summary"))
     }
     named = f"regexp_extract(series, '^region=([^,]*)', 1) IN {rare}"
     return {
         "records": f"FROM {KNOWN}.records ANTI JOIN going USING (source, report_id)",
         "superseded": f"FROM {KNOWN}.superseded ANTI JOIN going USING (source, report_id)",
-        "quarantine": statement("store", "quarantine_without"),
-        "warned_cells": statement("store", "warned_cells_without"),
-        "files": statement("store", "files_without"),
-        "alarm_notes": statement("store", "alarm_notes_without"),
-        "assessments": statement("store", "assessments_without"),
-        "alarm_episodes": statement("store", "alarm_episodes_without"),
-        "audit": statement("store", "audit_without"),
-        "reported_counts": statement("store", "reported_counts_without"),
+        "quarantine": read_statement("store", "quarantine_without"),
+        "warned_cells": read_statement("store", "warned_cells_without"),
+        "files": read_statement("store", "files_without"),
+        "alarm_notes": read_statement("store", "alarm_notes_without"),
+        "assessments": read_statement("store", "assessments_without"),
+        "alarm_episodes": read_statement("store", "alarm_episodes_without"),
+        "audit": read_statement("store", "audit_without"),
+        "reported_counts": read_statement("store", "reported_counts_without"),
         **{name: f"FROM {KNOWN}.{name} WHERE NOT coalesce({named}, false)" for name in REGION_TABLES},
         **counts,
         **folded,
@@ -153,7 +153,7 @@ def _sums_sql() -> str:
 def count_going(connection: duckdb.DuckDBPyConnection) -> tuple[int, int, int]:
     """Return how many records, replaced versions and quarantined lines are to be erased."""
     counts = [
-        one_number(connection, f"SELECT count(*) FROM {table} SEMI JOIN going USING (source, report_id)")
+        fetch_number(connection, f"SELECT count(*) FROM {table} SEMI JOIN going USING (source, report_id)")
         for table in ("records", "superseded")
     ]
-    return counts[0], counts[1], one_number(connection, "SELECT count(*) FROM going_lines")
+    return counts[0], counts[1], fetch_number(connection, "SELECT count(*) FROM going_lines")
