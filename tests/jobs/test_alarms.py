@@ -149,7 +149,7 @@ def test_status_names_who_is_missing_partial_or_new(
         f"d sent 11 reports for {week} and hardly any for the weeks before: it is new",
         f"e sent 30 reports for {week} and hardly any for the weeks before: it is back after eight weeks or more",
     ]
-    assert facts["describe_senders"] == [
+    assert facts["sender_lines"] == [
         *(f"arrived       {words}" for words in facts["senders_arrived"]),
         "joined        c, d: in the first eight weeks",
     ]
