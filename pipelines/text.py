@@ -80,3 +80,9 @@ def describe_sender(source: str, week: str, reports: int | None, usual: float | 
     part = "" if reports is None else ", a part"
     usually = "" if usual is None else f"; usual are {usual:,.0f} a week"
     return f"{source} sent {sent} for {week}{part}{usually}"
+
+
+def describe_arrival(source: str, week: str, reports: int, is_new: bool) -> str:
+    """Return what a sender sent that sent next to nothing for eight weeks before: one wording for every reader."""
+    since = "it is new" if is_new else "it is back after eight weeks or more"
+    return f"{source} sent {pluralise(reports, 'report')} for {week} and hardly any for the weeks before: {since}"

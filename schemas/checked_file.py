@@ -80,6 +80,11 @@ def make_accepted_schema(pack: Pack, is_tagged: bool = False) -> pa.Schema:
     return pa.schema([*_PACKED, *(pa.field(name, kind) for name, kind in own), *(_TAGS if is_tagged else ())])
 
 
+def list_content_columns(pack: Pack) -> list[str]:
+    """Return the columns of what a report says, and when; of a correction at least one differs."""
+    return [name for name in make_accepted_schema(pack).names if name not in ("line_number", "report_id")]
+
+
 def make_per_file_id(name: str, report_id: str) -> str:
     """Return the id of a report among all files, of an id that holds for the file of this name alone."""
     return hashlib.blake2b(f"{name}\0{report_id}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -131,12 +131,12 @@ def _call(found: _Found, page: str) -> Call:
 def _render_alarm_pages(
     connection: duckdb.DuckDBPyConnection, week: str
 ) -> tuple[dict[str, tuple[str, int]], dict[str, str]]:
-    """For the strongest alarms of the week the page of their records, and how many records there are."""
+    """For the first alarms of the week the page of their records, and how many records there are."""
     pack = load_stored_pack(connection, str(get_state(connection, "rule_pack")))
     wanted = {"week": week, "most": DETAILED_ALARMS}
     alarms: dict[str, tuple[str, int]] = {}
     pages: dict[str, str] = {}
-    for row in fetch_rows(connection, read_statement("explain", "alarms_of_week"), wanted):
+    for row in fetch_rows(connection, read_statement("pages", "alarms_of_week"), wanted):
         series, select = row["series"], read_statement("explain", "records_of_series")
         found = fetch_rows(connection, select, {"week": week, "most": MOST_PAGES} | split_series(series))
         name, total = f"alarm-{len(pages) + 1}.html", found[0]["total"] if found else 0

@@ -95,13 +95,21 @@ def find_other_reports(connection: duckdb.DuckDBPyConnection, reports: Path) -> 
         if not revisions.is_publication(folder):
             continue
         for table in (REPORTED_WEEKS, REPORTED_COUNTS):
-            columns = ", ".join(f"{column.name}::{column.type}" for column in table.columns)
-            stored = f"SELECT {columns} FROM {table.name} WHERE week = ?"
+            stored = f"SELECT {', '.join(table.column_names)} FROM {table.name} WHERE week = ?"
             with revisions.as_read(connection, folder, table) as relation:
-                sql = _difference_sql(stored, f"SELECT {columns} FROM {relation}")
+                sql = _difference_sql(stored, _published_sql(table, relation))
                 rows = fetch_number(connection, sql, [folder.name] * 2)
             if rows:
                 yield f"{table.name}: {pluralise(rows, 'row differs', 'rows differ')} from the published {folder.name}"
+
+
+def _published_sql(table: Table, relation: str) -> str:
+    """Return the SELECT of a folder's counts. Versions of packs had 32 bits before schema version 4."""
+    long = f"""coalesce((SELECT max(rule_pack) FROM rule_packs
+        WHERE regexp_full_match({relation}.rule_pack, '.*-[0-9a-f]{{8}}')
+          AND starts_with(rule_packs.rule_pack, {relation}.rule_pack)), {relation}.rule_pack)"""
+    columns = [long if column.name == "rule_pack" else f"{column.name}::{column.type}" for column in table.columns]
+    return f"SELECT {', '.join(columns)} FROM {relation}"
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import duckdb
 
 from pipelines import clock, files
 from pipelines.connections import open_for_reading, read_only
-from pipelines.errors import CalfwatchError, UsageError
+from pipelines.errors import CalfwatchError, StateError, UsageError
 from pipelines.jobs import sharing
 from pipelines.jobs.erasing.forget import forget_what_is_old
 from pipelines.jobs.findings.assess import read_assessments
@@ -25,6 +26,7 @@ from pipelines.settings import load_settings
 from pipelines.store import audit, database, revisions
 from pipelines.store.home import Home, refuse_own_output
 from pipelines.store.packs import load_configured_pack, load_published_pack
+from pipelines.text import pluralise, say
 
 PRELIMINARY = "preliminary"  # in `reports`: the folder of weeks that still run
 UNPUBLISHED = ".calfwatch-unpublished"  # in `reports`: where a report is made before it is published
@@ -33,9 +35,10 @@ UNPUBLISHED = ".calfwatch-unpublished"  # in `reports`: where a report is made b
 def write_week(home: Home, week: str, out: Path | None, as_known_now: bool, wait_seconds: float = 60) -> Path:
     """Return the folder of a week's report, which is written if it is not published yet, and copied to `out` if given.
 
-    A published report never changes. A running week is not published: its report so far goes to `reports/preliminary/`
-    and is replaced each time. as_known_now, with `out`: write the report with the counts of now instead. Raises
-    UsageError for a week that is not covered, LockedError if another run holds the home.
+    A published report never changes; one whose folder is gone is made anew only with the counts of then. A running week
+    is not published: its report so far goes to `reports/preliminary/` and is replaced each time. as_known_now, with
+    `out`: write the report with the counts of now instead. Raises UsageError for a week that is not covered, StateError
+    where the counts of a lost report are others now, LockedError if another run holds the home.
     """
     from pipelines.report import write_report
 
@@ -53,18 +56,26 @@ def write_week(home: Home, week: str, out: Path | None, as_known_now: bool, wait
 def write_due_reports(home: Home, wait_seconds: float = 60) -> list[Path]:
     """Publish every week that ended since the last published one, oldest first; in a home without any, the last.
 
-    A schedule that missed a Monday leaves no hole. With a new report, what is older than `keep_days` is erased.
-    Raises LockedError if another run holds the home.
+    A schedule that missed a Monday leaves no hole; a folder that somebody removed is published by no schedule again.
+    With a new report, what is older than `keep_days` is erased. Raises LockedError if another run holds the home.
     """
     if not home.records.exists() and not home.summaries.exists():  # a schedule may start before the first file comes
         return []
     ended = _list_ended_weeks(home)
-    published = [place for place, week in enumerate(ended) if _has_report(home.reports / week)]
+    on_record = _list_published(home)
+    published = [place for place, week in enumerate(ended) if week in on_record or _has_report(home.reports / week)]
     due = ended[published[-1] + 1 :] if published else ended[-1:]
     folders = _publish_reports(home, due, wait_seconds) if due or _is_unfinished(home) else []
     if folders:
         _keep_retention(home, wait_seconds)
     return folders
+
+
+def _list_published(home: Home) -> set[str]:
+    if not home.records.exists():
+        return set()
+    with open_for_reading(home.records) as connection:
+        return revisions.list_published(connection)
 
 
 def _keep_retention(home: Home, wait_seconds: float) -> None:
@@ -89,6 +100,7 @@ def reset_week(home: Home, week: str, wait_seconds: float = 60) -> str:
         if not revisions.is_published(connection, folder.name):
             raise UsageError(f"{folder.name} is not published; `calfwatch status` names the last week that is")
         files.remove_folder(folder)
+        home.make()  # somebody may have removed `reports`
         write_index(home.reports)
         with database.transaction(connection):
             text = revisions.forget(connection, folder.name)
@@ -133,10 +145,15 @@ def _write_report(connection: duckdb.DuckDBPyConnection, home: Home, week: str) 
 
     if _has_report(home.reports / week):  # a run before, or beside, was first
         return home.reports / week
+    lost = _find_lost(connection, home, week)
     calls, pack = find_week_calls(connection, week), load_published_pack(home)
     if week not in _list_ended_weeks(home):
         return write_report(home.summaries, pack, home.reports / PRELIMINARY, week, calls)
     folder = write_report(home.summaries, pack, _make_unpublished(home), week, calls)
+    if lost:
+        revisions.freeze_again(connection, folder, week, home.reports / week)
+        say(lost, stream=sys.stderr)
+        return home.reports / week
     with contextlib.closing(read_only(home.summaries)) as published:
         revisions.freeze(published, folder, week, home.reports / week, clock.now())
     with contextlib.suppress(UsageError):  # somebody put something of their own there: it stays
@@ -144,10 +161,27 @@ def _write_report(connection: duckdb.DuckDBPyConnection, home: Home, week: str) 
     return home.reports / week
 
 
+def _find_lost(connection: duckdb.DuckDBPyConnection, home: Home, week: str) -> str:
+    """Return what to tell of a published week whose folder is gone, else nothing. Raises StateError if it changed."""
+    found = revisions.describe_lost(connection, week)
+    if found is None:
+        return ""
+    day, changed = found
+    told = f"{home.reports / week}: published on {day}, and its folder is gone"
+    if changed:
+        raise StateError(
+            f"{told}; {pluralise(changed, 'count is another', 'counts are others')} now, and a published week does not "
+            f"change. Restore the folder from a backup, look at today's counts with --as-known-now --out DIR, or take "
+            f"the publication back with --reset {week}"
+        )
+    return f"{told}: made anew with the counts of then, which are those of today; its words are of today"
+
+
 def _make_unpublished(home: Home) -> Path:
     """Make a fresh folder, marked as ours, to make a report in."""
     _clear_unpublished(home)
     folder = home.reports / UNPUBLISHED
+    home.make()  # as above
     folder.mkdir(mode=0o700)
     files.write_private(folder, files.MARKER, "")
     return folder

@@ -284,10 +284,11 @@ def find_month_starts(weeks: Sequence[Week]) -> list[int]:
 
 
 def _draw_month_marks(frame: _Frame, weeks: Sequence[Week]) -> Iterator[ElementTree.Element]:
-    """Yield the months' names, where the edge leaves room."""
-    for i in find_month_starts(weeks):
-        x = frame.x(i + 0.11)
-        if frame.right - x > MONTH_WIDTH:
+    """Yield the months' names, where the next one or the edge leaves room."""
+    places = find_month_starts(weeks)
+    starts = [frame.x(i + 0.11) for i in places]
+    for i, x, end in zip(places, starts, [*starts[1:], frame.right], strict=True):
+        if end - x > MONTH_WIDTH:
             yield make_node("text", MONTHS[weeks[i].start.month - 1], x=x, y=frame.bottom + 18)
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 
 from pipelines.pages.values import Cell, Column, Kind, Text
 from pipelines.report.curves import count_series
-from pipelines.report.rows import IndicatorCount, Signal
+from pipelines.report.rows import IndicatorCount, SenderWeek, Signal
 from pipelines.report.week import YEAR_BEFORE, WeekTables
 from pipelines.text import describe_sender
 
 ALARM = "above, alarm"
 NOT_JUDGED = "not judged"
 BELOW, BELOW_SO_FAR = "below", "below so far"  # a week of which reports are still to come is compared with whole ones
+ARRIVAL_WEEKS = 8  # as many as make a sender silent
 TRENDS = {"rising": "▲ rising", "falling": "▼ falling", "steady": "steady"}
 
 
@@ -61,11 +63,24 @@ def name_lacking(tables: WeekTables, weeks_back: int) -> str:
     )
 
 
+def find_arrived(tables: WeekTables) -> list[SenderWeek]:
+    """Return who sent reports, and less than a tenth of them for the eight weeks before: so a total moved by it.
+
+    Where no other sender reported in these weeks, there is no total to compare with.
+    """
+    first, before = tables.start - timedelta(weeks=ARRIVAL_WEEKS), Counter[str]()
+    for row in tables.senders:
+        if first <= row.week_start < tables.start:
+            before[row.source] += row.reports
+    arrived = [row for row in tables.now(tables.senders) if 10 * before[row.source] < row.reports]
+    return [row for row in arrived if before.total() > before[row.source]]
+
+
 def count_week_before(tables: WeekTables, series: str, now: int) -> int | None:
     """Return the count of the week before as it stood at the same age; None if it is not of the senders of `now`."""
     nowcast = tables.nowcasts.get(series)
     is_like = nowcast is not None and nowcast.reported_so_far == now and not name_lacking(tables, weeks_back=1)
-    return nowcast.previous_so_far if nowcast and is_like else None
+    return nowcast.previous_so_far if nowcast and is_like and not find_arrived(tables) else None
 
 
 def count_a_year_before(tables: WeekTables, series: str) -> int | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pipelines.pages.labels import LEVELS, label_series
 from pipelines.pages.words import format_decimal, format_share
 from pipelines.report.alarms import Alarm, Standing, find_standing
-from pipelines.report.comparisons import describe_level, name_lacking
+from pipelines.report.comparisons import describe_level, find_arrived, name_lacking
 from pipelines.report.quality import find_quality
 from pipelines.report.rows import Nowcast
 from pipelines.report.sections.causes import CauseTotals, add_up_causes, label_cause
@@ -17,7 +17,7 @@ from pipelines.report.sections.key_numbers import find_key_counts
 from pipelines.report.sections.revisions import find_revised_weeks
 from pipelines.report.sections.rules_and_questions import sort_rules
 from pipelines.report.week import WeekTables
-from pipelines.text import pluralise
+from pipelines.text import describe_arrival, pluralise
 from schemas.pack import Pack
 
 ALARMS_SAID = 2
@@ -108,12 +108,14 @@ def _say_senders(tables: WeekTables) -> str:
         return ""
     silent = [row.source + _format_usual(row.usual) for row in rows if row.state == "silent"]
     came = [row for row in rows if row.state in ("reported", "zero", "partial")]
-    joined = [row.source for row in came if row.joined]
     lacking = name_lacking(tables, weeks_back=0)
     told = f"Senders: {lacking}." if lacking else f"Senders: every one that was expected has reported ({len(came)})."
     if not tables.is_complete:
         some = pluralise(len(came), "sender")
         told = f"Senders: {some} sent something so far; what is due is known when the week is over."
+    arrived = find_arrived(tables)
+    joined = [row.source for row in came if row.joined and row not in arrived]
+    told += "".join(f" {describe_arrival(row.source, row.week, row.reports, row.joined)}." for row in arrived)
     if joined and len(joined) < len(rows):  # in a home of the first weeks all of them would be
         told += f" New, in the first eight weeks: {', '.join(joined)}."
     if silent:
@@ -150,7 +152,8 @@ def _say_alarms(tables: WeekTables, found: Standing, pack: Pack) -> str:
         parts = [f"{len(found.new)} new: {told}" + (f"; {left} more" if left > 0 else "")]
     go_on = [alarm.series for alarm in found.going_on] + [row.series for row in found.quiet]
     if go_on:
-        parts.append(f"{len(go_on)} going on: {', '.join(label_series(name, pack) for name in go_on[:ALARMS_SAID])}")
+        named, left = [label_series(name, pack) for name in go_on[:ALARMS_SAID]], len(go_on) - ALARMS_SAID
+        parts.append(f"{len(go_on)} going on: {', '.join(named)}" + (f"; {left} more" if left > 0 else ""))
     closed = sum(alarm.is_closed for alarm in found.alarms)
     parts += [f"{closed} closed"] if closed else []
     return f"Alarms: {'. '.join(parts)}.{early}"
@@ -217,7 +220,10 @@ def _say_still_to_come(tables: WeekTables) -> str:
         "fewer": "in the end this week will have fewer",
         "not clear": "which will have more in the end is not clear",
     }
-    is_whole = not (name_lacking(tables, weeks_back=0) or name_lacking(tables, weeks_back=1))
+    arrived = [row.source for row in find_arrived(tables)]
+    if arrived:
+        without = f" It had hardly any of {', '.join(arrived)}.{without}"
+    is_whole = not (name_lacking(tables, weeks_back=0) or name_lacking(tables, weeks_back=1) or arrived)
     is_said = row.change in ("more", "fewer") or not told.endswith(NO_MORE)
     end = f"; {ends[row.change]}" if row.change in ends and not row.reason and is_whole and is_said else ""
     return f"{told}. The week before stood at {row.previous_so_far:,} at the same age{end}.{without}"

@@ -115,7 +115,7 @@ class WeekTables:
 
     covered: first day -> name of every covered week of the database; raw: the tables by name, for their CSVs. Levels,
     causes, regions, revisions, senders and the quality trend are of all weeks shown, and of the same week a year
-    before; signals too, of the series that may be drawn; days: of the strongest alarms, those of the last eight weeks;
+    before; signals too, of the series that may be drawn; days: of the first alarms, those of the last eight weeks;
     the others are of the report's week.
     """
 
@@ -209,7 +209,6 @@ def _read_tables(connection: duckdb.DuckDBPyConnection, week: str) -> WeekTables
     shown, this_week = {"first": first, "last": start}, {"first": start, "last": start + timedelta(days=6)}
     raw["quality_trend"] = _select(connection, read_statement("report", "quality_trend"), shown)
     raw["cause_levels"] = _select(connection, read_statement("report", "cause_levels"), this_week)
-    signals_now = raw["weekly_signals"].typed(Signal)
     return WeekTables(
         week=name,
         start=start,
@@ -221,12 +220,12 @@ def _read_tables(connection: duckdb.DuckDBPyConnection, week: str) -> WeekTables
         regions=raw["weekly_regions"].typed(RegionCount),
         indicators=raw["weekly_indicators"].typed(IndicatorCount),
         quality_trend=raw["quality_trend"].typed(WeekShare),
-        signals_now=signals_now,
+        signals_now=raw["weekly_signals"].typed(Signal),
         signals=_select(connection, SIGNALS_SHOWN, first, start, list(ALWAYS_CURVED), start).typed(Signal),
         revisions=raw["weekly_revisions"].typed(Revision),
         senders=raw["weekly_sources"].typed(SenderWeek),
         reports_by_source=dict(_select(connection, BY_SOURCE, *this_week.values()).rows),
-        days=_read_alarm_days(connection, signals_now, start),
+        days=_read_alarm_days(connection, name, start),
         **_read_one_week(connection, raw, name, start),
     )
 
@@ -250,16 +249,15 @@ def _read_one_week(
     }
 
 
-def _read_alarm_days(
-    connection: duckdb.DuckDBPyConnection, signals: Iterable[Signal], start: date
-) -> dict[str, list[SeriesDay]]:
-    """Read the days of the strongest alarms, each part of a series that is not narrowed being None."""
-    ordered = sorted((row for row in signals if row.is_alarm), key=lambda row: (row.rank is None, row.rank, row.series))
+def _read_alarm_days(connection: duckdb.DuckDBPyConnection, week: str, start: date) -> dict[str, list[SeriesDay]]:
+    """Read the days of the first alarms, each part of a series that is not narrowed being None."""
+    chosen = _select(
+        connection, read_statement("pages", "alarms_of_week"), {"week": week, "most": DETAILED_ALARMS}
+    ).rows
     last = start + timedelta(days=6)
     span = {"first": last - timedelta(days=DAYS_SHOWN - 1), "last": last}
-    chosen = list(dict.fromkeys(row.series for row in ordered))[:DETAILED_ALARMS]
     sql = read_statement("report", "series_days")
-    return {series: _select(connection, sql, span | split_series(series)).typed(SeriesDay) for series in chosen}
+    return {series: _select(connection, sql, span | split_series(series)).typed(SeriesDay) for (series,) in chosen}
 
 
 def _read_about(connection: duckdb.DuckDBPyConnection) -> About:

@@ -36,7 +36,8 @@ UNBALANCED = (
 REVISIONS_LEAD = "Weeks whose numbers are no longer those of their report, which stays as it was published."
 RATES_NOTE = "Rates are per 100,000 of the region's {of}; a region without such a number has no rate."
 HOME_CARE_LEAD = (
-    "Where an emergency or doctor criterion is met, or a sign of a serious cause is there, no home care is shown."
+    "Where an emergency or doctor criterion is met, or a sign of a serious cause is there, no home care is shown. "
+    "It is listed by a report's first likely cause; where another is as near, calfwatch explain shows that one's too."
 )
 NO_ASSESSMENT = (
     "None was written before this week was published. One that is written later (calfwatch assess) stands in the list "
@@ -51,7 +52,8 @@ METHOD = (
     "Expected: the count of the senders that can be compared, beside the range in which 95 of 100 such weeks "
     "lie; above and below are outside of it. Where three whole years are there, Farrington's flexible method gives the "
     "range, else EARS C1 on seven weeks before. An alarm is stronger: it stands out even among so many counts "
-    "(false-discovery rate 5%; for all reports and for emergencies p at most 0.005).",
+    "(false-discovery rate 5%, of it 1% for those above their range the week before too, which are compared with weeks "
+    "that end three weeks before; for all reports and for emergencies p at most 0.005).",
     "Trend: four weeks of the same senders, told as rising or falling if chance alone would seldom do that.",
     "What is still to come is worked out from each sender's own delays of the latest eight weeks, with a 90% range. "
     "The week before is counted as it stood at the same age, so that like is compared with like.",

@@ -1,4 +1,9 @@
-"""Which p-values of a week are alarms: two series stand for themselves, all others are one family."""
+"""Which p-values of a week are alarms: two series stand for themselves, all others are one family.
+
+A rise that goes on is soon part of the weeks that it is compared with. So a fifth of the family's rate is kept for the
+few series that were above their range the week before too: these are judged once more among themselves, by the
+baseline that leaves the latest weeks out.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +17,7 @@ Flags = NDArray[np.bool_]
 
 ALONE, ALONE_P_VALUE = ("all", "triage_level=emergency"), 0.005
 FALSE_DISCOVERY_RATE = 0.05
+SECOND_LOOK_RATE = 0.01  # of it: for series that were above their range the week before
 # which of several series with the same reports stands for them: the first kind here
 KINDS = ("all", "triage_level", "region", "cause_category", "likely_cause")
 
@@ -51,13 +57,21 @@ def _kind(name: str) -> tuple[int, int]:
     return (KINDS.index(kind) if kind in KINDS else len(KINDS), name.count(","))
 
 
-def find_ears_alarms(p_values: Floats, names: Sequence[str], stands: NDArray[np.int64]) -> Flags:
-    """Return the alarms of one week, methods x series, of p-values alike; a series that another stands for has none."""
+def find_ears_alarms(
+    p_values: Floats, names: Sequence[str], stands: NDArray[np.int64], above_before: Flags | None = None
+) -> Flags:
+    """Return the alarms of one week, methods x series, of p-values alike; a series that another stands for has none.
+
+    `above_before`: which series were above their range the week before; they are looked at again by the last method.
+    """
     alone = np.isin(np.asarray(names, dtype=object), ALONE)
     own = stands == np.arange(len(names))
     family = np.where(own & ~alone & ~np.isin(stands, np.flatnonzero(alone)), p_values, np.nan)
-    in_family = adjust_p_values(family.ravel()).reshape(family.shape) <= FALSE_DISCOVERY_RATE
-    return np.asarray(in_family | (alone & own & (p_values <= ALONE_P_VALUE)))
+    rate = FALSE_DISCOVERY_RATE if above_before is None else FALSE_DISCOVERY_RATE - SECOND_LOOK_RATE
+    found = adjust_p_values(family.ravel()).reshape(family.shape) <= rate
+    if above_before is not None:
+        found[-1] |= adjust_p_values(np.where(above_before, family[-1], np.nan)) <= SECOND_LOOK_RATE
+    return np.asarray(found | (alone & own & (p_values <= ALONE_P_VALUE)))
 
 
 def find_farrington_alarms(p_values: Floats, stands: NDArray[np.int64]) -> Flags:

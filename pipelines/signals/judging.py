@@ -111,7 +111,8 @@ def _judge_by_ears(
 ) -> list[Block]:
     """Return the rows of one week by C1 and C2."""
     why = _find_reason(weeks, compared, place)
-    alarms = find_ears_alarms(np.stack([law.p_value[place] for law in laws.values()]), weeks.series, stands)
+    p_values = np.stack([law.p_value[place] for law in laws.values()])
+    alarms = find_ears_alarms(p_values, weeks.series, stands, _find_above_range(compared, laws, place - 1))
     return [
         {
             "method": method,
@@ -125,6 +126,12 @@ def _judge_by_ears(
         }
         for row, (method, law) in enumerate(laws.items())
     ]
+
+
+def _find_above_range(compared: Compared, laws: dict[str, Law], place: int) -> Flags:
+    """Return which series were above the range of the primary row, C1; none where the week was not judged."""
+    upper = next(iter(laws.values())).upper
+    return np.asarray(compared.observed[place] > upper[place]) if place >= 0 else np.zeros(upper.shape[1], dtype=bool)
 
 
 def _list_reasons(unknown: Flags, few: Flags) -> list[str | None]:

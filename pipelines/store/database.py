@@ -20,7 +20,6 @@ from pipelines.settings import Settings
 from pipelines.store.attachment import STORAGE_VERSION as STORAGE_VERSION
 from pipelines.store.attachment import attach, private_database, refuse_foreign_databases
 from pipelines.store.home import Home as Home
-from pipelines.store.integrity import check_counts as check_counts
 from pipelines.store.packs import find_pack_in_use as find_pack_in_use
 from pipelines.store.packs import load_stored_pack as load_stored_pack
 from pipelines.store.schema import comment as comment
@@ -28,6 +27,7 @@ from pipelines.store.schema import is_declared as is_declared
 from pipelines.store.schema import reports_sql as reports_sql
 from pipelines.store.schema import use_pack as use_pack
 from pipelines.store.schema import view_sql as view_sql
+from pipelines.store.state import check_counts as check_counts
 from pipelines.store.state import check_version as check_version
 from pipelines.store.state import get_state as get_state
 from pipelines.store.state import set_state as set_state

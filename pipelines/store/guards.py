@@ -17,7 +17,7 @@ from pipelines.statements import Row, fetch_first_row, fetch_rows, read_statemen
 from pipelines.store.clocks import NEAR
 from pipelines.store.ledger import Group
 from pipelines.text import pluralise
-from schemas.checked_file import CheckedFile, Rejection, RowCounts
+from schemas.checked_file import CheckedFile, Rejection, RowCounts, list_content_columns
 from schemas.fields import SEXES
 from schemas.pack import LEVELS, Pack
 from schemas.record_layout import (
@@ -25,7 +25,6 @@ from schemas.record_layout import (
     UNKNOWN_CODE,
     find_code,
     find_field_bit,
-    list_answer_columns,
     report_day_sql,
 )
 
@@ -140,7 +139,7 @@ def _is_many(rows: int, of: int) -> bool:
 
 
 def _list_content_columns(pack: Pack) -> tuple[str, ...]:
-    return ("region", *CODED_CONTEXT, "pain_score", "duration_days", *list_answer_columns(pack))
+    return tuple(name for name in list_content_columns(pack) if name not in ("reported_at", "stated_date"))
 
 
 def _count_before(

@@ -6,7 +6,6 @@ in several of them: of these every version is compared with the one before, in d
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,17 +20,22 @@ from pipelines.store import clocks, guards, whole_lists
 from pipelines.store.database import in_any_order, reports_sql
 from pipelines.store.erasing import erasure
 from pipelines.store.guards import GuardCounts
+from pipelines.store.incoming import NUMBER, concat_numbered, offer_incoming
 from pipelines.store.ledger import Group
 from pipelines.store.state import get_state
-from schemas.checked_file import CELLS, DUPLICATE, ROWS_LEFT_OUT, CheckedBlock, make_accepted_schema
+from schemas.checked_file import (
+    CELLS,
+    DUPLICATE,
+    ROWS_LEFT_OUT,
+    CheckedBlock,
+    list_content_columns,
+)
 from schemas.pack import Pack
 
-NUMBER = pa.field("delivery_no", pa.int32())
 CONTESTED = """CREATE OR REPLACE TEMP TABLE contested
     (report_id VARCHAR, delivery_no INTEGER, line_number BIGINT, kept BOOLEAN)"""
 OPEN_IDS = pa.schema([("delivery_no", pa.int32()), ("report_id", pa.string()), ("stored_id", pa.string())])
 CELLS_TOGETHER = 20_000
-ROWS_TOGETHER = 100_000  # blocks of small files are handed over as one
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def load_files(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[int,
     The counts come from statements of their own, so that the accounts can fail to add up.
     """
     left_out = [(number, checked.rows_left_out) for number, checked in group.files.items()]
-    connection.register("rows_left_out", _concat(left_out, ROWS_LEFT_OUT))
+    connection.register("rows_left_out", concat_numbered(left_out, ROWS_LEFT_OUT))
     repeated = _find_stored_matches(connection, group)
     _insert_records(connection, group)
     connection.execute(read_statement("store", "records_replaced"), group.numbers)
@@ -89,11 +93,12 @@ def _find_stored_matches(connection: duckdb.DuckDBPyConnection, group: Group) ->
     """
     connection.execute("CREATE OR REPLACE TEMP TABLE stored_matches AS FROM records LIMIT 0")
     if fetch_first_row(connection, "SELECT 1 FROM records WHERE source = ? LIMIT 1", [group.source.name]):
-        with _incoming(connection, group):
-            connection.execute(read_statement("store", "stored_matches"), {"source": group.source.name})
+        with offer_incoming(connection, group):
+            connection.execute(read_statement("store", "stored_places"), {"source": group.source.name})
+        connection.execute(read_statement("store", "stored_matches"))
     repeated = _find_contested(connection, group)
     if fetch_first_row(connection, "SELECT 1 FROM stored_matches LIMIT 1"):
-        with _incoming(connection, group):
+        with offer_incoming(connection, group):
             for number, count in connection.execute(_step_sql("stored_already", group.pack)).fetchall():
                 repeated[number] = repeated.get(number, 0) + count
     return repeated
@@ -104,21 +109,16 @@ def _find_contested(connection: duckdb.DuckDBPyConnection, group: Group) -> dict
     connection.execute("CREATE OR REPLACE TEMP TABLE crossing (id UBIGINT)")
     connection.execute(CONTESTED)
     if not group.is_distinct:
-        with _incoming(connection, group):
+        with offer_incoming(connection, group):
             connection.execute(read_statement("store", "crossing_ids"))
     if not fetch_first_row(connection, "SELECT 1 FROM crossing LIMIT 1"):
         return {}
-    content = ", ".join(f"'{name}': {name}" for name in _list_content_columns(group.pack))
-    with _incoming(connection, group):
+    content = ", ".join(f"'{name}': {name}" for name in list_content_columns(group.pack))
+    with offer_incoming(connection, group):
         connection.execute(read_statement("store", "contested_versions", content=content))
     return dict(
         connection.execute("SELECT delivery_no, count(*) FROM contested WHERE NOT kept GROUP BY ALL").fetchall()
     )
-
-
-def _list_content_columns(pack: Pack) -> list[str]:
-    """Return the columns of what a report says."""
-    return [name for name in make_accepted_schema(pack).names if name not in ("line_number", "report_id")]
 
 
 def _insert_records(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
@@ -126,7 +126,7 @@ def _insert_records(connection: duckdb.DuckDBPyConnection, group: Group) -> None
     new = _step_sql("new_rows", group.pack)
     tagged = new if group.is_tagged else tag_sql(group.pack, f"({new})")
     sql = _step_sql("insert_records", group.pack, tagged=tagged, first_delivery=_first_delivery_sql(connection, group))
-    with in_any_order(connection), _incoming(connection, group):  # rows know their line
+    with in_any_order(connection), offer_incoming(connection, group):  # rows know their line
         connection.execute(sql, {"source": group.source.name})
 
 
@@ -144,66 +144,11 @@ def _first_delivery_sql(connection: duckdb.DuckDBPyConnection, group: Group) -> 
 def _step_sql(step: str, pack: Pack, **values: object) -> str:
     """Return a step's SQL with the columns that the pack's own numbers and choices have."""
     words = {
-        "own": "".join(f", {name}" for name in pack.columns),
-        "own_stored": "".join(f", stored.{name}" for name in pack.columns),
-        "own_incoming": "".join(f", incoming.{name}" for name in pack.columns),
+        "said_incoming": ", ".join(f"incoming.{name}" for name in list_content_columns(pack)),
+        "said_stored": ", ".join(f"stored.{name}" for name in list_content_columns(pack)),
         "own_same": "".join(f" AND stored.{name} IS NOT DISTINCT FROM incoming.{name}" for name in pack.columns),
     }
     return read_statement("store", step, **words, **values)
-
-
-@contextlib.contextmanager
-def _incoming(connection: duckdb.DuckDBPyConnection, group: Group) -> Iterator[None]:
-    """Offer the accepted rows as a relation that is read once, batch by batch.
-
-    What ends the reading, such as Ctrl-C, is raised as itself: DuckDB reports it as an error of the relation.
-    """
-    ended: list[BaseException] = []
-
-    def stream() -> Iterator[pa.RecordBatch]:
-        try:
-            for table in _merge_accepted(group):
-                yield from table.to_batches()
-        except BaseException as error:
-            ended.append(error)
-            raise
-
-    schema = make_accepted_schema(group.pack, group.is_tagged).append(NUMBER)
-    connection.register("incoming", pa.RecordBatchReader.from_batches(schema, stream()))
-    try:
-        yield
-    except duckdb.Error as error:
-        raise (ended or [error])[0] from error
-    finally:
-        with contextlib.suppress(duckdb.Error):  # within a transaction that failed nothing can be unregistered
-            connection.unregister("incoming")
-
-
-def _merge_accepted(group: Group) -> Iterator[pa.Table]:
-    """Yield the accepted rows with the numbers of their deliveries, those of small files as one table."""
-    waiting: list[tuple[int, pa.Table]] = []
-    rows = 0
-    schema = make_accepted_schema(group.pack, group.is_tagged)
-    for number, checked in group.files.items():
-        for block in checked.blocks:
-            waiting.append((number, block.accepted))
-            rows += block.accepted.num_rows
-            if rows >= ROWS_TOGETHER:
-                yield _concat(waiting, schema)
-                waiting, rows = [], 0
-    if waiting:
-        yield _concat(waiting, schema)
-
-
-def _concat(tables: list[tuple[int, pa.Table]], schema: pa.Schema) -> pa.Table:
-    """Return tables as one, each row with the number of its delivery."""
-    rows = [(number, table) for number, table in tables if table.num_rows]
-    if len(rows) == 1:  # as it is: a copy of a large file's rows would be dear
-        ((number, table),) = rows
-        return table.append_column(NUMBER, pa.repeat(pa.scalar(number, NUMBER.type), table.num_rows))
-    merged = pa.concat_tables([schema.empty_table(), *(table for _, table in rows)]).combine_chunks()
-    numbers = [pa.repeat(pa.scalar(number, NUMBER.type), table.num_rows) for number, table in rows]
-    return merged.append_column(NUMBER, pa.chunked_array(numbers, NUMBER.type))
 
 
 def _count_for_guards(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[int, GuardCounts]:
@@ -217,7 +162,7 @@ def _count_for_guards(connection: duckdb.DuckDBPyConnection, group: Group) -> di
     ((number, checked),) = group.files.items()  # a whole list is a group of its own
     earlier = "SELECT 1 FROM records WHERE source = ? AND delivery_no < ? LIMIT 1"
     if fetch_first_row(connection, earlier, [group.source.name, number]):
-        with _incoming(connection, group):
+        with offer_incoming(connection, group):
             days = whole_lists.find_days(connection, "incoming", time_zone)
         connection.execute("CREATE OR REPLACE TEMP TABLE present_ids AS SELECT report_id FROM stored_matches")
         removed, covered = whole_lists.add_lacking(connection, checked, number, time_zone, days)
@@ -252,8 +197,8 @@ def _mark_corrected(connection: duckdb.DuckDBPyConnection, group: Group) -> None
         "open_ids", pa.Table.from_pylist([dict(zip(OPEN_IDS.names, row, strict=True)) for row in ids], OPEN_IDS)
     )
     left_out = [(number, checked.rows_left_out) for number, checked in group.files.items()]
-    connection.register("rows_left_out", _concat(left_out, ROWS_LEFT_OUT))
-    with _incoming(connection, group):
+    connection.register("rows_left_out", concat_numbered(left_out, ROWS_LEFT_OUT))
+    with offer_incoming(connection, group):
         connection.execute(read_statement("store", "came_right"))
     connection.execute(read_statement("store", "mark_corrected"))
     connection.unregister("rows_left_out")
@@ -273,7 +218,9 @@ def _store_cells(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[in
     connection.register("delivered", pa.table(delivered, names=["delivery_no", "file_id"]))
     for blocks in _find_blocks_with_cells(group):
         for name, schema in CELLS.items():
-            connection.register(name, _concat([(number, getattr(block, name)) for number, block in blocks], schema))
+            connection.register(
+                name, concat_numbered([(number, getattr(block, name)) for number, block in blocks], schema)
+            )
         erasure.find_erased_lines(connection)
         connection.execute(read_statement("store", "quarantine_rows", duplicate=DUPLICATE))
         connection.execute(read_statement("store", "warned_rows"))

@@ -1,6 +1,7 @@
 """Published weeks stay as they were reported; what has changed since is told in `weekly_revisions`.
 
     freeze: snapshot -> the report's folder, with its counts -> one rename -> adopt: folder -> reported_weeks, _counts
+    freeze_again: of a week whose folder is gone, the counts that are on record
 
 The rename publishes. A run that dies before adopting leaves a folder that carries its counts, and the next one that
 publishes adopts it: the tables are never ahead of what people could read, and miss nothing of it.
@@ -40,6 +41,31 @@ def freeze(snapshot: duckdb.DuckDBPyConnection, folder: Path, week: str, publish
     move_folder(folder, published)
 
 
+def freeze_again(connection: duckdb.DuckDBPyConnection, folder: Path, week: str, published: Path) -> None:
+    """Add the counts that were reported to the folder of a report that was made anew, and publish it by one rename."""
+    for table in (REPORTED_WEEKS, REPORTED_COUNTS):
+        texts = ", ".join(f"{column.name}::VARCHAR AS {column.name}" for column in table.columns)
+        rows = connection.execute(f"SELECT {texts} FROM {table.name} WHERE week = ? ORDER BY ALL", [week])
+        _write(folder / COUNTS_OF[table.name], [[column[0] for column in rows.description], *rows.fetchall()])
+    move_folder(folder, published)
+
+
+def describe_lost(connection: duckdb.DuckDBPyConnection, week: str) -> tuple[str, int] | None:
+    """Return when a week was published, in words, and how many of its counts are others now; None if it was not."""
+    return fetch_first_row(
+        connection,
+        """SELECT strftime(reported_at AT TIME ZONE 'UTC', '%Y-%m-%d'), (
+             SELECT count(*)::INTEGER FROM weekly_revisions WHERE week = $week)
+           FROM reported_weeks WHERE week = $week""",
+        {"week": week},
+    )
+
+
+def list_published(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Return the weeks that are on record as published, whether their folders are there or not."""
+    return {week for (week,) in connection.execute("SELECT week FROM reported_weeks").fetchall()}
+
+
 def _write(path: Path, rows: list[Sequence[object]]) -> None:
     with open(path, "w", encoding="utf-8", newline="", opener=open_private) as file:
         csv.writer(file, lineterminator="\n").writerows(rows)
@@ -53,7 +79,7 @@ def adopt(connection: duckdb.DuckDBPyConnection, reports: Path) -> None:
     What a folder's counts say decides, and not that it is there: a copy of a publication is none. Raises StateError
     naming a file of counts that cannot be read.
     """
-    known = {week for (week,) in connection.execute("SELECT week FROM reported_weeks").fetchall()}
+    known = list_published(connection)
     for folder in list_published_folders(reports):
         if folder.name not in known and is_publication(folder):
             for table in (REPORTED_WEEKS, REPORTED_COUNTS):

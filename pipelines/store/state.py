@@ -1,4 +1,4 @@
-"""The facts that a state carries about itself, in the table `state`."""
+"""The facts that a state carries about itself, in the table `state`, and whether its counts agree."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.errors import StateError
-from pipelines.statements import fetch_first_row
+from pipelines.errors import WHAT_TO_DO, StateError
+from pipelines.statements import fetch_first_row, list_sql, read_statement
+from schemas.pack import LEVELS
 from schemas.tables import SCHEMA_VERSION
 
 
@@ -32,3 +33,17 @@ def check_version(connection: duckdb.DuckDBPyConnection, path: Path, older_too: 
     if found != str(SCHEMA_VERSION) and not (older and older_too):
         advice = "`calfwatch run` brings it up to date" if older else "use the calfwatch that wrote it, or a newer one"
         raise StateError(f"{path} has schema version {found}, this calfwatch reads {SCHEMA_VERSION}; {advice}")
+
+
+def check_counts(connection: duckdb.DuckDBPyConnection) -> None:
+    """Ledger = records = summaries, or StateError: a truncated log opens with its tail silently gone.
+
+    Cheap enough for every start; it counts, and does not look into every row.
+    """
+    counted = read_statement("store", "check_counts", levels=list_sql(LEVELS))
+    for name, wanted, found in connection.execute(counted).fetchall():
+        if wanted != found:
+            raise StateError(
+                f"records.duckdb contradicts itself: {name}: {wanted} by the ledger or the records, {found} found. "
+                f"{WHAT_TO_DO}"
+            )

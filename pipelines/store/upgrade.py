@@ -15,10 +15,9 @@ from pipelines.statements import create_sql, fetch_first_row, fetch_number, read
 from pipelines.store import daily_counts, migrations
 from pipelines.store.attachment import attach, detach
 from pipelines.store.home import Home
-from pipelines.store.integrity import check_counts
 from pipelines.store.packs import find_pack_in_use, list_kept_packs, load_stored_pack
 from pipelines.store.schema import create_tables, declare, is_declared, use_pack
-from pipelines.store.state import check_version, get_state
+from pipelines.store.state import check_counts, check_version, get_state
 from schemas.pack import Pack
 from schemas.pack_file import find_earlier_pack
 from schemas.tables import SCHEMA_VERSION, make_records_table, make_superseded_table

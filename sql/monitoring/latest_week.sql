@@ -32,7 +32,7 @@ SELECT
     SELECT list(DISTINCT series ORDER BY series) FROM daily_signals
     WHERE is_first AND daily_signals.week_start > latest.week_start
   ), []) AS early,
-  expected_final, lower, upper
+  expected_final, lower, upper, left_out
 FROM latest LEFT JOIN (
-  SELECT week, expected_final, lower, upper FROM weekly_nowcast WHERE series = 'all' AND is_latest
+  SELECT week, expected_final, lower, upper, left_out FROM weekly_nowcast WHERE series = 'all' AND is_latest
 ) USING (week)

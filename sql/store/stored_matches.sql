@@ -1,5 +1,4 @@
 -- The stored records of this source that the delivery names again.
 CREATE OR REPLACE TEMP TABLE stored_matches AS
-SELECT records.*
-FROM records SEMI JOIN incoming USING (report_id)
-WHERE records.source = $source
+FROM records
+WHERE rowid IN (FROM stored_places)

@@ -2,16 +2,17 @@
 
 A home of 46 series: `all` is the sum of 10 regions by 4 levels and of 14 causes, with a season and, where phi is above
 1, more scatter than Poisson. Each history has 60 weeks; the last 26 are judged. The doubled series is one region of 20
-reports a week, doubled for four weeks.
+reports a week, doubled for four weeks, in twice as many histories.
   alarms a week   series with an alarm, a calm week
   week 1, 4       share of doubled series found in the first week, within four weeks
   delay           weeks to the first alarm, of those found
-The second line is the same with the mean of the seven weeks alone, as it was before lines were followed.
+The second line is the same without a second look at what was above its range the week before; the third is that with
+the mean of the seven weeks alone, as it was before lines were followed.
 Raw EARS is C1 or C2 above its published bound; t is C1 or C2 by Student's t, p <= 0.001. The last two lines are of
-other histories, of 230 weeks and a third as many: `weekly_signals` by Farrington flexible with four years, and
-Farrington flexible by itself at its 0.05.
+other histories, of 230 weeks: `weekly_signals` by Farrington flexible with four years, and Farrington flexible alone,
+at its 0.05.
 
-usage: alarm_figures.py [--histories 40] [--seed 1]
+usage: alarm_figures.py [--histories 60] [--long 20] [--seed 1]
 """
 
 from __future__ import annotations
@@ -63,9 +64,9 @@ def home(rng: np.random.Generator, total: float, phi: float, doubled: bool, long
     return names, np.array(columns, dtype=float).T
 
 
-def ours(names: list[str], counts: Floats) -> NDArray[np.bool_]:
-    """Return the alarms of `weekly_signals`, weeks x series."""
-    return judged(names, counts)[0]
+def ours(names: list[str], counts: Floats, last: int) -> NDArray[np.bool_]:
+    """Return the alarms of `weekly_signals` in the last weeks, weeks x series."""
+    return judged(names, counts, last)[0]
 
 
 def judged(names: list[str], counts: Floats, last: int = JUDGED) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -85,19 +86,25 @@ def judged(names: list[str], counts: Floats, last: int = JUDGED) -> tuple[NDArra
     return alarms, alone
 
 
-def by_mean_alone(names: list[str], counts: Floats) -> NDArray[np.bool_]:
-    """Return the alarms as they would be if no line through the seven weeks were ever followed."""
+def by_one_look(names: list[str], counts: Floats, last: int) -> NDArray[np.bool_]:
+    """Return the alarms as they would be if no series were ever looked at again."""
+    with patch("pipelines.signals.judging._find_above_range", return_value=None):
+        return ours(names, counts, last)
+
+
+def by_mean_alone(names: list[str], counts: Floats, last: int) -> NDArray[np.bool_]:
+    """Return the alarms as they would be if, besides, no line through the seven weeks were ever followed."""
     with patch("pipelines.signals.ears_law.CLEAR_SLOPE", np.inf):
-        return ours(names, counts)
+        return by_one_look(names, counts, last)
 
 
-def raw_ears(names: list[str], counts: Floats) -> NDArray[np.bool_]:
+def raw_ears(names: list[str], counts: Floats, last: int) -> NDArray[np.bool_]:
     """Return where C1 or C2 is above its published bound, at 5 reports or more."""
     with np.errstate(invalid="ignore"):
         return (counts >= 5) & np.any([counts > compute_ears(counts, method)[1] for method in ("C1", "C2")], axis=0)
 
 
-def by_t(names: list[str], counts: Floats) -> NDArray[np.bool_]:
+def by_t(names: list[str], counts: Floats, last: int) -> NDArray[np.bool_]:
     """Return where C1 or C2 has a p-value of at most 0.001 by Student's t."""
     found = []
     for method in ("C1", "C2"):
@@ -107,9 +114,10 @@ def by_t(names: list[str], counts: Floats) -> NDArray[np.bool_]:
     return (counts >= 5) & np.any(found, axis=0)
 
 
-METHODS: dict[str, Callable[[list[str], Floats], NDArray[np.bool_]]] = {
+METHODS: dict[str, Callable[[list[str], Floats, int], NDArray[np.bool_]]] = {
     "weekly_signals": ours,
-    "the mean alone": by_mean_alone,
+    "one look": by_one_look,
+    "one look, the mean alone": by_mean_alone,
     "raw EARS C1, C2": raw_ears,
     "Student's t, 0.001": by_t,
 }
@@ -117,7 +125,8 @@ METHODS: dict[str, Callable[[list[str], Floats], NDArray[np.bool_]]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--histories", type=int, default=40)
+    parser.add_argument("--histories", type=int, default=60)
+    parser.add_argument("--long", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     print("| reports a week | phi | method | alarms a week, calm | found in week 1 | within 4 weeks | delay |")
@@ -125,29 +134,31 @@ def main() -> None:
     for total in (580, 3900):
         for phi in (1.0, 1.5):
             rng = np.random.default_rng(options.seed)
+            small = total < 1000  # of the large ones, where no series of 20 is, the calm weeks alone
             calm = [home(rng, total, phi, False) for _ in range(options.histories)]
-            doubled = [home(rng, total, phi, True) for _ in range(options.histories)]
+            doubled = [home(rng, total, phi, True) for _ in range(2 * options.histories if small else 0)]
             for method, judge in METHODS.items():
-                found = [judge(*drawn) for drawn in calm], [judge(*drawn) for drawn in doubled]
-                print_line(total, phi, method, *found, doubled[0][0])
-            number = max(options.histories // 3, 1)
-            calm = [home(rng, total, phi, False, long=True) for _ in range(number)]
-            doubled = [home(rng, total, phi, True, long=True) for _ in range(number)]
+                found = [judge(*drawn, JUDGED) for drawn in calm], [judge(*drawn, 4) for drawn in doubled]
+                print_line(total, phi, method, *found, calm[0][0])
+            if not options.long:
+                continue
+            calm = [home(rng, total, phi, False, long=True) for _ in range(options.long)]
+            doubled = [home(rng, total, phi, True, long=True) for _ in range(2 * options.long if small else 0)]
             judged_calm = [judged(*drawn) for drawn in calm]
             judged_doubled = [judged(*drawn, last=4) for drawn in doubled]
             for place, method in enumerate(("weekly_signals, four years", "Farrington alone, 0.05")):
                 found = [both[place] for both in judged_calm], [both[place] for both in judged_doubled]
-                print_line(total, phi, method, *found, doubled[0][0])
+                print_line(total, phi, method, *found, calm[0][0])
 
 
 def print_line(total: float, phi: float, method: str, calm: Alarms, doubled: Alarms, names: list[str]) -> None:
     rate = np.mean([found[-JUDGED:].sum(axis=1).mean() for found in calm])
-    print(f"| {total:,} | {phi:g} | {method} | {rate:.2f} | {found_figures(doubled, names, total)} |", flush=True)
+    print(f"| {total:,} | {phi:g} | {method} | {rate:.2f} | {found_figures(doubled, names)} |", flush=True)
 
 
-def found_figures(alarms: Alarms, names: list[str], total: float) -> str:
-    """Return shares found in week 1 and within four, and the delay; of the series of 20 reports a week."""
-    if total > 1000:
+def found_figures(alarms: Alarms, names: list[str]) -> str:
+    """Return shares found in week 1 and within four weeks, and the delay, of the region of 20 reports a week."""
+    if not len(alarms):
         return "- | - | -"
     seen = np.array([found[-4:, names.index("region=r0")] for found in alarms])
     within = seen.any(axis=1)

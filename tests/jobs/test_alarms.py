@@ -13,7 +13,7 @@ import pytest
 
 from pipelines.cli.app import main
 from pipelines.connections import read_only
-from pipelines.jobs.monitoring.sender_status import describe_senders
+from pipelines.jobs.monitoring.sender_status import read_sender_facts
 from pipelines.settings import Settings, Source
 from pipelines.store.database import Home
 from schemas.pack import Pack
@@ -128,17 +128,31 @@ def test_status_names_who_is_missing_partial_or_new(
         return write_csv(rows, f"{name}_1.csv")
 
     usual = dict.fromkeys(range(1, 12), 30)
-    paths = [sent("a", usual), sent("b", usual | {0: 5}), sent("c", {0: 9, 1: 9})]
-    names = tuple(Source(name, patterns=(f"{name}_*",)) for name in "abc")
+    gone = {week: reports for week, reports in usual.items() if week > 8} | {0: 30}
+    paths = [
+        sent("a", usual),
+        sent("b", usual | {0: 5}),
+        sent("c", {0: 9, 1: 9}),
+        sent("d", {0: 11, 1: 1}),
+        sent("e", gone),
+    ]
+    names = tuple(Source(name, patterns=(f"{name}_*",)) for name in "abcde")
     ingest(*paths, settings=Settings(sources=names))
     with read_only(home.records) as connection:
-        lines, wanted = describe_senders(connection)
+        facts = read_sender_facts(connection)
     week = f"{monday(0).isocalendar().year}-W{monday(0).isocalendar().week:02}"
-    assert wanted == [
+    assert facts["senders_missing"] == [
         f"a sent nothing for {week}; usual are 30 a week",
         f"b sent 5 reports for {week}, a part; usual are 30 a week",
     ]
-    assert lines == ["joined        c: in the first eight weeks"]
+    assert facts["senders_arrived"] == [
+        f"d sent 11 reports for {week} and hardly any for the weeks before: it is new",
+        f"e sent 30 reports for {week} and hardly any for the weeks before: it is back after eight weeks or more",
+    ]
+    assert facts["sender_lines"] == [
+        *(f"arrived       {words}" for words in facts["senders_arrived"]),
+        "joined        c, d: in the first eight weeks",
+    ]
 
 
 def _moment(back: int, number: int) -> str:

@@ -51,6 +51,15 @@ def found(home: Home, pack: Pack, deep: bool = True) -> str:
     return ""
 
 
+def test_a_week_that_an_older_version_published_names_its_pack_by_32_bits(home: Home, pack: Pack) -> None:
+    counts = home.reports / "2026-W46" / "data" / "reported_weeks.csv"
+    text = counts.read_text(encoding="utf-8")
+    counts.write_text(text.replace(pack.version, pack.short_version), encoding="utf-8")
+    assert found(home, pack) == ""
+    counts.write_text(text.replace(pack.version, "calf_pain-9-01234567"), encoding="utf-8")
+    assert "reported_weeks: 2 rows differ" in found(home, pack)
+
+
 @pytest.mark.parametrize("settings", [{}, {"time_zone": "Pacific/Auckland", "week_system": "mmwr"}])
 def test_a_good_state_passes_and_is_left_as_it_is(settings: dict[str, str], home: Home, pack: Pack) -> None:
     if settings:

@@ -19,13 +19,12 @@ from pipelines import clock
 from pipelines.errors import ReleaseRefused, UsageError
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs import weekly_report
-from pipelines.jobs.monitoring import sender_status
 from pipelines.jobs.packs.sign import sign_pack
 from pipelines.jobs.releasing import decision
 from pipelines.jobs.releasing.decision import Asked
 from pipelines.jobs.releasing.release import release_week
 from pipelines.settings import Settings, load_settings
-from pipelines.statements import fetch_rows
+from pipelines.statements import fetch_rows, read_statement
 from pipelines.store import database
 from pipelines.store.database import Home
 from schemas.pack import Pack
@@ -140,7 +139,7 @@ def test_every_place_agrees_on_the_weeks_that_are_over(covered: Covered, set_clo
         ended = [week for week, start in weeks if is_over(start, moment, zone)]
         assert weekly_report._list_ended_weeks(covered.home) == ended
         assert {covered.name(start) for start in over} <= set(ended)
-        known = fetch_rows(covered.connection, sender_status.LATEST, {"now": clock.now()})
+        known = fetch_rows(covered.connection, read_statement("monitoring", "latest_senders"), {"now": clock.now()})
         assert {row["week"] for row in known} == {
             covered.name(first_day_of_week(local, covered.settings.week_system) - timedelta(days=7))
         }

@@ -176,13 +176,15 @@ def test_a_partial_sender_s_count_is_hidden_up_to_the_limit_of_the_settings(tmp_
         "one sent 3 reports for 2026-W05, a part; usual are 9 a week",
         "two sent 12 reports for 2026-W05, a part",
     ]
-    write_json(tmp_path / "status.json", {"facts": {"senders_missing": missing}})
+    arrived = ["new sent 12 reports for 2026-W05 and hardly any for the weeks before: it is new"]
+    write_json(tmp_path / "status.json", {"facts": {"senders_missing": missing, "senders_arrived": arrived}})
     for limit, counts in ((7, "# 9 12"), (12, "# # #"), (2, "3 9 12")):
         texts = [event.text for event in notices.list_run_events(tmp_path, RunRecord("run"), "done", "", limit)]
         one, usual, two = counts.split()
         assert texts == [
             f"one sent {one} reports for 2026-W05, a part; usual are {usual} a week",
             f"two sent {two} reports for 2026-W05, a part",
+            f"new sent {two} reports for 2026-W05 and hardly any for the weeks before: it is new",
         ]
 
 

@@ -116,6 +116,27 @@ def test_an_alarm_that_goes_on_says_since_when_and_what_was_found_out(changed: C
     assert "1 going on: Emergency" in quiet.text, "an alarm without one this week goes on until it is over"
 
 
+def detailed(page: Page) -> list[str]:
+    """The alarms that have a part of their own, in the order of the page."""
+    return re.findall(r"<h3>([^<]+)</h3>\s*(?:<ul class=\"legend.*?</ul>\s*)?<div class=\"curves\">", page.html)
+
+
+def test_a_new_alarm_has_its_own_part_before_a_stronger_one_that_goes_on(
+    changed: Callable[..., Page], page: Page, database: Path, pack: Pack
+) -> None:
+    names = [label_series(series, pack) for series in page.tables["alarms"] if series != "0"]
+    assert detailed(page)[:3] == names[:3]
+    ((strongest,),) = rows_of(
+        database,
+        "SELECT series FROM weekly_signals WHERE week = ? AND status = 'alarm' ORDER BY rank LIMIT 1",
+        WEEK,
+    )
+    begun = f"""INSERT INTO alarm_episodes SELECT '{strongest}', '2026-W45', DATE '2026-11-02',
+        '{WEEK}', DATE '2026-11-09', 2, 90, 90, 'continuing', NULL, NULL, NULL"""
+    assert detailed(changed(begun))[:3] == names[1:4]
+    assert page.html.count("Upper end of the range") == 1, "the legend stands over the first curves alone"
+
+
 def test_an_alarm_of_a_week_that_still_runs_is_told_before_it_is_over(changed: Callable[..., Page], page: Page) -> None:
     daily = f"""INSERT INTO daily_signals BY NAME SELECT DATE '2026-11-11' AS report_date, '{WEEK}' AS week,
         DATE '2026-11-09' AS week_start, 'triage_level=emergency' AS series, 64 AS observed, 12.0 AS expected,
@@ -185,6 +206,24 @@ def test_who_did_not_report_is_named_with_its_usual_number_and_nothing_is_compar
     week_before = changed(lacking.replace(f"'{WEEK}'", "'2026-W45'"), sign).text
     assert "Not every expected sender has reported" not in week_before
     assert "in the end this week will have fewer" not in week_before, "nor is it compared with a week that lacks one"
+
+
+@pytest.mark.parametrize(
+    ("joined", "since"), [("true", "it is new"), ("false", "it is back after eight weeks or more")]
+)
+def test_who_arrived_is_named_where_the_total_is_compared(
+    changed: Callable[..., Page], page: Page, joined: str, since: str
+) -> None:
+    arrives = f"""UPDATE weekly_sources
+        SET reports = CASE week WHEN '{WEEK}' THEN 40 WHEN '2026-W45' THEN 3 ELSE 0 END, joined = {joined},
+        state = CASE WHEN week = '{WEEK}' THEN 'reported' ELSE 'silent' END
+        WHERE source = (SELECT max(source) FROM weekly_sources)"""
+    found = changed(arrives, "UPDATE weekly_nowcast SET change = 'more'")
+    named = re.search(rf"(\S+) sent 40 reports for {WEEK} and hardly any for the weeks before: {since}\.", found.text)
+    assert named
+    assert f"at the same age. It had hardly any of {named[1]}." in found.text
+    assert "in the end this week will have more" not in found.text
+    assert "It had hardly any of" not in page.text
 
 
 def test_what_is_above_its_range_without_an_alarm_is_not_said_to_be_within(changed: Callable[..., Page]) -> None:

@@ -16,6 +16,7 @@ from pipelines.signals.comparable import History, compute_reported_shares, fill_
 from pipelines.signals.ears_law import expect_next, pool_phi
 from pipelines.signals.episodes import Episode, JudgedWeek, Note, add_notes, find_episodes
 from pipelines.signals.families import adjust_p_values, compute_fingerprints, find_ears_alarms, find_same_reports
+from pipelines.signals.judging import SeriesWeeks, judge_weeks
 from pipelines.signals.laws import quantiles, upper_tail
 from pipelines.signals.trend import find_trends
 from tests.support.drawing import examples
@@ -84,6 +85,38 @@ def test_two_series_stand_for_themselves_and_all_others_are_one_family() -> None
     assert found[0].tolist() == [True, False, False, True, False, False], "of four tests, 0.05 / 4 is the first bound"
     p_values[0, 3] = 0.013
     assert not find_ears_alarms(p_values, names, stands)[0, 3]
+
+
+def test_what_was_above_its_range_the_week_before_is_looked_at_again_among_its_like() -> None:
+    names, stands = [f"region={place}" for place in range(40)], np.arange(40)
+    p_values = np.full((2, 40), 0.5)
+    p_values[:, [0, 1]] = [[0.02], [0.004]]
+    none = np.zeros(40, dtype=bool)
+    assert not find_ears_alarms(p_values, names, stands, none).any(), "0.004 is no alarm among 80 tests"
+    above = none.copy()
+    above[0] = True
+    found = find_ears_alarms(p_values, names, stands, above)
+    assert np.argwhere(found).tolist() == [[1, 0]], "alone among its like it is one, by the last method"
+    above[:3] = True
+    assert np.argwhere(find_ears_alarms(p_values, names, stands, above)).tolist() == [[1, 0], [1, 1]], "0.01 * 2 / 3"
+    p_values[1, 1] = 0.5
+    assert not find_ears_alarms(p_values, names, stands, above).any(), "of three tests, 0.01 / 3 is the first bound"
+    p_values[0, 9] = 0.0006
+    assert not find_ears_alarms(p_values, names, stands, above).any(), "0.04 / 80 is left for the first look"
+    assert np.argwhere(find_ears_alarms(p_values, names, stands)).tolist() == [[0, 9]], "of the days: no second look"
+
+
+@pytest.mark.parametrize(("before", "alarms"), [(20, []), (31, [("EARS C2", "region=0")])])
+def test_a_rise_that_goes_on_is_found_by_the_second_look_of_a_judged_week(before: int, alarms: list[Any]) -> None:
+    counts = np.random.default_rng(4).integers(18, 23, size=(30, 40)).astype(float)
+    counts[-2:, 0] = before, 34
+    names = ["all", *(f"region={place}" for place in range(40))]
+    history = History(np.c_[counts.sum(axis=1), counts][:, None], np.ones((30, 1), dtype=bool), 0)
+    starts = [MONDAY + timedelta(weeks=week) for week in range(30)]
+    weeks = SeriesWeeks(starts, list(map(str, starts)), names, history, [29], frozenset(), [["a"]] * 30, ["a"])
+    rows, _ = judge_weeks(weeks, {}, 5)
+    found = rows[rows["status"] == "alarm"]
+    assert list(zip(found["method"], found["series"], strict=True)) == alarms
 
 
 # dispersion

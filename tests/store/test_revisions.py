@@ -251,6 +251,26 @@ def test_a_frozen_week_is_left_as_it_is(
     assert ((published / "internal.html").read_bytes(), ask("FROM reported_weeks")) == before
 
 
+def test_a_published_folder_that_is_gone_is_made_anew_only_with_the_counts_of_then(
+    published: Path, write_csv: WriteCsv, ingest: Ingest, home: Home, ask: Ask, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frozen = [published / place for place in revisions.COUNTS_OF.values()]
+    before = [path.read_bytes() for path in frozen]
+    shutil.rmtree(home.reports)
+    assert weekly_report.write_due_reports(home) == [home.reports / "2026-W47"], "no schedule publishes a week twice"
+    assert weekly_report.write_week(home, WEEK, None, False) == published
+    assert [path.read_bytes() for path in frozen] == before
+    assert "and its folder is gone: made anew with the counts of then" in capsys.readouterr().err
+    ingest(write_csv([report(30)], "late.csv"))
+    shutil.rmtree(home.reports)
+    with pytest.raises(StateError, match=f"counts are others now.*--reset {WEEK}"):
+        weekly_report.write_week(home, WEEK, None, False)
+    assert not published.exists()
+    weekly_report.reset_week(home, WEEK)
+    assert weekly_report.write_week(home, WEEK, None, False) == published
+    assert ask("SELECT reports FROM reported_counts WHERE series = 'all' AND week = ?", WEEK) == [(11,)]
+
+
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from pipelines.jobs.cluster.unit import Prepared, Slice, Unit
 from pipelines.rules.compiler import tag_sql
+from pipelines.statements import fetch_first_row
 from pipelines.store import daily_counts
 from schemas.checked_file import CELLS, ROWS_LEFT_OUT, CheckedBlock, CheckedFile, make_accepted_schema
 from schemas.tables import quoted_sql
@@ -50,7 +51,7 @@ class Packer:
     def _is_distinct(self) -> bool:
         """Return whether no report stands in two files; within one file nothing is left of the second."""
         twice = "SELECT 1 FROM ids GROUP BY id HAVING count(*) > 1 LIMIT 1"
-        return self.connection.execute(twice).fetchone() is None
+        return fetch_first_row(self.connection, twice) is None
 
     def _write_part(self, part: Part) -> list[Slice]:
         tables = {

@@ -41,7 +41,7 @@ class Event:
 
 
 def list_run_events(home: Path, record: RunRecord, outcome: str, reason: str, hide_up_to: int) -> list[Event]:
-    """Return what a run gives cause to tell: a failure, rejected files, reports, alarms, missing senders, missed slots.
+    """Return what a run gives cause to tell: a failure, rejected files, reports, alarms, senders, missed slots.
 
     Counts up to `hide_up_to` are hidden in all of them.
     """
@@ -70,7 +70,7 @@ def hide_counts(text: str, most: int) -> str:
 
 
 def _list_state_events(home: Path, hide_up_to: int) -> list[Event]:
-    """Return alarms, without their regions and counts, and senders of whom something is missing."""
+    """Return alarms, without their regions and counts, and senders of whom something is missing, or who arrived."""
     facts = read_json(home / status.NAME).get("facts", {})
     series: dict[str, list[str]] = {}
     for alarm in facts.get("alarms", []):
@@ -83,8 +83,9 @@ def _list_state_events(home: Path, hide_up_to: int) -> list[Event]:
         )
         for week, names in sorted(series.items())
     ]
-    told = [hide_counts(text, hide_up_to) for text in facts.get("senders_missing", [])]
-    return events + [Event(f"sender:{text.split(';')[0]}", text) for text in told]
+    told = [text for name in ("senders_missing", "senders_arrived") for text in facts.get(name, [])]
+    hidden = [hide_counts(text, hide_up_to) for text in told]
+    return events + [Event(f"sender:{text.split(';')[0]}", text) for text in hidden]
 
 
 def list_overdue_events(texts: Sequence[str]) -> list[Event]:

@@ -13,7 +13,7 @@ import duckdb
 from pipelines.connections import open_for_reading
 from pipelines.intake.deliveries import find_other_files
 from pipelines.jobs.check import is_current
-from pipelines.jobs.monitoring.sender_status import describe_senders
+from pipelines.jobs.monitoring.sender_status import read_sender_facts
 from pipelines.jobs.monitoring.week_facts import read_week_facts
 from pipelines.jobs.outcome import describe_other_files, is_object
 from pipelines.jobs.releasing.release import describe_releases
@@ -39,7 +39,7 @@ def read_facts(home: Path, settings: Settings) -> dict[str, Any]:
         rule_pack = find_pack_in_use(connection, configured).version
         return {
             "rule_pack": rule_pack,
-            **dict(zip(("sender_lines", "senders_missing"), describe_senders(connection), strict=True)),
+            **read_sender_facts(connection),
             **dict(zip(("released", "public_lagging"), describe_releases(connection, place), strict=True)),
             "files": _count_files(connection),
             "records": _count_records(connection),

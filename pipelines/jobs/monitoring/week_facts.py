@@ -39,7 +39,8 @@ def _describe_still_to_come(facts: Mapping[str, Any]) -> str:
     if facts["expected_final"] is None:
         return ""
     within = "" if facts["lower"] is None else f" ({facts['lower']:,.0f} to {facts['upper']:,.0f})"
-    return f"; about {facts['expected_final']:,.0f} reports in the end{within}"
+    without = f"without {facts['left_out']} " if facts["left_out"] else ""
+    return f"; {without}about {facts['expected_final']:,.0f} reports in the end{within}"
 
 
 def _name_series(series: list[str], words: str) -> str:

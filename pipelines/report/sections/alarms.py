@@ -36,6 +36,7 @@ from schemas.fields import AGE_BANDS
 from schemas.pack import Pack
 
 ALARMS_SHOWN = 15
+OVERALL = "Overall"
 PLACES_SHOWN = 6
 CURVE_LEGEND = (
     LegendEntry("Reports a week", "plain"),
@@ -52,12 +53,11 @@ def make_alarm_section(tables: WeekTables, pack: Pack, calls: WeekCalls) -> Sect
     blocks: list[Block] = [_make_alarm_table(tables, standing, pack)] if standing.alarms else []
     told = [alarm for alarm in standing.alarms if alarm.series in tables.days]
     blocks += [_make_alarm_group(tables, alarm, curves[alarm.series], pack, calls) for alarm in told]
-    others = [curves[series] for series in ALWAYS_CURVED if series not in tables.days]
-    charts = [_make_curve_chart(tables, curve, pack) for curve in others]
-    if charts:
-        blocks.append(
-            Gallery(charts, legend=CURVE_LEGEND, caption=f"Each curve has its own scale.{_say_whose(others)}")
-        )
+    if others := [curves[series] for series in ALWAYS_CURVED if series not in tables.days]:
+        charts = [_make_curve_chart(tables, curve, pack) for curve in others]
+        caption = f"Each curve has its own scale.{_say_whose(others)}"
+        gallery = Gallery(charts, legend=() if told else CURVE_LEGEND, caption=caption)
+        blocks.append(Group(OVERALL, [gallery]) if told else gallery)
     blocks.append(
         DataFiles(("alarms", "weekly_signals", "curves") if standing.alarms else ("weekly_signals", "curves"))
     )
@@ -114,7 +114,8 @@ def _make_alarm_group(tables: WeekTables, alarm: Alarm, curve: Curve, pack: Pack
     spread: list[Block] = [ages] if any(row.age_band != UNKNOWN for row in days) else []
     if len(regions.rows) > 1:
         spread = [Beside(regions, ages, even=True)] if spread else [regions]
-    blocks: list[Block] = [Gallery(charts, legend=CURVE_LEGEND, caption=_say_whose([curve]).strip()), *spread]
+    legend = CURVE_LEGEND if alarm.series == next(iter(tables.days)) else ()  # once is enough
+    blocks: list[Block] = [Gallery(charts, legend=legend, caption=_say_whose([curve]).strip()), *spread]
     if alarm.series in calls.alarms:
         page, number = calls.alarms[alarm.series]
         blocks.append(Note("", link=(f"Its records: {number:,}", f"explain/{page}")))

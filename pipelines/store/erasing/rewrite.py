@@ -20,8 +20,8 @@ from pipelines.store import daily_counts
 from pipelines.store.attachment import STORAGE_VERSION, attach, detach
 from pipelines.store.erasing import erasure
 from pipelines.store.home import Home
-from pipelines.store.integrity import check_counts
 from pipelines.store.schema import declare
+from pipelines.store.state import check_counts
 from schemas.pack import Pack
 from schemas.record_layout import report_day_sql
 from schemas.tables import DAILY_SUMMARY, DELIVERY_DAYS, ERASED_COUNTS, list_stored_tables

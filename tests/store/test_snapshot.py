@@ -1,0 +1,139 @@
+"""A snapshot that is made of the one before holds what a whole copy holds, and is made only where that is sure."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.connections import connect
+from pipelines.jobs import publish
+from pipelines.jobs.withdraw import withdraw_file
+from pipelines.settings import Settings
+from pipelines.store import snapshot
+from pipelines.store.database import Home
+from tests.conftest import opened
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def renewed(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each publication renewed the snapshot of before."""
+    found: list[bool] = []
+    renew = snapshot._renew
+
+    def note(*given: Any) -> bool:
+        found.append(renew(*given))
+        return found[-1]
+
+    monkeypatch.setattr(snapshot, "_renew", note)
+    return found
+
+
+def published(home: Home) -> dict[str, Any]:
+    """Every table, its rows sorted, and every comment; but for the moment of publication."""
+    with opened(home.summaries) as connection:
+        found: dict[str, Any] = {}
+        for (table,) in connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall():
+            left_out = " EXCLUDE (published_at)" if table == "about" else ""
+            found[table] = sorted(connection.execute(f"SELECT *{left_out} FROM {table}").fetchall(), key=repr)
+        found["comments"] = connection.execute(
+            "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE NOT internal ORDER BY ALL"
+        ).fetchall()
+        return found
+
+
+def copy_whole(home: Home) -> dict[str, Any]:
+    home.summaries.unlink()
+    publish.publish_snapshot(home, Settings(), 5)
+    return published(home)
+
+
+@contextlib.contextmanager
+def changing(path: Path) -> Iterator[Any]:
+    path.chmod(0o600)
+    with contextlib.closing(connect(path)) as connection:
+        yield connection
+    path.chmod(0o400)
+
+
+def report(number: int, day: int, **more: str) -> dict[str, str]:
+    return {"report_id": f"r{number}", "reported_at": f"2026-11-{day:02}T10:00:00Z", "region": "north"} | more
+
+
+def test_new_late_and_corrected_reports_renew_the_days_that_they_change(
+    home: Home, write_csv: Write, ingest: Callable[..., Any], renewed: list[bool]
+) -> None:
+    ingest(write_csv([report(number, 1 + number % 18) for number in range(60)], "1.csv"))
+    for place, rows in enumerate(
+        (
+            [report(100, 19), report(101, 20)],
+            [report(102, 2, region="a new one"), report(103, 3)],
+            [report(5, 6, fever="yes"), report(6, 7, region="south")],
+            [report(7, 15)],
+        )
+    ):
+        ingest(write_csv(rows, f"more-{place}.csv"))
+        assert renewed[-1] is True
+        now = published(home)
+        assert copy_whole(home) == now
+        assert renewed.pop() is False
+
+
+def test_what_was_taken_out_is_not_left_in_free_blocks(
+    home: Home, write_csv: Write, ingest: Callable[..., Any], renewed: list[bool]
+) -> None:
+    ingest(write_csv([report(1, 1)], "1.csv"))
+    (outcome,) = ingest(write_csv([report(2, 2, region="zanzibar")], "2.csv"))
+    assert renewed == [False, True]
+    withdraw_file(home, Settings(), outcome.file_id, None, [], False, 5)
+    assert renewed[2:] == [False]
+    assert b"zanzibar" not in home.summaries.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE daily_summary SET reports = reports + 1",
+        "DELETE FROM daily_summary WHERE report_date = (SELECT min(report_date) FROM daily_summary)",
+        "UPDATE weekly_triage SET reports = 7",
+        "DROP TABLE daily_summary",
+        "ALTER TABLE daily_summary DROP COLUMN region",
+        "CREATE TABLE foreign_one (x INTEGER)",
+        "CREATE VIEW foreign_one AS SELECT 1",
+        "DELETE FROM about",
+    ],
+)
+def test_a_snapshot_that_somebody_changed_is_put_right(
+    home: Home, write_csv: Write, ingest: Callable[..., Any], statement: str
+) -> None:
+    ingest(write_csv([report(number, 1 + number) for number in range(9)], "1.csv"))
+    wanted = published(home)
+    with changing(home.summaries) as connection:
+        connection.execute(statement)
+    publish.publish_snapshot(home, Settings(), 5)
+    assert published(home) == wanted
+
+
+def test_a_damaged_snapshot_is_replaced(home: Home, write_csv: Write, ingest: Callable[..., Any]) -> None:
+    ingest(write_csv([report(number, 1 + number) for number in range(9)], "1.csv"))
+    wanted = published(home)
+    content = home.summaries.read_bytes()
+    home.summaries.chmod(0o600)
+    for damaged in (content[: len(content) // 2], content[:5000] + bytes(9000) + content[14000:]):
+        home.summaries.write_bytes(damaged)
+        publish.publish_snapshot(home, Settings(), 5)
+        assert published(home) == wanted
+        home.summaries.chmod(0o600)
+
+
+def test_old_values_do_not_pile_up(home: Home, write_csv: Write, ingest: Callable[..., Any]) -> None:
+    ingest(write_csv([report(number, 1 + number % 20) for number in range(200)], "1.csv"))
+    size = home.summaries.stat().st_size
+    for _ in range(12):
+        publish.publish_snapshot(home, Settings(), 5)
+    assert home.summaries.stat().st_size < 2 * size
