@@ -136,6 +136,7 @@ def test_a_lost_cluster_is_told_and_the_next_run_goes_on(
         with pytest.raises(ClusterError, match="cannot be reached"):
             ingest(home, deliveries, Workers(own.address))
     assert 0 < len(told.outcomes) < len(deliveries)
+    assert list((tmp_path / "shared").iterdir()) == [], "nothing stays in the shared folder"
     ingest(home, deliveries, None)
     assert tables(home) == tables(alone)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,8 +11,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 
+from pipelines.files import MARKER
 from pipelines.intake.deliveries import find_deliveries
 from pipelines.jobs.cluster.unit import Prepared, Unit
+from pipelines.jobs.cluster.worker import _work_folder
 from pipelines.jobs.ingest import ingest_batch
 from pipelines.store import daily_counts
 from pipelines.store.database import Home
@@ -92,3 +95,33 @@ def test_a_file_that_a_worker_sees_otherwise_is_read_where_it_is_stored(
     (tmp_path / "in" / "north-002.csv").write_text("no header\n")
     again = ingest_batch(home, SETTINGS, deliveries, 5, Quiet(), publish=False, preparer=Here(tmp_path / "shared"))
     assert [each.status for each in again] == ["known", "rejected", "rejected", "known", "known"]
+
+
+def test_what_a_killed_worker_left_goes_and_nobody_elses_temporaries(
+    tmp_path: Path, template: Path, five: list[Sent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "temporary"
+    own = place / f"calfwatch-workers-{os.geteuid()}"
+    left = own / ".calfwatch-cluster-0123456789abcdef"
+    left.mkdir(parents=True)
+    (left / MARKER).touch()
+    (left / "rows").write_text("of a patient")
+    foreign = place / ".calfwatch-new-0123456789abcdef"  # of `query --out` at this moment, perhaps
+    foreign.touch()
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+    home = Home(tmp_path / "home")
+    shutil.copytree(template, home.path)
+    deliveries = find_deliveries(write(tmp_path / "in", five), SETTINGS, None)
+    ingest_batch(home, SETTINGS, deliveries, 5, Quiet(), publish=False, preparer=Here(tmp_path / "shared"))
+    assert list(own.iterdir()) == []
+    assert foreign.exists()
+
+
+def test_a_folder_for_workers_that_somebody_else_laid_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "trap").mkdir()
+    (tmp_path / f"calfwatch-workers-{os.geteuid()}").symlink_to(tmp_path / "trap")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(PermissionError, match="was made by somebody else"), _work_folder():
+        pass

@@ -50,7 +50,9 @@ def open_cluster(place: Workers, home: Home) -> Iterator[Cluster]:
     with contextlib.ExitStack() as held:
         top = place.shared.rstrip("/") or str(held.enter_context(files.work_folder(home.scratch, "cluster")))
         client = held.enter_context(_connected(place))
-        yield Cluster(client, f"{top}/{_name_folder(home)}", place)
+        cluster = Cluster(client, f"{top}/{_name_folder(home)}", place)
+        held.callback(cluster.clear)
+        yield cluster
 
 
 def _name_folder(home: Home) -> str:
@@ -133,7 +135,7 @@ class Cluster(Preparer):
     def prepare(self, units: Iterator[Unit]) -> Iterator[Prepared]:
         """Yield what became of each unit, in order; some are sent ahead. The caller holds the home's lock.
 
-        What killed runs of the home left in the shared folder is removed first, and what this one put there at the end.
+        What killed runs of the home left in the shared folder is removed first.
         """
         try:
             Parcels(self.own, b"").remove()
@@ -142,9 +144,11 @@ class Cluster(Preparer):
             yield from self._prepare(units)
         except ParcelError as error:
             raise _shared_error(self.place, error) from error
-        finally:
-            with contextlib.suppress(OSError):
-                Parcels(self.own, b"").remove()
+
+    def clear(self) -> None:
+        """Remove what the run put into the shared folder; if that is gone, there is nothing to remove."""
+        with contextlib.suppress(OSError):
+            Parcels(self.own, b"").remove()
 
     def _prepare(self, units: Iterator[Unit]) -> Iterator[Prepared]:
         waiting: deque[tuple[Unit, Any]] = deque()

@@ -7,10 +7,14 @@ package, its extra `dask`, a place for temporaries, the delivered files and the 
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
+import os
 import pickle
+import stat
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,10 +70,8 @@ def look(address: str, key: bytes, probe: str) -> tuple[str, str]:
 def prepare_unit(unit: Unit) -> Prepared:
     """Read, check, tag and count the files of a unit. Raises OSError if what they leave cannot be written."""
     started = time.process_time()
-    place = Path(tempfile.gettempdir())
-    files.clear_temporaries(place)  # of workers that were killed
     with contextlib.ExitStack() as held:
-        scratch = held.enter_context(files.work_folder(place, "cluster"))
+        scratch = held.enter_context(_work_folder())
         copies = held.enter_context(Objects(Home(scratch)).fetched(unit.deliveries))
         read = _read_files(copies, unit, scratch, held)
         sure = {number: each.checked for number, each in read.items() if each.checked}
@@ -77,6 +79,34 @@ def prepare_unit(unit: Unit) -> Prepared:
         packed = Packer(unit, connection).pack(sure)
     found = {number: _without_rows(each) for number, each in read.items()}
     return replace(packed, files=found, seconds=time.process_time() - started)
+
+
+@contextlib.contextmanager
+def _work_folder() -> Iterator[Path]:
+    """A private folder for one unit; what killed workers of this account left is removed first.
+
+    Raises OSError if somebody else made the folder that all of them lie in.
+    """
+    place = Path(tempfile.gettempdir()) / f"calfwatch-workers-{os.geteuid()}"
+    place.mkdir(mode=0o700, exist_ok=True)
+    found = place.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise PermissionError(errno.EPERM, "was made by somebody else", str(place))
+    with contextlib.ExitStack() as held:
+        with _locked(place):  # a folder that another worker is just making would look abandoned
+            files.clear_temporaries(place)
+            folder = held.enter_context(files.work_folder(place, "cluster"))
+        yield folder
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _read_files(
