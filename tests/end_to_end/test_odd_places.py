@@ -35,7 +35,7 @@ HARMLESS = [
     ";",
 ]
 HARMLESS += ["#", "$HOME", "${x}", "~", " ", "&", "|", "<b>", "-", "--home", ":memory:", "s3:", "\u00e4", "\u4e2d", "!"]
-PLACES = int(os.environ.get("CALFWATCH_PLACES", "100"))  # 4 s of one core each
+PLACES = int(os.environ.get("CALFWATCH_PLACES", "60"))  # 4 s of one core each
 REFUSED = ["?", "\\", "\n", "\r", "\t", "\x1b[31m", "\x7f", os.fsdecode(b"\xff"), os.fsdecode(b"\xc3"), "\x9b"]
 
 
