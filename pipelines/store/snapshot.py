@@ -85,7 +85,9 @@ def _renew(connection: duckdb.DuckDBPyConnection, home: Home, new: Path) -> bool
                 f"INSERT INTO snapshot.daily_summary {rows} WHERE report_date IN (FROM changed_days) ORDER BY ALL"
             )
             _copy_published(connection, [each for each in list_published_tables() if each is not DAILY_SUMMARY])
-    except duckdb.Error:
+    except duckdb.InterruptException:  # Ctrl-C is no damage
+        raise
+    except (duckdb.Error, OSError):  # a full disk is told by the whole copy
         return False
     return True
 

@@ -12,6 +12,7 @@ import pytest
 from pipelines.cli.app import main
 from pipelines.errors import ClusterError, UsageError
 from pipelines.jobs.cluster.address import Workers
+from pipelines.jobs.cluster.client import _shared_error
 from pipelines.jobs.cluster.parcels import ParcelError, Parcels, make_key
 
 ROWS = pa.table({"report_id": ["a patient's number"] * 50, "line_number": range(50)})
@@ -40,6 +41,25 @@ def test_a_cluster_that_others_could_listen_to_is_refused(address: str) -> None:
 def test_what_is_no_address_of_a_cluster_is_told_with_what_is_allowed(address: str) -> None:
     with pytest.raises(UsageError, match="allowed: tls://HOST:PORT, tcp:// of this machine alone, or local:N"):
         Workers(address)
+
+
+@pytest.mark.parametrize("shared", ["s3://KEY:SECRET@bucket/x", "sftp://me:secret@host/x", "s3://", "s3://a b"])
+def test_a_shared_folder_is_no_place_for_credentials(shared: str) -> None:
+    with pytest.raises(UsageError) as told:
+        Workers("local:2", shared)
+    assert "SECRET" not in str(told.value)
+    assert "secret" not in str(told.value)
+
+
+def test_a_kind_of_address_that_is_not_known_is_no_full_disk() -> None:
+    with pytest.raises(ClusterError, match=r"abc://.* cannot be used: ValueError; see --shared"):
+        raise _shared_error(Workers("local:1", "abc://x"), _failing("abc://x"))
+
+
+def _failing(address: str) -> ParcelError:
+    with pytest.raises(ParcelError) as told:
+        Parcels(address, make_key()).make_folder()
+    return told.value
 
 
 def test_a_shared_folder_without_a_cluster_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

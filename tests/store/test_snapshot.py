@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from pipelines.connections import connect
@@ -137,3 +138,18 @@ def test_old_values_do_not_pile_up(home: Home, write_csv: Write, ingest: Callabl
     for _ in range(12):
         publish.publish_snapshot(home, Settings(), 5)
     assert home.summaries.stat().st_size < 2 * size
+
+
+def test_an_interrupt_while_a_snapshot_is_renewed_ends_the_run(
+    home: Home, write_csv: Write, ingest: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(write_csv([report(1, 1)], "1.csv"))
+    before = home.summaries.read_bytes()
+
+    def interrupt(*_: object) -> None:
+        raise duckdb.InterruptException("Query interrupted")
+
+    monkeypatch.setattr(snapshot, "_copy_published", interrupt)
+    with pytest.raises(duckdb.InterruptException):
+        publish.publish_snapshot(home, Settings(), 5)
+    assert home.summaries.read_bytes() == before

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipelines.errors import UsageError
+from pipelines.settings import check_address, is_address
 
 if TYPE_CHECKING:
     from pipelines.jobs.cluster.client import Cluster
@@ -28,7 +29,8 @@ class Workers:
     shared: str = ""
 
     def __post_init__(self) -> None:
-        """Raise UsageError for an address that is none, or that others could listen to."""
+        """Raise UsageError for an address that is none, that others could listen to, or that holds a password."""
+        _check_shared(self.shared)
         if LOCAL.fullmatch(self.cluster):
             return
         found = ADDRESS.fullmatch(self.cluster)
@@ -38,6 +40,14 @@ class Workers:
             raise UsageError(
                 f"--cluster {self.cluster}: without TLS whoever reaches it runs code there and sees records; {ALLOWED}"
             )
+
+
+def _check_shared(shared: str) -> None:
+    """Raise UsageError for an address with credentials in it, which Prefect would keep, or of no bucket."""
+    if is_address(shared):
+        check_address(shared)
+    elif "://" in shared and "@" in shared:
+        raise UsageError("--shared: credentials stand in the environment, never in an address")
 
 
 def _is_loopback(host: str) -> bool:

@@ -48,7 +48,8 @@ def open_cluster(place: Workers, home: Home) -> Iterator[Cluster]:
     """
     _import_distributed()
     with contextlib.ExitStack() as held:
-        top = place.shared.rstrip("/") or str(held.enter_context(files.work_folder(home.scratch, "cluster")))
+        shared = place.shared.rstrip("/") if "://" in place.shared else os.path.abspath(place.shared)
+        top = shared if place.shared else str(held.enter_context(files.work_folder(home.scratch, "cluster")))
         client = held.enter_context(_connected(place))
         cluster = Cluster(client, f"{top}/{_name_folder(home)}", place)
         held.callback(cluster.clear)

@@ -96,7 +96,7 @@ class Parcels:
         try:
             yield
         except Exception as error:
-            number, words = getattr(error, "errno", None) or errno.EIO, getattr(error, "strerror", None)
+            number, words = getattr(error, "errno", None) or errno.EINVAL, getattr(error, "strerror", None)
             raise ParcelError(number, words or type(error).__name__, self.address) from error
 
     @cached_property
