@@ -26,6 +26,7 @@ PREFIX = ".calfwatch-"
 MARKER = ".calfwatch-made"  # in a folder that calfwatch made: the names of what it put there, a line each
 _TEMPORARY = re.compile(r"\.calfwatch-[a-z]+-[0-9a-f]{16}(\.wal|-.*)?")
 _FOREIGN_TO_FILES = ("/dev", "/proc")  # what stands there is no file that could be replaced
+_FILES_IN_MEMORY = "/dev/shm"  # noqa: S108 - but here
 
 
 def refuse_odd_path(path: Path) -> None:
@@ -178,7 +179,8 @@ def open_output(target: Path) -> Iterator[BinaryIO]:
 
 
 def _is_device(target: Path) -> bool:
-    return any(target.absolute().is_relative_to(top) for top in _FOREIGN_TO_FILES)
+    place = target.absolute()
+    return any(map(place.is_relative_to, _FOREIGN_TO_FILES)) and not place.is_relative_to(_FILES_IN_MEMORY)
 
 
 def write_output(target: Path, content: bytes) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -26,8 +25,6 @@ from schemas.pack import Pack
 from schemas.pack_file import load_pack
 from tests.support.drawing import ALL, EVERYDAY
 
-MEMORY, LEAST_ROOM = Path("/dev/shm"), 4 * 2**30  # pytest makes a folder of the user alone in it
-
 # no deadline: a shared machine is slow now and then
 hypothesis.settings.register_profile("all examples", deadline=None, max_examples=ALL)
 hypothesis.settings.register_profile("everyday", deadline=None, max_examples=EVERYDAY)
@@ -35,27 +32,9 @@ hypothesis.settings.load_profile("all examples")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Where the slow tests are left out, draw fewer examples, and lay temporary folders into memory.
-
-    Whoever names a profile or a place gets that one.
-    """
-    if config.getoption("markexpr") != "not slow":
-        return
-    if not config.getoption("--hypothesis-profile", None):
+    """Draw fewer examples where the slow tests are left out; whoever names a profile gets that one."""
+    if config.getoption("markexpr") == "not slow" and not config.getoption("--hypothesis-profile", None):
         hypothesis.settings.load_profile("everyday")
-    if _has_room(MEMORY):
-        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
-
-
-def _has_room(folder: Path) -> bool:
-    """Return whether homes may lie there, and commands that tests write: containers often have a small one.
-
-    The product waits for the disk at every step of a run, ten times and more for a small file; that shows only when
-    the power fails, and whole runs still do it.
-    """
-    if not os.access(folder, os.W_OK) or os.statvfs(folder).f_flag & os.ST_NOEXEC:
-        return False
-    return shutil.disk_usage(folder).free > LEAST_ROOM
 
 
 @pytest.fixture

@@ -444,6 +444,16 @@ def test_an_output_is_whole_or_the_old_one_stays(tmp_path: Path) -> None:
     assert (target.read_text(), link.is_symlink(), target.stat().st_mode & 0o777) == ("new", True, 0o600)
 
 
+def test_an_output_in_memory_is_a_file_like_any_other() -> None:
+    if not os.access("/dev/shm", os.W_OK):
+        pytest.skip("NOT TESTED: no /dev/shm to write to")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        target = Path(folder) / "a.csv"
+        target.write_text("old")
+        files.write_output(target, b"new")
+        assert (target.read_text(), target.stat().st_mode & 0o777) == ("new", 0o600)
+
+
 def test_a_device_stays_one(tmp_path: Path) -> None:
     before = os.stat("/dev/null")
     files.write_output(Path("/dev/null"), b"gone")
