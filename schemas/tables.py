@@ -759,6 +759,8 @@ WEEKLY_VIEWS = (
 )
 # tables, not views: filled once a run
 STORED_WEEKLY = ("weekly_signals", "weekly_indicators", "weekly_revisions", "weekly_sources", "weekly_nowcast")
+# of the others, those that say of a week what the daily tables and the calendar say of it and of the week before
+OF_OTHER_TABLES = ("weekly_quality", "weekly_rates")
 
 DAILY_SIGNALS = Table(
     "daily_signals",
@@ -876,9 +878,27 @@ SIGNAL_FITS = Table(
     "signal_fits",
     "one fit of Farrington flexible: the same counts give the same fit, so it is not made again",
     _parse_columns("""
+        week_start DATE first day of the week that it was needed for
         fit_key UBIGINT hash of the counts, shares, model matrix and settings that were fitted
         expected DOUBLE expected count; NaN if the fit does not converge
         phi DOUBLE overdispersion
+    """),
+)
+
+SIGNAL_INPUTS = Table(
+    "signal_inputs",
+    "one week: what its rows in weekly_signals and weekly_indicators were judged from",
+    _parse_columns("""
+        week_start DATE first day of the week
+        digest UBIGINT hash of all counts and states of senders up to this week, the names, and the settings
+    """),
+)
+
+TOUCHED_DAYS = Table(
+    "touched_days",
+    "one day of which records came, changed or went since the snapshot was published",
+    _parse_columns("""
+        report_date DATE the day
     """),
 )
 
@@ -886,7 +906,7 @@ SMALL_TABLES = (
     *(FILES, QUARANTINE, WARNED_CELLS, *DAILY_TABLES, DELIVERY_DAYS, CALENDAR, RULES, CAUSES, FIELDS, STATE),
     *(RULE_PACKS, SIGNATURES, ASSESSMENTS, DENOMINATORS, AUDIT, REPORTED_WEEKS, REPORTED_COUNTS),
     *(RELEASES, RELEASED_COUNTS),
-    *(DAILY_SIGNALS, ALARM_EPISODES, ALARM_NOTES, SIGNAL_FITS),
+    *(DAILY_SIGNALS, ALARM_EPISODES, ALARM_NOTES, SIGNAL_FITS, SIGNAL_INPUTS, TOUCHED_DAYS),
     *ERASURE_TABLES,
 )
 
@@ -901,6 +921,11 @@ def list_stored_views(pack: Pack) -> tuple[Table, ...]:
     """Return every view of records.duckdb."""
     weekly = (view for view in WEEKLY_VIEWS if view.name not in STORED_WEEKLY)
     return (make_reports_table(pack), WARNINGS, *weekly, *DIMENSION_VIEWS)
+
+
+def list_counted_weekly() -> tuple[Table, ...]:
+    """Return the published tables of which a week's rows depend on the days of it and of the week before alone."""
+    return tuple(view for view in WEEKLY_VIEWS if view.name not in (*STORED_WEEKLY, *OF_OTHER_TABLES))
 
 
 def list_published_tables() -> tuple[Table, ...]:

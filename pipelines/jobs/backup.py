@@ -80,7 +80,7 @@ def _check_state(path: Path) -> int:
     with open_for_reading(path) as connection:
         database.check_version(connection, path, older_too=True)
         if database.get_state(connection, "schema_version") == str(SCHEMA_VERSION):
-            database.check_counts(connection)
+            database.check_levels(connection)
         return fetch_number(connection, "SELECT count(*) FROM records")
 
 

@@ -23,7 +23,7 @@ from pipelines.statements import fetch_first_row, fetch_number, read_statement
 from pipelines.store import clocks, daily_counts
 from pipelines.store.database import (
     Home,
-    check_counts,
+    check_levels,
     check_version,
     damage_told,
     find_pack_in_use,
@@ -69,7 +69,7 @@ def check(home: Home, settings: Settings, pack: Pack, deep: bool) -> list[str]:
     with contextlib.closing(read_only(home.records)) as connection:
         with damage_told(home.records):
             check_version(connection, home.records)
-            check_counts(connection)
+            check_levels(connection)
             find_pack_in_use(connection, pack)
             used = load_stored_pack(connection, get_state(connection, "rule_pack"))  # the very text that was verified
             released = ledger.require_sound(connection)

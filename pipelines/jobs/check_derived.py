@@ -31,12 +31,16 @@ from schemas.tables import (
     REPORTED_WEEKS,
     RULES,
     SIGNAL_FITS,
+    SIGNAL_INPUTS,
     STORED_WEEKLY,
     WEEKLY_VIEWS,
     Table,
 )
 
-SIGNALS = (*(view for view in WEEKLY_VIEWS if view.name in STORED_WEEKLY), DAILY_SIGNALS, ALARM_EPISODES, SIGNAL_FITS)
+SIGNALS = (
+    *(view for view in WEEKLY_VIEWS if view.name in STORED_WEEKLY),
+    *(DAILY_SIGNALS, ALARM_EPISODES, SIGNAL_FITS, SIGNAL_INPUTS),
+)
 ALIKE = 1e-6  # of a number: another processor may round its last digits otherwise
 FOREIGN = {
     "macro": "SELECT DISTINCT function_name FROM duckdb_functions() WHERE NOT internal",

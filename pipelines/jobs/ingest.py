@@ -63,7 +63,7 @@ def ingest_batch(
             outcomes.update(_tell(group, stored, progress))
             objects.note(files, [outcomes[place] for place in group])
         if publish:
-            publish_job.publish(connection, home, settings)
+            publish_job.publish_or_share(connection, home, settings)
     return [outcomes[place] for place in range(len(deliveries))]
 
 

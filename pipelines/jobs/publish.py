@@ -19,6 +19,7 @@ def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Setting
     numbers = denominators.read_file(home, settings)  # before anything is worked out: a fault in it is told at once
     moment = clock.now()
     with transaction(connection):
+        snapshot.note_unfinished(connection)
         denominators.replace(connection, numbers)
         weekly_signals.update_signals(connection, settings, clock.day_of(moment, settings.time_zone))
         revisions.adopt(connection, home.reports)
@@ -28,10 +29,26 @@ def publish(connection: duckdb.DuckDBPyConnection, home: Home, settings: Setting
 
 
 def publish_if_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
-    """Publish if the snapshot is older than the state, the settings, the denominators or the week."""
-    is_old = snapshot.is_stale(connection, home, settings, clock.now())
-    if is_old or not denominators.is_current(connection, denominators.read_file(home, settings)):
+    """Publish if the snapshot is older than the state, the settings, the denominators, the day or the week."""
+    if _is_stale(connection, home, settings):
         publish(connection, home, settings)
+
+
+def publish_or_share(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> None:
+    """Publish if the snapshot is stale; where nothing is new, let those read it whom the settings name now."""
+    if _is_stale(connection, home, settings):
+        publish(connection, home, settings)
+    else:
+        sharing.share(home, settings)
+
+
+def _is_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> bool:
+    numbers, moment = denominators.read_file(home, settings), clock.now()
+    return (
+        weekly_signals.find_day(connection, settings) != clock.day_of(moment, settings.time_zone)
+        or not denominators.is_current(connection, numbers)
+        or snapshot.is_stale(connection, home, settings, moment)
+    )
 
 
 def publish_snapshot(home: Home, settings: Settings, wait_seconds: float) -> None:

@@ -26,7 +26,7 @@ from pipelines.jobs.ingest import Run
 from pipelines.settings import Settings, is_address
 from pipelines.statements import fetch_first_row
 from pipelines.store import audit, daily_counts, database, versions
-from pipelines.store.database import Home, check_counts, transaction
+from pipelines.store.database import Home, check_levels, transaction
 from pipelines.store.erasing import erasure
 from pipelines.store.ledger import UNREAD, Entry, find_entry, mark_withdrawn
 from pipelines.store.packs import load_configured_pack
@@ -79,7 +79,7 @@ def withdraw(
     _read_again(connection, run, repeated, _locate_files(run, repeated, csvs))
     with transaction(connection):
         text = _take_back(connection, run, entry)
-        check_counts(connection)
+        check_levels(connection)
         audit.note(connection, "withdraw", entry.file_id, f"{text}; {len(repeated)} later files read again")
     return text
 

@@ -26,7 +26,7 @@ CLEAR_SLOPE = 4.032142983557536  # standard errors: 0.995 quantile of Student's 
 
 @dataclass(frozen=True)
 class Law:
-    """The law of every week and series by one method, weeks x series; NaN where it is not known."""
+    """The law of every week and series by one method, weeks x series; NaN where it is not known, or was not asked."""
 
     mean: Floats
     variance: Floats
@@ -44,18 +44,30 @@ def compare_weeks(history: History) -> tuple[Flags, Floats]:
     return senders, np.array(counts).reshape(len(history.whole), history.counts.shape[2])
 
 
-def fit_ears_law(history: History, senders: Flags, observed: Floats, gap: int) -> Law:
-    """Return the law of every week's counts by the baselines that end `gap` weeks before."""
-    mean = np.full(observed.shape, np.nan)
-    for place in np.flatnonzero(senders.any(axis=1)):
-        baseline = fill_baseline(history, senders[place], int(place), gap)
-        if baseline is not None:
-            mean[place] = expect_next(baseline, gap)
+def fit_ears_law(history: History, senders: Flags, observed: Floats, gap: int, first: int = 0) -> Law:
+    """Return the law of the counts of every week from `first` on, by the baselines that end `gap` weeks before."""
+    first = max(first, 0)
+    mean = _expect_weeks(history, senders, gap, first)
     squares = np.minimum((observed - mean) ** 2 / (mean * WIDENING), MOST_SQUARE)
-    phi = pool_phi(squares, gap)
+    phi = pool_phi(squares, gap, first)
+    mean[:first] = np.nan  # an earlier week was a prediction to learn from, and is not judged
     variance = phi * WIDENING * mean
     p_value = upper_tail(observed, mean, variance)
     return Law(mean, variance, phi, p_value, quantiles(LOWER, mean, variance), quantiles(UPPER, mean, variance))
+
+
+def _expect_weeks(history: History, senders: Flags, gap: int, first: int) -> Floats:
+    """Return what is expected of every week from `first` on, and of as many before it as their dispersion needs."""
+    mean = np.full((len(senders), history.counts.shape[2]), np.nan)
+    before = 0
+    for place in np.flatnonzero(senders.any(axis=1))[::-1]:
+        if before == PREDICTIONS:
+            break
+        baseline = fill_baseline(history, senders[place], int(place), gap)
+        if baseline is not None:
+            mean[place] = expect_next(baseline, gap)
+            before += place <= first - gap
+    return mean
 
 
 def expect_next(baseline: Floats, gap: int) -> Floats:
@@ -72,8 +84,8 @@ def expect_next(baseline: Floats, gap: int) -> Floats:
     return np.asarray(np.where(np.abs(slope) > CLEAR_SLOPE * error, np.maximum(line, LEAST_MEAN), mean))
 
 
-def pool_phi(squares: Floats, gap: int) -> Floats:
-    """Return the dispersion of every week and series from the squares that its earlier predictions missed by.
+def pool_phi(squares: Floats, gap: int, first: int = 0) -> Floats:
+    """Return the dispersion of every week from `first` on, and series, from what its earlier predictions missed by.
 
     Of the last 26 or fewer predictions that end before the baseline's gap; they are drawn towards the median of all
     series with the weight of 6 predictions. At least 1.
@@ -81,7 +93,7 @@ def pool_phi(squares: Floats, gap: int) -> Floats:
     phi = np.ones(squares.shape)
     predicted = ~np.isnan(squares).all(axis=1) if squares.shape[1] else np.zeros(len(squares), dtype=bool)
     places = np.flatnonzero(predicted)
-    for place in range(len(squares)):
+    for place in range(first, len(squares)):
         used = places[: np.searchsorted(places, place - gap, side="right")][-PREDICTIONS:]
         if len(used):
             sums = squares[used].sum(axis=0)

@@ -70,7 +70,7 @@ def find_episodes(series: str, weeks: Iterable[JudgedWeek]) -> list[Episode]:
                 found[-1] = _continue_episode(found[-1], week)
             else:
                 found.append(_begin_episode(series, week))
-        elif found and quiet >= QUIET_WEEKS:
+        elif found and found[-1].is_open and quiet >= QUIET_WEEKS:
             found[-1] = replace(found[-1], is_open=False)
     latest = judged[-1].start if judged else None
     return [

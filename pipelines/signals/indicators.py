@@ -14,19 +14,21 @@ from numpy.typing import NDArray
 
 from pipelines.signals.comparable import History
 from pipelines.signals.inputs import INDICATORS
-from pipelines.signals.judging import Fits, SeriesWeeks, judge_weeks
+from pipelines.signals.judging import Fits, SeriesWeeks, Used, judge_weeks
 
 TOTAL = "all"
 COLUMNS = ["week", "week_start", "indicator", "observed", "reports", "expected", "lower", "upper", "method"]
 
 
-def judge_indicators(weeks: SeriesWeeks, counts: NDArray[np.float64], fits: Fits) -> tuple[pd.DataFrame, Fits]:
-    """Return the rows of `weekly_indicators`, and the fits that they needed.
+def judge_indicators(
+    weeks: SeriesWeeks, counts: NDArray[np.float64], fits: Fits, first: int = 0
+) -> tuple[pd.DataFrame, Used]:
+    """Return the rows of `weekly_indicators` from the place `first` on, and the fits that they needed.
 
     `counts` is weeks x senders x counts, that of all reports first: by it a week is known as reported or not.
     """
     history = History(counts, weeks.history.whole, 0)
-    rows, used = judge_weeks(replace(weeks, series=[TOTAL, *INDICATORS], history=history), fits, least=0)
+    rows, used = judge_weeks(replace(weeks, series=[TOTAL, *INDICATORS], history=history), fits, 0, first)
     if rows.empty:
         return rows, used
     chosen = rows[rows["is_primary"].astype(bool) & (rows["series"] != TOTAL)]

@@ -32,6 +32,7 @@ from pipelines.signals.trend import TREND_WEEKS, find_trends
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Fits = dict[int, tuple[float, float]]  # key of what is fitted -> expected count and phi
+Used = dict[tuple[date, int], tuple[float, float]]  # the week, and the key, for which a fit was needed
 
 LEAST_YEARS, MOST_YEARS = 3, 4  # of history: from so many on Farrington flexible, with at most so many
 SHORT_HISTORY, FEW_CASES, RUNNING_WEEK = "short history", "too few cases", "running week"
@@ -66,16 +67,19 @@ class Compared:
 Block = dict[str, Any]  # column -> values of the rows of one week and method; a single value stands for all of them
 
 
-def judge_weeks(weeks: SeriesWeeks, fits: Fits, least: int) -> tuple[pd.DataFrame, Fits]:
-    """Return the rows of `weekly_signals`, and the fits that they needed; `fits` are those that were made before."""
+def judge_weeks(weeks: SeriesWeeks, fits: Fits, least: int, first: int = 0) -> tuple[pd.DataFrame, Used]:
+    """Return the rows of `weekly_signals` from the place `first` on, and the fits that they needed.
+
+    `fits` are those that were made before. What is found of a week depends on no later one.
+    """
     senders, observed = compare_weeks(weeks.history)
     reports = weeks.history.counts.sum(axis=1)
     has_senders = np.asarray(senders.any(axis=1))
     observed = np.where(has_senders[:, None], observed, reports)
     compared = Compared(senders, observed, reports, compute_fingerprints(weeks.history.counts))
-    laws = {method: fit_ears_law(weeks.history, senders, observed, gap) for method, gap in GAPS.items()}
-    blocks, used = [], Fits()
-    for place in weeks.covered:
+    laws = {method: fit_ears_law(weeks.history, senders, observed, gap, first - 1) for method, gap in GAPS.items()}
+    blocks, used = [], Used()
+    for place in (place for place in weeks.covered if place >= first):
         found = None if place in weeks.running else _fit_farrington(weeks, compared, place, fits, used)
         stands = find_same_reports(compared.marks[place], weeks.series)
         if found is None:
@@ -162,7 +166,7 @@ class _Fitted:
     few: Flags
 
 
-def _fit_farrington(weeks: SeriesWeeks, compared: Compared, place: int, fits: Fits, used: Fits) -> _Fitted | None:
+def _fit_farrington(weeks: SeriesWeeks, compared: Compared, place: int, fits: Fits, used: Used) -> _Fitted | None:
     """Fit every series of one week; None where there are less than three whole years of comparable weeks."""
     senders = compared.senders[place]
     if not senders.any():
@@ -182,8 +186,8 @@ def _fit_farrington(weeks: SeriesWeeks, compared: Compared, place: int, fits: Fi
     found = np.full((2, counts.shape[1]), np.nan)
     for column in np.flatnonzero(~few):
         key = _hash_fit(model, counts[baseline.used, column])
-        fit = fits.get(key) or used.get(key) or fit_expected(counts[:, column], baseline, shares, settings)
-        used[key] = fit
+        fit = fits.get(key) or fit_expected(counts[:, column], baseline, shares, settings)
+        used[weeks.starts[place], key] = fit
         found[:, column] = fit
     return _Fitted(years, found[0], found[1], few)
 

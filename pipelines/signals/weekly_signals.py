@@ -20,14 +20,14 @@ import duckdb
 from pipelines.settings import Settings
 from pipelines.signals import inputs
 from pipelines.signals.inputs import Span
-from pipelines.signals.senders import COVERING, NOT_EXPECTED, SILENT, USABLE, Sender, SenderWeek, judge_sender_weeks
+from pipelines.signals.rows import replace_rows
+from pipelines.signals.senders import USABLE, Sender, SenderWeek, judge_sender_weeks
 from pipelines.statements import fetch_first_row
 from pipelines.store import clocks, daily_counts
 from pipelines.store.database import set_state
 
 if TYPE_CHECKING:
     import numpy as np
-    import pandas as pd
     from numpy.typing import NDArray
 
 EMERGENCY = "triage_level=emergency"
@@ -89,18 +89,7 @@ def _write_sources(connection: duckdb.DuckDBPyConnection, span: Span, grid: Grid
     ]
     columns = ["week", "week_start", "source", "state", "reports", "usual", "joined", "rhythm"]
     frame = pd.DataFrame(rows, columns=columns).astype({"usual": "float64"})
-    _write(connection, "weekly_sources", frame)
-
-
-def _write(connection: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame) -> None:
-    """Put the rows in place of those that the table has."""
-    import pyarrow as pa
-
-    connection.execute(f"DELETE FROM {table}")
-    if len(frame):
-        connection.register("rows_to_write", pa.Table.from_pandas(frame, preserve_index=False))
-        connection.execute(f"INSERT INTO {table} BY NAME FROM rows_to_write")
-        connection.unregister("rows_to_write")
+    replace_rows(connection, "weekly_sources", frame)
 
 
 def _judge(
@@ -109,12 +98,15 @@ def _judge(
     """Fill the three tables of signals, in the order of their first weeks."""
     import pandas as pd
 
-    for table in ("weekly_signals", "weekly_indicators", "weekly_nowcast", "daily_signals"):
-        _write(connection, table, pd.DataFrame())
+    from pipelines.signals.judged_weeks import remove_judged_weeks, update_judged_weeks
+
+    for table in ("weekly_nowcast", "daily_signals"):
+        replace_rows(connection, table, pd.DataFrame())
     if not span.starts:
+        remove_judged_weeks(connection)
         return
     whole = _find_whole(grid, senders)
-    _judge_weeks(connection, settings, span, (senders, grid, whole))
+    update_judged_weeks(connection, settings, span, (senders, grid, whole))
     _judge_days(connection, settings, span, (senders, grid))
     _write_nowcast(connection, settings, span, (senders, whole))
 
@@ -125,41 +117,6 @@ def _find_whole(grid: Grid, senders: list[Sender]) -> NDArray[np.bool_]:
 
     states = [{row.source: row.state for row in week} for week in grid]
     return np.array([[week.get(sender.name) in USABLE for sender in senders] for week in states], dtype=bool)
-
-
-def _judge_weeks(
-    connection: duckdb.DuckDBPyConnection,
-    settings: Settings,
-    span: Span,
-    known: tuple[list[Sender], Grid, NDArray[np.bool_]],
-) -> None:
-    import pandas as pd
-
-    from pipelines.signals.comparable import History
-    from pipelines.signals.indicators import judge_indicators
-    from pipelines.signals.judging import SeriesWeeks, judge_weeks
-
-    senders, grid, whole = known
-    series, names = inputs.read_series(connection), [sender.name for sender in senders]
-    running = frozenset(place for place, start in enumerate(span.starts) if span.is_running(start))
-    whole[sorted(running)] = False
-    counts = inputs.read_counts(connection, span.starts[0], len(span.starts), 7, (names, series))
-    history = History(counts, whole, series.index("all"))
-    covered = [place for place, week in enumerate(grid) if any(row.state in COVERING for row in week)]
-    due = [[row.source for row in week if row.state not in (NOT_EXPECTED, SILENT)] for week in grid]
-    weeks = SeriesWeeks(span.starts, span.names(), series, history, covered, running, due, names)
-    stored = _read_fits(connection)
-    rows, fits = judge_weeks(weeks, stored, settings.min_alarm_count)
-    _write(connection, "weekly_signals", rows)
-    beside, more = judge_indicators(weeks, inputs.read_indicators(connection, weeks.starts, names), stored)
-    _write(connection, "weekly_indicators", beside)
-    fitted = pd.DataFrame([(key, *fit) for key, fit in (fits | more).items()], columns=["fit_key", "expected", "phi"])
-    _write(connection, "signal_fits", fitted.astype({"fit_key": "uint64"}))
-
-
-def _read_fits(connection: duckdb.DuckDBPyConnection) -> dict[int, tuple[float, float]]:
-    rows = connection.execute("SELECT fit_key, expected, phi FROM signal_fits").fetchall()
-    return {key: (expected, phi) for key, expected, phi in rows}
 
 
 def _judge_days(
@@ -210,7 +167,7 @@ def _write_days(connection: duckdb.DuckDBPyConnection, settings: Settings, span:
                 **law,
             }
         )
-    _write(connection, "daily_signals", pd.DataFrame(written))
+    replace_rows(connection, "daily_signals", pd.DataFrame(written))
 
 
 def _write_nowcast(
@@ -234,7 +191,7 @@ def _write_nowcast(
     found = nowcast.nowcast(arrivals)
     sent = whole[:, columns] | np.stack([sender.counts > 0 for sender in heard], axis=1)
     frame = nowcast_rows.make_rows(found, span.starts, span.names(), [sender.name for sender in heard], sent)
-    _write(connection, "weekly_nowcast", frame)
+    replace_rows(connection, "weekly_nowcast", frame)
 
 
 def update_episodes(connection: duckdb.DuckDBPyConnection) -> None:
@@ -265,7 +222,7 @@ def update_episodes(connection: duckdb.DuckDBPyConnection) -> None:
                     "noted_by": note and note.noted_by,
                 }
             )
-    _write(connection, "alarm_episodes", pd.DataFrame(rows))
+    replace_rows(connection, "alarm_episodes", pd.DataFrame(rows))
 
 
 def read_judged_weeks(connection: duckdb.DuckDBPyConnection) -> tuple[dict[str, list[Any]], dict[date, str]]:

@@ -21,6 +21,7 @@ from schemas.tables import (
     DAILY_SIGNALS,
     DELIVERY_DAYS,
     SIGNAL_FITS,
+    SIGNAL_INPUTS,
     WEEKLY_SIGNAL_TABLES,
 )
 
@@ -145,7 +146,7 @@ def add_clocks_and_signals(connection: duckdb.DuckDBPyConnection) -> None:
         first_delivery_no INTEGER, reports BIGINT)""")
     connection.execute("CREATE TABLE delivery_days (delivery_no INTEGER, report_date DATE, reports BIGINT)")
     connection.execute("DROP TABLE weekly_signals")
-    for table in (*WEEKLY_SIGNAL_TABLES, DAILY_SIGNALS, ALARM_EPISODES, ALARM_NOTES, SIGNAL_FITS):
+    for table in (*WEEKLY_SIGNAL_TABLES, DAILY_SIGNALS, ALARM_EPISODES, ALARM_NOTES, SIGNAL_FITS, SIGNAL_INPUTS):
         connection.execute(create_sql(table))
     connection.execute("DELETE FROM state WHERE key = 'signals'")
 

@@ -102,6 +102,7 @@ def _add_counted(connection: duckdb.DuckDBPyConnection, counted: Mapping[str, pa
         connection.register("counted", counted[table.name])
         if table is DELIVERY_DAYS:
             connection.execute(f"INSERT INTO {table.name} BY NAME FROM counted")
+            connection.execute("INSERT INTO touched_days SELECT DISTINCT report_date FROM counted")
         else:
             _merge(connection, table, "FROM counted")
         connection.unregister("counted")
@@ -147,6 +148,7 @@ def merge_changes(connection: duckdb.DuckDBPyConnection, settings: Settings, pac
     """Add changed records to the daily tables; `source` selects them, with a sign of 1 or -1."""
     for table, delta in deltas_sql(connection, settings, pack, source):
         _merge(connection, table, delta)
+    connection.execute("INSERT INTO touched_days SELECT DISTINCT report_date FROM day_sums")
 
 
 def rebuild(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:

@@ -28,6 +28,7 @@ from pipelines.store.schema import reports_sql as reports_sql
 from pipelines.store.schema import use_pack as use_pack
 from pipelines.store.schema import view_sql as view_sql
 from pipelines.store.state import check_counts as check_counts
+from pipelines.store.state import check_levels as check_levels
 from pipelines.store.state import check_version as check_version
 from pipelines.store.state import get_state as get_state
 from pipelines.store.state import set_state as set_state

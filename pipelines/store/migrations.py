@@ -16,7 +16,7 @@ from pipelines.store import audit
 from pipelines.store.clocks import add_clocks_and_signals
 from schemas.pack import Pack
 from schemas.pack_file import parse_pack
-from schemas.tables import ASSESSMENTS, DENOMINATORS, WARNED_CELLS, WEEKLY_INDICATORS, make_records_table
+from schemas.tables import ASSESSMENTS, DENOMINATORS, TOUCHED_DAYS, WARNED_CELLS, WEEKLY_INDICATORS, make_records_table
 
 Step = Callable[[duckdb.DuckDBPyConnection, Pack], None]
 
@@ -59,6 +59,7 @@ def _from_3(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
     _add_assessments_and_denominators(connection)
     _add_indicators(connection)
     _add_warnings(connection)
+    connection.execute(create_sql(TOUCHED_DAYS))
 
 
 def _add_indicators(connection: duckdb.DuckDBPyConnection) -> None:

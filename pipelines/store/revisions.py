@@ -151,7 +151,12 @@ def update_revisions(connection: duckdb.DuckDBPyConnection, settings: Settings) 
     connection.execute("DELETE FROM weekly_revisions")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE revised AS {read_statement('store', 'changed_weeks', **words)}")
     if fetch_first_row(connection, "SELECT 1 FROM revised LIMIT 1"):
+        young = connection.execute(
+            """SELECT DISTINCT file_id FROM files
+               WHERE delivery_no > (SELECT min(last_delivery) FROM revised WHERE comparable)"""
+        ).fetchall()
         connection.execute(
-            f"INSERT INTO weekly_revisions BY NAME {read_statement('store', 'weekly_revisions', **words)}"
+            f"INSERT INTO weekly_revisions BY NAME {read_statement('store', 'weekly_revisions', **words)}",
+            {"young_files": [file_id for (file_id,) in young]},
         )
     connection.execute("DROP TABLE revised")

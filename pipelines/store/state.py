@@ -40,7 +40,16 @@ def check_counts(connection: duckdb.DuckDBPyConnection) -> None:
 
     Cheap enough for every start; it counts, and does not look into every row.
     """
-    counted = read_statement("store", "check_counts", levels=list_sql(LEVELS))
+    _require_equal(connection, read_statement("store", "check_counts"))
+
+
+def check_levels(connection: duckdb.DuckDBPyConnection) -> None:
+    """As `check_counts`, and records = summaries, level by level, for which every record is read."""
+    check_counts(connection)
+    _require_equal(connection, read_statement("store", "check_levels", levels=list_sql(LEVELS)))
+
+
+def _require_equal(connection: duckdb.DuckDBPyConnection, counted: str) -> None:
     for name, wanted, found in connection.execute(counted).fetchall():
         if wanted != found:
             raise StateError(

@@ -17,7 +17,7 @@ from pipelines.store.attachment import attach, detach
 from pipelines.store.home import Home
 from pipelines.store.packs import find_pack_in_use, list_kept_packs, load_stored_pack
 from pipelines.store.schema import create_tables, declare, is_declared, use_pack
-from pipelines.store.state import check_counts, check_version, get_state
+from pipelines.store.state import check_counts, check_levels, check_version, get_state
 from schemas.pack import Pack
 from schemas.pack_file import find_earlier_pack
 from schemas.tables import SCHEMA_VERSION, make_records_table, make_superseded_table
@@ -54,7 +54,7 @@ def _migrate(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settin
         if found < DATES_SINCE:
             _find_stated_dates(connection, settings)
         _cut_weeks(connection, settings, tagged_with)
-        check_counts(connection)
+        check_levels(connection)
     return [f"{home.records}: brought from schema version {found} to {SCHEMA_VERSION}; a copy of before is beside it"]
 
 

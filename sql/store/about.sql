@@ -5,16 +5,25 @@ WITH facts AS (
     max(value) FILTER (key = 'complaint') AS complaint,
     max(value) FILTER (key = 'week_system') AS week_system
   FROM state
+), covered AS (
+  SELECT
+    min(report_date)::TIMESTAMP AT TIME ZONE '${time_zone}' AS first_day,
+    (max(report_date) + 1)::TIMESTAMP AT TIME ZONE '${time_zone}' AS last_day
+  FROM calendar
 ), span AS (
-  -- a row of another century is in no calendar, and in no span
-  SELECT min(reported_at) AS first_report, max(reported_at) AS last_report
-  FROM records, (
-    SELECT
-      min(report_date)::TIMESTAMP AT TIME ZONE '${time_zone}' AS first_day,
-      (max(report_date) + 1)::TIMESTAMP AT TIME ZONE '${time_zone}' AS last_day
-    FROM calendar
-  )
-  WHERE reported_at >= first_day AND reported_at < last_day
+  -- a row of another century is in no calendar, and in no span; $first_day and $last_day, those that have reports, are
+  -- numbers when this is planned, so that most of a long history is passed over
+  SELECT
+    (
+      SELECT min(reported_at) FROM records, covered
+      WHERE reported_at < ($first_day::DATE + 3)::TIMESTAMP AT TIME ZONE 'UTC'
+        AND reported_at >= first_day AND reported_at < last_day
+    ) AS first_report,
+    (
+      SELECT max(reported_at) FROM records, covered
+      WHERE reported_at >= ($last_day::DATE - 3)::TIMESTAMP AT TIME ZONE 'UTC'
+        AND reported_at >= first_day AND reported_at < last_day
+    ) AS last_report
 )
 SELECT
   facts.rule_pack,

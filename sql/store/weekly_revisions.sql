@@ -23,6 +23,8 @@ WITH deliveries AS (
     ON frozen.week_start <= reports.report_date
     AND frozen.week_start + 7 > reports.report_date
     AND deliveries.delivery_no > frozen.last_delivery
+  -- named one by one, so that of a long history the records of young files alone are read
+  WHERE list_contains($young_files::VARCHAR[], reports.file_id)
 ), went AS (
   SELECT frozen.week_start, -1 AS sign, triage_level, cause_category, likely_cause, region, true AS corrected
   FROM replaced

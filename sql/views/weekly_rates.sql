@@ -11,7 +11,7 @@ WITH weeks AS (
     week_start, region, CASE WHEN grouping(age_band) = 0 THEN age_band END AS age_band,
     sum(reports)::BIGINT AS reports,
     coalesce(sum(reports) FILTER (triage_level = 'emergency'), 0)::BIGINT AS emergency
-  FROM daily_summary JOIN calendar USING (report_date)
+  FROM daily_summary SEMI JOIN denominators USING (region) JOIN calendar USING (report_date)
   GROUP BY GROUPING SETS ((week_start, region), (week_start, region, age_band))
 )
 SELECT

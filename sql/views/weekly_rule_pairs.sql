@@ -1,7 +1,7 @@
 -- One row per covered week and pair of triage rules that were TRUE in one record.
 -- Pairs are counted by day first: sets of rules are dear to group by.
 WITH firsts AS (
-  SELECT report_date, rule_ids, unnest(rule_ids) AS rule_id, reports FROM daily_rule_sets
+  SELECT report_date, rule_ids, unnest(rule_ids) AS rule_id, reports FROM daily_rule_sets SEMI JOIN calendar USING (report_date)
 ), pairs AS (
   SELECT report_date, rule_id, unnest(rule_ids) AS other_rule_id, reports FROM firsts
 ), days AS (

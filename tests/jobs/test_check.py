@@ -102,6 +102,11 @@ def test_views_and_comments_of_another_calfwatch_are_no_damage_and_the_next_run_
     assert found(home, pack) == "", "a home of before there was a declaration"
 
 
+def test_levels_moved_by_hand_are_found_without_looking_deep(home: Home, pack: Pack) -> None:
+    change(home, "UPDATE daily_summary SET triage_level = 'emergency', triage_ceiling = 'emergency'")
+    assert "records of a triage level in daily_summary" in found(home, pack, deep=False)
+
+
 # what does not touch each other is changed together, and must be told together; the slow run changes one at a time
 CHANGES = [
     [
@@ -126,7 +131,7 @@ CHANGES = [
         ("INSERT INTO weekly_indicators (indicator) VALUES ('x')", "weekly_indicators: 1 row differs"),
         ("INSERT INTO alarm_episodes (series) VALUES ('all')", "alarm_episodes: 1 row differs"),
         ("INSERT INTO daily_signals (series) VALUES ('all')", "daily_signals: 1 row differs"),
-        ("INSERT INTO signal_fits VALUES (1, 2, 3)", "signal_fits: 1 row differs"),
+        ("INSERT INTO signal_fits (fit_key) VALUES (1)", "signal_fits: 1 row differs"),
         ("UPDATE files SET clock = clock + 1", "files: "),
         ("UPDATE rule_packs SET number = 9", "rule_packs: number or article"),
         ("UPDATE rules SET triage_level = 'contact_doctor'", "rules: "),

@@ -1,6 +1,8 @@
 """Put the faults of the sample in, one at a time, and run what concerns each: `make mutants`.
 
-    sample -> a copy of the repository -> one faulty file -> the tests that name the file's module -> killed or survived
+    sample -> a copy of the repository -> one faulty file -> the tests that reach the faulty line -> killed or survived
+
+Which tests reach a line is measured once, by running the everyday tests. SQL is reached where Python names its file.
 
 A fault that changes nothing that can be seen stands in `equivalent.toml` under its name, with its reason. What was
 found is kept in build/mutants.jsonl, so that a run that was stopped goes on; `--again` begins anew.
@@ -29,8 +31,9 @@ from typing import Any
 
 import hypothesis
 import pytest
-from hypothesis import Phase, is_hypothesis_test
+from hypothesis import Phase
 
+from tests.mutants import reached
 from tests.mutants.sample import ROOT, SHARES, Fault, draw_sample, package_of
 from tests.mutants.standstill import Watch
 
@@ -54,7 +57,8 @@ hypothesis.settings.register_profile(
     "mutants", deadline=None, database=None, phases=(Phase.explicit, Phase.generate), report_multiple_bugs=False
 )
 BROKEN = 99  # the exit code of a child that did not come to its tests
-MOST_FILES = 4  # of tests that concern one fault
+MOST_FILES = 4  # of tests, where it is not known which of them reach a fault
+TEST_SECONDS = 120  # of the tests that are tried on one fault, as long as they took when they were measured
 # a package -> where the names of the test files begin that are nearest to it, if not in the folder of its name
 BESIDE = {
     "pipelines/cli": "tests/end_to_end/test_commands",
@@ -86,25 +90,47 @@ def users_of(paths: Sequence[str]) -> list[str]:
     return [name for name, text in modules if name not in paths and any(names_module(text, path) for path in paths)]
 
 
-def tests_of(path: str) -> list[str]:
-    """Return the test files that concern a file, the nearest first.
+def tests_of(fault: Fault) -> list[str]:
+    """Return the tests that concern a fault, those first that are near and quick.
+
+    They are those that reach its line, or for SQL the lines that name its file; where there are none, as for a view,
+    all tests of the nearest files.
+    """
+    package = package_of(fault.path)
+    beside = BESIDE.get(package, f"tests/{Path(package).name}/")
+    nearest = files_near(fault.path, beside)
+    found = reaching(fault)
+    found = {test for test in found if not test.startswith(TOO_WIDE)} or reached.find_tests_of_files(nearest)
+    return reached.choose_tests(found, nearest, beside, TEST_SECONDS)
+
+
+def reaching(fault: Fault) -> set[str]:
+    """Return the tests that reach a fault."""
+    if not fault.path.endswith(".sql"):
+        return reached.find_reaching(fault.path, fault.line, (ROOT / fault.path).read_text())
+    modules, stem = sources("pipelines"), Path(fault.path).stem
+    return {
+        test
+        for name in users_of([fault.path])
+        for line in reached.find_naming_lines(modules[name], stem)
+        for test in reached.find_reaching(name, line, modules[name])
+    }
+
+
+def files_near(path: str, beside: str) -> list[str]:
+    """Return the test files that are nearest to a file.
 
     Those that name it and lie in its package's folder, those that name it elsewhere, those that name a module that
-    uses it, those that name a user of that one, and the rest of its package's folder.
+    uses it, and the rest of its package's folder.
     """
     tests = {name: text for name, text in sources("tests").items() if Path(name).name.startswith("test_")}
     tests = {name: text for name, text in tests.items() if not name.startswith(TOO_WIDE)}
     users = users_of([path])
-    package = package_of(path)
-    beside = BESIDE.get(package, f"tests/{Path(package).name}/")
     own = [name for name, text in tests.items() if names_module(text, path) or Path(path).stem in Path(name).stem]
-    by_users, by_theirs = (
-        [name for name, text in tests.items() if any(names_module(text, user) for user in some)]
-        for some in (users, users_of(users))
-    )
+    by_users = [name for name, text in tests.items() if any(names_module(text, user) for user in users)]
     rest = [name for name in tests if name.startswith(beside)]
     nearest = [name for name in own if name.startswith(beside)] + own
-    nearest += [name for name in by_users if name.startswith(beside)] + by_users + by_theirs + rest
+    nearest += [name for name in by_users if name.startswith(beside)] + by_users + rest
     if "/test_" in beside:
         nearest = rest + nearest
     return list(dict.fromkeys(nearest))[:MOST_FILES]
@@ -130,7 +156,7 @@ def start_fault(fault: Fault, tree: Path, seconds: int) -> int:
     A fork of a process that has the libraries already spares most of the time of a short run.
     """
     (tree / fault.path).write_text(fault.faulty_text())
-    names = tests_of(fault.path)
+    names = tests_of(fault)
     child = os.fork()
     if child == 0:
         try:
@@ -142,7 +168,7 @@ def start_fault(fault: Fault, tree: Path, seconds: int) -> int:
 
 
 def run_tests(names: Sequence[str], tree: Path, seconds: int) -> int:
-    """Run test files in a copy of the repository, in this process, which is of no use afterwards."""
+    """Run tests in a copy of the repository, in this process, which is of no use afterwards."""
     signal.alarm(LONGEST_WAIT)
     signal.setitimer(signal.ITIMER_PROF, seconds)
     os.setpgid(0, 0)
@@ -159,16 +185,7 @@ def run_tests(names: Sequence[str], tree: Path, seconds: int) -> int:
     command = ["-q", "-x", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-m", "not slow", "--hypothesis-seed=0"]
     command += ["--hypothesis-profile=mutants"]
     command += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # the libraries are here already, as they should be
-    return int(pytest.main([*command, *names], plugins=[DrawnLast()]))
-
-
-class DrawnLast:
-    """Of each file the tests of drawn input are run last: they take longest, and most faults need none of them."""
-
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Sort the tests, file by file."""
-        files = {name: place for place, name in enumerate(dict.fromkeys(item.path for item in items))}
-        items.sort(key=lambda item: (files[item.path], is_hypothesis_test(getattr(item, "obj", None))))
+    return int(pytest.main([*command, *names]))
 
 
 def outcome_of(status: int, tree: Path, seconds: int) -> dict[str, Any]:
@@ -266,6 +283,8 @@ def main() -> int:
             print(f"{fault.name} {fault.path}:{fault.line} {fault.change}")
         return 0
     KEPT.parent.mkdir(exist_ok=True)
+    if not reached.is_measured():
+        reached.measure()
     wanted.sort(key=lambda fault: fault.name)  # a run that is stopped has tried some of every package
     for found in try_all(wanted, chosen.workers, chosen.seconds):
         with open(KEPT, "a") as kept:

@@ -189,8 +189,8 @@ def test_fits_that_were_kept_give_what_fitting_again_gives(store: Store) -> None
     store.deliver("a", {monday(1): 9})
     store.judge(TWO)
     kept = store.ask("FROM weekly_signals ORDER BY ALL")
-    store.connection.execute("DELETE FROM signal_fits")
-    store.connection.execute("DELETE FROM state")
+    for table in ("signal_fits", "signal_inputs", "state"):
+        store.connection.execute(f"DELETE FROM {table}")
     store.judge(TWO)
     assert store.ask("FROM weekly_signals ORDER BY ALL") == kept
 
@@ -201,8 +201,11 @@ def test_nothing_is_worked_out_again_while_nothing_has_changed(store: Store) -> 
     store.connection.execute("UPDATE weekly_signals SET expected = -1")
     store.judge(TWO)
     assert store.ask("SELECT DISTINCT expected FROM weekly_signals") == [(-1,)]
-    store.deliver("a", {monday(0): 1})
+    store.deliver("a", {monday(1): 1})
     store.judge(TWO)
+    judged = store.ask("SELECT DISTINCT week_start FROM weekly_signals WHERE expected IS DISTINCT FROM -1 ORDER BY 1")
+    assert judged == [(monday(1),), (monday(0),)]  # from the first week on that changed
+    store.judge(Settings(sources=TWO.sources, min_alarm_count=7))
     assert (-1,) not in store.ask("SELECT DISTINCT expected FROM weekly_signals")
 
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import random
 from collections.abc import Callable, Iterator
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import duckdb
 import pytest
 
 from pipelines.connections import connect
-from pipelines.jobs import publish
+from pipelines.jobs import check, publish
 from pipelines.jobs.withdraw import withdraw_file
 from pipelines.settings import Settings
-from pipelines.store import snapshot
+from pipelines.store import database, snapshot
 from pipelines.store.database import Home
+from schemas.pack_file import load_pack
 from tests.conftest import opened
 
 Write = Callable[..., Path]
@@ -46,6 +50,17 @@ def published(home: Home) -> dict[str, Any]:
             "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE NOT internal ORDER BY ALL"
         ).fetchall()
         return found
+
+
+def check_published(home: Home) -> list[str]:
+    """What the published tables say otherwise than the stored ones."""
+    with contextlib.closing(connect(home.records, writing=False)) as connection:
+        return list(check._check_snapshot(check.Look(home, connection, Settings(), load_pack())))
+
+
+def publish_news(home: Home, settings: Settings) -> None:
+    with database.writing(home, settings, load_pack(), 5) as connection:
+        publish.publish_or_share(connection, home, settings)
 
 
 def copy_whole(home: Home) -> dict[str, Any]:
@@ -83,6 +98,58 @@ def test_new_late_and_corrected_reports_renew_the_days_that_they_change(
         now = published(home)
         assert copy_whole(home) == now
         assert renewed.pop() is False
+
+
+def draw_reports(draw: random.Random, known: int) -> list[dict[str, str]]:
+    """Reports of ten weeks, most of them of the last two; some replace known ones."""
+    days = [date(2026, 11, 20) - timedelta(days=back) for back in (*range(9), *range(9), *range(70))]
+    return [
+        {
+            "report_id": f"r{draw.choice([draw.randrange(known), known + number])}",
+            "reported_at": f"{draw.choice(days)}T10:00:00Z",
+            "region": draw.choice(["north", "north", "south", "", f"of {known}"]),
+            "age_band": draw.choice(["18-29", "30-44", ""]),
+            "sex": draw.choice(["female", "male", ""]),
+            "pain_score": draw.choice(["", "3", "9"]),
+            **{
+                name: draw.choice(["yes", "no", ""])
+                for name in ("fever", "leg_swelling", "shortness_of_breath", "lump")
+            },
+        }
+        for number in range(draw.randrange(1, 5))
+    ]
+
+
+@pytest.mark.parametrize("seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 11))])
+def test_a_drawn_history_of_corrections_and_late_reports_is_published_as_a_whole_copy_would_be(
+    home: Home, write_csv: Write, ingest: Callable[..., Any], renewed: list[bool], seed: int
+) -> None:
+    draw = random.Random(seed)
+    for place in range(5):
+        ingest(write_csv(draw_reports(draw, 5 + place), f"{place}.csv"))
+        now = published(home)
+        assert check_published(home) == []
+        if place == 4:
+            assert copy_whole(home) == now
+    assert renewed.count(True) >= 2
+
+
+def test_a_publication_that_did_not_come_to_its_end_is_made_again(
+    home: Home, write_csv: Write, ingest: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest(write_csv([report(number, 1 + number) for number in range(9)], "1.csv"))
+    (home.path / "denominators.csv").write_text("region,population\nnorth,1000\n")
+    settings = Settings(denominators="denominators.csv")
+    with monkeypatch.context() as patched:
+        patched.setattr(snapshot, "write_snapshot", Mock(side_effect=RuntimeError("killed")))
+        with pytest.raises(RuntimeError):
+            publish_news(home, settings)
+    assert published(home)["weekly_rates"] == []
+    publish_news(home, settings)
+    assert published(home)["weekly_rates"]
+    before = home.summaries.stat().st_ino
+    publish_news(home, settings)
+    assert home.summaries.stat().st_ino == before
 
 
 def test_what_was_taken_out_is_not_left_in_free_blocks(
@@ -149,7 +216,7 @@ def test_an_interrupt_while_a_snapshot_is_renewed_ends_the_run(
     def interrupt(*_: object) -> None:
         raise duckdb.InterruptException("Query interrupted")
 
-    monkeypatch.setattr(snapshot, "_copy_published", interrupt)
+    monkeypatch.setattr(snapshot, "_replace_rows", interrupt)
     with pytest.raises(duckdb.InterruptException):
         publish.publish_snapshot(home, Settings(), 5)
     assert home.summaries.read_bytes() == before

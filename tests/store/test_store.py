@@ -751,7 +751,7 @@ def test_a_state_that_contradicts_itself_or_is_newer_is_refused(
 @pytest.mark.parametrize(
     "sql",
     [
-        "UPDATE daily_summary SET triage_level = 'emergency'",
+        "UPDATE daily_summary SET reports = reports + 1",
         "DELETE FROM daily_fields",
         "DELETE FROM daily_arrivals",
         "DELETE FROM quarantine",

@@ -53,7 +53,7 @@ def retag(connection: duckdb.DuckDBPyConnection, settings: Settings, stored: Pac
         database.use_pack(connection, settings, pack)
         if not alike:
             daily_counts.rebuild(connection, settings, pack)
-        database.check_counts(connection)
+        database.check_levels(connection)
         moved = moved or "no level changed"
         text = f"{pluralise(records, 'record')} retagged from {stored.version} to {pack.version}; {moved}"
         audit.note(connection, "retag", pack.version, text)

@@ -21,7 +21,7 @@ from pipelines.store.attachment import STORAGE_VERSION, attach, detach
 from pipelines.store.erasing import erasure
 from pipelines.store.home import Home
 from pipelines.store.schema import declare
-from pipelines.store.state import check_counts
+from pipelines.store.state import check_levels
 from schemas.pack import Pack
 from schemas.record_layout import report_day_sql
 from schemas.tables import DAILY_SUMMARY, DELIVERY_DAYS, ERASED_COUNTS, list_stored_tables
@@ -66,7 +66,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, new: Path, settings: Settings, 
         connection.execute("USE fresh")
         with transaction(connection):
             declare(connection, settings, pack)
-        check_counts(connection)
+        check_levels(connection)
     finally:
         connection.execute(f"USE {KNOWN}")
         connection.execute("DETACH fresh")
