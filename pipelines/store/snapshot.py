@@ -84,11 +84,13 @@ def _note_published(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
 def _is_published(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings) -> bool:
     """Return whether the snapshot is the file that was published last, for the readers of now."""
     try:
-        mode = stat.S_IMODE(home.summaries.stat().st_mode)
-        is_same = _read(connection, PUBLISHED) == _identify(home.summaries)
+        found = home.summaries.stat()
+        if _read(connection, PUBLISHED) != _identify(home.summaries):
+            return False
     except OSError:
         return False
-    return is_same and mode == _choose_mode(settings)
+    is_theirs = not settings.share_with_group or found.st_gid == find_group(settings.share_with_group)
+    return is_theirs and stat.S_IMODE(found.st_mode) == _choose_mode(settings)
 
 
 def _read(connection: duckdb.DuckDBPyConnection, key: str) -> str | None:

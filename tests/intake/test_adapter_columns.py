@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import duckdb
 import pytest
 
-from pipelines.intake.layouts.adapter_columns import Guess, answer_sql, holds_answers
+from pipelines.intake.layouts.adapter_columns import Guess, _age_sql, answer_sql, holds_answers
 
 
 def _asked(*words: str) -> str:
@@ -43,3 +44,26 @@ def test_of_the_words_that_are_not_understood_a_few_short_ones_are_named(words: 
 )
 def test_a_column_of_few_words_with_yes_or_no_among_them_holds_answers(cells: Sequence[str], is_one: bool) -> None:
     assert holds_answers(cells) is is_one
+
+
+@pytest.mark.parametrize(
+    ("ages", "band"),
+    [
+        (("0", "17", "17.9"), "0-17"),
+        (("18", "29"), "18-29"),
+        (("30", "44"), "30-44"),
+        (("45", "59"), "45-59"),
+        (("60", "74"), "60-74"),
+        (("75", "130"), "75+"),
+    ],
+)
+def test_a_guessed_adapter_puts_every_age_into_its_band(ages: Sequence[str], band: str) -> None:
+    sql = _age_sql("age", ["12", "80"], Guess())
+    for age in ages:
+        assert duckdb.execute(f"SELECT {sql} FROM (SELECT $age AS age)", {"age": age}).fetchall() == [(band,)]
+
+
+@pytest.mark.parametrize("age", ["-1", "131"])
+def test_an_age_that_nobody_has_is_left_to_be_refused(age: str) -> None:
+    sql = _age_sql("age", ["12", "80"], Guess())
+    assert duckdb.execute(f"SELECT {sql} FROM (SELECT $age AS age)", {"age": age}).fetchall() == [(age,)]

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import UsageError
-from pipelines.jobs import sharing, weekly_report
+from pipelines.jobs import publish, sharing, weekly_report
 from pipelines.jobs.check import check
 from pipelines.settings import Settings, load_settings
+from pipelines.store import database
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
 from schemas.pack import Pack
@@ -102,3 +103,20 @@ def test_by_default_all_is_its_owners_alone(home: Home, write_csv: Write, ingest
     ingest(write_csv([{"report_id": "a"}]))
     assert home.summaries.stat().st_mode & 0o777 == 0o400
     assert home.path.stat().st_mode & 0o777 == 0o700
+
+
+def test_who_may_read_changes_with_the_settings_though_nothing_new_comes(reported: Home, pack: Pack) -> None:
+    def run(settings: Settings) -> tuple[int, int, int]:
+        with database.writing(reported, settings, pack, 5) as connection:
+            publish.publish_or_share(connection, reported, settings)
+        found = reported.summaries.stat()
+        return found.st_ino, found.st_gid, found.st_mode & 0o777
+
+    shared = load_settings(reported.path)
+    before = run(shared)
+    assert run(shared) == before, "nothing is published while nothing is new"
+    assert run(replace(shared, share_with_group=""))[2] == 0o400
+    assert run(shared)[1:] == before[1:]
+    others = [each for each in grp.getgrall() if each.gr_gid != before[1]]
+    if os.geteuid() == 0 and others:
+        assert run(replace(shared, share_with_group=others[0].gr_name))[1:] == (others[0].gr_gid, 0o440)

@@ -128,6 +128,9 @@ def test_a_band_is_seen_beside_any_number_and_never_higher_than_its_limit_looks(
     assert by_class["band"] >= 5
     assert by_class["band"] < by_class["plain"]
     assert "1 hidden because the count is small. 24 not released." in drawn
+    (gap,) = re.findall(r'<rect[^>]* y="([\d.]+)"[^>]* height="([\d.]+)"[^>]* class="gap"', drawn)
+    (words,) = re.findall(r'<text[^>]* y="([\d.]+)"[^>]*>not released<', drawn)
+    assert float(words) == float(gap[0]) + float(gap[1]) / 2
 
 
 def test_columns_are_in_proportion_and_the_words_tell_first_and_last_week() -> None:
