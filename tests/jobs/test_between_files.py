@@ -13,8 +13,8 @@ import pytest
 from pipelines.cli.app import main as command
 from pipelines.intake.deliveries import find_deliveries
 from pipelines.jobs.check import check
-from pipelines.jobs.ingest import Run, ingest_file
-from pipelines.jobs.outcome import describe
+from pipelines.jobs.ingest import Run, ingest_batch, ingest_file
+from pipelines.jobs.outcome import Lines, describe
 from pipelines.jobs.withdraw import withdraw_file
 from pipelines.settings import Settings, Source, load_settings
 from pipelines.store import database
@@ -332,6 +332,18 @@ def test_the_same_contents_under_other_ids_are_told(size: int, verdict: str, del
     deliver(week(1, 9, size), "1.csv")
     renamed = [row | {"report_id": f"x{row['report_id']}"} for row in week(1, 9, size)]
     assert deliver(renamed, "2.csv").status == verdict
+
+
+@pytest.mark.parametrize("hour", ["", "T10:00:00Z"])
+def test_the_same_contents_under_other_ids_are_told_in_a_group_of_files(
+    hour: str, home: Home, write_csv: Write
+) -> None:
+    rows = [row | {"reported_at": f"{row['reported_at']}{hour}"} for row in week(1, 9, 20)]
+    renamed = [row | {"report_id": f"x{row['report_id']}"} for row in rows]
+    paths = [write_csv(each, f"{n}.csv") for n, each in enumerate((rows, week(60, 9, 20), renamed))]
+    deliveries = find_deliveries([str(path) for path in paths], as_source(), None)
+    outcomes = ingest_batch(home, as_source(), deliveries, 5, Lines(), publish=False)
+    assert [outcome.status for outcome in outcomes] == ["accepted", "accepted", "rejected"]
 
 
 def test_contents_that_are_common_say_nothing(deliver: Deliver, ask: Ask) -> None:

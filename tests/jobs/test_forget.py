@@ -95,7 +95,7 @@ def person_once(tmp_path_factory: pytest.TempPathFactory, pack: Pack) -> Home:
     home = Home(tmp_path_factory.mktemp("person") / "home")
     home.make()
     (home.path / "calfwatch.toml").write_text(SETTINGS)
-    bad = _person(report_id=ERASED, pain_score="sore throat of the miller") | {"report_id": f"x {ERASED}"}
+    bad = _person(report_id=f"x {ERASED}", pain_score="sore throat of the miller", sex="of the miller")
     lists = (
         [*_rows(), _person()],
         [*_rows(41), _person(pain_score="9")],
@@ -245,10 +245,12 @@ def test_a_file_with_erased_records_is_not_withdrawn_and_others_are(
 
 
 def test_days_before_a_date_are_erased_and_another_zone_or_pack_counts_the_same(
-    person_home: Home, write_csv: Write, ingest: Ingest, ask: Ask
+    person_home: Home, write_csv: Write, ingest: Ingest, ask: Ask, capsys: pytest.CaptureFixture[str]
 ) -> None:
     days = "SELECT report_date, sum(reports) FROM daily_summary GROUP BY ALL ORDER BY ALL"
     counted = ask(days)
+    assert command(["forget", "--before", "2026-11-19", "--dry-run"]) == 0
+    assert "1 quarantined line" in capsys.readouterr().out, "of two cells that are bad"
     assert command(["forget", "--before", "2026-11-19"]) == 0
     assert _found(person_home) == {}
     assert ask("SELECT min(report_date) FROM reports") == [(date(2026, 11, 19),)]

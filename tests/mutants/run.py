@@ -58,7 +58,7 @@ hypothesis.settings.register_profile(
 )
 BROKEN = 99  # the exit code of a child that did not come to its tests
 MOST_FILES = 4  # of tests, where it is not known which of them reach a fault
-TEST_SECONDS = 120  # of the tests that are tried on one fault, as long as they took when they were measured
+TEST_SECONDS = 60  # of the tests that are tried on one fault, as long as they took when they were measured
 # a package -> where the names of the test files begin that are nearest to it, if not in the folder of its name
 BESIDE = {
     "pipelines/cli": "tests/end_to_end/test_commands",

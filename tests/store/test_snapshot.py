@@ -63,6 +63,18 @@ def publish_news(home: Home, settings: Settings) -> None:
         publish.publish_or_share(connection, home, settings)
 
 
+def list_unsorted(home: Home) -> set[str]:
+    """The published tables of which the rows are not in order, by their columns from the first on."""
+    with opened(home.summaries) as connection:
+        names = [name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
+        return {
+            name
+            for name in names
+            if connection.execute(f"FROM {name}").fetchall()
+            != connection.execute(f"FROM {name} ORDER BY ALL").fetchall()
+        }
+
+
 def copy_whole(home: Home) -> dict[str, Any]:
     home.summaries.unlink()
     publish.publish_snapshot(home, Settings(), 5)
@@ -130,7 +142,9 @@ def test_a_drawn_history_of_corrections_and_late_reports_is_published_as_a_whole
         now = published(home)
         assert check_published(home) == []
         if place == 4:
+            assert list_unsorted(home) <= {"daily_summary"}
             assert copy_whole(home) == now
+            assert list_unsorted(home) <= {"daily_summary"}
     assert renewed.count(True) >= 2
 
 
