@@ -11,7 +11,7 @@ import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, get_type_hints
+from typing import Any, NamedTuple, TypeVar, cast, get_type_hints
 
 import pydantic_core
 from pydantic import TypeAdapter, ValidationError
@@ -46,16 +46,22 @@ def read_settings(path: Path, model: type[Model], tables: Mapping[str, type]) ->
     """
     text, written = read_toml(path)
     faults = list(_find_repeated_names(written))
-    settings = None
+    settings: Model | None = None
     try:
         # through JSON, in which a list may become a tuple, and a table a dataclass, while everything else is strict
-        settings = TypeAdapter(model).validate_json(pydantic_core.to_json(written))
+        settings = _make_adapter(cast(type, model)).validate_json(pydantic_core.to_json(written))
     except ValidationError as error:
         faults += [_explain_fault(detail, {"": model, **tables}) for detail in error.errors()]
     if faults or settings is None:
         numbered = sorted((find_line(text, fault.keys) or 1, fault.text) for fault in faults)
         raise UsageError(*(f"{path}:{number}: {text}" for number, text in numbered))
     return settings
+
+
+@functools.cache
+def _make_adapter(model: type) -> TypeAdapter[Any]:
+    """Make what checks a file; to make it takes far longer than to check."""
+    return TypeAdapter(model)
 
 
 @functools.cache

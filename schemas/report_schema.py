@@ -6,6 +6,7 @@ a cell that cannot be converted never hides another one. A blank cell is null an
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -37,15 +38,21 @@ def make_report_schema(pack: Pack, regions: Sequence[str] = ()) -> pandera.DataF
     """Columns: the context fields and the pack's fields, all as text, null where blank.
 
     `regions` are the allowed ones, in any case; any if there is none. A column may be absent from a frame
-    (then it is not judged); a required one may not be null.
+    (then it is not judged); a required one may not be null. To make one takes as long as to check a small file, and
+    checking leaves it as it is: one is made for all files that have the same fields and regions.
     """
+    return _make_schema(pack.fields, tuple(regions))
+
+
+@functools.lru_cache(maxsize=16)
+def _make_schema(fields: tuple[Field, ...], regions: tuple[str, ...]) -> pandera.DataFrameSchema:
     columns = {field.name: _make_context_column(field) for field in CONTEXT_FIELDS}
     if regions:
         allowed = frozenset(region.lower() for region in regions)
         columns["region"] = _make_column(
             "allowed_values", " ".join(regions), lambda cells: _says(cells, allowed), required=False
         )
-    columns |= {field.name: _make_own_column(field) for field in pack.fields}
+    columns |= {field.name: _make_own_column(field) for field in fields}
     return pandera.DataFrameSchema(columns, strict=True, unique_column_names=True)
 
 

@@ -23,6 +23,8 @@ from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
 from schemas.pack import Pack
 from schemas.pack_file import load_pack
+from tests.support import one_thread
+from tests.support.dearest_files import DEAREST
 from tests.support.drawing import ALL, EVERYDAY
 
 # no deadline: a shared machine is slow now and then
@@ -32,9 +34,19 @@ hypothesis.settings.load_profile("all examples")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Draw fewer examples where the slow tests are left out; whoever names a profile gets that one."""
-    if config.getoption("markexpr") == "not slow" and not config.getoption("--hypothesis-profile", None):
-        hypothesis.settings.load_profile("everyday")
+    """Draw fewer examples where the slow tests are left out, and open databases on one thread; whoever names a
+    profile gets that one. Files are handed to the workers in our order, not by the number of their tests."""
+    config.option.loadscopereorder = False
+    if config.getoption("markexpr") == "not slow":
+        one_thread.take()
+        if not config.getoption("--hypothesis-profile", None):
+            hypothesis.settings.load_profile("everyday")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the dearest files: one that comes last keeps a core busy while the others wait."""
+    places = {name: place for place, name in enumerate(DEAREST)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import json
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,6 +30,8 @@ from pipelines.store.erasing import erasure
 from pipelines.store.ledger import Attempt, Outcome
 from schemas.checked_file import CheckedFile, Rejection
 from schemas.pack import Pack
+
+_find_version = cache(version)  # looked up on the disk, which a file a time is too dear
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def compute_fingerprint(adapter: Adapter, source: Source, run: Run) -> str:
     """Return what changes if a rejected file could fare otherwise: settings, adapter, rule pack or version."""
     settings = run.settings
     parts = [asdict(source), adapter.digest, settings.max_quarantined_share, settings.max_expansion]
-    parts += [run.pack.version, version("calfwatch"), run.whole]
+    parts += [run.pack.version, _find_version("calfwatch"), run.whole]
     parts += [[each.name, each.patterns] for each in settings.sources]  # a file may be another source's then
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 

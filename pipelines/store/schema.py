@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from importlib.metadata import version
 
 import duckdb
@@ -59,17 +60,22 @@ def use_pack(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pa
 
 def fill_dimensions(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
     """The pack's rules, causes and fields as tables, in place of those of the pack before."""
-    for table in ("rules", "causes", "fields"):
-        connection.execute(f"DELETE FROM {table}")
-    for rule in pack.triage:
-        row = [rule.id, rule.level, rule.when, rule.sentence, rule.reference, rule.basis]
-        connection.execute("INSERT INTO rules VALUES (?, ?, ?, ?, ?, ?)", row)
-    for cause in pack.causes:
-        connection.execute("INSERT INTO causes VALUES (?, ?, ?)", [cause.category, cause.name, cause.label])
-    connection.execute("INSERT INTO causes VALUES (?, ?, ?)", [UNDETERMINED, UNDETERMINED, "Undetermined"])
     meanings = {field.name: field.meaning for field in pack.fields}
-    for name in pack.askable:
-        connection.execute("INSERT INTO fields VALUES (?, ?)", [name, meanings.get(name, name.replace("_", " "))])
+    _refill(
+        connection,
+        "rules",
+        [(rule.id, rule.level, rule.when, rule.sentence, rule.reference, rule.basis) for rule in pack.triage],
+    )
+    causes = [(cause.category, cause.name, cause.label) for cause in pack.causes]
+    _refill(connection, "causes", [*causes, (UNDETERMINED, UNDETERMINED, "Undetermined")])
+    _refill(connection, "fields", [(name, meanings.get(name, name.replace("_", " "))) for name in pack.askable])
+
+
+def _refill(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[str, ...]]) -> None:
+    """Replace the rows of a small table, by one statement."""
+    places = ", ".join(f"({', '.join('?' * len(row))})" for row in rows)
+    connection.execute(f"DELETE FROM {table}")
+    connection.execute(f"INSERT INTO {table} VALUES {places}", [cell for row in rows for cell in row])
 
 
 def declare(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pipelines
+from tests.support import one_thread
 
 # Prefect reads its environment when it is imported, and starts threads
 NOT_IMPORTED = ("__main__", "flows", "prefect_runner", "prefect_server", "supervisor", "tether", "deployment_file")
@@ -48,7 +49,8 @@ def run_command(words: Sequence[str], place: Place) -> subprocess.CompletedProce
     """Run `calfwatch WORDS`, of which every warning is an error, to its end."""
     with tempfile.TemporaryDirectory() as streams:
         out, err = (Path(streams) / name for name in ("out", "err"))
-        process = PROCESSES.Process(target=_be_the_command, args=(tuple(words), place, out, err))
+        task = (tuple(words), place, one_thread.is_taken(), out, err)
+        process = PROCESSES.Process(target=_be_the_command, args=task)
         process.start()
         process.join(place.seconds)
         if process.exitcode is None:
@@ -63,9 +65,11 @@ def _read(stream: Path) -> str:
         return handle.read()
 
 
-def _be_the_command(words: tuple[str, ...], place: Place, *streams: Path) -> Any:
+def _be_the_command(words: tuple[str, ...], place: Place, on_one_thread: bool, *streams: Path) -> Any:
     from pipelines.cli.app import cli
 
+    if on_one_thread:
+        one_thread.take()
     os.chdir(place.folder)
     os.environ.clear()
     os.environ.update(place.environment)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 
 import sqlglot
@@ -64,7 +64,22 @@ def tags(pack: Pack, answers: Answers) -> Tags:
 
 def state(when: str, answers: Answers) -> bool | None:
     """A condition is TRUE, FALSE or, where unknown answers decide it, None."""
-    return _value(_tree(when), answers)
+    return _state(when, *_select(when, answers))
+
+
+def _select(when: str, answers: Answers) -> list[bool | int | str | None]:
+    """The answers that a condition reads: records that give the same ones are not worked out again."""
+    return [answers[name] for name in _names(when)]
+
+
+@cache
+def _names(when: str) -> list[str]:
+    return sorted({column.name for column in _tree(when).find_all(exp.Column)})
+
+
+@lru_cache(maxsize=100_000, typed=True)
+def _state(when: str, *selected: bool | int | str | None) -> bool | None:
+    return _value(_tree(when), dict(zip(_names(when), selected, strict=True)))
 
 
 @cache
@@ -113,12 +128,18 @@ def missing_answers(pack: Pack, states: Mapping[str, bool | None], answers: Answ
     """
     asked: set[str] = set()
     for levels in (("emergency",), ("emergency", "contact_doctor")):
-        ways = [way for rule in pack.triage if rule.level in levels for way in _ways(_tree(rule.when), True, answers)]
+        rules = [rule.when for rule in pack.triage if rule.level in levels]
+        ways = [way for when in rules for way in _ways_to_true(when, *_select(when, answers))]
         asked.update(name for way in ways if not any(_is_less(other, way) for other in ways) for name, _ in way)
     return [name for name in pack.askable if name in asked]
 
 
 Way = frozenset[tuple[str, frozenset[object]]]  # what is lacking: fields, each with the answers that would do
+
+
+@lru_cache(maxsize=100_000, typed=True)
+def _ways_to_true(when: str, *selected: bool | int | str | None) -> list[Way]:
+    return _ways(_tree(when), True, dict(zip(_names(when), selected, strict=True)))
 
 
 def _ways(node: exp.Expression, wanted: bool, answers: Answers) -> list[Way]:
