@@ -23,7 +23,7 @@ class Alarm:
     found: Signal
     episode: Episode | None
     is_new: bool
-    has_risen: bool = False
+    has_risen: bool
 
     @property
     def series(self) -> str:

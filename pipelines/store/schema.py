@@ -73,9 +73,10 @@ def fill_dimensions(connection: duckdb.DuckDBPyConnection, pack: Pack) -> None:
 
 def _refill(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[str, ...]]) -> None:
     """Replace the rows of a small table, by one statement."""
-    places = ", ".join(f"({', '.join('?' * len(row))})" for row in rows)
     connection.execute(f"DELETE FROM {table}")
-    connection.execute(f"INSERT INTO {table} VALUES {places}", [cell for row in rows for cell in row])
+    if rows:
+        places = ", ".join(f"({', '.join('?' * len(row))})" for row in rows)
+        connection.execute(f"INSERT INTO {table} VALUES {places}", [cell for row in rows for cell in row])
 
 
 def declare(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pack) -> None:

@@ -90,14 +90,18 @@ def test_a_state_of_a_newer_version_is_not_backed_up_for_it_could_not_be_restore
     assert write_backup(older, tmp_path / "b.duckdb", 0) == 55
 
 
-@pytest.mark.parametrize("what", ["there already", "no folder"])
-def test_a_place_that_cannot_be_written_is_a_wrong_usage(what: str, home: Home, tmp_path: Path) -> None:
-    target = tmp_path / "b.duckdb" if what == "there already" else tmp_path / "none" / "b.duckdb"
-    if what == "there already":
-        target.write_text("mine")
-    with pytest.raises(UsageError, match=r"name another file|cannot be written"):
-        write_backup(home, target, 0)
-    assert what == "no folder" or target.read_text() == "mine"
+@pytest.mark.parametrize("name", ["b.duckdb", "b.duckdb.wal"])
+def test_a_file_that_is_there_already_is_left_and_named(name: str, home: Home, tmp_path: Path) -> None:
+    """A log of another database would be taken for that of the backup."""
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(UsageError, match=rf"{name} is there already; name another file"):
+        write_backup(home, tmp_path / "b.duckdb", 0)
+    assert [path.read_text() for path in tmp_path.glob("b.duckdb*")] == ["mine"]
+
+
+def test_a_folder_that_is_not_there_is_a_wrong_usage(home: Home, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be written"):
+        write_backup(home, tmp_path / "none" / "b.duckdb", 0)
 
 
 @pytest.mark.parametrize("damage", ["no file", "no database", "another's", "cut", "contradicts itself"])

@@ -36,6 +36,7 @@ from hypothesis import Phase
 from tests.mutants import reached
 from tests.mutants.sample import ROOT, SHARES, Fault, draw_sample, package_of
 from tests.mutants.standstill import Watch
+from tests.support.drawing import EVERYDAY
 
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 KEPT = ROOT / "build" / "mutants.jsonl"
@@ -54,8 +55,9 @@ LIBRARIES = (
 )
 # the first example that fails kills: none is made smaller, and none is kept for the next fault
 hypothesis.settings.register_profile(
-    "mutants", deadline=None, database=None, phases=(Phase.explicit, Phase.generate), report_multiple_bugs=False
-)
+    "mutants", deadline=None, database=None, phases=(Phase.explicit, Phase.generate), report_multiple_bugs=False,
+    max_examples=EVERYDAY,
+)  # fmt: skip
 BROKEN = 99  # the exit code of a child that did not come to its tests
 MOST_FILES = 4  # of tests, where it is not known which of them reach a fault
 TEST_SECONDS = 60  # of the tests that are tried on one fault, as long as they took when they were measured
@@ -91,7 +93,7 @@ def users_of(paths: Sequence[str]) -> list[str]:
 
 
 def tests_of(fault: Fault) -> list[str]:
-    """Return the tests that concern a fault, those first that are near and quick.
+    """Return the tests that concern a fault, those first that are quick and speak of the same things.
 
     They are those that reach its line, or for SQL the lines that name its file; where there are none, as for a view,
     all tests of the nearest files.
@@ -101,7 +103,8 @@ def tests_of(fault: Fault) -> list[str]:
     nearest = files_near(fault.path, beside)
     found = reaching(fault)
     found = {test for test in found if not test.startswith(TOO_WIDE)} or reached.find_tests_of_files(nearest)
-    return reached.choose_tests(found, nearest, beside, TEST_SECONDS)
+    words = reached.find_words_of(fault.path, fault.line, (ROOT / fault.path).read_text())
+    return reached.choose_tests(found, words, nearest, TEST_SECONDS)
 
 
 def reaching(fault: Fault) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, timedelta
-from itertools import combinations
+from itertools import combinations, pairwise
 from xml.etree import ElementTree
 
 import pytest
@@ -201,6 +201,11 @@ def test_a_pyramid_has_one_scale_for_both_sides() -> None:
     assert float(marked.get("width", 0)) == pytest.approx(float(left.get("width", 0)) / 5, abs=0.2)
     assert float(left.get("x", 0)) + float(left.get("width", 0)) == pytest.approx(236, abs=0.2)
     assert "60-74: 40 female, 8 emergencies, 20 male, 0 emergencies" in (root[1].text or "")
+    tops = sorted({float(bar.get("y", 0)) for bar in bars(root, "plain")})
+    assert len(tops) == len(ROWS)
+    assert all(later - top >= 22 for top, later in pairwise(tops)), "no row covers another"
+    assert tops[0] >= 16, "below the names of both sides"
+    assert tops[-1] + 22 <= float(root.get("viewBox", "").split()[3])
 
 
 # --------------------------------------------------------------------------- epidemic curve and heat map

@@ -352,6 +352,17 @@ def test_completeness_is_weighted_by_the_reports_of_each_source(page: Page, data
     assert f"{label} {format_percent(share_answered)}" in re.sub(r"\s+", " ", page.text)
 
 
+def test_a_source_without_reports_this_week_weighs_nothing_in_completeness(
+    changed: Callable[..., Page],
+) -> None:
+    ghost = f"""INSERT INTO weekly_quality SELECT DISTINCT week, week_start, 'ghost' || i, 'completeness', item, 0.0
+        FROM weekly_quality, range(300) t(i) WHERE week = '{WEEK}' AND measure = 'completeness'"""
+    after = [changed(*some).text.split("the least complete first", 1)[1] for some in ((), (ghost,))]
+    told = [re.findall(r"(\d+%)", text)[:FIELDS_SHOWN] for text in after]
+    assert len(told[0]) == FIELDS_SHOWN
+    assert told[0] == told[1]
+
+
 def test_the_least_complete_answer_stands_first(page: Page, database: Path) -> None:
     rows = rows_of(
         database,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.pages.labels import label_series
+from pipelines.pages.words import format_decimal
 from pipelines.report import write_report
 from schemas.pack import Pack
 from tests.support.invented import Made, make_summaries
@@ -66,6 +67,7 @@ def test_alarms_equal_weekly_signals_the_strongest_first(page: Page, folder: Pat
     assert [row["series"] for row in csv_rows(folder / "data/alarms.csv")] == list(shown_alarms)
     assert f"{len(rows)} new alarms: " in page.text, "in the headline"
     assert f"Alarms: {len(rows)} new: " in page.text
+    assert "closed before" not in page.text
 
 
 def test_an_alarm_has_its_days_its_regions_and_its_ages(page: Page, folder: Path, database: Path) -> None:
@@ -94,6 +96,18 @@ def test_an_alarm_has_its_days_its_regions_and_its_ages(page: Page, folder: Path
         WHERE {condition} AND report_date >= DATE '2026-11-09' GROUP BY ALL""",
     )
     assert ages == {band: shown(count) for band, count in rows}
+    ((weeks,),) = rows_of(
+        database,
+        "SELECT count(DISTINCT week) FROM weekly_triage WHERE week_start BETWEEN '2026-09-21' AND '2026-11-02'",
+    )
+    usual = rows_of(
+        database,
+        f"""SELECT age_band, sum(reports) / {weeks} FROM daily_summary
+        WHERE {condition} AND report_date BETWEEN '2026-09-21' AND '2026-11-08' GROUP BY ALL""",
+    )
+    assert {band: format_decimal(mean) for band, mean in usual}.items() <= {
+        (cells[0], cells[2]) for cells in page.tables[f"curve-{number}-ages"].values()
+    }
 
 
 def test_an_alarm_that_goes_on_says_since_when_and_what_was_found_out(changed: Callable[..., Page]) -> None:
