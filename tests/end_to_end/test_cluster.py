@@ -124,6 +124,7 @@ def test_the_work_of_a_killed_worker_is_done_by_the_other(
     assert tables(Home(tmp_path / "home")) == tables(alone)
 
 
+@pytest.mark.slow
 def test_a_lost_cluster_is_told_and_the_next_run_goes_on(
     deliveries: list[Delivery], alone: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +162,7 @@ def count(cluster: DaskHere) -> int:
         return len(connected.nthreads())
 
 
+@pytest.mark.slow
 def test_a_shared_folder_that_goes_is_told_and_the_next_run_goes_on(
     cluster: DaskHere, deliveries: list[Delivery], alone: Home, tmp_path: Path
 ) -> None:

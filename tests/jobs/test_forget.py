@@ -159,7 +159,7 @@ def test_no_byte_of_the_home_tells_of_an_erased_report(person_home: Home, ask: A
 def test_the_next_whole_list_brings_nothing_back(person_home: Home, write_csv: Write, ingest: Ingest, ask: Ask) -> None:
     command(["forget", ERASED, "--yes"])
     counted = ask("SELECT sum(reports) FROM daily_summary")
-    bad = _person(pain_score="sore throat of the miller")
+    bad = _person(pain_score="sore throat of the miller", sex="of the miller")
     (outcome,) = ingest(
         write_csv([*_rows(43), _person(pain_score="3"), bad | {"report_id": f"x {ERASED}"}], "incoming/list-4.csv")
     )

@@ -23,7 +23,6 @@ import sys
 import time
 import tomllib
 import traceback
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -34,13 +33,13 @@ import pytest
 from hypothesis import Phase
 
 from tests.mutants import reached
-from tests.mutants.sample import ROOT, SHARES, Fault, draw_sample, package_of
+from tests.mutants.sample import ROOT, Fault, draw_sample, package_of
 from tests.mutants.standstill import Watch
+from tests.mutants.verdict import is_enough, table
 from tests.support.drawing import EVERYDAY
 
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 KEPT = ROOT / "build" / "mutants.jsonl"
-LEAST_KILLED = 0.95
 MOST_SECONDS = 600  # of CPU: a fault that makes its tests run for longer is killed by that
 LONGEST_WAIT = 3600  # seconds by the clock, which on a busy machine prove nothing
 # tests of the whole, and of processes that die: they would see many faults, and take minutes each
@@ -236,33 +235,6 @@ def try_all(faults: Sequence[Fault], workers: int, seconds: int) -> Iterator[dic
         yield told | outcome_of(status, tree, seconds)
         shutil.copy2(ROOT / fault.path, tree / fault.path)
         trees.append(tree)
-
-
-def table(found: Mapping[str, Mapping[str, Any]], reasons: Mapping[str, str]) -> list[str]:
-    """Return a Markdown table, a row a package."""
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for name, each in found.items():
-        counts[each["package"]]["equivalent" if name in reasons else each["outcome"]] += 1
-    lines = ["| package | killed | equivalent | survived | killed of the others |", "|---|---|---|---|---|"]
-    for package in SHARES:
-        of = counts[package]
-        lines.append(_row(package, of))
-    return [*lines, _row("all", sum(counts.values(), Counter()))]
-
-
-def _row(name: str, of: Mapping[str, int]) -> str:
-    others = of["killed"] + of["survived"]
-    share = f"{of['killed'] / others:.0%}" if others else "none tried"
-    return f"| {name} | {of['killed']} | {of['equivalent']} | {of['survived']} | {share} |"
-
-
-def is_enough(found: Mapping[str, Mapping[str, Any]], reasons: Mapping[str, str]) -> bool:
-    """Whether of every package enough of what is not equivalent was killed."""
-    by_package: dict[str, list[bool]] = defaultdict(list)
-    for name, each in found.items():
-        if name not in reasons:
-            by_package[each["package"]].append(each["outcome"] == "killed")
-    return all(sum(killed) >= LEAST_KILLED * len(killed) for killed in by_package.values())
 
 
 def main() -> int:

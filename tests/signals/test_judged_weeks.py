@@ -47,7 +47,7 @@ def deliver(store: Store, source: str, back: int, reports: int, level: str, regi
     store.deliver(source, days, region, level, period)
 
 
-@settings(max_examples=examples(40))
+@settings(max_examples=examples(20))
 @given(steps=st.lists(STEP, min_size=2, max_size=5), weeks=st.integers(8, 45))
 def test_weeks_that_are_kept_are_those_that_judging_all_again_gives(steps: list, weeks: int) -> None:
     store = empty_store()
