@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -32,11 +31,6 @@ from tests.support.drawing import ALL, EVERYDAY
 hypothesis.settings.register_profile("all examples", deadline=None, max_examples=ALL)
 hypothesis.settings.register_profile("everyday", deadline=None, max_examples=EVERYDAY)
 hypothesis.settings.load_profile("all examples")
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: some tests wait for what they started."""
-    return (os.cpu_count() or 1) + 1
 
 
 def pytest_configure(config: pytest.Config) -> None:
