@@ -94,7 +94,7 @@ def ingest_files(
 def publish_summaries(home: str, wait_seconds: float) -> None:
     """Replace the published snapshot."""
     place = Home(Path(home))
-    publish.publish_snapshot(place, load_settings(place.path), wait_seconds)
+    publish.publish_news(place, load_settings(place.path), wait_seconds)
 
 
 @task(

@@ -51,8 +51,8 @@ def _is_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Setti
     )
 
 
-def publish_snapshot(home: Home, settings: Settings, wait_seconds: float) -> None:
-    """Publish the summaries of now, behind the home's lock."""
+def publish_news(home: Home, settings: Settings, wait_seconds: float) -> None:
+    """As `publish_or_share`, behind the home's lock."""
     pack = load_configured_pack(home, settings)
     with database.writing(home, settings, pack, wait_seconds) as connection:
-        publish(connection, home, settings)
+        publish_or_share(connection, home, settings)

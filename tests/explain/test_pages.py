@@ -18,11 +18,12 @@ from pipelines.errors import UsageError
 from pipelines.explain.calls import find_week_calls
 from pipelines.explain.explanation import explain_report
 from pipelines.explain.pages import render_explanation_page
-from pipelines.jobs import publish, weekly_report
+from pipelines.jobs import weekly_report
 from pipelines.pages.calls import WeekCalls
 from pipelines.settings import Settings
 from pipelines.store.database import Home
 from tests.explain.test_explanation import BAD_ROW, GOOD_ROWS, RED_LEG
+from tests.support.publishing import publish_anew
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOSTILE = "<script>alert(1)</script>\"'&"
@@ -190,7 +191,7 @@ def test_who_looks_for_what_was_withdrawn_is_told_of_it(week_home: Home, capsys:
 
 
 def test_the_weekly_report_carries_them_and_links_to_them(week_home: Home) -> None:
-    publish.publish_snapshot(week_home, Settings(), 1)
+    publish_anew(week_home, Settings())
     folder = weekly_report.write_week(week_home, "2026-W47", None, False)
     pages = pages_of(week_home)
     assert {path.name: path.read_text() for path in (folder / "explain").iterdir()} == pages

@@ -16,6 +16,7 @@ from schemas.fields import AGE_BANDS
 from schemas.pack import Pack
 from tests.conftest import CONTEXT, write_rows
 from tests.support import states
+from tests.support.publishing import publish_anew
 
 SETTINGS = Settings(denominators="people.csv")
 
@@ -39,7 +40,7 @@ def fed(fed_once: Home, tmp_path: Path) -> Home:
 
 def rates(home: Home, text: str) -> dict[tuple[str, str | None], tuple[float, float]]:
     (home.path / "people.csv").write_text(text, encoding="utf-8")
-    publish.publish_snapshot(home, SETTINGS, 1)
+    publish_anew(home, SETTINGS)
     with read_only(home.summaries) as connection:
         rows = connection.execute("SELECT region, age_band, reports_rate, emergency_rate FROM weekly_rates").fetchall()
     return {(region, band): (reports, emergencies) for region, band, reports, emergencies in rows}
@@ -101,5 +102,5 @@ def test_a_fault_is_told_with_its_line_and_what_is_allowed(fed: Home, text: str,
 
 def test_a_file_that_is_not_there_is_told(fed: Home) -> None:
     with pytest.raises(UsageError, match=r"denominators: .*people\.csv cannot be read"):
-        publish.publish_snapshot(fed, SETTINGS, 1)
+        publish_anew(fed, SETTINGS)
     assert isinstance(fed.path, Path)

@@ -17,10 +17,11 @@ from pipelines.connections import connect
 from pipelines.jobs import check, publish
 from pipelines.jobs.withdraw import withdraw_file
 from pipelines.settings import Settings
-from pipelines.store import database, snapshot
+from pipelines.store import snapshot
 from pipelines.store.database import Home
 from schemas.pack_file import load_pack
 from tests.conftest import opened
+from tests.support.publishing import publish_anew
 
 Write = Callable[..., Path]
 
@@ -58,11 +59,6 @@ def check_published(home: Home) -> list[str]:
         return list(check._check_snapshot(check.Look(home, connection, Settings(), load_pack())))
 
 
-def publish_news(home: Home, settings: Settings) -> None:
-    with database.writing(home, settings, load_pack(), 5) as connection:
-        publish.publish_or_share(connection, home, settings)
-
-
 def list_unsorted(home: Home) -> set[str]:
     """The published tables of which the rows are not in order, by their columns from the first on."""
     with opened(home.summaries) as connection:
@@ -77,7 +73,7 @@ def list_unsorted(home: Home) -> set[str]:
 
 def copy_whole(home: Home) -> dict[str, Any]:
     home.summaries.unlink()
-    publish.publish_snapshot(home, Settings(), 5)
+    publish_anew(home, Settings())
     return published(home)
 
 
@@ -157,12 +153,12 @@ def test_a_publication_that_did_not_come_to_its_end_is_made_again(
     with monkeypatch.context() as patched:
         patched.setattr(snapshot, "write_snapshot", Mock(side_effect=RuntimeError("killed")))
         with pytest.raises(RuntimeError):
-            publish_news(home, settings)
+            publish.publish_news(home, settings, 5)
     assert published(home)["weekly_rates"] == []
-    publish_news(home, settings)
+    publish.publish_news(home, settings, 5)
     assert published(home)["weekly_rates"]
     before = home.summaries.stat().st_ino
-    publish_news(home, settings)
+    publish.publish_news(home, settings, 5)
     assert home.summaries.stat().st_ino == before
 
 
@@ -197,7 +193,7 @@ def test_a_snapshot_that_somebody_changed_is_put_right(
     wanted = published(home)
     with changing(home.summaries) as connection:
         connection.execute(statement)
-    publish.publish_snapshot(home, Settings(), 5)
+    publish_anew(home, Settings())
     assert published(home) == wanted
 
 
@@ -208,7 +204,7 @@ def test_a_damaged_snapshot_is_replaced(home: Home, write_csv: Write, ingest: Ca
     home.summaries.chmod(0o600)
     for damaged in (content[: len(content) // 2], content[:5000] + bytes(9000) + content[14000:]):
         home.summaries.write_bytes(damaged)
-        publish.publish_snapshot(home, Settings(), 5)
+        publish_anew(home, Settings())
         assert published(home) == wanted
         home.summaries.chmod(0o600)
 
@@ -217,7 +213,7 @@ def test_old_values_do_not_pile_up(home: Home, write_csv: Write, ingest: Callabl
     ingest(write_csv([report(number, 1 + number % 20) for number in range(200)], "1.csv"))
     size = home.summaries.stat().st_size
     for _ in range(12):
-        publish.publish_snapshot(home, Settings(), 5)
+        publish_anew(home, Settings())
     assert home.summaries.stat().st_size < 2 * size
 
 
@@ -232,5 +228,5 @@ def test_an_interrupt_while_a_snapshot_is_renewed_ends_the_run(
 
     monkeypatch.setattr(snapshot, "_replace_rows", interrupt)
     with pytest.raises(duckdb.InterruptException):
-        publish.publish_snapshot(home, Settings(), 5)
+        publish_anew(home, Settings())
     assert home.summaries.read_bytes() == before
