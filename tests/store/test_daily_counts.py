@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -27,6 +27,7 @@ from pipelines.settings import Settings, Source
 from pipelines.store import daily_counts, database
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
+from pipelines.synthetic import generate
 from schemas.pack_file import load_pack
 from schemas.tables import CALENDAR, DAILY_TABLES, STORED_WEEKLY, WEEKLY_VIEWS, list_published_tables
 from tests.support.drawing import examples
@@ -288,6 +289,21 @@ def test_what_is_unknown_reads_unknown_and_no_cause_reads_undetermined(work: Wor
     assert one(connection, "SELECT region, reports, share FROM weekly_regions") == ("unknown", 2, 1.0)
     found = connection.execute("SELECT age_band, sex, reports FROM weekly_demographics ORDER BY ALL").fetchall()
     assert found == [("30-44", "unknown", 1), ("unknown", "unknown", 1)]
+
+
+def test_close_causes_and_signs_of_a_serious_one_beside_home_care_are_those_of_the_records(
+    tmp_path: Path, home: Home, ingest: Callable[..., Any], ask: Callable[..., Any]
+) -> None:
+    ingest(*generate(tmp_path / "made", reports=600, weeks=2, seed=8, end=date(2026, 11, 22)))
+    counted = ask("SELECT report_date, sum(close_causes), sum(serious_signs) FROM daily_summary GROUP BY 1 ORDER BY 1")
+    serious = " OR ".join(f"cause_scores['{cause}'] > 0" for cause in sorted(PACK.serious_causes))
+    assert counted == ask(f"""SELECT report_date, count(*) FILTER (cause_certainty = 'close'),
+        count(*) FILTER (triage_level = 'self_care' AND ({serious})) FROM reports GROUP BY 1 ORDER BY 1""")
+    of_all = ask("SELECT count(*) FILTER (triage_level = 'self_care') FROM reports")
+    assert 0 < sum(signs for *_, signs in counted) < of_all[0][0]
+    assert ask("SELECT sum(observed) FROM weekly_indicators WHERE indicator = 'serious_signs'") == [
+        (sum(signs for *_, signs in counted),)
+    ]
 
 
 def test_a_correction_leaves_the_old_day_and_enters_the_new_one(work: Work) -> None:
