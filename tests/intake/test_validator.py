@@ -11,6 +11,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
+import pandas as pd
+import pandera
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -29,6 +31,7 @@ from schemas.checked_file import BAD_CELLS
 from schemas.fields import AGE_BANDS, DAY_PATTERN, SEXES, TIMESTAMP_PATTERN
 from schemas.pack import Pack
 from schemas.pack_file import load_pack
+from schemas.report_schema import make_report_schema
 from tests.support.drawing import examples as share_of
 
 Row = Mapping[str, str | None]
@@ -420,3 +423,14 @@ def test_a_file_of_other_words_is_no_longer_tried_as_yes_and_no(
     assert outcome.rows_accepted == 400
     assert tried[:3] == [True] * 3
     assert tried[8:] == [False] * len(tried[8:]) != []
+
+
+def test_a_frame_with_a_column_that_nobody_declared_is_refused(pack: Pack) -> None:
+    frame = pd.DataFrame({"report_id": ["a"], "reported_at": ["2026-11-16"]}, dtype=object)
+    schema = make_report_schema(pack)
+    schema.validate(frame)
+    with pytest.raises(pandera.errors.SchemaErrors, match="stranger"):
+        schema.validate(frame.assign(stranger="x"))
+    twice = pd.DataFrame([["a", "b", "2026-11-16"]], columns=["report_id", "report_id", "reported_at"], dtype=object)
+    with pytest.raises(pandera.errors.SchemaError, match="multiple columns"):
+        schema.validate(twice)

@@ -294,3 +294,35 @@ def test_a_file_that_somebody_put_beside_prefects_is_told_and_left(
     assert f"{mine}: names the report, is not calfwatch's, and is left as it is" in capsys.readouterr().out
     assert mine.read_text() == f"{ERASED} called on Monday\n"
     assert not (person_home.path / "prefect" / "server.log").exists()
+
+
+def test_a_line_that_names_the_id_is_erased_of_the_given_sender_alone(
+    home: Home, write_csv: Write, ingest: Ingest, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CALFWATCH_HOME", str(home.path))
+    home.make()
+    (home.path / "calfwatch.toml").write_text(
+        "[[sources]]\nname = 'a'\npatterns = ['a*']\n[[sources]]\nname = 'b'\npatterns = ['b*']\n"
+    )
+    for name in "ab":
+        unreadable = _person(report_id="", pain_score=f"{ERASED} called")
+        ingest(write_csv([*_rows(5), unreadable], f"{name}.csv"))
+    assert command(["forget", ERASED, "--source", "a", "--yes"]) == 0
+    left = ask("SELECT DISTINCT files.source FROM quarantine JOIN files USING (delivery_no) WHERE raw_line IS NOT NULL")
+    assert left == [("b",)]
+
+
+def test_a_line_of_a_short_id_is_erased_of_its_sender_alone(
+    home: Home, write_csv: Write, ingest: Ingest, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An id of one sign stands in many lines by chance: only those of which it is the id are its own."""
+    monkeypatch.setenv("CALFWATCH_HOME", str(home.path))
+    home.make()
+    (home.path / "calfwatch.toml").write_text(
+        "[[sources]]\nname = 'a'\npatterns = ['a*']\n[[sources]]\nname = 'b'\npatterns = ['b*']\n"
+    )
+    for name in "ab":
+        ingest(write_csv([*_rows(5), _person(report_id="7", pain_score="bad")], f"{name}.csv"))
+    assert command(["forget", "7", "--source", "a", "--yes"]) == 0
+    left = ask("SELECT DISTINCT files.source FROM quarantine JOIN files USING (delivery_no) WHERE raw_line IS NOT NULL")
+    assert left == [("b",)]

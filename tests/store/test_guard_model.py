@@ -102,3 +102,13 @@ def test_the_store_counts_what_a_second_reading_counts(kind: Kind, home: Home, p
             assert verdict == guards.judge(expected, checked, source)
             rejected += verdict is not None
     assert rejected or (kind.per_file and not kind.cumulative), "a history without a rejection shows little"
+
+
+@pytest.mark.parametrize("covered", [100, 1000])
+def test_a_whole_list_may_lack_exactly_the_share_that_is_allowed(covered: int) -> None:
+    most = round(covered * guards.SHARE_REMOVED)
+    assert most == covered * guards.SHARE_REMOVED >= guards.FEWEST_REMOVED
+    assert guards.find_removed_records(guards.GuardCounts(covered, removed=most, covered=covered)) is None
+    told = guards.find_removed_records(guards.GuardCounts(covered, removed=most + 1, covered=covered))
+    assert told is not None
+    assert f"lacks {most + 1:,} of the {covered:,} stored records" in told.reason
