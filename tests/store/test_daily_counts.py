@@ -107,7 +107,8 @@ def test_counts_kept_file_by_file_equal_a_rebuild_and_a_count_by_pandas(
     settings = Settings(time_zone=zone, week_system=weeks, max_quarantined_share=1.0, threads=1)
     with tempfile.TemporaryDirectory() as folder, store_of(Path(folder), settings) as (connection, context):
         outcomes = [send(connection, context, delivery, f"d{i}") for i, delivery in enumerate(sent)]
-        assert {outcome.status for outcome in outcomes} <= {"accepted", "known"}
+        # ids that restart are drawn now and then, and such a file is rejected: it counts nothing
+        assert {outcome.status for outcome in outcomes} <= {"accepted", "known", "rejected"}
         kept = tables(connection, DAILY_NAMES)
         assert kept == naive(connection, settings)
         weekly = tables(connection, COUNTED)
