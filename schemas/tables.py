@@ -759,7 +759,7 @@ WEEKLY_VIEWS = (
 )
 # tables, not views: filled once a run
 STORED_WEEKLY = ("weekly_signals", "weekly_indicators", "weekly_revisions", "weekly_sources", "weekly_nowcast")
-# of the others, those that say of a week what the daily tables and the calendar say of it and of the week before
+# of the others, those that say of a week what the ledger or the denominators say too
 OF_OTHER_TABLES = ("weekly_quality", "weekly_rates")
 
 DAILY_SIGNALS = Table(

@@ -11,8 +11,8 @@ WITH facts AS (
     (max(report_date) + 1)::TIMESTAMP AT TIME ZONE '${time_zone}' AS last_day
   FROM calendar
 ), span AS (
-  -- a row of another century is in no calendar, and in no span; $first_day and $last_day, those that have reports, are
-  -- numbers when this is planned, so that most of a long history is passed over
+  -- a row of another century is in no calendar, and in no span; $first_day and $last_day, those of reported_days, are
+  -- known when this is planned, so that most of a long history is passed over
   SELECT
     (
       SELECT min(reported_at) FROM records, covered

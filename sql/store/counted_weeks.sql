@@ -7,7 +7,10 @@ WITH here_or_there AS (
   UNION
   (SELECT report_date, week, week_start FROM snapshot.calendar EXCEPT SELECT report_date, week, week_start FROM calendar)
 ), own AS (
-  SELECT list_sort(list(DISTINCT region)) AS regions, list_sort(list(DISTINCT age_band)) AS ages, list_sort(list(DISTINCT sex)) AS sexes
+  SELECT
+    list_sort(list(DISTINCT region)) AS regions,
+    list_sort(list(DISTINCT age_band)) AS ages,
+    list_sort(list(DISTINCT sex)) AS sexes
   FROM daily_summary
 ), published AS (
   SELECT

@@ -254,6 +254,9 @@ def test_days_before_a_date_are_erased_and_another_zone_or_pack_counts_the_same(
     assert command(["forget", "--before", "2026-11-19"]) == 0
     assert _found(person_home) == {}
     assert ask("SELECT min(report_date) FROM reports") == [(date(2026, 11, 19),)]
+    assert ask("SELECT first_report, last_report FROM about", path=person_home.summaries) == ask(
+        "SELECT min(reported_at), max(reported_at) FROM reports"
+    )
     assert ask(days) == counted
     (again,) = ingest(write_csv([*_rows(42), _person()], "incoming/list-6.csv"))
     assert (again.rows_accepted, again.rows_removed) == (0, 0)
@@ -296,8 +299,21 @@ def test_a_file_that_somebody_put_beside_prefects_is_told_and_left(
     assert not (person_home.path / "prefect" / "server.log").exists()
 
 
-def test_a_line_that_names_the_id_is_erased_of_the_given_sender_alone(
-    home: Home, write_csv: Write, ingest: Ingest, ask: Ask, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("report_id", "cells"),
+    [
+        (ERASED, {"report_id": "", "pain_score": f"{ERASED} called"}),
+        ("7", {"report_id": "7", "pain_score": "bad"}),  # so short an id stands in many lines by chance
+    ],
+)
+def test_a_bad_line_is_erased_of_the_given_sender_alone(
+    report_id: str,
+    cells: dict[str, str],
+    home: Home,
+    write_csv: Write,
+    ingest: Ingest,
+    ask: Ask,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("CALFWATCH_HOME", str(home.path))
     home.make()
@@ -305,24 +321,7 @@ def test_a_line_that_names_the_id_is_erased_of_the_given_sender_alone(
         "[[sources]]\nname = 'a'\npatterns = ['a*']\n[[sources]]\nname = 'b'\npatterns = ['b*']\n"
     )
     for name in "ab":
-        unreadable = _person(report_id="", pain_score=f"{ERASED} called")
-        ingest(write_csv([*_rows(5), unreadable], f"{name}.csv"))
-    assert command(["forget", ERASED, "--source", "a", "--yes"]) == 0
-    left = ask("SELECT DISTINCT files.source FROM quarantine JOIN files USING (delivery_no) WHERE raw_line IS NOT NULL")
-    assert left == [("b",)]
-
-
-def test_a_line_of_a_short_id_is_erased_of_its_sender_alone(
-    home: Home, write_csv: Write, ingest: Ingest, ask: Ask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An id of one sign stands in many lines by chance: only those of which it is the id are its own."""
-    monkeypatch.setenv("CALFWATCH_HOME", str(home.path))
-    home.make()
-    (home.path / "calfwatch.toml").write_text(
-        "[[sources]]\nname = 'a'\npatterns = ['a*']\n[[sources]]\nname = 'b'\npatterns = ['b*']\n"
-    )
-    for name in "ab":
-        ingest(write_csv([*_rows(5), _person(report_id="7", pain_score="bad")], f"{name}.csv"))
-    assert command(["forget", "7", "--source", "a", "--yes"]) == 0
+        ingest(write_csv([*_rows(5), _person(**cells)], f"{name}.csv"))
+    assert command(["forget", report_id, "--source", "a", "--yes"]) == 0
     left = ask("SELECT DISTINCT files.source FROM quarantine JOIN files USING (delivery_no) WHERE raw_line IS NOT NULL")
     assert left == [("b",)]

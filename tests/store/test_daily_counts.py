@@ -120,6 +120,9 @@ def test_counts_kept_file_by_file_equal_a_rebuild_and_a_count_by_pandas(
         assert published(context.home) == weekly | tables(
             connection, ["daily_summary", "rules", "causes", "fields", "signatures", "assessments", "levels", "regions"]
         )
+        with duckdb.connect(str(context.home.summaries), read_only=True) as summaries:
+            span = one(summaries, "SELECT first_report, last_report FROM about")
+        assert span == one(connection, "SELECT min(reported_at), max(reported_at) FROM records")
 
 
 def assert_every_record_is_in_a_covered_week(connection: duckdb.DuckDBPyConnection) -> None:
