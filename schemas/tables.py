@@ -874,6 +874,17 @@ ABOUT = Table(
     """),
 )
 
+SIGNAL_COUNTS = Table(
+    "signal_counts",
+    "one week, source and series or indicator: its reports, from which the week is judged",
+    _parse_columns("""
+        week_start DATE first day of the week
+        source VARCHAR the source
+        series VARCHAR the series, as weekly_signals names it, or the number that weekly_indicators judges
+        reports BIGINT reports of the week
+    """),
+)
+
 SIGNAL_FITS = Table(
     "signal_fits",
     "one fit of Farrington flexible: the same counts give the same fit, so it is not made again",
@@ -906,7 +917,7 @@ SMALL_TABLES = (
     *(FILES, QUARANTINE, WARNED_CELLS, *DAILY_TABLES, DELIVERY_DAYS, CALENDAR, RULES, CAUSES, FIELDS, STATE),
     *(RULE_PACKS, SIGNATURES, ASSESSMENTS, DENOMINATORS, AUDIT, REPORTED_WEEKS, REPORTED_COUNTS),
     *(RELEASES, RELEASED_COUNTS),
-    *(DAILY_SIGNALS, ALARM_EPISODES, ALARM_NOTES, SIGNAL_FITS, SIGNAL_INPUTS, TOUCHED_DAYS),
+    *(DAILY_SIGNALS, ALARM_EPISODES, ALARM_NOTES, SIGNAL_COUNTS, SIGNAL_FITS, SIGNAL_INPUTS, TOUCHED_DAYS),
     *ERASURE_TABLES,
 )
 

@@ -30,6 +30,7 @@ from schemas.tables import (
     REPORTED_COUNTS,
     REPORTED_WEEKS,
     RULES,
+    SIGNAL_COUNTS,
     SIGNAL_FITS,
     SIGNAL_INPUTS,
     STORED_WEEKLY,
@@ -39,7 +40,7 @@ from schemas.tables import (
 
 SIGNALS = (
     *(view for view in WEEKLY_VIEWS if view.name in STORED_WEEKLY),
-    *(DAILY_SIGNALS, ALARM_EPISODES, SIGNAL_FITS, SIGNAL_INPUTS),
+    *(DAILY_SIGNALS, ALARM_EPISODES, SIGNAL_COUNTS, SIGNAL_FITS, SIGNAL_INPUTS),
 )
 ALIKE = 1e-6  # of a number: another processor may round its last digits otherwise
 FOREIGN = {

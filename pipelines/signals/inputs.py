@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-INDICATORS = ("could_be_emergency", "serious_signs", "severe_pain")  # in the order of sql/signals/indicators.sql
+INDICATORS = ("could_be_emergency", "serious_signs", "severe_pain")  # as sql/signals/indicator_counts.sql names them
 NO_RHYTHM = RHYTHMS[-1]  # of a sender that the settings do not name: nothing is expected of it
 
 
@@ -105,35 +106,45 @@ def read_series(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [name for (name,) in connection.execute(read_statement("signals", "series_of_home")).fetchall()]
 
 
-def read_counts(
-    connection: duckdb.DuckDBPyConnection, first: date, steps: int, days: int, names: tuple[list[str], list[str]]
+def named_counts_sql(step: str, of_days: str) -> str:
+    """Return the SELECT that counts by a step of days, sender and series from the daily summary."""
+    names = read_statement("signals", "series_names")
+    return read_statement("signals", "named_counts", series_names=names, step=step, of_days=of_days)
+
+
+def read_weekly_counts(
+    connection: duckdb.DuckDBPyConnection, starts: list[date], senders: list[str], series: Sequence[str]
 ) -> NDArray[np.float64]:
-    """Return counts, steps x senders x series, from `first` on, each step being so many days; `names` of both."""
+    """Return the stored counts of unbroken weeks, weeks x senders x series."""
+    stored = "SELECT week_start AS start, source, series, reports FROM signal_counts"
+    return _place_counts(connection, stored, (starts[0], len(starts), 7), (senders, series))
+
+
+def read_daily_counts(
+    connection: duckdb.DuckDBPyConnection, first: date, days: int, senders: list[str], series: Sequence[str]
+) -> NDArray[np.float64]:
+    """Return the counts of so many days from `first` on, days x senders x series."""
+    of_days = "report_date BETWEEN $first::DATE AND $last::DATE"
+    counted = named_counts_sql(step="report_date", of_days=of_days)
+    return _place_counts(connection, counted, (first, days, 1), (senders, series))
+
+
+def _place_counts(
+    connection: duckdb.DuckDBPyConnection,
+    counts: str,
+    steps: tuple[date, int, int],
+    names: tuple[list[str], Sequence[str]],
+) -> NDArray[np.float64]:
+    """Return counts, steps x senders x series; `steps`: the first one, how many there are, and days in each."""
     import numpy as np
 
-    senders, series = names
-    sql = read_statement("signals", "source_series", series_names=read_statement("signals", "series_names"), days=days)
-    last = first + timedelta(days=days * steps - 1)
-    values = {"first": first, "last": last, "series": series, "sources": senders}
-    found = connection.execute(sql, values).fetchnumpy()
-    counts = np.zeros((steps, len(senders), len(series)))
-    counts[found["place"], found["source_place"], found["series_place"]] = found["reports"]
-    return counts
-
-
-def read_indicators(
-    connection: duckdb.DuckDBPyConnection, starts: list[date], senders: list[str]
-) -> NDArray[np.float64]:
-    """Return the counts that weekly_indicators judges, weeks x senders x counts: all reports, then INDICATORS."""
-    import numpy as np
-
-    rows = connection.execute(
-        read_statement("signals", "indicators"), {"first": starts[0], "weeks": len(starts), "sources": senders}
-    ).fetchall()
-    counts = np.zeros((len(starts), len(senders), 1 + len(INDICATORS)))
-    for place, source_place, *numbers in rows:
-        counts[place, source_place] = numbers
-    return counts
+    (first, many, days), (senders, series) = steps, names
+    values = {"first": first, "last": first + timedelta(days=days * many - 1), "days": days}
+    sql = read_statement("signals", "placed_counts", counts=counts)
+    found = connection.execute(sql, values | {"series": list(series), "sources": senders}).fetchnumpy()
+    placed = np.zeros((many, len(senders), len(series)))
+    placed[found["place"], found["source_place"], found["series_place"]] = found["reports"]
+    return placed
 
 
 def read_arrivals(connection: duckdb.DuckDBPyConnection, settings: Settings, first: date) -> list[dict[str, Any]]:

@@ -43,7 +43,7 @@ def update_judged_weeks(
 ) -> None:
     """Judge the weeks from the first one on that changed; `known`: the senders, their weeks, and which are whole."""
     weeks = _read_weeks(connection, span, known)
-    beside = inputs.read_indicators(connection, weeks.starts, weeks.senders)
+    beside = inputs.read_weekly_counts(connection, weeks.starts, weeks.senders, ("all", *inputs.INDICATORS))
     digests = _compute_digests(weeks, beside, settings.min_alarm_count)
     first = _count_unchanged(connection, digests)
     since = weeks.starts[first] if first < len(weeks.starts) else weeks.starts[-1] + timedelta(days=7)
@@ -68,7 +68,7 @@ def _read_weeks(
     series, names = inputs.read_series(connection), [sender.name for sender in senders]
     running = frozenset(place for place, start in enumerate(span.starts) if span.is_running(start))
     whole[sorted(running)] = False
-    counts = inputs.read_counts(connection, span.starts[0], len(span.starts), 7, (names, series))
+    counts = inputs.read_weekly_counts(connection, span.starts, names, series)
     history = History(counts, whole, series.index("all"))
     covered = [place for place, week in enumerate(grid) if any(row.state in COVERING for row in week)]
     due = [[row.source for row in week if row.state not in (NOT_EXPECTED, SILENT)] for week in grid]

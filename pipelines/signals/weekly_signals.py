@@ -22,6 +22,7 @@ from pipelines.signals import inputs
 from pipelines.signals.inputs import Span
 from pipelines.signals.rows import replace_rows
 from pipelines.signals.senders import USABLE, Sender, SenderWeek, judge_sender_weeks
+from pipelines.signals.weekly_counts import describe_counting, update_weekly_counts
 from pipelines.statements import fetch_first_row
 from pipelines.store import clocks, daily_counts
 from pipelines.store.database import set_state
@@ -43,6 +44,7 @@ def update_signals(connection: duckdb.DuckDBPyConnection, settings: Settings, to
     if fetch_first_row(connection, "SELECT value FROM state WHERE key = 'signals'") == (fingerprint,):
         return
     compute_signals(connection, settings, today)
+    set_state(connection, "signal_counts", describe_counting(connection, settings))
     set_state(connection, "signals", fingerprint)
 
 
@@ -102,6 +104,7 @@ def _judge(
 
     for table in ("weekly_nowcast", "daily_signals"):
         replace_rows(connection, table, pd.DataFrame())
+    update_weekly_counts(connection, settings)
     if not span.starts:
         remove_judged_weeks(connection)
         return
@@ -133,7 +136,7 @@ def _judge_days(
     series = [name for name in inputs.read_series(connection) if name == EMERGENCY or name.endswith("," + EMERGENCY)]
     names = ([sender.name for sender in often], sorted(series, key=lambda name: name != EMERGENCY))
     first = last - timedelta(days=ended - 1)
-    counts = inputs.read_counts(connection, first, ended, 1, names)
+    counts = inputs.read_daily_counts(connection, first, ended, *names)
     whole = daily.find_whole_days(span.starts, often, grid, span.today)
     place = (first - span.starts[0]).days
     rows = daily.judge_days(counts, whole[place : place + ended], last, names[1], settings.min_alarm_count)

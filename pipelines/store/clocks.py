@@ -20,6 +20,7 @@ from schemas.tables import (
     ALARM_NOTES,
     DAILY_SIGNALS,
     DELIVERY_DAYS,
+    SIGNAL_COUNTS,
     SIGNAL_FITS,
     SIGNAL_INPUTS,
     WEEKLY_SIGNAL_TABLES,
@@ -146,7 +147,8 @@ def add_clocks_and_signals(connection: duckdb.DuckDBPyConnection) -> None:
         first_delivery_no INTEGER, reports BIGINT)""")
     connection.execute("CREATE TABLE delivery_days (delivery_no INTEGER, report_date DATE, reports BIGINT)")
     connection.execute("DROP TABLE weekly_signals")
-    for table in (*WEEKLY_SIGNAL_TABLES, DAILY_SIGNALS, ALARM_EPISODES, ALARM_NOTES, SIGNAL_FITS, SIGNAL_INPUTS):
+    kept = (SIGNAL_COUNTS, SIGNAL_FITS, SIGNAL_INPUTS)
+    for table in (*WEEKLY_SIGNAL_TABLES, DAILY_SIGNALS, ALARM_EPISODES, ALARM_NOTES, *kept):
         connection.execute(create_sql(table))
     connection.execute("DELETE FROM state WHERE key = 'signals'")
 

@@ -132,6 +132,7 @@ CHANGES = [
         ("INSERT INTO alarm_episodes (series) VALUES ('all')", "alarm_episodes: 1 row differs"),
         ("INSERT INTO daily_signals (series) VALUES ('all')", "daily_signals: 1 row differs"),
         ("INSERT INTO signal_fits (fit_key) VALUES (1)", "signal_fits: 1 row differs"),
+        ("UPDATE signal_counts SET reports = 9 WHERE series = 'all'", "signal_counts: "),
         ("UPDATE files SET clock = clock + 1", "files: "),
         ("UPDATE rule_packs SET number = 9", "rule_packs: number or article"),
         ("UPDATE rules SET triage_level = 'contact_doctor'", "rules: "),

@@ -25,7 +25,9 @@ STEP = st.tuples(st.lists(DELIVERY, max_size=3), st.sampled_from([0, 0, 0, 1, 7,
 
 
 def read_judged(store: Store) -> dict[str, Rows]:
-    return {table: store.ask(f"FROM {table} ORDER BY ALL") for table in (*JUDGED_TABLES, "alarm_episodes")}
+    return {
+        table: store.ask(f"FROM {table} ORDER BY ALL") for table in ("signal_counts", *JUDGED_TABLES, "alarm_episodes")
+    }
 
 
 def judge(store: Store, days: int, least: int) -> None:
@@ -34,7 +36,7 @@ def judge(store: Store, days: int, least: int) -> None:
 
 
 def judge_from_nothing(store: Store, days: int, least: int) -> None:
-    for table in ("signal_inputs", "signal_fits", "state"):
+    for table in ("signal_counts", "signal_inputs", "signal_fits", "state"):
         store.connection.execute(f"DELETE FROM {table}")
     judge(store, days, least)
 
@@ -88,8 +90,29 @@ def test_a_home_without_any_week_left_has_no_judged_one() -> None:
     store = empty_store()
     store.weekly("a", dict.fromkeys(range(10), 20))
     judge(store, 0, 5)
+    store.connection.execute("INSERT INTO touched_days SELECT DISTINCT report_date FROM daily_summary")
     for table in ("files", "delivery_days", "daily_arrivals", "daily_summary"):
         store.connection.execute(f"DELETE FROM {table}")
     judge(store, 0, 5)
     assert all(not rows for rows in read_judged(store).values())
+    store.connection.close()
+
+
+def test_counts_of_weeks_are_read_again_where_a_day_was_touched_and_all_of_them_where_they_are_counted_otherwise() -> (
+    None
+):
+    store = empty_store()
+    store.weekly("a", dict.fromkeys(range(3), 20))
+    judge(store, 0, 5)
+    store.connection.execute("UPDATE signal_counts SET reports = -1")
+    store.connection.execute("DELETE FROM touched_days")
+    store.deliver("b", {monday(1): 3})
+    judge(store, 0, 5)
+    of_all = "SELECT week_start, source, reports FROM signal_counts WHERE series = 'all' ORDER BY ALL"
+    assert store.ask(of_all) == [
+        (monday(2), "a", -1), (monday(1), "a", 20), (monday(1), "b", 3), (monday(0), "a", -1),
+    ]  # fmt: skip
+    store.connection.execute("INSERT INTO audit (action) VALUES ('withdraw')")
+    judge(store, 0, 5)
+    assert [reports for *_, reports in store.ask(of_all)] == [20, 20, 3, 20]
     store.connection.close()

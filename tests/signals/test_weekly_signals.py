@@ -189,7 +189,7 @@ def test_fits_that_were_kept_give_what_fitting_again_gives(store: Store) -> None
     store.deliver("a", {monday(1): 9})
     store.judge(TWO)
     kept = store.ask("FROM weekly_signals ORDER BY ALL")
-    for table in ("signal_fits", "signal_inputs", "state"):
+    for table in ("signal_counts", "signal_fits", "signal_inputs", "state"):
         store.connection.execute(f"DELETE FROM {table}")
     store.judge(TWO)
     assert store.ask("FROM weekly_signals ORDER BY ALL") == kept

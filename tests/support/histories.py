@@ -84,6 +84,7 @@ class Store:
         values = {"numbers": numbers, "days": days, "reports": reports}
         source, region, level = kind
         self.connection.execute(f"INSERT INTO delivery_days SELECT number, day, reports FROM {given}", values)
+        self.connection.execute("INSERT INTO touched_days SELECT unnest($days)", {"days": days})
         self.connection.execute(
             f"INSERT INTO daily_arrivals SELECT day, $source, $level, number, reports FROM {given}",
             values | {"source": source, "level": level},
