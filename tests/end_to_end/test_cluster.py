@@ -115,6 +115,7 @@ def test_two_workers_leave_what_one_machine_leaves(
     assert [each.status for each in ingest(home, deliveries, Workers(cluster.address))].count("accepted") == 0
 
 
+@pytest.mark.slow
 def test_the_work_of_a_killed_worker_is_done_by_the_other(
     cluster: DaskHere, deliveries: list[Delivery], alone: Home, tmp_path: Path
 ) -> None:
@@ -173,6 +174,7 @@ def test_a_shared_folder_that_goes_is_told_and_the_next_run_goes_on(
     assert tables(home) == tables(alone)
 
 
+@pytest.mark.slow
 def test_a_worker_that_cannot_write_for_want_of_room_is_told(
     dask: DaskHere, deliveries: list[Delivery], alone: Home, tmp_path: Path
 ) -> None:

@@ -122,6 +122,7 @@ def test_a_rejected_file_fails_the_run_and_stops_no_other(prefect_server, home, 
     assert "| bad\\\\x1b\\[31m\\\\u202e\\.csv | rejected |" in shown
 
 
+@pytest.mark.slow
 def test_many_files_are_at_most_about_twenty_tasks_in_delivery_order(prefect_server, home, write_csv, ask) -> None:
     from pipelines import flows
 

@@ -128,6 +128,7 @@ def test_objects_fare_as_files_do(bucket: Any, home: Home, write_csv: Write, tmp
     assert "s3://clinic/in/note.xlsx" in describe_other_files(find_other_files(["s3://clinic/in"]))
 
 
+@pytest.mark.slow
 def test_workers_fetch_objects_and_hand_over_through_a_bucket(
     bucket: Any, home: Home, write_csv: Write, tmp_path: Path, fetched: list[str]
 ) -> None:

@@ -94,7 +94,12 @@ def set_home_up(home: Home, write_csv: Callable[..., Path], place: tuple[str, st
 PLACES = [(zone, system) for zone in ZONES for system in ("iso", "mmwr")]
 
 
-@pytest.fixture(params=range(len(PLACES)), ids=["-".join(place) for place in PLACES])
+# each border, each end of the zones and each week system are among those of every day
+EVERYDAY = (1, 2, 6, 7)
+NUMBERS = [pytest.param(n, marks=() if n in EVERYDAY else pytest.mark.slow) for n in range(len(PLACES))]
+
+
+@pytest.fixture(params=NUMBERS, ids=["-".join(place) for place in PLACES])
 def covered(
     request: pytest.FixtureRequest,
     home: Home,

@@ -25,6 +25,7 @@ from schemas.pack import Pack
 from schemas.pack_file import find_default_pack_path, load_pack, parse_pack
 from tests.rules.test_own_fields import CELLS, REPORTS, WRIST, as_csv, typed
 from tests.support import kleene
+from tests.support.drawing import spread
 
 Made = Callable[[Path, str], Home]
 OLD = WRIST.read_text()
@@ -129,7 +130,7 @@ def content(home: Home) -> dict[str, list[Any]]:
         return {name: connection.execute(f"{sql} ORDER BY ALL").fetchall() for name, sql in queries.items()}
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("change", spread(CHANGES, 4))
 def test_a_retagged_home_is_that_of_a_fresh_one_and_diff_said_so_before(
     tmp_path: Path, made: Made, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -168,6 +168,7 @@ def test_an_attacker_with_linear_programming_finds_nothing() -> None:
     assert hidden > 150
 
 
+@pytest.mark.slow
 def test_the_attacker_succeeds_if_the_total_is_rounded_on_its_own() -> None:
     """A control: the same weeks, with one more number published."""
     narrowed = 0

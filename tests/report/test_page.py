@@ -141,8 +141,11 @@ def test_words_in_charts_can_be_read_on_a_phone(opened: Page) -> None:
 @pytest.mark.parametrize(
     "opened",
     [
-        *(("usual", 1280, "light"), ("usual", 1280, "dark"), ("usual", 360, "light"), ("one report", 1280, "light")),
-        *(("index", 1280, "dark"), ("index", 360, "light")),
+        *(("usual", 1280, "light"), ("usual", 360, "dark"), ("index", 360, "light")),
+        *(
+            pytest.param(view, marks=pytest.mark.slow)
+            for view in (("usual", 1280, "dark"), ("one report", 1280, "light"), ("index", 1280, "dark"))
+        ),
     ],
     indirect=True,
     ids=lambda v: f"{v[0]}-{v[1]}-{v[2]}",

@@ -26,6 +26,7 @@ from pipelines.store.database import Home
 from schemas.pack import Pack
 from tests.conftest import opened
 from tests.support.commands import Place, run_command
+from tests.support.drawing import spread
 from tests.support.states import content, fed
 
 COMMAND = [sys.executable, "-m", "pipelines"]
@@ -67,7 +68,7 @@ def heals(home: Home, files: Path, whole: dict[str, list[tuple[Any, ...]]], pack
     assert list(home.path.glob("*.new*")) == []
 
 
-@pytest.mark.parametrize("most_kb", [100, 1000, 2500])
+@pytest.mark.parametrize("most_kb", spread([1000, 100, 2500], 1))
 def test_a_file_that_may_not_grow_ends_the_run_and_the_next_one_goes_on(
     most_kb: int, files: Path, whole: dict[str, list[tuple[Any, ...]]], tmp_path: Path, pack: Pack
 ) -> None:
@@ -100,7 +101,7 @@ def test_every_command_that_writes_says_a_full_disk_is_one(
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("size", ["1m", "4m"])
+@pytest.mark.parametrize("size", spread(["4m", "1m"], 1))
 def test_a_full_disk_ends_the_run_and_the_next_one_goes_on(
     size: str, files: Path, whole: dict[str, list[tuple[Any, ...]]], tmp_path: Path, pack: Pack
 ) -> None:

@@ -27,6 +27,7 @@ from schemas.checked_file import (
 from schemas.pack import Pack
 from tests.bench.guard_alarms import File, Kind, Report, make_history, stored_reports
 from tests.bench.guard_model import Memory
+from tests.support.drawing import spread
 
 KINDS = [Kind(*marks) for marks in itertools.product((True, False), repeat=3)]
 EXACT = ("rows", "moved", "exchanged", "removed", "covered")  # the others are counted where they could decide
@@ -84,7 +85,7 @@ def spoiled_history(random: np.random.Generator, kind: Kind) -> Iterator[File]:
             yield spoil(random, file) if place else file
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", spread(KINDS, 4), ids=lambda kind: kind.name)
 def test_the_store_counts_what_a_second_reading_counts(kind: Kind, home: Home, pack: Pack) -> None:
     home.make()
     source = Source("s", report_ids="per_file" if kind.per_file else "for_ever", cumulative=kind.cumulative)
