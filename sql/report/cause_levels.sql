@@ -3,8 +3,8 @@
 SELECT
   likely_cause, triage_level,
   sum(reports)::BIGINT AS reports,
-  coalesce(sum(close_causes), 0)::BIGINT AS close,
-  coalesce(sum(serious_signs), 0)::BIGINT AS serious
+  sum(close_causes)::BIGINT AS close,
+  sum(serious_signs)::BIGINT AS serious
 FROM daily_summary
 WHERE report_date BETWEEN $first AND $last
 GROUP BY ALL

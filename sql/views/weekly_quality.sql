@@ -13,12 +13,12 @@ WITH placed AS (
       week_start, source,
       count(*) FILTER (status = 'accepted')::DOUBLE AS files_accepted,
       count(*) FILTER (status = 'rejected')::DOUBLE AS files_rejected,
-      coalesce(sum(rows_read), 0)::DOUBLE AS rows_read,
-      coalesce(sum(rows_accepted), 0)::DOUBLE AS rows_accepted,
-      coalesce(sum(rows_quarantined), 0)::DOUBLE AS rows_quarantined,
-      coalesce(sum(rows_duplicate), 0)::DOUBLE AS rows_duplicate,
-      coalesce(sum(rows_out_of_scope), 0)::DOUBLE AS rows_out_of_scope,
-      coalesce(sum(rows_superseded), 0)::DOUBLE AS rows_superseded
+      sum(rows_read)::DOUBLE AS rows_read,
+      sum(rows_accepted)::DOUBLE AS rows_accepted,
+      sum(rows_quarantined)::DOUBLE AS rows_quarantined,
+      sum(rows_duplicate)::DOUBLE AS rows_duplicate,
+      sum(rows_out_of_scope)::DOUBLE AS rows_out_of_scope,
+      sum(rows_superseded)::DOUBLE AS rows_superseded
     FROM filed
     GROUP BY week_start, source
   ) ON COLUMNS(* EXCLUDE (week_start, source)) INTO NAME measure VALUE value

@@ -22,6 +22,7 @@ from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
 from schemas.pack import Pack
 from tests.conftest import opened
+from tests.support.drawing import spread
 
 Ingest = Callable[..., list[Outcome]]
 Ask = Callable[..., list[tuple[Any, ...]]]
@@ -78,7 +79,7 @@ def stored(ask: Ask) -> int:
 # dates
 
 
-@pytest.mark.parametrize("zone", ["America/New_York", "UTC", "Pacific/Auckland", "Pacific/Kiritimati"])
+@pytest.mark.parametrize("zone", spread(["America/New_York", "UTC", "Pacific/Kiritimati", "Pacific/Auckland"], 2))
 def test_a_date_alone_is_that_day_wherever_the_sender_and_the_reader_sit(
     zone: str, write_csv: Write, ingest: Ingest, ask: Ask
 ) -> None:
@@ -299,10 +300,19 @@ def test_a_fifth_is_not_more_than_a_fifth(deliver: Deliver) -> None:
     assert deliver(moved, "3.csv").status == "accepted", "7 of 45"
 
 
+@pytest.mark.parametrize(("last", "verdict"), [("09:59:59", "accepted"), ("10:00:00", "rejected")])
+def test_moved_rows_are_held_against_those_of_less_than_28_days(last: str, verdict: str, deliver: Deliver) -> None:
+    deliver([report(n, 1, reported_at="2026-10-05T10:00:00Z") for n in range(15)], "1.csv")
+    rows = [report(n, 1, reported_at=f"2026-11-02T{last}Z") for n in range(11, 26)]
+    assert deliver(rows, "2.csv").status == verdict, "4 of 30 moved, or 4 of 15"
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
         (["0101", "0102", "0103"], ["101", "102", "103"]),
+        (["1000000000101", "1000000000102", "1000000000103"],
+         ["0001000000000101", "0001000000000102", "0001000000000103"]),
         (["101", "102", "103"], ["101.0", "102.0", "103.0"]),
         (["12-1", "12-2", "3-31"], ["1-Dec", "2-Dec", "31-Mar"]),
         (["20261116000004711", "20261116000014712", "20261116000024713"],

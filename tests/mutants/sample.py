@@ -10,6 +10,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from tests.mutants.sql_faults import find_faults
@@ -94,6 +95,13 @@ class Fault:
 
         return str(mutate_code(text, get_operator(f"core/{self.change}")(), self.occurrence))
 
+    def is_a_program(self) -> bool:
+        """Return whether the faulty file can be read at all: `not x := y` cannot."""
+        try:
+            return self.path.endswith(".sql") or bool(compile(self.faulty_text(), self.path, "exec"))
+        except SyntaxError:
+            return False
+
 
 def package_of(path: str) -> str:
     """Return the package of SHARES that a file is counted to: the nearest that holds it."""
@@ -140,5 +148,5 @@ def draw_sample() -> list[Fault]:
     drawn = []
     for package, share in SHARES.items():
         found = [fault for path in files_of(package) for fault in faults_of(path)]
-        drawn += sorted(found, key=lambda fault: fault.name)[:share]
+        drawn += islice(filter(Fault.is_a_program, sorted(found, key=lambda fault: fault.name)), share)
     return drawn

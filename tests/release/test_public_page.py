@@ -96,6 +96,13 @@ def test_bars_stand_in_the_order_of_their_shown_number_then_name(html: str) -> N
     assert keys(html, "sex") == ["male", "other", "unknown", "female"]
 
 
+def test_a_level_tells_its_number_and_that_of_the_week_before(html: str) -> None:
+    of_level = html[html.index('class="swatch contact_doctor"') :]
+    (told,) = re.findall(r'<p class="big">(.*?)</p>', of_level[: of_level.index("<svg")], re.DOTALL)
+    words = " ".join(re.sub(r"<[^>]+>", " ", told).split())
+    assert re.fullmatch(r"100 .*; the week before about 105", words), words
+
+
 def test_the_page_says_how_to_read_it(html: str) -> None:
     text = re.sub(r"<[^>]+>", " ", html)
     for words in (

@@ -12,9 +12,16 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from pipelines.rules.formulas import Space
+from pipelines.rules.formulas import AtLeast, OneOf, Space
 from pipelines.rules.missing_sql import missing_sql
-from pipelines.rules.terms import MOST_TERMS, TooManyTermsError, find_asked_terms, find_level_terms, find_over_asked
+from pipelines.rules.terms import (
+    MOST_TERMS,
+    TooManyTermsError,
+    find_asked_terms,
+    find_level_terms,
+    find_over_asked,
+    list_terms,
+)
 from schemas.conditions import list_condition_fields
 from schemas.pack import LEVELS, Pack
 from tests.rules.test_compiler import (
@@ -191,3 +198,12 @@ def test_a_record_that_misses_something_is_not_settled_and_one_that_misses_nothi
         assert bool(tags.missing_answers) == (LEVELS.index(tags.triage_level) < LEVELS.index(tags.triage_ceiling)) or (
             tags.triage_level == "unresolved"
         )
+
+
+def test_128_terms_of_a_level_are_taken_and_one_more_is_not() -> None:
+    either = [
+        AtLeast(1, tuple((1, OneOf(f"sign_{n}", 1)) for n in range(size))) for size in (MOST_TERMS, MOST_TERMS + 1)
+    ]
+    assert len(list_terms(either[0])) == 128
+    with pytest.raises(TooManyTermsError):
+        list_terms(either[1])

@@ -21,6 +21,7 @@ from pipelines.store import snapshot
 from pipelines.store.database import Home
 from schemas.pack_file import load_pack
 from tests.conftest import opened
+from tests.support.drawing import spread
 from tests.support.publishing import publish_anew
 
 Write = Callable[..., Path]
@@ -173,18 +174,29 @@ def test_what_was_taken_out_is_not_left_in_free_blocks(
     assert b"zanzibar" not in home.summaries.read_bytes()
 
 
+def test_after_something_was_taken_out_the_whole_is_copied_however_little_of_it_is_old(
+    home: Home, write_csv: Write, ingest: Callable[..., Any], renewed: list[bool]
+) -> None:
+    outcomes = ingest(*(write_csv([report(number, number)], f"{number}.csv") for number in (1, 2)))
+    withdraw_file(home, Settings(), outcomes[1].file_id, None, [], False, 5)
+    assert renewed == [False, False]
+
+
 @pytest.mark.parametrize(
     "statement",
-    [
-        "UPDATE daily_summary SET reports = reports + 1",
-        "DELETE FROM daily_summary WHERE report_date = (SELECT min(report_date) FROM daily_summary)",
-        "UPDATE weekly_triage SET reports = 7",
-        "DROP TABLE daily_summary",
-        "ALTER TABLE daily_summary DROP COLUMN region",
-        "CREATE TABLE foreign_one (x INTEGER)",
-        "CREATE VIEW foreign_one AS SELECT 1",
-        "DELETE FROM about",
-    ],
+    spread(
+        [
+            "UPDATE daily_summary SET reports = reports + 1",
+            "DELETE FROM daily_summary WHERE report_date = (SELECT min(report_date) FROM daily_summary)",
+            "CREATE VIEW foreign_one AS SELECT 1",
+            "CREATE TABLE foreign_one (x INTEGER)",
+            "DELETE FROM about",
+            "DROP TABLE daily_summary",
+            "UPDATE weekly_triage SET reports = 7",
+            "ALTER TABLE daily_summary DROP COLUMN region",
+        ],
+        everyday=4,
+    ),
 )
 def test_a_snapshot_that_somebody_changed_is_put_right(
     home: Home, write_csv: Write, ingest: Callable[..., Any], statement: str

@@ -31,6 +31,7 @@ from pipelines.jobs import publish as publish_job
 from pipelines.jobs.ingest import Run, ingest_file
 from pipelines.settings import Settings, Source
 from pipelines.store import database, load
+from pipelines.store.attachment import private_database
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
 from schemas.checked_file import CheckedBlock
@@ -1006,3 +1007,12 @@ def test_the_view_shows_the_record_as_it_was_delivered(write_csv: Write, ingest:
         for row in rows
     ]
     assert ask(f"SELECT {', '.join(names)} FROM reports ORDER BY report_id") == expected
+
+
+def test_a_time_zone_that_duckdb_does_not_know_is_told_and_a_work_database_counts_in_utc(home: Home) -> None:
+    with pytest.raises(UsageError, match="DuckDB knows no time zone 'Mars/Olympus'"), private_database(
+        home, Settings(time_zone="Mars/Olympus")
+    ):  # fmt: skip
+        pass
+    with private_database(home, Settings(time_zone="Europe/Berlin")) as connection:
+        assert connection.execute("SELECT current_setting('TimeZone')").fetchall() == [("UTC",)]
