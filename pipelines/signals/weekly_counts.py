@@ -22,9 +22,12 @@ from pipelines.store.daily_counts import make_week_placeholders
 def update_weekly_counts(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Bring `signal_counts` up to date, inside the caller's transaction."""
     week = week_start_sql(settings)
-    weeks = f"SELECT {week} FROM touched_days" if _is_counted_alike(connection, settings) else None
-    connection.execute(f"DELETE FROM signal_counts WHERE {f'week_start IN ({weeks})' if weeks else 'true'}")
-    words = {"step": week, "of_days": f"{week} IN ({weeks})" if weeks else "true"}
+    weeks = f"SELECT DISTINCT {week} AS week_start FROM touched_days"
+    of_weeks, of_days = f"week_start IN ({weeks})", f"report_date IN ({_days_of_weeks_sql(weeks)})"
+    if not _is_counted_alike(connection, settings):
+        of_weeks = of_days = "true"
+    connection.execute(f"DELETE FROM signal_counts WHERE {of_weeks}")
+    words = {"step": week, "of_days": of_days}
     counts = f"({named_counts_sql(**words)}) UNION ALL ({read_statement('signals', 'indicator_counts', **words)})"
     connection.execute(f"INSERT INTO signal_counts SELECT start, source, series, reports FROM ({counts})")
 
@@ -33,6 +36,11 @@ def week_start_sql(settings: Settings) -> str:
     """Return the first day of the week of `report_date`."""
     words = make_week_placeholders(settings)
     return f"report_date - {words['days_into_week']}(report_date)::INTEGER + {words['first_day_number']}"
+
+
+def _days_of_weeks_sql(weeks: str) -> str:
+    """Return the days of weeks, by which DuckDB passes over the blocks of other days, as it does not by their weeks."""
+    return f"SELECT week_start + day::INTEGER FROM ({weeks}), range(7) AS days(day)"
 
 
 def _is_counted_alike(connection: duckdb.DuckDBPyConnection, settings: Settings) -> bool:
