@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Callable
+from datetime import date
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from pipelines.pages.labels import label_series
+from pipelines.pages.labels import label_series, split_series
 from pipelines.pages.words import format_decimal
 from pipelines.report import write_report
+from pipelines.statements import read_statement
 from schemas.pack import Pack
+from tests.conftest import opened
 from tests.support.invented import Made, make_summaries
 from tests.support.pages import NONE, Page, changed_page, page_of, rows_of, shown
 
@@ -68,6 +72,32 @@ def test_alarms_equal_weekly_signals_the_strongest_first(page: Page, folder: Pat
     assert f"{len(rows)} new alarms: " in page.text, "in the headline"
     assert f"Alarms: {len(rows)} new: " in page.text
     assert "closed before" not in page.text
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        *("all", "triage_level=emergency", "cause_category=injury", "likely_cause=muscle_cramp", "region=north_valley"),
+        "region=north_valley,triage_level=emergency",
+    ],
+)
+def test_the_days_of_a_series_are_those_of_its_reports_alone(series: str, database: Path) -> None:
+    span = {"first": date(2026, 11, 3), "last": date(2026, 11, 15)}
+    with opened(database) as connection:
+        found = connection.execute(read_statement("report", "series_days"), span | split_series(series)).fetchall()
+        every_row = connection.execute(
+            """SELECT report_date, region, age_band, triage_level, cause_category, likely_cause, reports
+               FROM daily_summary"""
+        ).fetchall()
+    names = ("region", "age_band", "triage_level", "cause_category", "likely_cause")
+    wanted = dict(part.split("=") for part in series.split(",") if "=" in part)
+    counts = Counter[tuple[date, str, str]]()
+    for day, *parts, reports in every_row:
+        row = dict(zip(names, parts, strict=True))
+        if span["first"] <= day <= span["last"] and wanted.items() <= row.items():
+            counts[day, row["region"], row["age_band"]] += reports
+    assert {tuple(key): number for *key, number in found} == counts
+    assert counts
 
 
 def test_an_alarm_has_its_days_its_regions_and_its_ages(page: Page, folder: Path, database: Path) -> None:
