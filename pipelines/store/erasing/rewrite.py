@@ -27,7 +27,8 @@ from schemas.record_layout import report_day_sql
 from schemas.tables import DAILY_SUMMARY, DELIVERY_DAYS, ERASED_COUNTS, list_stored_tables
 
 KNOWN = "calfwatch"  # the name under which the records are attached
-REGION_TABLES = ("weekly_signals", "weekly_revisions", "daily_signals")  # worked out anew by the next publication
+# worked out anew by the next publication
+REGION_TABLES = ("weekly_signals", "weekly_revisions", "daily_signals", "signal_counts")
 
 
 def write_without(
