@@ -38,7 +38,6 @@ def faked(library: Path, moment: datetime) -> Mapping[str, str]:
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # waiting and timeouts stay real
         "PYTHONPATH": os.pathsep.join([str(SLEEP), *filter(None, [os.environ.get("PYTHONPATH")])]),
         "FAKETIME_DONT_RESET": "1",
-        "FAKE_UTIME": "1",
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from pipelines.jobs.monitoring.sender_status import read_sender_facts
 from pipelines.settings import Settings, Source
 from pipelines.store.database import Home
 from schemas.pack import Pack
-from tests.support.histories import monday
+from tests.support.histories import TODAY, monday
 from tests.support.states import fed
 
 SERIES = "all"
@@ -117,8 +117,13 @@ def test_what_cannot_be_kept_is_refused(
 
 
 def test_status_names_who_is_missing_partial_or_new(
-    home: Any, write_csv: Callable[..., Path], ingest: Callable[..., Any]
+    home: Any,
+    write_csv: Callable[..., Path],
+    ingest: Callable[..., Any],
+    set_clock: Callable[[datetime], None],
 ) -> None:
+    set_clock(datetime.combine(TODAY, time(12), UTC))
+
     def sent(name: str, counts: dict[int, int]) -> Path:
         rows = [
             {"report_id": f"{back}-{number}", "reported_at": _moment(back, number)}

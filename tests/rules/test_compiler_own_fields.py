@@ -87,3 +87,11 @@ def test_numbers_and_choices_of_a_pack_tag_as_the_slow_evaluator_says(
 @given(conditions, conditions, records)
 def test_they_do_so_in_many_more_packs(rules: list[str], rows: list[str], answers: list[dict[str, Any]]) -> None:
     tagged_as_the_slow_evaluator_says(rules, rows, answers)
+
+
+def test_a_way_that_wants_one_of_the_values_that_another_takes_alone_asks_for_nothing_more() -> None:
+    rules = ["side <> 'left'", "numb_fingers", "numb_fingers", "numb_fingers AND grip_kg > 0 AND side = 'right'"]
+    nothing = dict.fromkeys(("duration_days", *VALUES))
+    tagged_as_the_slow_evaluator_says(rules, ["numb_fingers"], [nothing])
+    pack = replace(PACK, triage=with_conditions(PACK.triage, rules))
+    assert compiled(pack, [nothing])[0].missing_answers == ["numb_fingers", "side"]

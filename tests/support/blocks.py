@@ -79,7 +79,10 @@ class Reader:
         )
         script.chmod(0o755)
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("CALFWATCH", "PREFECT"))}
-        self.environment = clean | {"PATH": f"{script.parent}:{clean['PATH']}", "PYTHONPATH": str(ROOT)}
+        self.environment = clean | {
+            "PATH": f"{script.parent}:{clean['PATH']}",
+            "PYTHONPATH": os.pathsep.join([str(ROOT), clean.get("PYTHONPATH", "")]),
+        }
 
     def read(self, page: Path) -> int:
         """Run every block of a page; return how many were run. Raises AssertionError for what prints something else."""
