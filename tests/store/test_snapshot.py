@@ -17,7 +17,7 @@ from pipelines.connections import connect
 from pipelines.jobs import check, publish
 from pipelines.jobs.withdraw import withdraw_file
 from pipelines.settings import Settings
-from pipelines.store import snapshot
+from pipelines.store import database, snapshot
 from pipelines.store.database import Home
 from schemas.pack_file import load_pack
 from tests.conftest import opened
@@ -242,3 +242,20 @@ def test_an_interrupt_while_a_snapshot_is_renewed_ends_the_run(
     with pytest.raises(duckdb.InterruptException):
         publish_anew(home, Settings())
     assert home.summaries.read_bytes() == before
+
+
+@pytest.mark.parametrize("otherwise", [Settings(time_zone="Pacific/Auckland"), Settings(week_system="mmwr")])
+def test_settings_changed_and_put_back_before_anything_was_published_leave_nothing_of_the_others(
+    home: Home, write_csv: Write, ingest: Callable[..., Any], take_in: Callable[..., Any], otherwise: Settings
+) -> None:
+    late = {"reported_at": "2026-11-15T23:30:00Z"}  # a Sunday; a Monday in Auckland
+    ingest(write_csv([report(number, 1 + number) for number in range(19)], "1.csv"))
+    take_in(write_csv([report(30, 15) | late], "2.csv"), settings=otherwise)
+    publish.publish_news(home, Settings(), 5)
+    check.check(home, Settings(), load_pack(), deep=True)
+    now = published(home)
+    assert copy_whole(home) == now
+    with database.writing(home, otherwise, load_pack(), 5):
+        pass
+    publish.publish_news(home, Settings(), 5)
+    check.check(home, Settings(), load_pack(), deep=True)
