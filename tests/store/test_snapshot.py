@@ -244,6 +244,33 @@ def test_an_interrupt_while_a_snapshot_is_renewed_ends_the_run(
     assert home.summaries.read_bytes() == before
 
 
+def test_of_two_snapshots_that_were_made_of_one_each_belongs_to_its_own_records_alone(
+    home: Home, write_csv: Write, ingest: Callable[..., Any]
+) -> None:
+    """A home put back and gone on with otherwise: DuckDB's headers of both may be alike."""
+    ingest(write_csv([report(number, 1 + number) for number in range(9)], "1.csv"))
+    before = {path: path.read_bytes() for path in (home.records, home.summaries)}
+    ingest(write_csv([report(10, 4, region="south")], "2.csv"))
+    other = home.summaries.read_bytes()
+    for path, content in before.items():
+        put(path, content)
+    ingest(write_csv([report(10, 5, region="south")], "3.csv"))
+    wanted = published(home)
+    put(home.summaries, other)
+    publish.publish_news(home, Settings(), 5)
+    assert published(home) == wanted
+    put(home.summaries, other)
+    publish_anew(home, Settings())
+    assert published(home) == wanted
+
+
+def put(path: Path, content: bytes) -> None:
+    mode = path.stat().st_mode
+    path.chmod(0o600)
+    path.write_bytes(content)
+    path.chmod(mode)
+
+
 @pytest.mark.parametrize("otherwise", [Settings(time_zone="Pacific/Auckland"), Settings(week_system="mmwr")])
 def test_settings_changed_and_put_back_before_anything_was_published_leave_nothing_of_the_others(
     home: Home, write_csv: Write, ingest: Callable[..., Any], take_in: Callable[..., Any], otherwise: Settings
