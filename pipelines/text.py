@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TextIO
@@ -22,6 +23,11 @@ def escape_unprintable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
+def is_week(text: str) -> bool:
+    """Return whether a text names a week, of ISO or MMWR, and so can name a folder."""
+    return re.fullmatch(r"[0-9]{4}-M?W(0[1-9]|[1-4][0-9]|5[0-3])", text) is not None
 
 
 def say(*lines: str, stream: TextIO | None = None) -> None:

@@ -19,6 +19,7 @@ MOMENTS = {
     "29 February": datetime(2028, 2, 29, 12, tzinfo=UTC),
     "31 December of a year of 53 weeks": datetime(2032, 12, 31, 12, tzinfo=UTC),
 }
+SLEEP = Path(__file__).parent / "support" / "faked_clock"
 EVERYDAY = ["--numprocesses", "auto", "--dist", "loadfile", "-m", "not slow"]
 
 
@@ -35,6 +36,7 @@ def faked(library: Path, moment: datetime) -> Mapping[str, str]:
         "LD_PRELOAD": str(library),
         "FAKETIME": f"{shift:+d}s",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # waiting and timeouts stay real
+        "PYTHONPATH": os.pathsep.join([str(SLEEP), *filter(None, [os.environ.get("PYTHONPATH")])]),
         "FAKETIME_DONT_RESET": "1",
         "FAKE_UTIME": "1",
     }

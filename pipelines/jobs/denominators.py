@@ -12,6 +12,7 @@ import duckdb
 from pipelines.errors import UsageError
 from pipelines.settings import Settings
 from pipelines.store.home import Home
+from pipelines.text import is_week
 from schemas.fields import AGE_BANDS
 from schemas.ordinary_file import read_text_file
 
@@ -59,7 +60,7 @@ def _read_row(place: str, row: Mapping[str, str | None], kind: str) -> tuple[tup
     faults = {
         "region: any name": not cells[REQUIRED],
         f"age_band: {', '.join(AGE_BANDS)}, or empty for all ages": cells["age_band"] not in ("", *AGE_BANDS),
-        "week: such as 2026-W47, or empty for every week": not re.fullmatch(r"(\d{4}-M?W\d{2})?", cells["week"]),
+        "week: such as 2026-W47, or empty for every week": not is_week(cells["week"] or "2026-W47"),
         f"{kind}: a whole number from 1 to {MOST:,}": not (
             re.fullmatch(r"[0-9]{1,11}", cells[kind]) and 1 <= int(cells[kind]) <= MOST
         ),

@@ -6,7 +6,6 @@ write_week and write_due_reports -> _publish_reports (lock, snapshot, a report a
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -26,7 +25,7 @@ from pipelines.settings import load_settings
 from pipelines.store import audit, database, revisions
 from pipelines.store.home import Home, refuse_own_output
 from pipelines.store.packs import load_configured_pack, load_published_pack
-from pipelines.text import pluralise, say
+from pipelines.text import is_week, pluralise, say
 
 PRELIMINARY = "preliminary"  # in `reports`: the folder of weeks that still run
 UNPUBLISHED = ".calfwatch-unpublished"  # in `reports`: where a report is made before it is published
@@ -205,7 +204,7 @@ def _list_ended_weeks(home: Home) -> list[str]:
 def _find_week(home: Home, week: str) -> str:
     """Return the week's name; `latest` is the last covered one that is over."""
     if week != "latest":
-        if not re.fullmatch(r"\d{4}-M?W\d{2}", week):
+        if not is_week(week):
             raise UsageError(f"'{week}' is not a week; write it as 2026-W47, or latest")
         return week
     if not (ended := _list_ended_weeks(home)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import duckdb
 from pipelines.connections import connect, path_sql, read_only
 from pipelines.errors import StateError
 from pipelines.statements import comment_sql, create_sql
+from pipelines.text import is_week
 from schemas.public_tables import PUBLIC_ABOUT, PUBLIC_RELEASES, PUBLIC_TABLES, WEEKLY_COUNTS
 from schemas.tables import Table
 
@@ -48,11 +48,6 @@ def write_public_database(path: Path, rows: PublicRows) -> None:
         connection.execute("COMMIT")
         connection.execute("USE memory")
         connection.execute("DETACH public")
-
-
-def is_week(name: str) -> bool:
-    """Return whether a text names a week, and so can name a folder."""
-    return re.fullmatch(r"\d{4}-M?W\d{2}", name, re.ASCII) is not None
 
 
 def _list_tables(rows: PublicRows) -> list[tuple[Table, Rows]]:

@@ -13,13 +13,13 @@ from pathlib import Path
 from pipelines.errors import UsageError
 from pipelines.files import name_temporary, put_in_place, write_private
 from pipelines.pages.style import render
+from pipelines.text import is_week
 
 INDEX = "index.html"
 KEY_NUMBERS = ("reports", "emergency", "could_be_emergency", "unresolved")
 UNJUDGED = ("not judged", "not evaluated", "cannot be judged")  # how every calfwatch so far has begun to say it
 HEAD = (b"<title>Weekly reports</title>", b"default-src 'none'; style-src 'unsafe-inline'; img-src data:")
 HEAD_BYTES = 1000
-_WEEK = re.compile(r"\d{4}-M?W\d{2}")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def write_index(reports: Path, assessments: Mapping[str, Sequence[Mapping[str, s
     """
     if not _is_ours(reports / INDEX):
         raise UsageError(f"{reports / INDEX} was not written by calfwatch, and is left as it is; move it away")
-    folders = sorted(filter(_is_week, reports.iterdir()), key=_find_place, reverse=True)
+    folders = sorted(filter(_is_of_week, reports.iterdir()), key=_find_place, reverse=True)
     weeks = [_read_week(folder) for folder in folders]
     fresh = name_temporary(reports / INDEX)
     write_private(reports, fresh.name, render("report/index.html.jinja", weeks=weeks, assessments=assessments or {}))
@@ -61,8 +61,8 @@ def _is_ours(index: Path) -> bool:
     return False
 
 
-def _is_week(folder: Path) -> bool:
-    return bool(_WEEK.fullmatch(folder.name)) and (folder / "internal.html").is_file()
+def _is_of_week(folder: Path) -> bool:
+    return is_week(folder.name) and (folder / "internal.html").is_file()
 
 
 def _find_place(folder: Path) -> tuple[str, str]:

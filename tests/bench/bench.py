@@ -6,6 +6,7 @@ are medians of the runs.
   calfwatch the whole `calfwatch ingest` into a new home: read strictly, validate, tag, store, summarise, publish
   pandas    a plain pandas + pandera script that does the same job in memory (up to 5 million rows)
   polars    the same as a polars script, where polars is installed (one file, and 364 files)
+  dbt       the same as a dbt project on DuckDB, where dbt is on the path (one file, and 364 files)
 The shapes `history-*` are measured into an empty home and into one of 20 million records; the ratio is that of the two.
 
 usage: bench.py [SHAPE...] [--runs 3] [--history 20000000]     (`make bench BENCH=daily-364`)
@@ -32,7 +33,7 @@ from tests.bench.shapes import PANDAS_LIMIT, SHAPES, Shape, make_reports
 
 HERE = Path(__file__).parent
 COMMAND = Path(pipelines.__file__).with_name("__main__.py")
-POLARS_SHAPES = ("one-1m", "one-5m", "daily-364")
+OTHERS_SHAPES = ("one-1m", "one-5m", "daily-364")
 # as it is installed: hypothesis is there for the tests alone, and pandera would load it
 AS_INSTALLED = """
 import runpy, sys
@@ -99,8 +100,8 @@ def measure(folder: Path, shape: Shape, runs: int, history: int) -> None:
 def ways_of(shape: Shape) -> list[str]:
     ways = ["raw", "calfwatch"]
     ways += ["pandas"] if shape.reports <= PANDAS_LIMIT else []
-    has_polars = importlib.util.find_spec("polars") is not None
-    return ways + (["polars"] if has_polars and shape.name in POLARS_SHAPES else [])
+    others = {"polars": importlib.util.find_spec("polars"), "dbt": shutil.which("dbt")}
+    return ways + [name for name, found in others.items() if found and shape.name in OTHERS_SHAPES]
 
 
 def make_homes(folder: Path, shape: Shape, paths: Path, history: int) -> dict[str, Path]:
@@ -125,7 +126,7 @@ def make_homes(folder: Path, shape: Shape, paths: Path, history: int) -> dict[st
 
 
 def command_of(way: str, shape: Shape, paths: Path, work: Path) -> list[str]:
-    if way in ("raw", "pandas", "polars"):
+    if way in ("raw", "pandas", "polars", "dbt"):
         name = {"raw": "raw_load.py"}.get(way, f"{way}_job.py")
         return script(HERE / name, work / f"{way}.duckdb", paths)
     given = [] if shape.command == ("report",) else [paths]

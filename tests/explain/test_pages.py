@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from pipelines.cli.app import main
 from pipelines.connections import read_only
@@ -23,9 +22,9 @@ from pipelines.pages.calls import WeekCalls
 from pipelines.settings import Settings
 from pipelines.store.database import Home
 from tests.explain.test_explanation import BAD_ROW, GOOD_ROWS, RED_LEG
+from tests.support.browser import CHROMIUM, open_browser
 from tests.support.publishing import publish_anew
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOSTILE = "<script>alert(1)</script>\"'&"
 
 
@@ -207,10 +206,8 @@ def test_the_weekly_report_carries_them_and_links_to_them(week_home: Home) -> No
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
+    with open_browser() as opened:
+        yield opened
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="NO CHROMIUM HERE: the page was not opened in a browser")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from pipelines.pages.charts import Week
 from pipelines.pages.svg import format_day
@@ -18,7 +18,8 @@ from pipelines.release.curve import draw_curve
 from pipelines.release.public_database import PublicRows, read_public_database, write_public_database
 from pipelines.release.public_page import write_public_pages
 from pipelines.release.rounding import Cell, disclose
-from tests.report.test_page import ARGUMENTS, CHROMIUM, CONTRASTS
+from tests.report.test_page import CONTRASTS
+from tests.support.browser import CHROMIUM, open_browser
 
 NAMES = {
     "triage_level": ("emergency", "contact_doctor", "unresolved", "self_care"),
@@ -157,10 +158,8 @@ needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="NO CHROMIUM HERE: t
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
+    with open_browser() as opened:
+        yield opened
 
 
 @pytest.fixture(params=[(1280, "light"), (1280, "dark"), (360, "light")], ids=lambda v: f"{v[0]}-{v[1]}")

@@ -135,6 +135,7 @@ def test_without_a_week_it_is_the_one_before_the_latest_complete_one(home: Home)
     [
         (("2026-W40",), REFUSED, "not covered"),
         (("last",), 2, "not a week"),
+        (("2026-W54",), 2, "not a week"),
         ((WEEK, "--withdraw", "--reason", "x"), REFUSED, "not released"),
         ((WEEK, "--withdraw"), 2, "--reason"),
         (("--withdraw", "--reason", "x"), 2, "--withdraw WEEK"),

@@ -5,7 +5,6 @@ Written before the week is published it stands on its page; later, in the list o
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from pipelines import clock
@@ -17,7 +16,7 @@ from pipelines.statements import fetch_first_row, fetch_rows
 from pipelines.store import audit, database
 from pipelines.store.database import Home
 from pipelines.store.packs import load_configured_pack
-from pipelines.text import escape_unprintable
+from pipelines.text import escape_unprintable, is_week
 
 MOST_TEXT, MOST_NAME = 4000, 200  # characters
 
@@ -66,7 +65,7 @@ def read_assessments(home: Home) -> dict[str, list[dict[str, str]]]:
 
 
 def _check_assessment(written: Assessment) -> list[str]:
-    if not re.fullmatch(r"\d{4}-M?W\d{2}", written.week):
+    if not is_week(written.week):
         raise UsageError(f"'{written.week}' is not a week; write it as 2026-W47")
     name, contact, text = (
         escape_unprintable(" ".join(part.split())) for part in (written.name, written.contact, written.text)

@@ -16,13 +16,12 @@ from pipelines.errors import ReleaseRefused, StateError, UsageError
 from pipelines.release import ledger, public_page
 from pipelines.release.audit import FEWEST_VALUES, Narrowest, find_narrowest, is_safe
 from pipelines.release.ledger import HELD_BACK, RELEASED, WITHDRAWN, Release
-from pipelines.release.public_database import is_week
 from pipelines.release.rounding import Cell, Disclosure, disclose, name_method
 from pipelines.settings import Settings
 from pipelines.statements import fetch_first_row, fetch_rows, read_statement
 from pipelines.store import audit, database
 from pipelines.store.database import Home
-from pipelines.text import pluralise
+from pipelines.text import is_week, pluralise
 from schemas.fields import AGE_BANDS, SEXES
 from schemas.pack import LEVELS
 
