@@ -157,6 +157,8 @@ def rebuild(connection: duckdb.DuckDBPyConnection, settings: Settings, pack: Pac
         connection.execute(f"DELETE FROM {table.name}")
         connection.execute(f"INSERT INTO {table.name} BY NAME {delta}")
     connection.execute("DELETE FROM weekly_sources")  # of weeks that may have been cut otherwise
+    # nothing that is worked out of the counts may stay, whatever the settings are by the time of the next publication
+    connection.execute("DELETE FROM state WHERE key IN ('published', 'signal_counts', 'signals')")
     day = timed_day_sql(settings.time_zone)
     connection.execute(f"UPDATE superseded SET report_date = {day} WHERE time_known AND report_date <> {day}")
     clocks.rebuild_delivery_days(connection, settings)

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import stat
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
@@ -28,7 +28,8 @@ from pipelines.store.schema import comment
 from pipelines.store.state import set_state
 from schemas.tables import DAILY_SUMMARY, PUBLISHED_CALENDAR, Table, list_counted_weekly, list_published_tables
 
-PUBLISHED, UNFINISHED = "published", "unfinished"  # in the table `state`: which file it is, and that another is made
+# in the table `state`: which file it is, the moment that stands in it, and that another is made
+PUBLISHED, MOMENT, UNFINISHED = "published", "published_at", "unfinished"
 SHARED = 0o440
 HEADERS = 3 * 4096  # bytes at the beginning of a DuckDB file
 
@@ -46,7 +47,8 @@ def is_stale(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settin
     connection.execute("DROP TABLE temp.about")
     try:
         with contextlib.closing(connect(home.summaries, writing=False)) as published:
-            return fetch_first_row(published, f"SELECT {facts} FROM about") != now
+            found = fetch_first_row(published, f"SELECT {facts}, epoch_us(published_at)::VARCHAR FROM about")
+            return found != (*(now or ()), _read(connection, MOMENT))
     except duckdb.Error:  # none, a damaged one, or one of an older calfwatch
         return True
 
@@ -66,7 +68,7 @@ def write_snapshot(connection: duckdb.DuckDBPyConnection, home: Home, settings: 
             _copy_published(connection)
     connection.execute("DROP TABLE IF EXISTS temp.about")
     files.put_database_in_place(new, home.summaries, _give_to_readers(new, settings))
-    _note_published(connection, home)
+    _note_published(connection, home, moment)
 
 
 def note_unfinished(connection: duckdb.DuckDBPyConnection) -> None:
@@ -74,9 +76,10 @@ def note_unfinished(connection: duckdb.DuckDBPyConnection) -> None:
     set_state(connection, UNFINISHED, "yes")
 
 
-def _note_published(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+def _note_published(connection: duckdb.DuckDBPyConnection, home: Home, moment: datetime) -> None:
     with transaction(connection):
         set_state(connection, PUBLISHED, _identify(home.summaries))
+        set_state(connection, MOMENT, str((moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)))
         connection.execute("DELETE FROM state WHERE key = ?", [UNFINISHED])
         connection.execute("DELETE FROM touched_days")
 
@@ -101,7 +104,8 @@ def _read(connection: duckdb.DuckDBPyConnection, key: str) -> str | None:
 def _identify(path: Path) -> str:
     """Return what tells a database from another one, and from itself before somebody wrote to it; a copy is the same.
 
-    DuckDB writes one of the two headers that follow the first at each checkpoint.
+    DuckDB writes one of the two headers that follow the first at each checkpoint. Two that were made of the same one
+    may have the same headers: the moment that stands in them tells these apart.
     """
     with open(path, "rb") as file:
         headers = file.read(HEADERS)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import duckdb
 import pytest
@@ -16,6 +17,8 @@ import pytest
 from pipelines.cli.app import main as command
 from pipelines.files import find_foreign
 from pipelines.jobs import weekly_report
+from pipelines.jobs.erasing import forget
+from pipelines.settings import Settings
 from pipelines.store.database import Home
 from pipelines.store.erasing.erasure import KEY
 from schemas.checked_file import make_per_file_id
@@ -325,3 +328,18 @@ def test_a_bad_line_is_erased_of_the_given_sender_alone(
     assert command(["forget", report_id, "--source", "a", "--yes"]) == 0
     left = ask("SELECT DISTINCT files.source FROM quarantine JOIN files USING (delivery_no) WHERE raw_line IS NOT NULL")
     assert left == [("b",)]
+
+
+def test_a_kill_after_the_records_were_written_anew_leaves_nothing_for_the_same_command_to_miss(
+    home: Home, write_csv: Write, ingest: Ingest, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The deed is in the new records: what was published and counted of before is known to be of before."""
+    ingest(write_csv([*_rows(), _person()]))
+    with monkeypatch.context() as patched:
+        patched.setattr("pipelines.store.erasing.rewrite.attach", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            forget.forget(home, Settings(), forget.Wish([ERASED]), 5, lambda _: True)
+    assert command(["forget", ERASED, "--yes", "--home", str(home.path)]) == 0
+    assert not _found(home)
+    assert command(["check", "--deep", "--home", str(home.path)]) == 0
+    assert ask("SELECT count(*) FROM audit WHERE action = 'forget'") == [(1,)]

@@ -17,7 +17,7 @@ from pipelines.connections import connect
 from pipelines.jobs import check, publish
 from pipelines.jobs.withdraw import withdraw_file
 from pipelines.settings import Settings
-from pipelines.store import snapshot
+from pipelines.store import database, snapshot
 from pipelines.store.database import Home
 from schemas.pack_file import load_pack
 from tests.conftest import opened
@@ -242,3 +242,47 @@ def test_an_interrupt_while_a_snapshot_is_renewed_ends_the_run(
     with pytest.raises(duckdb.InterruptException):
         publish_anew(home, Settings())
     assert home.summaries.read_bytes() == before
+
+
+def test_of_two_snapshots_that_were_made_of_one_each_belongs_to_its_own_records_alone(
+    home: Home, write_csv: Write, ingest: Callable[..., Any]
+) -> None:
+    """A home put back and gone on with otherwise: DuckDB's headers of both may be alike."""
+    ingest(write_csv([report(number, 1 + number) for number in range(9)], "1.csv"))
+    before = {path: path.read_bytes() for path in (home.records, home.summaries)}
+    ingest(write_csv([report(10, 4, region="south")], "2.csv"))
+    other = home.summaries.read_bytes()
+    for path, content in before.items():
+        put(path, content)
+    ingest(write_csv([report(10, 5, region="south")], "3.csv"))
+    wanted = published(home)
+    put(home.summaries, other)
+    publish.publish_news(home, Settings(), 5)
+    assert published(home) == wanted
+    put(home.summaries, other)
+    publish_anew(home, Settings())
+    assert published(home) == wanted
+
+
+def put(path: Path, content: bytes) -> None:
+    mode = path.stat().st_mode
+    path.chmod(0o600)
+    path.write_bytes(content)
+    path.chmod(mode)
+
+
+@pytest.mark.parametrize("otherwise", [Settings(time_zone="Pacific/Auckland"), Settings(week_system="mmwr")])
+def test_settings_changed_and_put_back_before_anything_was_published_leave_nothing_of_the_others(
+    home: Home, write_csv: Write, ingest: Callable[..., Any], take_in: Callable[..., Any], otherwise: Settings
+) -> None:
+    late = {"reported_at": "2026-11-15T23:30:00Z"}  # a Sunday; a Monday in Auckland
+    ingest(write_csv([report(number, 1 + number) for number in range(19)], "1.csv"))
+    take_in(write_csv([report(30, 15) | late], "2.csv"), settings=otherwise)
+    publish.publish_news(home, Settings(), 5)
+    check.check(home, Settings(), load_pack(), deep=True)
+    now = published(home)
+    assert copy_whole(home) == now
+    with database.writing(home, otherwise, load_pack(), 5):
+        pass
+    publish.publish_news(home, Settings(), 5)
+    check.check(home, Settings(), load_pack(), deep=True)

@@ -21,8 +21,8 @@ from pipelines.jobs import publish as publish_job
 from pipelines.jobs.erasing import holders, traces
 from pipelines.settings import Settings
 from pipelines.statements import fetch_first_row, fetch_number, read_statement
-from pipelines.store import audit, database, ledger
-from pipelines.store.database import Home, find_pack_in_use, transaction
+from pipelines.store import database, ledger
+from pipelines.store.database import Home, find_pack_in_use
 from pipelines.store.erasing import erasure, rewrite
 from pipelines.store.packs import load_configured_pack
 from pipelines.text import escape_unprintable, pluralise
@@ -58,7 +58,9 @@ def forget(home: Home, settings: Settings, wish: Wish, wait_seconds: float, tell
         _choose(connection, wish)
         records, versions, lines = rewrite.count_going(connection)
         if not records + versions + lines:
-            return _explain_nothing(connection, home, wish)
+            told = _explain_nothing(connection, home, wish)
+            publish_job.publish_or_share(connection, home, settings)  # what a run that was killed did not come to
+            return told
         things = {"record": records, "earlier version": versions, "quarantined line": lines}
         what = ", ".join(pluralise(number, thing) for thing, number in things.items())
         if not tell("\n".join([f"to erase: {what}", STAY, *_list_holders(connection, home, settings)])):
@@ -68,9 +70,8 @@ def forget(home: Home, settings: Settings, wish: Wish, wait_seconds: float, tell
         removed = traces.remove_from_logs(home, names)  # first: it may refuse
         removed += traces.remove_from_pages(home, ids, regions)
         words = _rewrite_notes(connection, names, regions)
-        rewrite.write_without(connection, home, settings, find_pack_in_use(connection, configured), words)
-        with transaction(connection):
-            audit.note(connection, "forget", _describe_wish(wish), f"{what} erased")
+        deed = rewrite.Deed(_describe_wish(wish), f"{what} erased", words)
+        rewrite.write_without(connection, home, settings, find_pack_in_use(connection, configured), deed)
         publish_job.publish(connection, home, settings)
     return "\n".join([f"{what} erased", *removed])
 

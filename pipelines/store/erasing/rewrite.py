@@ -8,6 +8,7 @@ takes the place of the old one by one rename. The caller has filled the temporar
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -16,7 +17,7 @@ from pipelines import files
 from pipelines.connections import path_sql, transaction
 from pipelines.settings import Settings
 from pipelines.statements import create_sql, fetch_number, read_statement
-from pipelines.store import daily_counts
+from pipelines.store import audit, daily_counts
 from pipelines.store.attachment import STORAGE_VERSION, attach, detach
 from pipelines.store.erasing import erasure
 from pipelines.store.home import Home
@@ -31,22 +32,32 @@ KNOWN = "calfwatch"  # the name under which the records are attached
 REGION_TABLES = ("weekly_signals", "weekly_revisions", "daily_signals", "signal_counts")
 
 
+@dataclass(frozen=True)
+class Deed:
+    """What the audit trail tells of an erasure; and texts that people wrote, each with what stands in its place."""
+
+    subject: str
+    detail: str
+    words: Mapping[str, str]
+
+
 def write_without(
-    connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings, pack: Pack, words: Mapping[str, str]
+    connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings, pack: Pack, deed: Deed
 ) -> None:
     """Replace records.duckdb by a copy without the reports of `going` and what the lines of `going_lines` hold.
 
-    `words` are texts that people wrote, and what stands in their place. If this ends early, nothing has changed.
+    If this ends early, nothing has changed. The deed comes with the copy: by it all that was worked out or published
+    before is known to be of before, also after a kill right behind the rename.
     """
     find_gone(connection)
     _count_erased(connection, settings, pack)
     find_rare_regions(connection, settings)
     _mark_erased(connection, home)
     connection.execute("CREATE OR REPLACE TEMP TABLE new_words (before VARCHAR, after VARCHAR)")
-    connection.executemany("INSERT INTO new_words VALUES (?, ?)", [*words.items(), ("", "")])
+    connection.executemany("INSERT INTO new_words VALUES (?, ?)", [*deed.words.items(), ("", "")])
     new = files.name_temporary(home.records)
     try:
-        _fill(connection, new, settings, pack)
+        _fill(connection, new, settings, pack, deed)
         detach(connection)
         files.put_database_in_place(new, home.records, 0o600)
         attach(connection, home)
@@ -55,7 +66,7 @@ def write_without(
             leftover.unlink(missing_ok=True)
 
 
-def _fill(connection: duckdb.DuckDBPyConnection, new: Path, settings: Settings, pack: Pack) -> None:
+def _fill(connection: duckdb.DuckDBPyConnection, new: Path, settings: Settings, pack: Pack, deed: Deed) -> None:
     connection.execute(f"ATTACH {path_sql(new)} AS fresh (STORAGE_VERSION '{STORAGE_VERSION}')")
     try:
         selects = _kept_rows_sql()
@@ -67,6 +78,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, new: Path, settings: Settings, 
         connection.execute("USE fresh")
         with transaction(connection):
             declare(connection, settings, pack)
+            audit.note(connection, "forget", deed.subject, deed.detail)
         check_levels(connection)
     finally:
         connection.execute(f"USE {KNOWN}")
