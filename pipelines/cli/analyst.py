@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from pipelines import clock
 from pipelines.cli.options import (
     DEFAULT_WAIT,
     HomeOption,
@@ -33,7 +32,7 @@ def report(
     wait: WaitOption = DEFAULT_WAIT,
 ) -> None:
     """Write the report of a week, or say where the published one is: a published week is frozen."""
-    from pipelines.jobs.weekly_report import write_week
+    from pipelines.jobs.weekly_report import has_published, write_week
     from pipelines.store.database import Home
 
     path = require_home(home)
@@ -44,11 +43,11 @@ def report(
         return
     if as_known_now and not out:
         raise UsageError("--as-known-now does not touch the published report: say where to write with --out DIR")
-    started = clock.now().timestamp()
+    was_there = not out and has_published(Home(path), week)
     page = write_week(Home(path), week, Path(out) if out else None, as_known_now, wait) / "internal.html"
     refresh_status(path)
     say(str(page))
-    if page.stat().st_mtime < started:
+    if was_there:
         say("published before, and left as it is; weekly_revisions tells what has changed since", stream=sys.stderr)
 
 

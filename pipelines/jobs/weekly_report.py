@@ -52,6 +52,12 @@ def write_week(home: Home, week: str, out: Path | None, as_known_now: bool, wait
     return _copy_report(folder, out) if out else folder
 
 
+def has_published(home: Home, week: str) -> bool:
+    """Return whether the published report of a week lies in its place. Raises UsageError as `write_week` does."""
+    home.refuse_links()
+    return _has_report(home.reports / _find_week(home, week))
+
+
 def write_due_reports(home: Home, wait_seconds: float = 60) -> list[Path]:
     """Publish every week that ended since the last published one, oldest first; in a home without any, the last.
 

@@ -16,6 +16,7 @@ import duckdb
 import pytest
 
 from pipelines import clock
+from pipelines.cli.app import main
 from pipelines.errors import ReleaseRefused, UsageError
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs import weekly_report
@@ -216,3 +217,19 @@ def test_a_running_week_is_not_released_and_one_that_is_over_is(
     set_clock(datetime(2026, 11, 23, tzinfo=UTC))
     done = release_week(home, load_settings(home.path), Asked("2026-W47", True), 5)
     assert done.decision.release.released_on == date(2026, 11, 23)
+
+
+def test_a_first_report_is_not_called_published_before_whatever_the_clock_of_the_disk_says(
+    home: Home,
+    write_csv: Callable[..., Path],
+    ingest: Callable[..., object],
+    set_clock: SetClock,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    set_clock(datetime(2031, 3, 14, tzinfo=UTC))
+    ingest(write_csv([{"report_id": "a", "reported_at": "2026-11-12T10:00:00Z"}]))
+    said = []
+    for _ in range(2):
+        assert main(["report", "--home", str(home.path), "--week", "2026-W46"]) == 0
+        said.append("published before" in capsys.readouterr().err)
+    assert said == [False, True]
