@@ -41,7 +41,7 @@ def content(path: Path) -> dict[str, list[tuple[Any, ...]]]:
             times = TIMES | ({"reported_at"} if name == "reported_weeks" else set())
             kept = ", ".join(column for column in columns if column not in times)
             # which file the snapshot is depends on when it was written
-            of_any_run = " WHERE key <> 'published'" if name == "state" else ""
+            of_any_run = " WHERE key NOT IN ('published', 'published_at')" if name == "state" else ""
             found[name] = connection.execute(f"SELECT {kept} FROM {name}{of_any_run} ORDER BY ALL").fetchall()
     return found
 
