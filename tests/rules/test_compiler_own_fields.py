@@ -95,3 +95,9 @@ def test_a_way_that_wants_one_of_the_values_that_another_takes_alone_asks_for_no
     tagged_as_the_slow_evaluator_says(rules, ["numb_fingers"], [nothing])
     pack = replace(PACK, triage=with_conditions(PACK.triage, rules))
     assert compiled(pack, [nothing])[0].missing_answers == ["numb_fingers", "side"]
+
+
+def test_of_two_rules_that_no_answer_fulfils_the_one_that_lacks_less_is_asked_for() -> None:
+    nothing = dict.fromkeys(("duration_days", *VALUES))
+    rules = ["pain_score < 0", "numb_fingers AND NOT (pain_score <= 10)"]
+    tagged_as_the_slow_evaluator_says(rules, ["numb_fingers"], [nothing])

@@ -127,50 +127,46 @@ def missing_answers(pack: Pack, states: Mapping[str, bool | None], answers: Answ
     that lacks all that another lacks, and more, is left out.
     """
     asked: set[str] = set()
-    choices = tuple((name, tuple(values)) for name, values in pack.choices.items())
+    allowed: Allowed = tuple((name, tuple(values)) for name, values in pack.choices.items())
+    allowed += tuple((name, range(first, last + 1)) for name, (first, last) in pack.numbers.items())
     for levels in (("emergency",), ("emergency", "contact_doctor")):
         rules = [rule.when for rule in pack.triage if rule.level in levels]
-        ways = [way for when in rules for way in _ways_to_true(when, choices, *_select(when, answers))]
+        ways = [way for when in rules for way in _ways_to_true(when, allowed, *_select(when, answers))]
         asked.update(name for way in ways if not any(_is_less(other, way) for other in ways) for name, _ in way)
     return [name for name in pack.askable if name in asked]
 
 
 Way = frozenset[tuple[str, frozenset[object]]]  # what is lacking: fields, each with the answers that would do
-Choices = tuple[tuple[str, tuple[str, ...]], ...]  # fields that are one of some values, and these
+Values = tuple[str, ...] | range
+Allowed = tuple[tuple[str, Values], ...]  # numbers and choices, each with the answers that there are
 
 
 @lru_cache(maxsize=100_000, typed=True)
-def _ways_to_true(when: str, choices: Choices, *selected: bool | int | str | None) -> list[Way]:
-    return _ways(_tree(when), True, dict(zip(_names(when), selected, strict=True)), choices)
+def _ways_to_true(when: str, allowed: Allowed, *selected: bool | int | str | None) -> list[Way]:
+    return _ways(_tree(when), True, dict(zip(_names(when), selected, strict=True)), allowed)
 
 
-def _ways(node: exp.Expression, wanted: bool, answers: Answers, choices: Choices) -> list[Way]:
+def _ways(node: exp.Expression, wanted: bool, answers: Answers, allowed: Allowed) -> list[Way]:
     if isinstance(node, exp.Paren):
-        return _ways(node.this, wanted, answers, choices)
+        return _ways(node.this, wanted, answers, allowed)
     if isinstance(node, exp.Not):
-        return _ways(node.this, not wanted, answers, choices)
+        return _ways(node.this, not wanted, answers, allowed)
     if isinstance(node, exp.And | exp.Or):
-        left, right = (_ways(side, wanted, answers, choices) for side in (node.left, node.right))
+        left, right = (_ways(side, wanted, answers, allowed) for side in (node.left, node.right))
         if isinstance(node, exp.And) is wanted:
             return [_both(a, b) for a in left for b in right]
         return left + right
     name = node.name if isinstance(node, exp.Column) else node.left.name
     if answers[name] is not None:
         return [frozenset()] if _value(node, answers) is wanted else []
-    return [frozenset([(name, _answers_that_do(node.sql("duckdb"), name, wanted, dict(choices).get(name, ())))])]
+    return [frozenset([(name, _answers_that_do(node.sql("duckdb"), name, wanted, dict(allowed).get(name, ())))])]
 
 
 @cache
-def _answers_that_do(test: str, name: str, wanted: bool, values: tuple[str, ...]) -> frozenset[object]:
+def _answers_that_do(test: str, name: str, wanted: bool, values: Values) -> frozenset[object]:
     node = _tree(test)
-    return frozenset(value for value in _domain(node, values) if _value(node, {name: value}) is wanted)
-
-
-def _domain(node: exp.Expression, values: tuple[str, ...]) -> Sequence[bool | int | str]:
-    """Answers enough to tell the tests of the packs here apart; `values` are those of a choice."""
-    if isinstance(node, exp.Column):
-        return (True, False)
-    return values if node.right.is_string else range(3651)
+    domain = (True, False) if isinstance(node, exp.Column) else values
+    return frozenset(value for value in domain if _value(node, {name: value}) is wanted)
 
 
 def _both(left: Way, right: Way) -> Way:
