@@ -21,7 +21,7 @@ from pipelines.store.daily_counts import make_week_placeholders
 
 def update_weekly_counts(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Bring `signal_counts` up to date, inside the caller's transaction."""
-    week = week_start_sql(settings)
+    week = _week_start_sql(settings)
     weeks = f"SELECT DISTINCT {week} AS week_start FROM touched_days"
     of_weeks, of_days = f"week_start IN ({weeks})", f"report_date IN ({_days_of_weeks_sql(weeks)})"
     if not _is_counted_alike(connection, settings):
@@ -32,7 +32,7 @@ def update_weekly_counts(connection: duckdb.DuckDBPyConnection, settings: Settin
     connection.execute(f"INSERT INTO signal_counts SELECT start, source, series, reports FROM ({counts})")
 
 
-def week_start_sql(settings: Settings) -> str:
+def _week_start_sql(settings: Settings) -> str:
     """Return the first day of the week of `report_date`."""
     words = make_week_placeholders(settings)
     return f"report_date - {words['days_into_week']}(report_date)::INTEGER + {words['first_day_number']}"
