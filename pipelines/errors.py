@@ -7,10 +7,16 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 
 WHAT_TO_DO = "Restore a backup (`calfwatch restore FILE`), or ingest the archived CSVs into a new home."
 DISK_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+# DuckDB's words for a signal: the first where it works itself, the second where it asks an object of Python for rows
+STOP_WORDS = re.compile(
+    r"Query interrupted|Invalid Input Error: [a-z ]+ registered as '.*\b(KeyboardInterrupt|TerminationSignal)\b",
+    re.DOTALL,
+)
 
 
 class CalfwatchError(Exception):
@@ -66,6 +72,19 @@ def write_error(where: object, error: OSError, advice: str = "") -> CalfwatchErr
     if error.errno in DISK_FAILURES:
         return DiskError(where, str(error.strerror))
     return UsageError(f"{where}: cannot be written: {error.strerror or error}{advice}")
+
+
+def is_stop(error: BaseException | None) -> bool:
+    """Return whether an error is a stop: Ctrl-C, or the signal by which Prefect ends a run.
+
+    A signal that comes while DuckDB works is raised by it as an error of its own, which may have become another since.
+    """
+    while error:
+        says_so = not isinstance(error, CalfwatchError) and STOP_WORDS.match(str(error))
+        if says_so or isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def find_disk_failure(text: str) -> str | None:

@@ -26,7 +26,7 @@ from cyclopts import (
     UnusedCliTokensError,
 )
 
-from pipelines.errors import DISK_FAILURES, CalfwatchError, DiskError, UsageError
+from pipelines.errors import DISK_FAILURES, CalfwatchError, DiskError, UsageError, is_stop
 from pipelines.text import escape_unprintable, say
 
 if TYPE_CHECKING:
@@ -147,6 +147,17 @@ def _run(words: list[str]) -> int:
         app = build_app()
         _require_command(app, words)
         return int(app(words) or 0)
+    except BaseException as error:
+        if not is_stop(error):
+            return _explain(error)
+        say("calfwatch: interrupted; whatever was committed is kept, the next run goes on", stream=sys.stderr)
+        return 130
+
+
+def _explain(error: BaseException) -> int:
+    """Print what a user can mend, and return the exit code; anything else is raised again."""
+    try:
+        raise error
     except CycloptsError as error:
         return _print_error(UsageError(_describe_usage_error(error)))
     except CalfwatchError as error:
@@ -162,11 +173,6 @@ def _run(words: list[str]) -> int:
         return 0
     except OSError as error:
         return _print_error(_explain_os_error(error))
-    except (KeyboardInterrupt, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "Query interrupted" not in str(error):  # DuckDB's word for Ctrl-C
-            raise
-        say("calfwatch: interrupted; whatever was committed is kept, the next run goes on", stream=sys.stderr)
-        return 130
 
 
 def build_app() -> App:

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.connections import read_only
-from pipelines.errors import WHAT_TO_DO, StateError
+from pipelines.errors import WHAT_TO_DO, StateError, is_stop
 from pipelines.jobs import check_derived
 from pipelines.jobs.releasing.release import find_lagging_weeks
 from pipelines.release import ledger
@@ -91,6 +91,8 @@ def _find_problems(look: Look, lines: list[str]) -> Iterator[str]:
         try:
             found = list(problems_of(look))
         except duckdb.Error as error:
+            if is_stop(error):
+                raise
             yield f"{name}: cannot be read to the end ({type(error).__name__}): the file is damaged"
             return
         yield from found

@@ -19,6 +19,7 @@ import duckdb
 from pipelines import files
 from pipelines.clock import day_of
 from pipelines.connections import connect, in_any_order, path_sql, transaction
+from pipelines.errors import is_stop
 from pipelines.settings import Settings
 from pipelines.statements import fetch_first_row, list_sql, read_statement
 from pipelines.store import daily_counts
@@ -140,9 +141,9 @@ def _renew(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings
             renewed = (DAILY_SUMMARY, *list_counted_weekly())
             for table in (table for table in list_published_tables() if table not in renewed):
                 _replace_rows(connection, table, f"{_published_sql(table)} ORDER BY ALL")
-    except duckdb.InterruptException:  # Ctrl-C is no damage
-        raise
-    except (duckdb.Error, OSError):  # a full disk is told by the whole copy
+    except (duckdb.Error, OSError) as error:  # a full disk is told by the whole copy
+        if isinstance(error, duckdb.InterruptException) or is_stop(error):
+            raise
         return False
     return True
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import clock
-from pipelines.errors import CalfwatchError
+from pipelines.errors import CalfwatchError, is_stop
 from pipelines.jobs.monitoring import notices, status
 from pipelines.jobs.monitoring.run import RunRecord
 from pipelines.jobs.monitoring.run_lines import is_served, write_line
@@ -31,9 +31,9 @@ def recorded_run(home: Path, job: str) -> Iterator[RunRecord]:
     try:
         yield record
     except BaseException as error:
-        is_stop = not isinstance(error, Exception) or "Query interrupted" in str(error)
+        stopped = not isinstance(error, Exception) or is_stop(error)
         record.is_ours = isinstance(error, CalfwatchError)
-        end_run(home, record, "stopped" if is_stop else "failed", "" if is_stop else explain_error(error))
+        end_run(home, record, "stopped" if stopped else "failed", "" if stopped else explain_error(error))
         raise
     rejected = len(record.rejected)
     reason = describe_rejected(rejected, len(record.outcomes)) if rejected else ""
