@@ -27,6 +27,7 @@ from schemas.tables import quoted_sql
 
 PUBLISH_ANEW = "`calfwatch run` publishes it anew from the records."
 MEMORY_LIMIT = "1GB"
+OPENINGS = 100  # a snapshot is replaced every few seconds at most
 KEEP_ORDER = "SET preserve_insertion_order = true"
 
 
@@ -63,6 +64,30 @@ def read_only(path: Path) -> duckdb.DuckDBPyConnection:
     """
     if not path.exists():
         raise UsageError(_describe_missing(path))
+    for _ in range(OPENINGS - 1):
+        before = _identify(path)
+        try:
+            connection = _open_sandboxed(path)
+        except CalfwatchError:
+            if _identify(path) == before:
+                raise
+            continue
+        if _identify(path) == before:
+            return connection
+        connection.close()
+    return _open_sandboxed(path)
+
+
+def _identify(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from the one that takes its place: DuckDB opens a path three times, and would go on with
+    the headers of one file and the blocks of another."""
+    with contextlib.suppress(OSError):
+        found = path.stat()
+        return found.st_ino, found.st_mtime_ns
+    return None
+
+
+def _open_sandboxed(path: Path) -> duckdb.DuckDBPyConnection:
     place, connection = path_sql(path), connect()
     try:
         connection.execute("SET TimeZone = 'UTC'")

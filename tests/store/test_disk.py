@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -14,8 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
+from pipelines import connections
+from pipelines.errors import StateError
 from pipelines.intake.deliveries import find_deliveries
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs.check import check
@@ -206,11 +210,42 @@ def test_two_runs_over_one_folder_count_every_file_once(
     assert content(home.records) == whole
 
 
+@pytest.mark.parametrize("is_mixed", [False, True])
+def test_a_database_that_is_replaced_while_it_is_opened_is_opened_again(
+    is_mixed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, new, open_once, opened_by = tmp_path / "summaries.duckdb", tmp_path / "new", connections._open_sandboxed, []
+    for name in (path, new):
+        with duckdb.connect(str(name)) as connection:
+            connection.execute(f"CREATE TABLE rows AS SELECT '{name.name}' AS name")
+
+    def open_meanwhile(place: Path) -> duckdb.DuckDBPyConnection:
+        connection = open_once(place)
+        opened_by.append(connection)
+        if new.exists():
+            os.replace(new, place)
+            if is_mixed:  # headers of the one and blocks of the other
+                connection.close()
+                raise StateError("damaged")
+        return connection
+
+    monkeypatch.setattr(connections, "_open_sandboxed", open_meanwhile)
+    with contextlib.closing(connections.read_only(path)) as connection:
+        assert connection.execute("FROM rows").fetchall() == [("new",)]
+    assert len(opened_by) == 2
+    path.write_bytes(b"damaged" * 9999)
+    with pytest.raises(StateError, match="it is damaged or no DuckDB file"):
+        connections.read_only(path)
+    assert len(opened_by) == 2, "what is not replaced is not opened again"
+
+
 READER = """
-import sys, time, duckdb
+import contextlib, sys, time
+from pathlib import Path
+from pipelines.connections import read_only
 last = looks = 0
 while True:
-    with duckdb.connect(sys.argv[1], read_only=True) as connection:
+    with contextlib.closing(read_only(Path(sys.argv[1]))) as connection:
         days, weeks, delivery = connection.execute(
             "SELECT (SELECT sum(reports) FROM daily_summary), (SELECT sum(reports) FROM weekly_triage),"
             " (SELECT last_delivery FROM about)").fetchall()[0]
