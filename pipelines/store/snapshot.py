@@ -1,7 +1,8 @@
 """The published snapshot: the tables of counts copied, then summaries.duckdb replaced as a whole.
 
-Readers never wait for the writer, and never see half of a snapshot: it is written beside and renamed over. Of a home
-with a long history most of it stays as it is: only weeks of which a day, or the calendar, changed are counted anew.
+Readers never wait for the writer, and find no half of a snapshot: it is written beside and renamed over (of one that is
+replaced while DuckDB opens it, see `connections.read_only`). Of a home with a long history most of it stays as it is:
+only weeks of which a day, or the calendar, changed are counted anew.
 """
 
 from __future__ import annotations
