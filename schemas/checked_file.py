@@ -146,12 +146,11 @@ class DayCounts:
     """Daily counts of the tagged rows of some files, counted before these are stored, as if every row were new.
 
     `tables`: by the name of each daily table, what the rows add to it; in place of the number of a delivery stands a
-    key of `files`, which are the contents. `is_distinct`: no report stands in two of the files.
+    key of `files`, which are the contents.
     """
 
     files: Mapping[int, str]
     tables: Mapping[str, pa.Table]
-    is_distinct: bool
 
 
 @dataclass(frozen=True)
@@ -163,7 +162,8 @@ class CheckedFile:
     says nothing of, `columns_gone` those that the sender's last file had. `is_whole`: the last line has a line end.
     `period` are the days that its name says it is about. `ids_of` is the file's name if ids hold for one file alone.
     `note` is what the ledger should tell of a file that is taken. `is_tagged`: the accepted rows have their tags, and
-    `counted` are the daily counts of the files that were tagged together.
+    `counted` are the daily counts of the files that were tagged together. `distinct_among`: contents, its own among
+    them, of which it is known that no report stands in two.
     """
 
     file_id: str
@@ -180,6 +180,7 @@ class CheckedFile:
     note: str | None = None
     is_tagged: bool = False
     counted: DayCounts | None = field(default=None, compare=False)
+    distinct_among: frozenset[str] = field(default=frozenset(), compare=False)
 
     def make_stored_id(self, report_id: str) -> str:
         """Return the id under which a report is stored: of ids that count from 1 in each file, a hash with its name."""

@@ -6,9 +6,11 @@ Only hashes of all ids are kept while the file is read; content is compared for 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from pipelines.statements import fetch_number, read_statement
@@ -16,6 +18,8 @@ from schemas.checked_file import ROWS_LEFT_OUT, CheckedBlock, make_accepted_sche
 from schemas.pack import Pack
 
 ROWS_AT_A_TIME = 4_000_000  # whose hashes are compared at a time
+MIDDLE = np.uint64(1 << 63)
+Hashes = npt.NDArray[np.uint64]
 
 
 class RepeatedIds:
@@ -53,8 +57,8 @@ class RepeatedIds:
         for part in range(parts):
             # written out: as parameters the numbers would make this a slow division of wide integers
             found = self.scratch.execute(f"SELECT id FROM seen_ids WHERE id % {parts}::UBIGINT = {part}").fetchnumpy()
-            ids = np.sort(np.asarray(found["id"], dtype=np.uint64))
-            self._insert("INSERT INTO repeated_hashes FROM repeated", repeated=_find_repeated(ids))
+            repeated = find_repeated(np.asarray(found["id"], dtype=np.uint64))
+            self._insert("INSERT INTO repeated_hashes FROM repeated", repeated=pa.table({"id": repeated}))
         self.scratch.execute("DROP TABLE seen_ids")
         return fetch_number(self.scratch, "SELECT count(*) FROM repeated_hashes")
 
@@ -86,5 +90,13 @@ class RepeatedIds:
             self.scratch.unregister(name)
 
 
-def _find_repeated(ids: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> pa.Table:
-    return pa.table({"id": np.unique(ids[1:][ids[1:] == ids[:-1]])})
+def find_repeated(hashes: Hashes) -> Hashes:
+    """Return the hashes that stand more than once; two halves are sorted side by side."""
+    is_upper = hashes >= MIDDLE
+    with ThreadPoolExecutor(2) as pool:
+        return np.concatenate(list(pool.map(_find_repeated, (hashes[~is_upper], hashes[is_upper]))))
+
+
+def _find_repeated(hashes: Hashes) -> Hashes:
+    hashes.sort()
+    return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])

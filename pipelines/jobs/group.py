@@ -7,19 +7,16 @@ and what follows it is judged again: so every verdict is that of files ingested 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import duckdb
 
 from pipelines.errors import FileRejected
-from pipelines.intake.block_checker import Rules
-from pipelines.intake.deliveries import CHANGED, Delivery
+from pipelines.intake.deliveries import CHANGED
 from pipelines.intake.reader import PrefetchingReader
 from pipelines.intake.screening import TOO_LARGE
-from pipelines.intake.together.screening import Alone, screen_batch
-from pipelines.intake.together.small_files import SmallFile
+from pipelines.intake.together.screening import Alone
 from pipelines.jobs.candidates import (
     Candidate,
     Judge,
@@ -199,19 +196,3 @@ def _account_for_rows(checked: CheckedFile, attempt: Attempt, loaded: LoadedRows
     if not outcome.adds_up():
         raise FileRejected(f"the accounts do not add up: {outcome}")
     return outcome
-
-
-def screen_members(
-    files: Sequence[tuple[Delivery, SmallFile | None]], rules: Rules, scratch: Path, known: Container[str]
-) -> list[Member]:
-    """Screen small files of one source together, those of the same header; what is `known` need not be read again."""
-    members = [Member(delivery, small, Alone(needs_earlier=False)) for delivery, small in files]
-    alike: dict[tuple[bytes, bool], list[int]] = {}
-    for place, (_, small) in enumerate(files):
-        if small and small.file_id not in known:
-            alike.setdefault((small.header, b'"' in small.body.data), []).append(place)
-    for places in alike.values():
-        chosen = [small for place in places if (small := files[place][1])]
-        for place, verdict in zip(places, screen_batch(chosen, rules, scratch), strict=True):
-            members[place] = replace(members[place], verdict=verdict)
-    return members

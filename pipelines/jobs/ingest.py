@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from pipelines.intake.deliveries import Delivery, has_changed
+from pipelines.intake.deliveries import Delivery
 from pipelines.intake.reader import PrefetchingReader
-from pipelines.intake.together.small_files import FilesAhead, SmallFile, read_small_file
+from pipelines.intake.together.small_files import FilesAhead
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs.candidates import Member, Run, make_rules
 from pipelines.jobs.fetching.objects import Objects
-from pipelines.jobs.group import ingest_members, screen_members
+from pipelines.jobs.group import ingest_members
+from pipelines.jobs.members import MembersAhead, read_files, screen_members
 from pipelines.jobs.outcome import Lines
 from pipelines.jobs.prefetch import plan_groups
 from pipelines.settings import Settings
@@ -81,24 +82,43 @@ def _ingest_groups(
     objects: Objects,
     prefetched: PrefetchingReader | FilesAhead | None,
 ) -> Iterator[tuple[list[Delivery], Iterator[list[Outcome]]]]:
-    """Yield each group, with copies of objects, and what becomes of it; the next one is read while one is stored."""
-    reading = prefetched
+    """Yield each group, with copies of objects, and what becomes of it; the next is screened meanwhile."""
+    ahead: PrefetchingReader | FilesAhead | MembersAhead | None = prefetched
     try:
         for group, following in itertools.zip_longest(groups, groups[1:], fillvalue=()):
             with objects.fetched(group) as copies:
-                files, reader = _read_group(copies, run, reading)
-                reading = _begin_to_read(following, run)
-                yield copies, _ingest_files(connection, files, run, reader)
+                members, reader = _take_members(connection, copies, run, ahead)
+                ahead = _begin_to_screen(connection, following, run)
+                yield copies, ingest_members(connection, members, run, reader)
     finally:
-        if reading:
-            reading.close()
+        if ahead:
+            ahead.close()
 
 
-def _begin_to_read(group: Sequence[Delivery], run: Run) -> FilesAhead | None:
-    """Read several files ahead; what lies in a bucket is still to be fetched."""
+def _begin_to_screen(connection: duckdb.DuckDBPyConnection, group: Sequence[Delivery], run: Run) -> MembersAhead | None:
+    """Screen several files ahead; what lies in a bucket is still to be fetched."""
     if len(group) < 2 or any(each.stored for each in group):
         return None
-    return FilesAhead(group, run.settings, run.home.refuse_as_delivery)
+    return MembersAhead(group, run, frozenset(ledger.find_known_ids(connection, group[0].source.name)))
+
+
+def _take_members(
+    connection: duckdb.DuckDBPyConnection,
+    deliveries: Sequence[Delivery],
+    run: Run,
+    ahead: PrefetchingReader | FilesAhead | MembersAhead | None,
+) -> tuple[list[Member], PrefetchingReader | None]:
+    """Return the files of a group, screened if there are several, else the reader of the one, if it has begun."""
+    if isinstance(ahead, MembersAhead):
+        with contextlib.closing(ahead):
+            return ahead.take(), None
+    if len(deliveries) == 1:
+        return [Member(deliveries[0])], ahead if isinstance(ahead, PrefetchingReader) else None
+    theirs = ahead if isinstance(ahead, FilesAhead) and ahead.deliveries == deliveries else None
+    files = read_files(deliveries, run, theirs)
+    source = deliveries[0].source
+    known = ledger.find_known_ids(connection, source.name, [small.file_id for _, small in files if small])
+    return screen_members(files, make_rules(source, run), run.home.scratch, known), None
 
 
 def ingest_group(
@@ -111,39 +131,8 @@ def ingest_group(
 
     Yields outcomes after the commit of their transaction.
     """
-    files, reader = _read_group(deliveries, run, prefetched)
-    return _ingest_files(connection, files, run, reader)
-
-
-def _read_group(
-    deliveries: Sequence[Delivery], run: Run, reading: PrefetchingReader | FilesAhead | None
-) -> tuple[list[tuple[Delivery, SmallFile | None]], PrefetchingReader | None]:
-    """Return the files of a group, read if there are several, else the reader of the one, if it has begun."""
-    if len(deliveries) == 1:
-        return [(deliveries[0], None)], reading if isinstance(reading, PrefetchingReader) else None
-    ahead = reading if isinstance(reading, FilesAhead) and reading.deliveries == deliveries else None
-    with contextlib.closing(ahead or FilesAhead(deliveries, run.settings, run.home.refuse_as_delivery)) as files:
-        return [(delivery, _read_again_if_changed(delivery, files.take(), run)) for delivery in deliveries], None
-
-
-def _ingest_files(
-    connection: duckdb.DuckDBPyConnection,
-    files: Sequence[tuple[Delivery, SmallFile | None]],
-    run: Run,
-    reader: PrefetchingReader | None,
-) -> Iterator[list[Outcome]]:
-    if len(files) == 1:
-        return ingest_members(connection, [Member(files[0][0])], run, reader)
-    source = files[0][0].source
-    known = ledger.find_known_ids(connection, source.name, [small.file_id for _, small in files if small])
-    return ingest_members(connection, screen_members(files, make_rules(source, run), run.home.scratch, known), run)
-
-
-def _read_again_if_changed(delivery: Delivery, small: SmallFile | None, run: Run) -> SmallFile | None:
-    """Return a file that was read ahead, or read it again: it may have changed while the run waited for its lock."""
-    if small and has_changed(delivery.path, small.identity):
-        return read_small_file(delivery, run.settings, run.home.refuse_as_delivery)
-    return small
+    members, reader = _take_members(connection, deliveries, run, prefetched)
+    return ingest_members(connection, members, run, reader)
 
 
 def ingest_file(

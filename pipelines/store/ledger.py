@@ -91,11 +91,9 @@ def find(connection: duckdb.DuckDBPyConnection, attempts: Sequence[Attempt]) -> 
 
     A rejected file is tried again if it could fare otherwise, or could not be read; a withdrawn one stays out.
     """
-    rows = connection.execute(
-        """SELECT file_id, status, reason, tried_with, path FROM files
-           WHERE source = ? AND file_id IN (SELECT unnest(?))""",
-        [attempts[0].source, [attempt.file_id for attempt in attempts]],
-    ).fetchall()
+    sql = "SELECT file_id, status, reason, tried_with, path FROM files WHERE source = ? AND file_id IN (FROM unnest(?))"
+    values = [attempts[0].source, [attempt.file_id for attempt in attempts]]
+    rows = connection.execute(sql, values).fetchall()
     entries = {row[0]: row[1:] for row in rows}
     return [_explain_entry(attempt, entries.get(attempt.file_id)) for attempt in attempts]
 
@@ -136,7 +134,8 @@ class Group:
     @property
     def is_distinct(self) -> bool:
         """Whether it is known that no report stands in two of the files."""
-        return len(self.files) == 1 or all(each.counted and each.counted.is_distinct for each in self.files.values())
+        files, contents = list(self.files.values()), {each.file_id for each in self.files.values()}
+        return len(files) == 1 or (len(contents) == len(files) and all(contents <= f.distinct_among for f in files))
 
     @property
     def numbers(self) -> dict[str, object]:

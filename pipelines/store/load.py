@@ -61,7 +61,7 @@ def load_files(connection: duckdb.DuckDBPyConnection, group: Group) -> dict[int,
     connection.register("rows_left_out", concat_numbered(left_out, ROWS_LEFT_OUT))
     repeated = _find_stored_matches(connection, group)
     _insert_records(connection, group)
-    connection.execute(read_statement("store", "records_replaced"), group.numbers)
+    _find_replaced(connection, group)
     inserted = _count_per_delivery(
         connection, "SELECT delivery_no, count(*) FROM records WHERE delivery_no BETWEEN $first AND $last", group
     )
@@ -139,6 +139,16 @@ def _first_delivery_sql(connection: duckdb.DuckDBPyConnection, group: Group) -> 
         [group.source.name],
     )
     return read_statement("store", "first_delivery").strip() if earlier else "delivery_no"
+
+
+def _find_replaced(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
+    """Fill the table `replaced`; all rows of the group are looked through only if one can replace another."""
+    if fetch_first_row(connection, "SELECT 1 WHERE EXISTS (FROM stored_matches) OR EXISTS (FROM crossing)"):
+        connection.execute(read_statement("store", "records_replaced"), group.numbers)
+    else:
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE replaced AS SELECT *, NULL::INTEGER AS replaced_by FROM records LIMIT 0"
+        )
 
 
 def _step_sql(step: str, pack: Pack, **values: object) -> str:

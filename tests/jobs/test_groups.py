@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -17,9 +18,14 @@ from hypothesis import strategies as st
 from pipelines.connections import connect
 from pipelines.intake.anonymisation.identifiers import POSTAL_CODE, find_certain_kind, find_likely_kinds
 from pipelines.intake.deliveries import find_deliveries
+from pipelines.intake.together import small_files
 from pipelines.intake.together.checker import PLAIN_ID
 from pipelines.jobs import group as group_module
+from pipelines.jobs import members as members_module
+from pipelines.jobs import prefetch
+from pipelines.jobs.candidates import Member
 from pipelines.jobs.ingest import Run, ingest_batch, ingest_file
+from pipelines.jobs.members import MembersAhead
 from pipelines.jobs.outcome import Lines
 from pipelines.settings import Settings, Source
 from pipelines.store import database, ledger, load
@@ -69,7 +75,10 @@ class Sent:
         return text.encode("utf-16" if self.fault == "no text" else "utf-8")
 
 
-IDS = st.sampled_from([f"r{number}" for number in range(8)] + ["007", "7", "7.0", "12-1"])
+IDS = st.one_of(
+    st.sampled_from([f"r{number}" for number in range(8)] + ["007", "7", "7.0", "12-1"]),
+    st.integers(0, 10_000).map("u{}".format),  # which hardly ever stand in two files
+)
 TIMES = st.sampled_from(
     ["2026-11-16", "2026-11-16T10:00:00Z", "2026-11-17T23:30:00-05:00", "2026-11-17T08:00", "2026-11-20", "soon", ""]
 )
@@ -152,15 +161,17 @@ def tables(home: Home) -> dict[str, list[str]]:
     return found
 
 
-def compare(place: Path, template: Path, pack: Pack, sent: Sequence[Sent]) -> list[Outcome]:
-    """Ingest a history both ways; the outcomes and the tables are the same."""
+def compare(place: Path, template: Path, pack: Pack, sent: Sequence[Sent], files: int = 1000) -> list[Outcome]:
+    """Ingest a history both ways, in groups of so many files; the outcomes and the tables are the same."""
     deliveries = find_deliveries(write(place / "in", sent), SETTINGS, None, in_order=True)
     homes = [Home(place / name) for name in ("one", "group")]
     for home in homes:
         shutil.copytree(template, home.path)
     with database.writing(homes[0], SETTINGS, pack, 5) as connection:
         one = [ingest_file(connection, each, Run(homes[0], SETTINGS, pack, "run")) for each in deliveries]
-    group = ingest_batch(homes[1], SETTINGS, deliveries, 5, Quiet(), publish=False, run_id="run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prefetch, "GROUP_FILES", files)
+        group = ingest_batch(homes[1], SETTINGS, deliveries, 5, Quiet(), publish=False, run_id="run")
     assert group == one
     assert tables(homes[1]) == tables(homes[0])
     return one
@@ -183,12 +194,12 @@ def template(tmp_path_factory: pytest.TempPathFactory, pack: Pack) -> Path:
 
 
 @settings(max_examples=examples(15), deadline=None, suppress_health_check=list(HealthCheck))
-@given(sent=histories())
+@given(sent=histories(), files=st.sampled_from([3, 1000, 1000]))
 def test_groups_of_files_leave_what_files_one_by_one_leave(
-    tmp_path_factory: pytest.TempPathFactory, template: Path, pack: Pack, sent: list[Sent]
+    tmp_path_factory: pytest.TempPathFactory, template: Path, pack: Pack, sent: list[Sent], files: int
 ) -> None:
     place = tmp_path_factory.mktemp("history")
-    done = compare(place, template, pack, sent)
+    done = compare(place, template, pack, sent, files)
     event(f"a rejected file: {any(each.status == 'rejected' for each in done)}")
     shutil.rmtree(place)
 
@@ -250,6 +261,54 @@ def test_a_file_that_changes_while_its_group_is_stored_is_tried_again(
     assert ("north-2.csv" in done[2].path, "changed while it was read" in (done[2].reason or "")) == (True, True)
     five[2].write_bytes(content)
     assert statuses(take()) == "known known accepted known known"
+
+
+@pytest.mark.parametrize("change", ["other content", "gone"])
+def test_a_file_that_changes_after_it_was_screened_ahead_is_read_again(
+    take: Take, five: list[Path], monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    monkeypatch.setattr(prefetch, "GROUP_FILES", 3)  # the last two are screened while the first three are stored
+    other = five[4].read_text().replace("n4", "x4").encode()
+    real = MembersAhead.take
+
+    def take_late(ahead: MembersAhead) -> list[Member]:
+        ahead._members.result()
+        five[4].write_bytes(other) if change == "other content" else five[4].unlink()
+        return real(ahead)
+
+    monkeypatch.setattr(MembersAhead, "take", take_late)
+    done = take()
+    if change == "gone":
+        assert (statuses(done), "cannot be read" in (done[4].reason or "")) == ("accepted " * 4 + "rejected", True)
+    else:
+        assert (statuses(done), done[4].file_id) == (
+            "accepted accepted accepted accepted accepted",
+            hashlib.sha256(other).hexdigest(),
+        )
+
+
+def test_what_screening_ahead_meets_ends_the_run_when_its_group_comes(
+    take: Take, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prefetch, "GROUP_FILES", 3)
+    real = members_module.screen_batch
+
+    def break_of_two(files: Sequence[Any], *others: Any) -> Any:
+        return real(files, *others) if len(files) == 3 else 1 / 0
+
+    with monkeypatch.context() as patch:
+        patch.setattr(members_module, "screen_batch", break_of_two)
+        with pytest.raises(ZeroDivisionError):
+            take()
+    assert statuses(take()) == "known known known accepted accepted"
+
+
+def test_a_run_that_ends_waits_for_no_file_that_is_not_read_yet(take: Take, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prefetch, "GROUP_FILES", 3)
+    monkeypatch.setattr(small_files, "AHEAD_BYTES", 1)  # reading waits until a file is taken
+    monkeypatch.setattr("pipelines.store.daily_counts.add_changes", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        take()
 
 
 def test_a_file_of_a_group_that_is_gone_before_it_is_read_stops_no_other(take: Take, five: list[Path]) -> None:

@@ -20,6 +20,7 @@ from pipelines.intake.anonymisation.identifiers import EMAIL_ADDRESS, PHONE_NUMB
 from pipelines.intake.block_checker import SAMPLE_PER_BLOCK, BlockChecker, Rules
 from pipelines.intake.coded_columns import find_distinct_values
 from pipelines.intake.csv_rows import RawRows, parse_at_once, parse_block
+from pipelines.intake.duplicates import find_repeated
 from pipelines.intake.lines import Block
 from pipelines.intake.reader import MOST_OTHER_WORDS, WHOLE_COLUMNS, is_read_answer
 from pipelines.intake.together.counts import BatchRows, Places, find_file_places
@@ -48,10 +49,14 @@ class Joined:
 
 
 class BatchIds:
-    """The report ids of a batch: which files have one twice. `scratch` is a DuckDB that leaves no trace."""
+    """The report ids of a batch: which files have one twice. `scratch` is a DuckDB that leaves no trace.
+
+    `are_distinct` says, once that was asked, whether no id stands twice in all files together.
+    """
 
     def __init__(self, scratch: duckdb.DuckDBPyConnection, starts: Places) -> None:
         self.scratch, self.starts = scratch, starts
+        self.are_distinct = False
         scratch.execute("CREATE TABLE seen_ids (id UBIGINT, place INTEGER)")
 
     def add(self, cursor: duckdb.DuckDBPyConnection, rows: pa.Table) -> None:
@@ -65,8 +70,18 @@ class BatchIds:
 
     def find_places(self) -> set[int]:
         """Return the files that have an id twice, once all ids were added."""
-        found = self.scratch.execute("SELECT DISTINCT place FROM seen_ids GROUP BY id, place HAVING count(*) > 1")
-        return {place for (place,) in found.fetchall()}
+        ids = self.scratch.execute("SELECT id FROM seen_ids").fetchnumpy()["id"]
+        repeated = find_repeated(np.asarray(ids, dtype=np.uint64))
+        self.are_distinct = not len(repeated)
+        if self.are_distinct:
+            return set()
+        self.scratch.register("repeated", pa.table({"id": repeated}))
+        found = self.scratch.execute(
+            """SELECT DISTINCT place FROM seen_ids WHERE id IN (FROM repeated)
+               GROUP BY id, place HAVING count(*) > 1"""
+        ).fetchall()
+        self.scratch.unregister("repeated")
+        return {place for (place,) in found}
 
 
 class BatchChecker(BlockChecker):
@@ -95,7 +110,8 @@ class BatchChecker(BlockChecker):
         except FileRejected:
             self.alone.update(places)
             checked = None
-        return BatchRows(raw, checked, dict(zip(places, blank, strict=True)))
+        lines = raw.table.column("line_number")
+        return BatchRows(lines, raw.bad_lines, checked, dict(zip(places, blank, strict=True)))
 
     def _parse(self, joined: Joined, names: Sequence[str], answers: frozenset[str]) -> tuple[RawRows, list[int]]:
         """Return the rows, and the blank lines of each piece.

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from pipelines.intake.block_checker import CheckedRows
-from pipelines.intake.csv_rows import RawRows
+from pipelines.intake.csv_rows import BadLine
 from schemas.checked_file import LINES_SHOWN, RowCounts
 
 OWN_FIRST = 2  # the first line behind the header
@@ -22,9 +22,13 @@ Places = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class BatchRows:
-    """A joined block: parsed, checked unless it could not be, and the blank lines of every file in it."""
+    """What is kept of a joined block: the numbers of its rows, its bad lines, what checking left unless it failed.
 
-    raw: RawRows
+    `blank`: the blank lines of every file in it.
+    """
+
+    lines: pa.ChunkedArray
+    bad_lines: Sequence[BadLine]
     checked: CheckedRows | None
     blank: dict[int, int]
 
@@ -37,11 +41,11 @@ def find_file_places(lines: pa.ChunkedArray | Places, starts: Places) -> Places:
 
 def count_files(found: Sequence[BatchRows], accepted: pa.Table, cells: pa.Table, starts: Places) -> list[RowCounts]:
     """Return the counts of every file; of lines that could not be checked none is counted."""
-    checked = [(each.raw, each.checked) for each in found if each.checked]
-    rows = _count_lines(starts, (raw.table["line_number"] for raw, _ in checked))
-    in_scope = _count_lines(starts, (each.in_scope for _, each in checked))
+    checked = [(each, each.checked) for each in found if each.checked]
+    rows = _count_lines(starts, (each.lines for each, _ in checked))
+    in_scope = _count_lines(starts, (rows.in_scope for _, rows in checked))
     bad_lines = _count_lines(
-        starts, (np.array([line.line_number for line in raw.bad_lines], int) for raw, _ in checked)
+        starts, (np.array([line.line_number for line in each.bad_lines], int) for each, _ in checked)
     )
     taken = _count_lines(starts, [accepted["line_number"]])
     blank: dict[int, int] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -48,15 +48,18 @@ def screen_batch(files: Sequence[SmallFile], rules: Rules, folder: Path) -> list
     starts = np.cumsum([OWN_FIRST, *(file.body.lines for file in files)], dtype=np.int64)[:-1]
     with contextlib.closing(open_scratch(folder)) as work:
         gate = MarkingGate(*choose_gate_columns(rules), (), find_no_postal(rules))
-        checker = BatchChecker(rules, gate, BatchIds(work, starts), starts, [file.file_id for file in files])
+        ids = BatchIds(work, starts)
+        checker = BatchChecker(rules, gate, ids, starts, [file.file_id for file in files])
         check = partial(checker.check_joined, names=names, answers=find_answer_columns(rules.adapter, rules.pack))
         threads = rules.settings.threads or os.cpu_count() or 1
         found = list(map_in_order(check, _join(files, starts), threads))
         checker.decide()
     note = describe_allowed(rules, names)
-    return [
+    finished = [
         _finish(each, files[place], names, rules, note) for place, each in enumerate(_make_part(checker, found, files))
     ]
+    contents = frozenset(file.file_id for file in files if ids.are_distinct)
+    return [replace(each, distinct_among=contents) if isinstance(each, CheckedFile) else each for each in finished]
 
 
 def _join(files: Sequence[SmallFile], starts: Places) -> Iterator[Joined]:

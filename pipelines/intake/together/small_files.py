@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.errors import FileRejected
@@ -26,7 +26,7 @@ AHEAD_BYTES = 96 << 20
 class SmallFile:
     """A file that was read whole: its header line, and the rest of it with a line end at its end.
 
-    Of one that another machine read there is neither, and no identity if it lies in a bucket.
+    Of one that was screened, or that another machine read, there is neither; no identity if it lies in a bucket.
     """
 
     delivery: Delivery
@@ -35,6 +35,10 @@ class SmallFile:
     header: bytes
     body: Block
     is_whole: bool
+
+    def without_rows(self) -> SmallFile:
+        """Return what is known of the file without its lines, which need much room."""
+        return replace(self, header=b"", body=Block(1, b"", 0))
 
 
 class FilesAhead:
@@ -53,9 +57,9 @@ class FilesAhead:
         self._thread.start()
 
     def take(self) -> SmallFile | None:
-        """Return the next file."""
+        """Return the next file. Raises what ended the reading, and RuntimeError once it is closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._read_files or self._error)
+            self._changed.wait_for(lambda: self._read_files or self._error or self._closed)
             if not self._read_files:
                 raise self._error or RuntimeError("no file was read")
             file = self._read_files.popleft()
@@ -67,9 +71,9 @@ class FilesAhead:
         """Stop reading and forget what was not taken."""
         with self._changed:
             self._closed = True
+            self._read_files.clear()
             self._changed.notify_all()
         self._thread.join()
-        self._read_files.clear()
 
     def _read(self) -> None:
         try:

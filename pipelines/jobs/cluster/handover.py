@@ -158,7 +158,13 @@ class Parts:
         """The daily counts of all files of the unit that are checked."""
         files = {place: each.file_id for place, each in self.prepared.files.items() if each.checked}
         tables = {name: self.parcels.read(parcel) for name, parcel in self.prepared.counts.items()}
-        return DayCounts(files, tables, self.prepared.is_distinct)
+        return DayCounts(files, tables)
+
+    @cached_property
+    def distinct(self) -> frozenset[str]:
+        """The contents of all checked files, if no report stands in two of them."""
+        contents = (each.file_id for each in self.prepared.files.values() if each.checked)
+        return frozenset(contents if self.prepared.is_distinct else ())
 
     def give_rows(self, checked: CheckedFile, place: int) -> CheckedFile:
         """Return a checked file with its rows, and the counts of its unit."""
@@ -168,7 +174,8 @@ class Parts:
             left_out = self.left_out.filter(own).select(ROWS_LEFT_OUT.names).cast(ROWS_LEFT_OUT)
         blocks = SharedBlocks(self, self.prepared.slices[place])
         counted = self.counted if self.prepared.counts else None
-        return replace(checked, blocks=blocks, rows_left_out=left_out, counted=counted)
+        distinct = self.distinct or checked.distinct_among
+        return replace(checked, blocks=blocks, rows_left_out=left_out, counted=counted, distinct_among=distinct)
 
 
 @dataclass(frozen=True)

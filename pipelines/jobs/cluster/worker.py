@@ -33,7 +33,7 @@ from pipelines.jobs.cluster.packing import Packer
 from pipelines.jobs.cluster.parcels import Parcels
 from pipelines.jobs.cluster.unit import Prepared, ReadFile, Unit, make_stamp
 from pipelines.jobs.fetching.objects import Objects
-from pipelines.jobs.group import screen_members
+from pipelines.jobs.members import screen_members
 from pipelines.store.attachment import private_database
 from pipelines.store.database import Home
 from schemas.checked_file import ROWS_LEFT_OUT, CheckedFile
