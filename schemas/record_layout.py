@@ -63,8 +63,8 @@ def describe_answer(pack: Pack, answers: Mapping[str, Any], field: str) -> str |
 
 
 def bit_sums_sql(mask: str, bits: int) -> str:
-    """SQL for the number of records in which each bit of a mask is set. Shifting is cheaper than a filter a bit."""
-    return ", ".join(f"sum(({mask} >> {bit}) & 1)" for bit in range(bits))
+    """SQL for the number of records in which each bit of a mask is set."""
+    return ", ".join(f"count_if(({mask} & {1 << bit}) <> 0)" for bit in range(bits))
 
 
 def moved_mask_sql(stored: Pack, pack: Pack, mask: str) -> str:

@@ -25,6 +25,7 @@ from pipelines.settings import Settings
 from pipelines.statements import fetch_first_row, list_sql, read_statement
 from pipelines.store import daily_counts
 from pipelines.store.attachment import STORAGE_VERSION
+from pipelines.store.erasing import erasure
 from pipelines.store.home import Home, find_group, give_to_group
 from pipelines.store.schema import comment
 from pipelines.store.state import set_state
@@ -150,9 +151,15 @@ def _renew(connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings
 
 
 def _renew_days(connection: duckdb.DuckDBPyConnection) -> None:
-    of_days = "WHERE report_date IN (FROM touched_days)"
-    connection.execute(f"DELETE FROM snapshot.daily_summary {of_days}")
-    connection.execute(f"INSERT INTO snapshot.daily_summary {_published_sql(DAILY_SUMMARY)} {of_days} ORDER BY ALL")
+    """Bring the days that changed up to date, row by row where they lie: see `daily_counts`."""
+    same, counts = daily_counts.same_key_sql(DAILY_SUMMARY, "new"), erasure.COUNTS[DAILY_SUMMARY.name]
+    new = f"{_published_sql(DAILY_SUMMARY)} WHERE report_date IN (FROM touched_days)"
+    connection.execute(f"""DELETE FROM snapshot.daily_summary AS old
+        WHERE report_date IN (FROM touched_days) AND NOT EXISTS (FROM ({new}) AS new WHERE {same})""")
+    differ = " OR ".join(f"old.{name} <> new.{name}" for name in counts)
+    connection.execute(f"""MERGE INTO snapshot.daily_summary AS old USING ({new}) AS new ON {same}
+        WHEN MATCHED AND ({differ}) THEN UPDATE SET {", ".join(f"{name} = new.{name}" for name in counts)}
+        WHEN NOT MATCHED THEN INSERT BY NAME""")
 
 
 def _renew_weeks(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
