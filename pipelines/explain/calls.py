@@ -54,10 +54,11 @@ def find_week_calls(connection: duckdb.DuckDBPyConnection, week: str, most: int 
 
     Raises UsageError for a week that no file covers.
     """
-    if not fetch_rows(connection, "FROM calendar WHERE week = ?", [week]):
+    span = _find_span(connection, week)
+    if span["first_day"] is None:
         note = describe_withdrawn(connection)
         raise UsageError(f"week {week} is not covered by any file; the view weekly_triage lists those that are{note}")
-    found = _find_records(connection, week, most)
+    found = _find_records(connection, span, most)
     kinds = [[each for each in found if each.record["is_emergency"] is kind] for kind in (True, False)]
     shares = _share_out(most, len(kinds[0]), len(kinds[1]))
     number, lists = count(1), []
@@ -67,7 +68,7 @@ def find_week_calls(connection: duckdb.DuckDBPyConnection, week: str, most: int 
         pages |= {name: _render_page(connection, each) for name, each in zip(names, rows, strict=False)}
         calls = [_call(each, name) for each, name in zip(rows, names, strict=False)]
         lists.append(CallList(calls, rows[0].record["total"] if rows else 0))
-    alarms, alarm_pages = _render_alarm_pages(connection, week)
+    alarms, alarm_pages = _render_alarm_pages(connection, week, span)
     action = load_stored_pack(connection, str(get_state(connection, "rule_pack"))).actions["emergency"]
     index = render(
         "explain/explain_index.html.jinja", week=week, action=action, emergencies=lists[0], possible=lists[1]
@@ -81,9 +82,24 @@ def _share_out(most: int, first: int, second: int) -> tuple[int, int]:
     return of_first, min(second, most - of_first)
 
 
-def _find_records(connection: duckdb.DuckDBPyConnection, week: str, most: int) -> list[_Found]:
-    select = read_statement("explain", "records_to_explain")
-    rows = fetch_rows(connection, select, {"week": week, "most": most})
+def _find_span(connection: duckdb.DuckDBPyConnection, week: str) -> Row:
+    """Return the days of a week, None if it has none, and instants between which its records surely lie.
+
+    With the instants DuckDB reads the blocks of these days alone.
+    """
+    (span,) = fetch_rows(
+        connection,
+        """SELECT min(report_date) AS first_day, max(report_date) AS last_day,
+             (first_day - 2)::TIMESTAMP AT TIME ZONE 'UTC' AS since,
+             (last_day + 3)::TIMESTAMP AT TIME ZONE 'UTC' AS until
+           FROM calendar WHERE week = ?""",
+        [week],
+    )
+    return span
+
+
+def _find_records(connection: duckdb.DuckDBPyConnection, span: Row, most: int) -> list[_Found]:
+    rows = fetch_rows(connection, read_statement("explain", "records_to_explain"), span | {"most": most})
     readers = {version: _make_reader(connection, version) for version in sorted({row["rule_pack"] for row in rows})}
     found = [_read(row, readers[row["rule_pack"]]) for row in rows]
     return sorted(found, key=lambda each: len({name for group in each.asked for name in group}))  # stays by time else
@@ -129,7 +145,7 @@ def _call(found: _Found, page: str) -> Call:
 
 
 def _render_alarm_pages(
-    connection: duckdb.DuckDBPyConnection, week: str
+    connection: duckdb.DuckDBPyConnection, week: str, span: Row
 ) -> tuple[dict[str, tuple[str, int]], dict[str, str]]:
     """For the first alarms of the week the page of their records, and how many records there are."""
     pack = load_stored_pack(connection, str(get_state(connection, "rule_pack")))
@@ -138,7 +154,7 @@ def _render_alarm_pages(
     pages: dict[str, str] = {}
     for row in fetch_rows(connection, read_statement("pages", "alarms_of_week"), wanted):
         series, select = row["series"], read_statement("explain", "records_of_series")
-        found = fetch_rows(connection, select, {"week": week, "most": MOST_PAGES} | split_series(series))
+        found = fetch_rows(connection, select, span | {"most": MOST_PAGES} | split_series(series))
         name, total = f"alarm-{len(pages) + 1}.html", found[0]["total"] if found else 0
         alarms[series] = name, total
         pages[name] = render(
