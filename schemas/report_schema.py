@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from schemas.pack import Field, Pack
 
 ANSWER_ALLOWED = "yes/no, y/n, true/false, t/f, 1/0, NA, unknown or blank"
+LONGEST_UNKNOWN = max(map(len, UNKNOWN_WORDS))
 SAYS_UNKNOWN = f"(?i)({'|'.join(UNKNOWN_WORDS)})"
 ANSWERS: dict[str, bool | None] = (
     dict.fromkeys(YES_WORDS, True) | dict.fromkeys(NO_WORDS, False) | dict.fromkeys(UNKNOWN_WORDS, None)
@@ -118,7 +119,14 @@ def _matches(pattern: str) -> Callable[[pd.Series], pd.Series]:
 
 def _matches_but_says_something(pattern: str) -> Callable[[pd.Series], pd.Series]:
     """Make the test of ids: all the rows without a number would else be one report."""
-    return lambda cells: cells.str.fullmatch(pattern) & ~cells.str.fullmatch(SAYS_UNKNOWN)
+
+    def test(cells: pd.Series) -> pd.Series:
+        good = cells.str.fullmatch(pattern)
+        if cells.str.len().min() > LONGEST_UNKNOWN:
+            return good
+        return good & ~cells.str.fullmatch(SAYS_UNKNOWN)
+
+    return test
 
 
 def _make_number_test(smallest: int, largest: int) -> Callable[[pd.Series], pd.Series]:
