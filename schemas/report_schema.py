@@ -122,7 +122,7 @@ def _matches_but_says_something(pattern: str) -> Callable[[pd.Series], pd.Series
 
     def test(cells: pd.Series) -> pd.Series:
         good = cells.str.fullmatch(pattern)
-        if cells.str.len().min() > LONGEST_UNKNOWN:
+        if (cells.str.len() > LONGEST_UNKNOWN).all():
             return good
         return good & ~cells.str.fullmatch(SAYS_UNKNOWN)
 

@@ -66,10 +66,7 @@ class BlockChecker:
         """Check a block, and count nothing. Raises as `check`."""
         with self.gate_lock:
             self.look_for_identifiers(raw)
-        rows = select_canonical_rows(
-            self.rules.adapter, self.rules.source, raw.table, self.file_ids(raw), self.rules.pack
-        )
-        rows, warnings = _split_warnings(rows)
+        rows, warnings = _split_warnings(self._translate(raw))
         validated = self.validator.validate(rows, raw.bad_lines)
         with contextlib.closing(self.ids.scratch.cursor()) as cursor:
             self.ids.add(cursor, rows)
@@ -78,6 +75,12 @@ class BlockChecker:
         block = self._make_block(raw, accepted, validated.bad_cells)
         block = replace(block, warned=find_warned_cells(warnings, accepted))
         return CheckedRows(block, rows.column("line_number"))
+
+    def _translate(self, raw: RawRows) -> pa.Table:
+        rules = self.rules
+        if rules.adapter.is_canonical:
+            return raw.table
+        return select_canonical_rows(rules.adapter, rules.source, raw.table, self.file_ids(raw), rules.pack)
 
     def file_ids(self, _: RawRows) -> pa.Scalar | pa.Array:
         """Return the id of the file, or one for every row."""

@@ -46,15 +46,20 @@ class RawRows:
 
 
 def split_header(block: Block) -> tuple[bytes, Block]:
-    """Return the header line without its line end and byte order mark, and the rest of the first block.
+    """Return the header line and the rest of the first block. Raises as `split_header_line`."""
+    header, behind = split_header_line(block.data)
+    return header, Block(2, block.data[behind:], block.lines - 1)
+
+
+def split_header_line(data: bytes) -> tuple[bytes, int]:
+    """Return the header line without its line end and byte order mark, and where the rest begins.
 
     Raises FileRejected for a header beyond the bound: a small file of nothing but columns would take the memory.
     """
-    end = block.data.index(b"\n") + 1
+    end = data.index(b"\n") + 1
     if end > LONGEST_HEADER:
         raise FileRejected(f"the header is longer than {LONGEST_HEADER:,} bytes; is a line end missing?")
-    header = block.data[:end].removeprefix(BOM).rstrip(b"\r\n")
-    return header, Block(2, block.data[end:], block.lines - 1)
+    return data[:end].removeprefix(BOM).rstrip(b"\r\n"), end
 
 
 def parse_header(line: bytes, delimiter: str) -> list[str]:

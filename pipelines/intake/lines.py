@@ -92,26 +92,27 @@ def hash_content(path: Path, settings: Settings, period: Period | None = None) -
     return meter.file_id
 
 
-def read_chunks(path: Path, settings: Settings) -> Iterator[bytes]:
-    """Yield the content in pieces, decompressed.
+def read_chunks(path: Path, settings: Settings, most: int | None = None) -> Iterator[bytes]:
+    """Yield the content in pieces of at most so many bytes, or BLOCK_BYTES, decompressed.
 
     Raises FileRejected for what cannot be read, and for an archive that is broken or unpacks too far.
     """
     try:
         with open(open_ordinary(path), "rb", buffering=0) as file:
-            yield from _read_content(path, file, settings)
+            yield from _read_content(path, file, settings, most or BLOCK_BYTES)
     except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
         raise FileRejected(f"cannot be read: {_explain(error)}") from error
 
 
-def _read_content(path: Path, file: FileIO, settings: Settings) -> Iterator[bytes]:
+def _read_content(path: Path, file: FileIO, settings: Settings, most: int) -> Iterator[bytes]:
     """Read no further than the file's size says: not on and on where it grows, nothing of /proc."""
     size = os.fstat(file.fileno()).st_size
     is_packed = path.suffix.lower() in (".gz", ".zst")
     limit = max(SMALL_EXPANSION, size * settings.max_expansion) if is_packed else size
+    most = most if is_packed else min(most, size + 1)  # of one that grows it shows
     total = 0
     with _unpack(path, file) as stream:
-        while size and (chunk := stream.read(BLOCK_BYTES)):
+        while size and (chunk := stream.read(most)):
             total += len(chunk)
             if total > limit and is_packed:
                 raise FileRejected(f"unpacks to more than {settings.max_expansion} times its size; refused")
@@ -155,19 +156,26 @@ def read_blocks(path: Path, settings: Settings, meter: ContentMeter | None = Non
 
 def cut_blocks(data: bytes, first_line: int) -> Iterator[Block]:
     """Yield complete lines as one block, or as several if they are so short that their rows would fill the memory."""
-    lines = count_line_ends(data)
+    for start, end, lines in find_cuts(data):
+        yield Block(first_line, data if end - start == len(data) else data[start:end], lines)
+        first_line += lines
+
+
+def find_cuts(data: bytes | memoryview) -> Iterator[tuple[int, int, int]]:
+    """Yield where each block of complete lines begins and ends, and how many lines it has; none of no data."""
+    lines = count_line_ends(data) if len(data) else 0
     if lines <= MOST_LINES:
-        if data:
-            yield Block(first_line, data, lines)
+        if lines:
+            yield 0, len(data), lines
         return
     ends = np.flatnonzero(np.frombuffer(data, np.uint8) == LINE_END) + 1
     cuts = [0, *ends[MOST_LINES - 1 :: MOST_LINES].tolist()]
     cuts += [len(data)] if cuts[-1] < len(data) else []
     for number, (start, end) in enumerate(pairwise(cuts)):
-        yield Block(first_line + number * MOST_LINES, data[start:end], min(MOST_LINES, lines - number * MOST_LINES))
+        yield start, end, min(MOST_LINES, lines - number * MOST_LINES)
 
 
-def count_line_ends(data: bytes) -> int:
+def count_line_ends(data: bytes | memoryview) -> int:
     """Count like `data.count(b"\n")`, in a seventh of its time and while other threads work."""
     signs, part = np.frombuffer(data, np.uint8), 1 << 20
     return sum(int(np.count_nonzero(signs[start : start + part] == LINE_END)) for start in range(0, len(data), part))

@@ -77,7 +77,7 @@ def screen_members(
     alike: dict[tuple[bytes, bool], list[int]] = {}
     for place, (_, small) in enumerate(files):
         if small and small.file_id not in known:
-            alike.setdefault((small.header, b'"' in small.body.data), []).append(place)
+            alike.setdefault((small.header, small.has_quotes), []).append(place)
     for places in alike.values():
         chosen = [small for place in places if (small := files[place][1])]
         for place, verdict in zip(places, screen_batch(chosen, rules, scratch), strict=True):

@@ -194,8 +194,6 @@ def select_canonical_rows(
     `file_id` is that of the file, or one for every row. Raises FileRejected if the SELECT fails or does not return what
     an adapter must.
     """
-    if adapter.is_canonical:
-        return raw
     raw = raw.drop_columns(sorted(adapter.ignores & set(raw.column_names)))
     for name in sorted((adapter.requires | adapter.optional) - set(raw.column_names)):
         raw = raw.append_column(name, pa.nulls(raw.num_rows, pa.string()))

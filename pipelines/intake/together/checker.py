@@ -41,11 +41,21 @@ class MarkingGate(Gate):
 
 
 @dataclass(frozen=True)
+class Piece:
+    """Complete lines of a file, by its place in the batch; they are not copied until they are joined."""
+
+    place: int
+    first_line: int
+    rows: memoryview
+    lines: int
+
+
+@dataclass(frozen=True)
 class Joined:
     """A block of lines, and the pieces of files that it was joined from."""
 
     block: Block
-    pieces: Sequence[tuple[int, Block]]
+    pieces: Sequence[Piece]
 
 
 class BatchIds:
@@ -104,7 +114,7 @@ class BatchChecker(BlockChecker):
         raw, blank = self._parse(joined, names, answers if self._other_words < MOST_OTHER_WORDS else frozenset())
         if not any(is_read_answer(raw.table.column(name)) for name in answers & set(names)):
             self._other_words += 1
-        places = [place for place, _ in joined.pieces]
+        places = [piece.place for piece in joined.pieces]
         try:
             checked = self.check_rows(raw)
         except FileRejected:
@@ -122,7 +132,8 @@ class BatchChecker(BlockChecker):
         raw = parse_at_once(joined.block, names, delimiter, WHOLE_COLUMNS, answers)
         if raw is not None:
             return raw, [0] * len(joined.pieces)
-        parts = [parse_block(piece, names, delimiter, WHOLE_COLUMNS) for _, piece in joined.pieces]
+        blocks = [Block(piece.first_line, bytes(piece.rows), piece.lines) for piece in joined.pieces]
+        parts = [parse_block(block, names, delimiter, WHOLE_COLUMNS) for block in blocks]
         table = pa.concat_tables([part.table for part in parts]).unify_dictionaries()
         bad = tuple(line for part in parts for line in part.bad_lines)
         blank = [part.blank_lines for part in parts]

@@ -16,7 +16,7 @@ from pipelines.errors import FileRejected
 from pipelines.intake.block_checker import Rules
 from pipelines.intake.csv_rows import parse_header
 from pipelines.intake.layouts.adapters import find_answer_columns, open_scratch
-from pipelines.intake.lines import BLOCK_BYTES, MOST_LINES, Block, cut_blocks
+from pipelines.intake.lines import BLOCK_BYTES, MOST_LINES, Block, find_cuts
 from pipelines.intake.screening import (
     check_columns,
     choose_gate_columns,
@@ -25,7 +25,7 @@ from pipelines.intake.screening import (
     find_no_postal,
     map_in_order,
 )
-from pipelines.intake.together.checker import BatchChecker, BatchIds, Joined, MarkingGate
+from pipelines.intake.together.checker import BatchChecker, BatchIds, Joined, MarkingGate, Piece
 from pipelines.intake.together.counts import OWN_FIRST, BatchRows, Places, count_files
 from pipelines.intake.together.small_files import SmallFile
 from schemas.checked_file import CELLS, ROWS_LEFT_OUT, CheckedBlock, CheckedFile, RowCounts, make_accepted_schema
@@ -45,7 +45,7 @@ def screen_batch(files: Sequence[SmallFile], rules: Rules, folder: Path) -> list
         check_columns(rules, names)
     except FileRejected:
         return [Alone(False) for _ in files]
-    starts = np.cumsum([OWN_FIRST, *(file.body.lines for file in files)], dtype=np.int64)[:-1]
+    starts = np.cumsum([OWN_FIRST, *(file.lines for file in files)], dtype=np.int64)[:-1]
     with contextlib.closing(open_scratch(folder)) as work:
         gate = MarkingGate(*choose_gate_columns(rules), (), find_no_postal(rules))
         ids = BatchIds(work, starts)
@@ -64,11 +64,11 @@ def screen_batch(files: Sequence[SmallFile], rules: Rules, folder: Path) -> list
 
 def _join(files: Sequence[SmallFile], starts: Places) -> Iterator[Joined]:
     """Join the lines of consecutive files to blocks; a file that fills a block is cut as if it were alone."""
-    waiting: list[tuple[int, Block]] = []
+    waiting: list[Piece] = []
     lines = size = 0  # of what waits
     for place, file in enumerate(files):
-        pieces = [(place, block) for block in cut_blocks(file.body.data, int(starts[place]))]
-        more_lines, more_size = sum(block.lines for _, block in pieces), sum(len(block.data) for _, block in pieces)
+        pieces = _cut_pieces(place, int(starts[place]), file.rows)
+        more_lines, more_size = sum(piece.lines for piece in pieces), len(file.rows)
         is_full = lines + more_lines > MOST_LINES or size + more_size > BLOCK_BYTES
         if waiting and (len(pieces) > 1 or is_full):
             yield _join_block(waiting)
@@ -82,10 +82,17 @@ def _join(files: Sequence[SmallFile], starts: Places) -> Iterator[Joined]:
         yield _join_block(waiting)
 
 
-def _join_block(pieces: list[tuple[int, Block]]) -> Joined:
-    first, lines = pieces[0][1].first_line, sum(block.lines for _, block in pieces)
-    data = pieces[0][1].data if len(pieces) == 1 else b"".join(block.data for _, block in pieces)
-    return Joined(Block(first, data, lines), pieces)
+def _cut_pieces(place: int, first_line: int, rows: memoryview) -> list[Piece]:
+    pieces = []
+    for start, end, lines in find_cuts(rows):
+        pieces.append(Piece(place, first_line, rows[start:end], lines))
+        first_line += lines
+    return pieces
+
+
+def _join_block(pieces: list[Piece]) -> Joined:
+    data = b"".join(piece.rows for piece in pieces)
+    return Joined(Block(pieces[0].first_line, data, sum(piece.lines for piece in pieces)), pieces)
 
 
 def _make_part(
@@ -107,7 +114,7 @@ def _make_part(
 
 def _is_plain(counts: RowCounts, file: SmallFile, limit: float) -> bool:
     """Return whether every line is a row or blank, and not too many rows are bad."""
-    if counts.rows + counts.blank != file.body.lines:
+    if counts.rows + counts.blank != file.lines:
         return False
     return not counts.rows or counts.bad_rows / counts.rows <= limit
 

@@ -9,22 +9,23 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.errors import FileRejected
-from pipelines.intake.csv_rows import split_header
+from pipelines.intake.csv_rows import split_header_line
 from pipelines.intake.deliveries import Delivery, FileIdentity, read_file_identity
-from pipelines.intake.lines import Block, ContentMeter, count_line_ends, read_chunks, refuse_long_lines
+from pipelines.intake.lines import ContentMeter, read_chunks, refuse_long_lines
 from pipelines.settings import Settings
 
 LARGE_BYTES = 48 << 20  # a larger file is streamed, and stored alone
 AHEAD_BYTES = 96 << 20
+NO_ROWS = memoryview(b"")
 
 
 @dataclass(frozen=True)
 class SmallFile:
-    """A file that was read whole: its header line, and the rest of it with a line end at its end.
+    """A file that was read whole: its header line, and its rows, `lines` of them, with a line end at their end.
 
     Of one that was screened, or that another machine read, there is neither; no identity if it lies in a bucket.
     """
@@ -32,13 +33,15 @@ class SmallFile:
     delivery: Delivery
     identity: FileIdentity | None
     file_id: str
-    header: bytes
-    body: Block
     is_whole: bool
+    header: bytes = b""
+    rows: memoryview = NO_ROWS
+    lines: int = 0
+    has_quotes: bool = False
 
     def without_rows(self) -> SmallFile:
         """Return what is known of the file without its lines, which need much room."""
-        return replace(self, header=b"", body=Block(1, b"", 0))
+        return SmallFile(self.delivery, self.identity, self.file_id, self.is_whole)
 
 
 class FilesAhead:
@@ -93,7 +96,7 @@ class FilesAhead:
 
 
 def _measure_size(file: SmallFile | None) -> int:
-    return len(file.body.data) if file else 0
+    return len(file.rows) if file else 0
 
 
 def read_small_file(delivery: Delivery, settings: Settings, refuse: Callable[[Path], None]) -> SmallFile | None:
@@ -108,19 +111,21 @@ def read_small_file(delivery: Delivery, settings: Settings, refuse: Callable[[Pa
         is_whole = content.endswith(b"\n")
         data = content if is_whole else content + b"\n"
         refuse_long_lines(data)
-        header, body = split_header(Block(1, data, count_line_ends(data)))
+        header, behind = split_header_line(data)
     except (FileRejected, MemoryError):
         return None
     meter = ContentMeter(delivery.period)
     meter.see(content)
-    return SmallFile(delivery, identity, meter.file_id, header, body, is_whole)
+    rows = memoryview(data)[behind:]
+    has_quotes = content.find(b'"', behind) >= 0
+    return SmallFile(delivery, identity, meter.file_id, is_whole, header, rows, meter.lines - 1, has_quotes)
 
 
 def _read_content(path: Path, settings: Settings) -> bytes:
     """Return the content of a file, decompressed; nothing of one that is large."""
     chunks: list[bytes] = []
     size = 0
-    for chunk in read_chunks(path, settings):
+    for chunk in read_chunks(path, settings, LARGE_BYTES):
         size += len(chunk)
         if size > LARGE_BYTES:
             return b""

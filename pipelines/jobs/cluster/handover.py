@@ -14,7 +14,6 @@ import pyarrow.compute
 
 from pipelines.errors import FileRejected
 from pipelines.intake.deliveries import Delivery, FileIdentity, read_file_identity
-from pipelines.intake.lines import Block
 from pipelines.intake.together.screening import Alone
 from pipelines.intake.together.small_files import SmallFile
 from pipelines.jobs.candidates import Member, Run, make_rules
@@ -117,7 +116,7 @@ def take_over(sent: Sent, prepared: Prepared, pack: Pack) -> list[Member]:
         read, seen = prepared.files.get(number), sent.identities[place]
         if read and (seen is None or _is_same_file(read, seen)):
             delivery = replace(sent.deliveries[place], stored=read.stored)
-            small = SmallFile(delivery, seen, read.file_id, b"", Block(1, b"", 0), read.is_whole)
+            small = SmallFile(delivery, seen, read.file_id, read.is_whole)
             verdict = parts.give_rows(read.checked, number) if read.checked else Alone(read.needs_earlier)
             members[place] = Member(delivery, small, verdict)
     return members
