@@ -69,5 +69,6 @@ def forget(
         return not dry_run and (yes or not sys.stdin.isatty() or input("erase? [yes/no] ") == "yes")
 
     path = require_home(home)
-    say(*erase(Home(path), load_settings(path), Wish(report_ids or (), source, before), wait, tell).split("\n"))
+    wish = Wish(report_ids or (), source, before, dry_run)
+    say(*erase(Home(path), load_settings(path), wish, wait, tell).split("\n"))
     refresh_status(path)

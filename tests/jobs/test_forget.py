@@ -339,6 +339,9 @@ def test_a_kill_after_the_records_were_written_anew_leaves_nothing_for_the_same_
         patched.setattr("pipelines.store.erasing.rewrite.attach", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             forget.forget(home, Settings(), forget.Wish([ERASED]), 5, lambda _: True)
+    left = home.summaries.read_bytes()
+    assert command(["forget", ERASED, "--dry-run", "--home", str(home.path)]) == 0
+    assert home.summaries.read_bytes() == left
     assert command(["forget", ERASED, "--yes", "--home", str(home.path)]) == 0
     assert not _found(home)
     assert command(["check", "--deep", "--home", str(home.path)]) == 0

@@ -37,11 +37,15 @@ STAY = (
 
 @dataclass(frozen=True)
 class Wish:
-    """What is to be erased: reports by id, of one sender if two have them, or all of days before a date."""
+    """What is to be erased: reports by id, of one sender if two have them, or all of days before a date.
+
+    A dry wish is not carried out, and ends nothing that a killed run left.
+    """
 
     report_ids: Sequence[str] = ()
     source: str | None = None
     before: date | None = None
+    is_dry: bool = False
 
     def __post_init__(self) -> None:
         if bool(self.report_ids) == bool(self.before):
@@ -59,7 +63,8 @@ def forget(home: Home, settings: Settings, wish: Wish, wait_seconds: float, tell
         records, versions, lines = rewrite.count_going(connection)
         if not records + versions + lines:
             told = _explain_nothing(connection, home, wish)
-            publish_job.publish_or_share(connection, home, settings)  # what a run that was killed did not come to
+            if not wish.is_dry:
+                publish_job.publish_or_share(connection, home, settings)  # what a run that was killed did not come to
             return told
         things = {"record": records, "earlier version": versions, "quarantined line": lines}
         what = ", ".join(pluralise(number, thing) for thing, number in things.items())
