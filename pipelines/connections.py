@@ -65,20 +65,20 @@ def read_only(path: Path) -> duckdb.DuckDBPyConnection:
     if not path.exists():
         raise UsageError(_describe_missing(path))
     for _ in range(OPENINGS - 1):
-        before = _identify(path)
+        before = identify_file(path)
         try:
             connection = _open_sandboxed(path)
         except CalfwatchError:
-            if _identify(path) == before:
+            if identify_file(path) == before:
                 raise
             continue
-        if _identify(path) == before:
+        if identify_file(path) == before:
             return connection
         connection.close()
     return _open_sandboxed(path)
 
 
-def _identify(path: Path) -> tuple[int, int] | None:
+def identify_file(path: Path) -> tuple[int, int] | None:
     """Return what tells a file from the one that takes its place: DuckDB opens a path three times, and would go on with
     the headers of one file and the blocks of another."""
     with contextlib.suppress(OSError):

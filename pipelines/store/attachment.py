@@ -11,8 +11,8 @@ from pathlib import Path
 import duckdb
 
 from pipelines import files
-from pipelines.connections import connect, lock_error, path_sql
-from pipelines.errors import WHAT_TO_DO, DiskError, StateError, UsageError, find_disk_failure
+from pipelines.connections import connect, identify_file, lock_error, path_sql
+from pipelines.errors import WHAT_TO_DO, CalfwatchError, DiskError, StateError, UsageError, find_disk_failure
 from pipelines.settings import Settings
 from pipelines.statements import fetch_number
 from pipelines.store.home import Home
@@ -61,19 +61,34 @@ def _configure(connection: duckdb.DuckDBPyConnection, spill: Path, settings: Set
 def attach(
     connection: duckdb.DuckDBPyConnection, home: Home, mode: str = "READ_WRITE", wait_seconds: float = 0
 ) -> None:
+    """Attach the records and use them; read-only again if others took their place meanwhile: see `identify_file`.
+
+    Raises LockedError if another program has them until then, DiskError, StateError if they cannot be opened.
+    """
     until = time.monotonic() + wait_seconds
-    while (error := _attach_error(connection, home, mode)) is not None:
-        if "Could not set lock" in str(error):
-            if time.monotonic() < until:
-                time.sleep(0.1)
-                continue
-            then = "try a longer --wait" if wait_seconds else "try again"
-            raise lock_error(home.records, error, f"close it there, or {then}") from error
-        if failure := find_disk_failure(str(error)):
-            raise DiskError(home.path, failure) from error
-        raise StateError(
-            f"{home.records} cannot be opened ({type(error).__name__}): it is damaged or no DuckDB file. {WHAT_TO_DO}"
-        ) from error
+    while True:
+        before = identify_file(home.records)
+        error = _attach_error(connection, home, mode)
+        if mode == "READ_ONLY" and identify_file(home.records) != before:
+            if error is None:
+                detach(connection)
+        elif error is None:
+            return
+        elif "Could not set lock" in str(error) and time.monotonic() < until:
+            time.sleep(0.1)
+        else:
+            raise _tell_error(home, error, wait_seconds) from error
+
+
+def _tell_error(home: Home, error: duckdb.Error, wait_seconds: float) -> CalfwatchError:
+    if "Could not set lock" in str(error):
+        then = "try a longer --wait" if wait_seconds else "try again"
+        return lock_error(home.records, error, f"close it there, or {then}")
+    if failure := find_disk_failure(str(error)):
+        return DiskError(home.path, failure)
+    return StateError(
+        f"{home.records} cannot be opened ({type(error).__name__}): it is damaged or no DuckDB file. {WHAT_TO_DO}"
+    )
 
 
 def _attach_error(connection: duckdb.DuckDBPyConnection, home: Home, mode: str) -> duckdb.Error | None:

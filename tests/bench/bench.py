@@ -91,6 +91,7 @@ def measure(folder: Path, shape: Shape, runs: int, history: int) -> None:
             work.mkdir()
             if way in homes:
                 shutil.copytree(homes[way], work / "home")
+                os.sync()  # or the run would wait until the copy is on the disk
             costs[way].append(run(command_of(way, shape, paths, work)))
             shutil.rmtree(work)
     shutil.rmtree(folder / "made")

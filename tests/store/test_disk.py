@@ -25,7 +25,7 @@ from pipelines.jobs import publish as publish_job
 from pipelines.jobs.check import check
 from pipelines.jobs.ingest import Run, ingest_file
 from pipelines.settings import Settings
-from pipelines.store import database
+from pipelines.store import attachment, database, state
 from pipelines.store.database import Home
 from schemas.pack import Pack
 from tests.conftest import opened
@@ -237,6 +237,34 @@ def test_a_database_that_is_replaced_while_it_is_opened_is_opened_again(
     with pytest.raises(StateError, match="it is damaged or no DuckDB file"):
         connections.read_only(path)
     assert len(opened_by) == 2, "what is not replaced is not opened again"
+
+
+@pytest.mark.parametrize("is_mixed", [False, True])
+def test_records_that_are_replaced_while_they_are_opened_for_reading_are_opened_again(
+    is_mixed: bool, home: Home, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with home.lock(0), database.open_records(home, Settings(), pack) as connection:
+        state.set_state(connection, "mark", "before")
+    new = tmp_path / "new"
+    shutil.copyfile(home.records, new)
+    with duckdb.connect(str(new)) as connection:
+        connection.execute("UPDATE state SET value = 'after' WHERE key = 'mark'")
+    real, opened = attachment._attach_error, []
+
+    def open_meanwhile(connection: duckdb.DuckDBPyConnection, home: Home, mode: str) -> duckdb.Error | None:
+        error = real(connection, home, mode)
+        opened.append(mode)
+        if new.exists():
+            os.replace(new, home.records)
+            if is_mixed:  # headers of the one and blocks of the other
+                attachment.detach(connection)
+                return duckdb.SerializationException("mixed")
+        return error
+
+    monkeypatch.setattr(attachment, "_attach_error", open_meanwhile)
+    with database.open_read_only(home, Settings()) as connection:
+        assert state.get_state(connection, "mark") == "after"
+    assert opened == ["READ_ONLY", "READ_ONLY"]
 
 
 READER = """
