@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ LONGEST_LINE = 1 << 20
 MOST_LINES = 1 << 18  # in a block
 SMALL_EXPANSION = 64 << 20  # an archive may always unpack to this much
 LINE_END = ord("\n")
+SIGN = re.compile(rb"\S")
 
 
 class ContentMeter:
@@ -47,8 +49,8 @@ class ContentMeter:
         """Take in the next bytes."""
         self.digest.update(chunk)
         if not self.has_rows:
-            behind = chunk if self.line_ends else chunk.partition(b"\n")[2]
-            self.has_rows = bool(behind.strip())
+            first = 0 if self.line_ends else chunk.find(b"\n") + 1
+            self.has_rows = bool((first or self.line_ends) and SIGN.search(chunk, first))
         self.line_ends += count_line_ends(chunk)
         self.last = chunk[-1:]
 

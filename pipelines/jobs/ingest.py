@@ -15,10 +15,10 @@ from pipelines.intake.deliveries import Delivery
 from pipelines.intake.reader import PrefetchingReader
 from pipelines.intake.together.small_files import FilesAhead
 from pipelines.jobs import publish as publish_job
-from pipelines.jobs.candidates import Member, Run, make_rules
+from pipelines.jobs.candidates import Member, Run
 from pipelines.jobs.fetching.objects import Objects
 from pipelines.jobs.group import ingest_members
-from pipelines.jobs.members import MembersAhead, read_files, screen_members
+from pipelines.jobs.members import MembersAhead, read_members
 from pipelines.jobs.outcome import Lines
 from pipelines.jobs.prefetch import plan_groups
 from pipelines.settings import Settings
@@ -99,7 +99,7 @@ def _begin_to_screen(connection: duckdb.DuckDBPyConnection, group: Sequence[Deli
     """Screen several files ahead; what lies in a bucket is still to be fetched."""
     if len(group) < 2 or any(each.stored for each in group):
         return None
-    return MembersAhead(group, run, frozenset(ledger.find_known_ids(connection, group[0].source.name)))
+    return MembersAhead(group, run, ledger.find_known_ids(connection, group[0].source.name))
 
 
 def _take_members(
@@ -115,10 +115,8 @@ def _take_members(
     if len(deliveries) == 1:
         return [Member(deliveries[0])], ahead if isinstance(ahead, PrefetchingReader) else None
     theirs = ahead if isinstance(ahead, FilesAhead) and ahead.deliveries == deliveries else None
-    files = read_files(deliveries, run, theirs)
-    source = deliveries[0].source
-    known = ledger.find_known_ids(connection, source.name, [small.file_id for _, small in files if small])
-    return screen_members(files, make_rules(source, run), run.home.scratch, known), None
+    known = ledger.find_known_ids(connection, deliveries[0].source.name)
+    return read_members(deliveries, run, known, theirs), None
 
 
 def ingest_group(

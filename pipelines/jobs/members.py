@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -22,39 +22,38 @@ class MembersAhead:
     """
 
     def __init__(self, deliveries: Sequence[Delivery], run: Run, known: Container[str]) -> None:
-        self.run, self.known = run, known
+        self.run = run
         self._files = FilesAhead(deliveries, run.settings, run.home.refuse_as_delivery)
         self._pool = ThreadPoolExecutor(1)
-        self._members = self._pool.submit(self._screen)
+        self._members = self._pool.submit(_take_and_screen, self._files, run, known)
 
     def take(self) -> list[Member]:
         """Return the members. Raises what went wrong with them."""
-        return [_look_again(member, self.run) for member in self._members.result()]
+        return [self._look_again(member) for member in self._members.result()]
 
     def close(self) -> None:
         """Stop reading; screening that has begun goes on to its end."""
         self._files.close()
         self._pool.shutdown(cancel_futures=True)
 
-    def _screen(self) -> list[Member]:
-        files = [(delivery, self._files.take()) for delivery in self._files.deliveries]
-        rules = make_rules(self._files.deliveries[0].source, self.run)
-        return screen_members(files, rules, self.run.home.scratch, self.known)
+    def _look_again(self, member: Member) -> Member:
+        small = member.small and _read_again_if_changed(member.delivery, member.small, self.run)
+        if small is member.small:
+            return member
+        return Member(member.delivery, small and small.without_rows(), Alone(needs_earlier=False))
 
 
-def _look_again(member: Member, run: Run) -> Member:
-    if member.small is None or not has_changed(member.delivery.path, member.small.identity):
-        return member
-    small = read_small_file(member.delivery, run.settings, run.home.refuse_as_delivery)
-    return Member(member.delivery, small and small.without_rows(), Alone(needs_earlier=False))
-
-
-def read_files(
-    deliveries: Sequence[Delivery], run: Run, ahead: FilesAhead | None
-) -> list[tuple[Delivery, SmallFile | None]]:
-    """Read the files of a group; what was read ahead and has changed since is read again."""
+def read_members(
+    deliveries: Sequence[Delivery], run: Run, known: Container[str], ahead: FilesAhead | None
+) -> list[Member]:
+    """Read and screen the files of a group, those that were read ahead again if they have changed."""
     with contextlib.closing(ahead or FilesAhead(deliveries, run.settings, run.home.refuse_as_delivery)) as files:
-        return [(delivery, _read_again_if_changed(delivery, files.take(), run)) for delivery in deliveries]
+        return _take_and_screen(files, run, known)
+
+
+def _take_and_screen(files: FilesAhead, run: Run, known: Container[str]) -> list[Member]:
+    read = ((each, _read_again_if_changed(each, files.take(), run)) for each in files.deliveries)
+    return screen_members(read, make_rules(files.deliveries[0].source, run), run.home.scratch, known)
 
 
 def _read_again_if_changed(delivery: Delivery, small: SmallFile | None, run: Run) -> SmallFile | None:
@@ -65,21 +64,20 @@ def _read_again_if_changed(delivery: Delivery, small: SmallFile | None, run: Run
 
 
 def screen_members(
-    files: Sequence[tuple[Delivery, SmallFile | None]], rules: Rules, scratch: Path, known: Container[str]
+    files: Iterable[tuple[Delivery, SmallFile | None]], rules: Rules, scratch: Path, known: Container[str]
 ) -> list[Member]:
     """Screen small files of one source together, those of the same header; what is `known` need not be read again.
 
     The members have no rows but those that were checked.
     """
-    members = [
-        Member(delivery, small and small.without_rows(), Alone(needs_earlier=False)) for delivery, small in files
-    ]
-    alike: dict[tuple[bytes, bool], list[int]] = {}
-    for place, (_, small) in enumerate(files):
+    members: list[Member] = []
+    alike: dict[tuple[bytes, bool], dict[int, SmallFile]] = {}
+    for place, (delivery, small) in enumerate(files):
+        members.append(Member(delivery, small and small.without_rows(), Alone(needs_earlier=False)))
         if small and small.file_id not in known:
-            alike.setdefault((small.header, small.has_quotes), []).append(place)
-    for places in alike.values():
-        chosen = [small for place in places if (small := files[place][1])]
+            alike.setdefault((small.header, small.has_quotes), {})[place] = small
+    while alike:
+        places, chosen = map(list, zip(*alike.popitem()[1].items(), strict=True))
         for place, verdict in zip(places, screen_batch(chosen, rules, scratch), strict=True):
             members[place] = replace(members[place], verdict=verdict)
     return members

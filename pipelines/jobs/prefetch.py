@@ -15,7 +15,7 @@ from pipelines.store.database import Home
 from pipelines.store.packs import load_configured_pack
 
 GROUP_FILES = 1000
-GROUP_BYTES = 192 << 20  # some 1.5 million rows
+GROUP_BYTES = 128 << 20  # some million rows, while as many are stored: more would take more than 1.25 GiB
 UNPACKED = 8  # a compressed file is taken to be so many times larger
 
 

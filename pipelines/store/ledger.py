@@ -230,12 +230,10 @@ def find_earlier_ids(connection: duckdb.DuckDBPyConnection, source: str) -> tupl
     return tuple(str(row[0]) for row in rows)
 
 
-def find_known_ids(connection: duckdb.DuckDBPyConnection, source: str, ids: Sequence[str] | None = None) -> set[str]:
-    """Return which contents, of these or of all, a source has delivered before, and had accepted or taken back."""
-    sql = """SELECT file_id FROM files WHERE source = $source AND status <> 'rejected'
-        AND ($ids::VARCHAR[] IS NULL OR file_id IN (SELECT unnest($ids::VARCHAR[])))"""
-    values = {"source": source, "ids": None if ids is None else list(ids)}
-    return {file_id for (file_id,) in connection.execute(sql, values).fetchall()}
+def find_known_ids(connection: duckdb.DuckDBPyConnection, source: str) -> frozenset[str]:
+    """Return which contents a source has delivered before, and had accepted or taken back."""
+    sql = "SELECT file_id FROM files WHERE source = ? AND status <> 'rejected'"
+    return frozenset(file_id for (file_id,) in connection.execute(sql, [source]).fetchall())
 
 
 def describe_ids_of_files(connection: duckdb.DuckDBPyConnection, report_id: str, source: str | None) -> str:

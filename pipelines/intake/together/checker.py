@@ -85,13 +85,12 @@ class BatchIds:
         self.are_distinct = not len(repeated)
         if self.are_distinct:
             return set()
-        self.scratch.register("repeated", pa.table({"id": repeated}))
-        found = self.scratch.execute(
-            """SELECT DISTINCT place FROM seen_ids WHERE id IN (FROM repeated)
-               GROUP BY id, place HAVING count(*) > 1"""
-        ).fetchall()
+        keys = self.scratch.execute("SELECT hash(id, place) AS key FROM seen_ids").fetchnumpy()["key"]
+        self.scratch.register("repeated", pa.table({"key": find_repeated(np.asarray(keys, dtype=np.uint64))}))
+        found = self.scratch.execute("SELECT DISTINCT place FROM seen_ids WHERE hash(id, place) IN (FROM repeated)")
+        places = {place for (place,) in found.fetchall()}
         self.scratch.unregister("repeated")
-        return {place for (place,) in found}
+        return places
 
 
 class BatchChecker(BlockChecker):

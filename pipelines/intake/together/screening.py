@@ -38,8 +38,8 @@ class Alone:
     needs_earlier: bool = True
 
 
-def screen_batch(files: Sequence[SmallFile], rules: Rules, folder: Path) -> list[CheckedFile | Alone]:
-    """Screen files of one source that have the same header line."""
+def screen_batch(files: list[SmallFile], rules: Rules, folder: Path) -> list[CheckedFile | Alone]:
+    """Screen files of one source that have the same header line; their rows are taken out of the list meanwhile."""
     try:
         names = parse_header(files[0].header, rules.source.delimiter)
         check_columns(rules, names)
@@ -62,13 +62,17 @@ def screen_batch(files: Sequence[SmallFile], rules: Rules, folder: Path) -> list
     return [replace(each, distinct_among=contents) if isinstance(each, CheckedFile) else each for each in finished]
 
 
-def _join(files: Sequence[SmallFile], starts: Places) -> Iterator[Joined]:
-    """Join the lines of consecutive files to blocks; a file that fills a block is cut as if it were alone."""
+def _join(files: list[SmallFile], starts: Places) -> Iterator[Joined]:
+    """Join the lines of consecutive files to blocks; a file that fills a block is cut as if it were alone.
+
+    What is joined is taken out of the list: the rows of a group need more room than all that is kept of them.
+    """
     waiting: list[Piece] = []
     lines = size = 0  # of what waits
     for place, file in enumerate(files):
         pieces = _cut_pieces(place, int(starts[place]), file.rows)
         more_lines, more_size = sum(piece.lines for piece in pieces), len(file.rows)
+        files[place] = file = file.without_rows()
         is_full = lines + more_lines > MOST_LINES or size + more_size > BLOCK_BYTES
         if waiting and (len(pieces) > 1 or is_full):
             yield _join_block(waiting)

@@ -40,8 +40,8 @@ class SmallFile:
     has_quotes: bool = False
 
     def without_rows(self) -> SmallFile:
-        """Return what is known of the file without its lines, which need much room."""
-        return SmallFile(self.delivery, self.identity, self.file_id, self.is_whole)
+        """Return what is known of the file without its rows, which need much room."""
+        return SmallFile(self.delivery, self.identity, self.file_id, self.is_whole, lines=self.lines)
 
 
 class FilesAhead:

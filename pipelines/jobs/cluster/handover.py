@@ -92,7 +92,7 @@ def send(connection: duckdb.DuckDBPyConnection, group: Sequence[Delivery], run: 
     source = group[0].source
     identities = [_look_at(each, run.home) for each in group]
     rules = make_rules(source, replace(run, settings=replace(run.settings, threads=1)))
-    known = frozenset(ledger.find_known_ids(connection, source.name))
+    known = ledger.find_known_ids(connection, source.name)
     chosen = tuple(each for each, seen in zip(group, identities, strict=True) if each.stored or seen)
     return Sent(group, identities, Unit(chosen, rules, known, parcels))
 

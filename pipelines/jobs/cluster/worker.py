@@ -113,10 +113,10 @@ def _read_files(
     copies: Sequence[Delivery], unit: Unit, scratch: Path, held: contextlib.ExitStack
 ) -> dict[int, ReadFile]:
     """Return what was read, by the places in the unit; what is checked can be read as long as `held` is open."""
-    small = [(each, read_small_file(each, unit.rules.settings, lambda _: None)) for each in copies]
-    members = screen_members(small, unit.rules, scratch, unit.known)
+    files = ((each, read_small_file(each, unit.rules.settings, lambda _: None)) for each in copies)
     found = {}
-    for number, (member, (delivery, read)) in enumerate(zip(members, small, strict=True)):
+    for number, member in enumerate(screen_members(files, unit.rules, scratch, unit.known)):
+        delivery, read = member.delivery, member.small
         if read is None:
             if large := _read_large(delivery, unit, scratch, held):
                 found[number] = large
