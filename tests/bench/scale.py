@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.intake.deliveries import find_deliveries
-from pipelines.jobs import group, ingest
+from pipelines.jobs import group, ingest, members
 from pipelines.jobs import publish as publish_job
 from pipelines.jobs.cluster.address import Workers, prepared_by
 from pipelines.jobs.cluster.client import Cluster
@@ -34,7 +34,7 @@ from pipelines.store.database import Home
 
 Seconds = Sequence[tuple[float, float]]  # of a worker and of the process that stores, for each unit in order
 PHASES: tuple[tuple[Any, str, str], ...] = (
-    (ingest, "screen_members", "check"),
+    (members, "screen_batch", "check"),
     (group, "_store", "store"),
     (load, "_insert_records", "tag and insert"),
     (daily_counts, "add_changes", "daily counts"),
