@@ -19,6 +19,7 @@ from pipelines.jobs.ingest import ingest_batch
 from pipelines.store import daily_counts
 from pipelines.store.database import Home
 from pipelines.store.ledger import Outcome
+from tests.bench import scale
 from tests.jobs.test_groups import SETTINGS, Quiet, Sent, histories, tables, template, write
 from tests.support.drawing import examples
 from tests.support.prepared import Here
@@ -125,3 +126,7 @@ def test_a_folder_for_workers_that_somebody_else_laid_is_not_used(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with pytest.raises(PermissionError, match="was made by somebody else"), _work_folder():
         pass
+
+
+def test_the_script_on_scale_times_functions_that_are_there() -> None:
+    assert [name for place, name, _ in scale.PHASES if not callable(getattr(place, name, None))] == []
