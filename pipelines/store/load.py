@@ -113,7 +113,7 @@ def _find_contested(connection: duckdb.DuckDBPyConnection, group: Group) -> dict
             connection.execute(read_statement("store", "crossing_ids"))
     if not fetch_first_row(connection, "SELECT 1 FROM crossing LIMIT 1"):
         return {}
-    content = ", ".join(list_content_columns(group.pack))
+    content = ", ".join(f"'{name}': {name}" for name in list_content_columns(group.pack))
     with offer_incoming(connection, group):
         connection.execute(read_statement("store", "contested_versions", content=content))
     return dict(
