@@ -167,7 +167,7 @@ def find_cuts(data: bytes | memoryview) -> Iterator[tuple[int, int, int]]:
     """Yield where each block of complete lines begins and ends, and how many lines it has; none of no data."""
     lines = count_line_ends(data) if len(data) else 0
     if lines <= MOST_LINES:
-        if lines:
+        if len(data):
             yield 0, len(data), lines
         return
     ends = np.flatnonzero(np.frombuffer(data, np.uint8) == LINE_END) + 1

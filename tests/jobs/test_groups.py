@@ -5,21 +5,27 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from pipelines.connections import connect
 from pipelines.intake.anonymisation.identifiers import POSTAL_CODE, find_certain_kind, find_likely_kinds
-from pipelines.intake.deliveries import find_deliveries
+from pipelines.intake.deliveries import Delivery, find_deliveries
+from pipelines.intake.duplicates import find_repeated
 from pipelines.intake.together import small_files
 from pipelines.intake.together.checker import PLAIN_ID
+from pipelines.intake.together.small_files import SmallFile
 from pipelines.jobs import group as group_module
 from pipelines.jobs import members as members_module
 from pipelines.jobs import prefetch
@@ -303,12 +309,28 @@ def test_what_screening_ahead_meets_ends_the_run_when_its_group_comes(
     assert statuses(take()) == "known known known accepted accepted"
 
 
-def test_a_run_that_ends_waits_for_no_file_that_is_not_read_yet(take: Take, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_ends_waits_for_no_file_that_is_not_read_yet(
+    take: Take, five: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(prefetch, "GROUP_FILES", 3)
-    monkeypatch.setattr(small_files, "AHEAD_BYTES", 1)  # reading waits until a file is taken
+    read, close, closed = small_files.read_small_file, small_files.FilesAhead.close, threading.Event()
+
+    def read_late(delivery: Delivery, *others: Any) -> SmallFile | None:
+        assert delivery.path != five[4] or closed.wait(30)  # the last one is read no earlier than the run has failed
+        return read(delivery, *others)
+
+    def close_first(ahead: small_files.FilesAhead) -> None:
+        if five[4] in [each.path for each in ahead.deliveries]:
+            ahead._closed = True
+            closed.set()
+        close(ahead)
+
+    monkeypatch.setattr(small_files, "read_small_file", read_late)
+    monkeypatch.setattr(small_files.FilesAhead, "close", close_first)
     monkeypatch.setattr("pipelines.store.daily_counts.add_changes", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        take()
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ZeroDivisionError):
+        pool.submit(take).result(60)
+    assert closed.is_set()
 
 
 def test_a_file_of_a_group_that_is_gone_before_it_is_read_stops_no_other(take: Take, five: list[Path]) -> None:
@@ -379,6 +401,12 @@ def test_what_breaks_a_run_inside_a_group_leaves_nothing_of_it(
             take()
     assert all(not rows for rows in tables(Home(tmp_path / "home")).values())
     assert statuses(take()) == "accepted accepted accepted accepted accepted"
+
+
+@given(hashes=st.lists(st.sampled_from([0, 1, 2**63 - 1, 2**63, 2**63 + 1, 2**64 - 1])))
+def test_hashes_that_stand_more_than_once_are_found_in_both_halves(hashes: list[int]) -> None:
+    found = find_repeated(np.array(hashes, dtype=np.uint64)).tolist()
+    assert sorted(found) == sorted(value for value, times in Counter(hashes).items() if times > 1)
 
 
 @given(text=st.from_regex(PLAIN_ID.replace("$", r"\Z"), alphabet=st.characters(codec="ascii")))
