@@ -210,6 +210,20 @@ def test_groups_of_files_leave_what_files_one_by_one_leave(
     shutil.rmtree(place)
 
 
+def test_a_report_in_several_files_that_are_screened_together_is_one(
+    tmp_path: Path, template: Path, pack: Pack
+) -> None:
+    """Nothing is odd about these files: none is judged alone. A report says A, B and A again, another always A."""
+    says_a, says_b = [("2026-11-16", "north", "", answer, "no") for answer in ("yes", "no")]
+    own = [(f"own-{letter}", *says_a) for letter in "abc"]
+    sent = [
+        Sent("north", (("turns", *said), ("stays", *says_a), mine))
+        for said, mine in zip((says_a, says_b, says_a), own, strict=True)
+    ]
+    done = compare(tmp_path, template, pack, sent)
+    assert [each.rows_accepted for each in done] == [3, 2, 2]
+
+
 def test_files_without_a_row_are_a_group_like_any_other(tmp_path: Path, template: Path, pack: Pack) -> None:
     done = compare(tmp_path, template, pack, [Sent("north", ()), Sent("north", (), "blank lines"), Sent("lax", ())])
     assert [each.rows_read for each in done] == [0, 0, 0]
